@@ -1,0 +1,64 @@
+# Hyperpulse. `make` lists what can be done.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+export DATA ?= .data
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check migrate psql lock clean
+
+help: ## List what can be done
+	@echo "Hyperpulse: wearable readings in TimescaleDB."
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Environment: HOST PORT DB_PORT DATA DATABASE_URL, for example: make run PORT=8080"
+
+run: .venv/run.stamp ## Start everything: embedded TimescaleDB (unless DATABASE_URL names one) and the service
+	@exec $(BIN)/python -m scripts.run $(ARGS)
+
+demo: .venv/run.stamp ## The same, fed by simulated users
+	@exec $(BIN)/python -m scripts.run --demo $(ARGS)
+
+test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that TEST_DATABASE_URL names
+	@$(BIN)/python -m scripts.embedded.install
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev.stamp ## Check style, types and the committed schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedded one in DATA
+	@exec $(BIN)/python -m scripts.migrate
+
+psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the embedded one that runs
+	@exec $(BIN)/python -m scripts.psql $(ARGS)
+
+lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashes
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile $(COMPILE) --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(COMPILE) --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile $(COMPILE) --extra psql --output-file requirements-psql.lock pyproject.toml
+
+clean: ## Remove what was installed and cached; data stays
+	rm -rf .venv scripts/embedded/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Hyperpulse needs Python 3.11 or newer; $(PYTHON) is older or missing. Try: make run PYTHON=python3.12" >&2; exit 1; }
+	@echo "Creating .venv."
+	@$(PYTHON) -m venv .venv
+
+# The locks name every package, so nothing is left for pip to resolve.
+.venv/run.stamp: requirements.lock | .venv/bin/python
+	@echo "Installing packages."
+	@$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock | .venv/bin/python
+	@echo "Installing packages for development."
+	@$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes --requirement requirements-dev.lock
+	@touch $@ .venv/run.stamp
