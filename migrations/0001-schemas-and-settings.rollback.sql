@@ -1,0 +1,3 @@
+DROP TABLE core.setting;
+DROP SCHEMA rollup;
+DROP SCHEMA core;

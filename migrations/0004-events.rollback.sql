@@ -1,0 +1,2 @@
+DROP TABLE core.event;
+DROP TABLE core.event_id;

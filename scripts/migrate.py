@@ -1,0 +1,207 @@
+"""Bring a database to the current schema: pending migrations, then the schema `api`.
+
+Everything happens in one transaction that holds one lock, so that two processes that start at once do it once, and
+one that is killed half-way leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from yoyo import internalmigrations, read_migrations
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import parse_uri
+
+from service.schema import MIGRATIONS, api_digest, api_statements
+
+OLDEST_TIMESCALEDB = (2, 18)
+LOCK = 0x6879706572  # the bytes of "hyper"
+
+
+class CannotMigrate(Exception):
+    """The database cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What a run did: the migrations applied, in order, and whether `api` was rebuilt."""
+
+    applied: tuple[str, ...]
+    api_rebuilt: bool
+
+
+class OneTransaction(PostgresqlPsycopgBackend):
+    """yoyo on the caller's connection, with its own tables too inside the caller's transaction."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.borrowed = connection
+        super().__init__(parse_uri("postgresql+psycopg://"), "_yoyo_migration")
+        if internalmigrations.needs_upgrading(self):
+            internalmigrations.upgrade(self)
+        self._in_transaction = True
+        self._internal_schema_updated = True
+
+    def connect(self, dburi: object) -> psycopg.Connection[Any]:
+        """Return the caller's connection instead of a new one."""
+        return self.borrowed
+
+    def begin(self) -> None:
+        """Leave the beginning to the caller."""
+
+    def commit(self) -> None:
+        """Leave the commit to the caller."""
+
+    def rollback(self) -> None:
+        """Leave the rollback to the caller, whom the error reaches."""
+
+    def copy(self) -> Any:
+        """Lend this backend where yoyo would open a second connection."""
+        return nullcontext(self)
+
+    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
+        """Log without the operating system's user, who may have no name in a container."""
+        os.environ.setdefault("LOGNAME", "hyperpulse")
+        data: dict[str, Any] = super().get_log_data(migration, operation)
+        return data
+
+
+def migrate(database_url: str) -> Migrated:
+    """Apply what is pending and rebuild `api` if its files changed; raise CannotMigrate with a remedy."""
+    with connect(database_url) as connection, connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        require_timescaledb(connection)
+        connection.execute("CREATE SCHEMA IF NOT EXISTS migration")
+        connection.execute("SET LOCAL search_path = migration, public")
+        applied = apply_pending(connection)
+        return Migrated(applied, rebuild_api(connection))
+
+
+@contextmanager
+def connect(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Open an autocommit connection, or say which database did not answer."""
+    try:
+        connection = psycopg.connect(database_url, autocommit=True, connect_timeout=10)
+    except psycopg.Error as error:
+        raise CannotMigrate(
+            f"The database {without_password(database_url)} cannot be reached: {first_line(error)}. "
+            "Check DATABASE_URL and that the server runs."
+        ) from error
+    with connection:
+        connection.execute("SET client_min_messages = warning")
+        yield connection
+
+
+def require_timescaledb(connection: psycopg.Connection[Any]) -> None:
+    """Refuse a PostgreSQL without TimescaleDB, with an old one, or with its Apache-only build."""
+    row = connection.execute(
+        "SELECT default_version, installed_version FROM pg_available_extensions WHERE name = 'timescaledb'"
+    ).fetchone()
+    if row is None:
+        raise CannotMigrate(
+            "This PostgreSQL has no TimescaleDB. Install TimescaleDB 2.18 or newer, "
+            "or unset DATABASE_URL to use the embedded one."
+        )
+    try:
+        with connection.transaction():
+            connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    except psycopg.Error as error:
+        raise CannotMigrate(
+            f"TimescaleDB cannot be activated: {first_line(error)}. It must be in shared_preload_libraries, "
+            "and the user of DATABASE_URL must be allowed to create extensions."
+        ) from error
+    version = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
+    assert version is not None
+    numbers = tuple(int(part) for part in version[0].split("-")[0].split(".")[:2])
+    if numbers < OLDEST_TIMESCALEDB:
+        raise CannotMigrate(f"TimescaleDB is {version[0]}; Hyperpulse needs 2.18 or newer. Update the extension.")
+    licence = connection.execute("SELECT current_setting('timescaledb.license', true)").fetchone()
+    if licence is None or licence[0] != "timescale":
+        raise CannotMigrate(
+            "TimescaleDB is its Apache-only build, which has no continuous aggregates. Install the Community build "
+            "(the image timescale/timescaledb without -oss), or set timescaledb.license = 'timescale'."
+        )
+
+
+def apply_pending(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """Apply the migrations that this database has not seen, in order; return their names."""
+    backend = OneTransaction(connection)
+    pending = backend.to_apply(read_migrations(str(MIGRATIONS)))
+    with redirect_stdout(io.StringIO()):  # yoyo prints the rows that a statement returns
+        backend.apply_migrations_only(pending)
+    return tuple(migration.id for migration in pending)
+
+
+def roll_back(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """Undo every migration, newest first, in the caller's transaction; return their names."""
+    connection.execute("SET LOCAL search_path = migration, public")
+    connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
+    backend = OneTransaction(connection)
+    applied = backend.to_rollback(read_migrations(str(MIGRATIONS)))
+    backend.rollback_migrations(applied)
+    return tuple(migration.id for migration in applied)
+
+
+def rebuild_api(connection: psycopg.Connection[Any]) -> bool:
+    """Drop and build the schema `api` unless it was built from these very files; return whether it was."""
+    digest = api_digest()
+    connection.execute("CREATE TABLE IF NOT EXISTS migration.api_build (digest text NOT NULL)")
+    built = connection.execute(
+        "SELECT digest FROM migration.api_build WHERE to_regnamespace('api') IS NOT NULL"
+    ).fetchone()
+    if built == (digest,):
+        return False
+    connection.execute("SET LOCAL search_path = pg_catalog")
+    connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
+    for statement in api_statements():
+        connection.execute(statement.encode())
+    connection.execute("DELETE FROM migration.api_build")
+    connection.execute("INSERT INTO migration.api_build VALUES (%s)", [digest])
+    return True
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, without a full stop."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def without_password(database_url: str) -> str:
+    """Return host, port and database of a URL or conninfo string, never its password."""
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        return "in DATABASE_URL"
+    return f"{parts.get('dbname') or 'postgres'} on {parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
+
+
+def main() -> int:
+    """Migrate the database of --database-url or DATABASE_URL and say what was done."""
+    parser = argparse.ArgumentParser(prog="migrate", description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "--database-url",
+        default=os.environ.get("DATABASE_URL"),
+        help="the database to migrate (default: DATABASE_URL)",
+    )
+    options = parser.parse_args()
+    if not options.database_url:
+        parser.error("name a database with --database-url or DATABASE_URL")
+    try:
+        done = migrate(options.database_url)
+    except CannotMigrate as error:
+        print(f"migrate: {error}", file=sys.stderr)
+        return 1
+    for name in done.applied:
+        print(f"applied {name}")
+    print("api rebuilt" if done.api_rebuilt else "api unchanged")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

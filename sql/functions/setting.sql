@@ -1,0 +1,7 @@
+-- One setting's value.
+CREATE FUNCTION api.setting(name text) RETURNS text
+LANGUAGE sql STABLE
+RETURN (SELECT s.value FROM core.setting AS s WHERE s.name = setting.name);
+
+COMMENT ON FUNCTION api.setting IS
+  'The value of one row of api.settings as text; null where it is switched off or unknown.';

@@ -1,0 +1,2 @@
+-- Each metric's latest value of a user.
+SELECT * FROM api.latest(%(tenant_id)s, %(user_id)s)

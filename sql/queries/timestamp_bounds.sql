@@ -1,0 +1,2 @@
+-- How far behind and ahead of now a timestamp may be.
+SELECT oldest, newest - now() AS future_tolerance FROM api.timestamp_bounds()

@@ -1,0 +1,10 @@
+-- Readings with their names.
+CREATE VIEW api.readings AS
+  SELECT t.tenant_id, u.user_id, d.device_id, r.ts, r.heart_rate, r.steps, r.calories
+    FROM core.reading AS r
+    JOIN core.app_user AS u USING (user_key)
+    JOIN core.device AS d USING (device_key)
+    JOIN core.tenant AS t ON t.tenant_key = u.tenant_key;
+
+COMMENT ON VIEW api.readings IS
+  'Every reading as it was sent: heart_rate in beats per minute, calories in kilocalories, null where it was not measured. All devices, before any rule between them.';
