@@ -1,0 +1,56 @@
+"""Serve: `python -m service`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+import uvicorn
+
+from service.app import make_app
+from service.settings import BadSetting, read_settings
+
+GRACE_SECONDS = 2
+
+log = logging.getLogger("hyperpulse")
+
+
+def stop_with_stdin() -> None:
+    """Stop like on SIGTERM when standard input ends, which it does when the process that started this one is gone."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def main() -> int:
+    """Serve until told to stop; the environment says where and on which database."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    try:
+        settings = read_settings(os.environ)
+    except BadSetting as error:
+        log.error("%s", error)
+        return 2
+    if os.environ.get("STOP_WITH_STDIN"):
+        stop_with_stdin()
+    uvicorn.run(
+        make_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ws_max_size=64 * 1024,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,238 @@
+"""The shapes of answers and envelopes, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import Field
+from pydantic_core import to_json
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from service.events import Event
+from service.readings import HeartRateReading, Reading
+
+
+class ReadingsEnvelope(TypedDict):
+    """Readings in an envelope."""
+
+    readings: list[Reading]
+
+
+class HeartRateBatch(TypedDict):
+    """Heart rates in an envelope, at most 1000."""
+
+    readings: Annotated[list[HeartRateReading], Field(min_length=1, max_length=1000)]
+
+
+class EventsEnvelope(TypedDict):
+    """Events in an envelope, at most 5000."""
+
+    events: Annotated[list[Event], Field(min_length=1, max_length=5000)]
+
+
+class ProblemDocument(TypedDict):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: NotRequired[list[FaultDocument]]
+
+
+class FaultDocument(TypedDict):
+    """One thing wrong with the input: where, what, and the value found there."""
+
+    at: str
+    problem: str
+    value: Any
+
+
+class Ingested(TypedDict):
+    """What `POST /ingest` stored."""
+
+    message: Literal["Data received"]
+    ingested: int
+
+
+class RangeMetrics(TypedDict):
+    """A range in three figures; null where nothing was measured."""
+
+    avg_heart_rate: float | None
+    total_steps: int | None
+    total_calories: float | None
+
+
+class Accepted(TypedDict):
+    """A heart rate was stored."""
+
+    status: Literal["accepted"]
+
+
+class BatchAccepted(TypedDict):
+    """How many heart rates of a batch were stored, and why the others were not."""
+
+    status: Literal["accepted"]
+    accepted: int
+    rejected: int
+    total: int
+    errors: NotRequired[list[FaultDocument]]
+
+
+class HeartRatePoint(TypedDict):
+    """One minute's average of the best device that reported in it."""
+
+    timestamp: str
+    heart_rate: float
+    device_id: str
+
+
+class HeartRateData(TypedDict):
+    """Heart rate by the minute."""
+
+    user_id: str
+    data: list[HeartRatePoint]
+    count: int
+
+
+class EventStatus(TypedDict):
+    """Whether an event was new."""
+
+    status: Literal["created", "duplicate"]
+    event_id: str
+
+
+class BulkStatus(TypedDict):
+    """How many events of a bulk were new."""
+
+    status: Literal["ok"]
+    received: int
+    created: int
+    duplicates: int
+
+
+class EventDocument(TypedDict):
+    """An event as it was sent."""
+
+    event_id: str
+    tenant_id: str
+    source: str
+    event_type: str
+    timestamp: str
+    payload: dict[str, Any]
+
+
+class EventsPageDocument(TypedDict):
+    """One numbered page of events."""
+
+    events: list[EventDocument]
+    page: int
+    page_size: int
+    total: int
+
+
+class EventCount(TypedDict):
+    """Events of one source and type in one bucket."""
+
+    bucket: str
+    source: str
+    event_type: str
+    count: int
+
+
+class EventMetrics(TypedDict):
+    """Events counted by bucket, source and type."""
+
+    tenant_id: str
+    bucket_size: Literal["minute", "hour", "day"]
+    metrics: list[EventCount]
+
+
+class Receipt(TypedDict):
+    """What became of the readings of a request; the first 100 errors."""
+
+    received: int
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int
+    errors: list[FaultDocument]
+
+
+class EventReceipt(TypedDict):
+    """What became of the events of a request; the first 100 errors."""
+
+    received: int
+    created: int
+    duplicates: int
+    rejected: int
+    errors: list[FaultDocument]
+
+
+class EventsAfterDocument(TypedDict):
+    """Events after a cursor; next_cursor is null at the end."""
+
+    events: list[EventDocument]
+    next_cursor: str | None
+
+
+class HeartRateSummary(TypedDict):
+    """Heart rate over a range, beats per minute."""
+
+    count: int
+    avg: float
+    min: float
+    max: float
+
+
+class SummaryDocument(TypedDict):
+    """Exact aggregates of a range; null where nothing was measured."""
+
+    user_id: str
+    start: str
+    end: str
+    heart_rate: HeartRateSummary | None
+    steps: int | None
+    calories: float | None
+    first: str
+    last: str
+    sources: list[str]
+
+
+class LatestValue(TypedDict):
+    """A metric's latest value, when it was measured and by which device."""
+
+    value: float
+    timestamp: str
+    device_id: str
+
+
+class LatestDocument(TypedDict):
+    """Each metric's latest value; null where it was never measured."""
+
+    user_id: str
+    last_seen: str
+    heart_rate: LatestValue | None
+    steps: LatestValue | None
+    calories: LatestValue | None
+
+
+class Health(TypedDict):
+    """The process answers."""
+
+    status: Literal["healthy"]
+    service: Literal["hyperpulse"]
+
+
+class Ready(TypedDict):
+    """The database answers and its schema is this release's."""
+
+    status: Literal["ready"]
+    database: Literal["ok"]
+    timescaledb: str
+
+
+def json_response(document: Any, status: int = 200) -> Response:
+    """Answer with JSON."""
+    return Response(to_json(document), status, media_type="application/json")

@@ -1,0 +1,58 @@
+"""The application: routes, middleware, and what is said when something goes wrong."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.openapi import openapi_document
+from service.operations import Operation, to_routes
+from service.paths import PlainPaths, SameOrigin
+from service.problems import Problem, on_problem, problem_response
+from service.routes import events, metrics, readings, system, users
+from service.routes.pages import openapi_route, page_routes
+from service.settings import Settings
+from service.state import lifespan
+
+log = logging.getLogger("hyperpulse")
+
+OPERATIONS: list[Operation] = [
+    *readings.OPERATIONS,
+    *users.OPERATIONS,
+    *events.OPERATIONS,
+    *metrics.OPERATIONS,
+    *system.OPERATIONS,
+]
+
+
+def make_app(settings: Settings) -> Starlette:
+    """Build the application; nothing connects before its lifespan begins."""
+    routes = to_routes(OPERATIONS)
+    return Starlette(
+        routes=[*routes, openapi_route(openapi_document(OPERATIONS)), *page_routes()],
+        middleware=[Middleware(PlainPaths), Middleware(SameOrigin), Middleware(GZipMiddleware, minimum_size=1000)],
+        exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_surprise},
+        lifespan=lifespan(settings),
+    )
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer with Starlette's own errors, such as 404 and 405, as problems too."""
+    assert isinstance(error, HTTPException)
+    detail = {404: "There is nothing at this path.", 405: f"{request.method} is not possible here."}.get(
+        error.status_code, HTTPStatus(error.status_code).phrase
+    )
+    return problem_response(Problem(error.status_code, detail, headers=dict(error.headers or {})))
+
+
+async def on_surprise(request: Request, error: Exception) -> Response:
+    """Log what nobody expected, and tell the client only that it happened."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_response(Problem(500, "The request failed; the log of the service says why."))

@@ -1,0 +1,86 @@
+"""The way to the database: the pool, statements by name, and what its errors mean to a client."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any, TypeAlias, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from service.problems import Overloaded, Problem
+from service.schema import query
+from service.settings import Settings
+
+Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
+Pool: TypeAlias = AsyncConnectionPool[Connection]
+Result = TypeVar("Result")
+
+ATTEMPTS = 3
+AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
+AWAY = (PoolTimeout, TooManyRequests, psycopg.OperationalError, psycopg.InterfaceError)
+
+log = logging.getLogger("hyperpulse")
+statement = cache(query)
+
+
+def make_pool(settings: Settings) -> Pool:
+    """Describe the pool; it connects when it is opened. Sessions are in UTC and commit durably."""
+    options = f"-c timezone=UTC -c synchronous_commit=on -c statement_timeout={settings.statement_seconds}s"
+    return AsyncConnectionPool(
+        settings.database_url,
+        connection_class=psycopg.AsyncConnection[DictRow],
+        kwargs={"autocommit": True, "row_factory": dict_row, "options": options, "connect_timeout": 5},
+        min_size=1,
+        max_size=settings.pool_size,
+        timeout=5,
+        max_waiting=1000,
+        reconnect_timeout=30,
+        name="hyperpulse",
+        open=False,
+    )
+
+
+async def fetch_all(pool: Pool, name: str, **parameters: Any) -> list[DictRow]:
+    """Run sql/queries/NAME.sql and return its rows; Problem 503 while the database is away."""
+
+    async def run(connection: Connection) -> list[DictRow]:
+        cursor = await connection.execute(statement(name), parameters)
+        return await cursor.fetchall()
+
+    return await with_connection(pool, run)
+
+
+async def fetch_one(pool: Pool, name: str, **parameters: Any) -> DictRow:
+    """Run a query that returns exactly one row, and return it."""
+    (row,) = await fetch_all(pool, name, **parameters)
+    return row
+
+
+async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    """Do `work` on a connection, again where that may help: everything sent is idempotent."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            async with pool.connection() as connection:
+                return await work(connection)
+        except errors.QueryCanceled:
+            raise Overloaded("The database took too long; ask for less, or try again.") from None
+        except AGAIN + AWAY as error:
+            if attempt == ATTEMPTS or isinstance(error, PoolTimeout | TooManyRequests):
+                raise unavailable(error) from None
+            # The server may have come back since: connections from before it went are of no use.
+            await pool.check()
+        except psycopg.Error as error:
+            log.exception("the database refused a statement")
+            raise Problem(500, "The request failed; the log of the service says why.") from error
+    raise AssertionError("unreachable")
+
+
+def unavailable(error: Exception) -> Problem:
+    """Say that the database cannot answer now, without saying why to strangers."""
+    log.warning("the database is away: %s", str(error).strip().split("\n")[0])
+    return Overloaded("The database cannot be reached at the moment; try again.")

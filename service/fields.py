@@ -1,0 +1,94 @@
+"""The kinds of value that inputs are made of, and what each accepts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic_core.core_schema import ValidationInfo
+
+from service.ranges import RANGES
+from service.times import format_timestamp, parse_timestamp
+
+NAME_LENGTH = 128
+
+
+class Bounds(NamedTuple):
+    """The earliest and the latest timestamp that a write may carry."""
+
+    oldest: datetime
+    newest: datetime
+
+
+def within_bounds(value: object, info: ValidationInfo) -> datetime:
+    """Read a timestamp and refuse one outside the Bounds given as validation context."""
+    moment = parse_timestamp(value)
+    bounds = info.context
+    assert isinstance(bounds, Bounds)
+    if moment < bounds.oldest:
+        raise ValueError(f"is older than what is accepted, {format_timestamp(bounds.oldest)}")
+    if moment > bounds.newest:
+        raise ValueError(f"is further in the future than what is accepted, {format_timestamp(bounds.newest)}")
+    return moment
+
+
+def as_decimal_text(value: object) -> object:
+    """Read a JSON integer as its decimal text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def whole_number_text(value: object) -> str:
+    """Read an integer as its decimal text, and refuse everything else."""
+    text = as_decimal_text(value)
+    if isinstance(value, str) or not isinstance(text, str):
+        raise ValueError("must be a whole number")
+    return text
+
+
+def digits(value: object) -> str:
+    """Read the decimal text of an integer, as a query string carries it, in its one plain form."""
+    try:
+        if isinstance(value, str) and len(value) <= NAME_LENGTH:
+            return str(int(value))
+    except ValueError:
+        pass
+    raise ValueError("must be a whole number")
+
+
+def without_nul(text: str) -> str:
+    """Refuse the one character that PostgreSQL cannot store, and what UTF-8 cannot write."""
+    if "\x00" in text:
+        raise ValueError("must not contain the character NUL")
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("must not contain half of a surrogate pair")
+    return text
+
+
+def between(name: str) -> Any:
+    """Give the range of that name in RANGES."""
+    low, high = RANGES[name]
+    return Field(ge=low, le=high, allow_inf_nan=False) if name in ("heart_rate", "calories") else Field(ge=low, le=high)
+
+
+INSTANT: dict[str, Any] = {"type": "string", "format": "date-time", "examples": ["2024-01-15T10:00:00Z"]}
+Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH), AfterValidator(without_nul)]
+UserId = Annotated[
+    Name,
+    BeforeValidator(as_decimal_text),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "minLength": 1, "maxLength": NAME_LENGTH}, {"type": "integer"}],
+            "description": "A string, or an integer that means its decimal text.",
+            "examples": ["user_123"],
+        }
+    ),
+]
+WholeUserId = Annotated[
+    Name, BeforeValidator(whole_number_text), WithJsonSchema({"type": "integer", "examples": [303]})
+]
+Timestamp = Annotated[datetime, PlainValidator(parse_timestamp), WithJsonSchema(INSTANT)]
+WrittenTimestamp = Annotated[datetime, PlainValidator(within_bounds), WithJsonSchema(INSTANT)]
+HeartRate = Annotated[float, between("heart_rate"), Field(description="Beats per minute.", examples=[75])]
+Steps = Annotated[int, between("steps"), Field(description="Steps since the previous reading.", examples=[400])]
+Calories = Annotated[float, between("calories"), Field(description="Kilocalories burnt.", examples=[15.2])]

@@ -1,0 +1,69 @@
+"""Batches of items: which are valid, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from service.fields import Bounds
+from service.problems import Fault, Invalid, fault
+
+MOST_FAULTS = 100
+
+
+class Judged:
+    """A batch after validation: the valid items with their places, and the faults of the others."""
+
+    def __init__(self) -> None:
+        self.places: list[int] = []
+        self.items: list[Any] = []
+        self.faults: list[Fault] = []
+        self.rejected = 0
+
+
+def judge(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str) -> Judged:
+    """Validate each item alone; faults stand at `prefix[index]`, the first hundred are kept."""
+    judged = Judged()
+    for index, value in enumerate(values):
+        try:
+            item = adapter.validate_python(value, context=bounds)
+        except ValidationError as error:
+            judged.rejected += 1
+            room = MOST_FAULTS - len(judged.faults)
+            judged.faults += [fault(details, f"{prefix}[{index}]") for details in error.errors()[:room]]
+        else:
+            judged.places.append(index)
+            judged.items.append(item)
+    return judged
+
+
+def require_all(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str) -> list[Any]:
+    """Validate a batch of which every item must be valid; Invalid names what is not."""
+    judged = judge(adapter, values, bounds, prefix)
+    if judged.rejected:
+        raise Invalid(f"{judged.rejected} of {len(values)} items are invalid; nothing was stored.", judged.faults)
+    return judged.items
+
+
+def require_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
+    """Validate the one object of a request; faults stand at its fields."""
+    try:
+        return adapter.validate_python(value, context=bounds)
+    except ValidationError as error:
+        raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
+
+
+def require_list(value: Any, name: str, most: int) -> list[Any]:
+    """Return the array `name` of an envelope such as {"readings": []}; Invalid where it is none, empty or too long."""
+    items = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(items, list):
+        raise Invalid(f"The body must be an object with an array {name!r}.")
+    if not items:
+        raise Invalid(f"The array {name!r} is empty.", [Fault(at=name, problem="must not be empty", value="an array")])
+    if len(items) > most:
+        raise Invalid(
+            f"The array {name!r} has {len(items)} items; at most {most} are taken at once.",
+            [Fault(at=name, problem=f"must have at most {most} items", value=len(items))],
+        )
+    return items

@@ -1,0 +1,172 @@
+"""The OpenAPI 3.1 document, made from the operations and the models that validate them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from service import __version__
+from service.answers import ProblemDocument
+from service.operations import Operation
+from service.problems import MEDIA_TYPE
+from service.questions import AnyQuestion
+
+REFS = "#/components/schemas/{model}"
+REFUSALS = {
+    400: "The body is not JSON, or on some paths of earlier services: the input is invalid.",
+    403: "A page of another site must not write here.",
+    404: "No such thing, or no data in the range.",
+    408: "The body did not arrive in time.",
+    413: "The body is too large.",
+    415: "The body is announced as something that is not taken.",
+    422: "The input is well-formed, but invalid.",
+    503: "Over capacity, or the database is away; Retry-After says when to try again.",
+}
+NAME_IN_PATH = {
+    "name": "user_id",
+    "in": "path",
+    "required": True,
+    "description": "The user, percent-encoded.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "example": "user_123",
+}
+
+
+def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:
+    """Describe the operations; the document is plain JSON."""
+    operations = list(operations)
+    schemas = Schemas(operations)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path.replace(":name}", "}"), {})[operation.method.lower()] = describe(
+            operation, schemas
+        )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hyperpulse",
+            "version": __version__,
+            "description": "Readings of wearables, stored in TimescaleDB and answered exactly.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas.definitions},
+    }
+
+
+class Schemas:
+    """The JSON schemas of everything that operations take and give."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        wanted: dict[int, Any] = {id(ProblemDocument): ProblemDocument}
+        for operation in operations:
+            shapes = [answer.shape for answer in operation.answers.values()] + [operation.body]
+            wanted |= {id(shape): shape for shape in shapes if shape is not None}
+        inputs = [(key, "validation", TypeAdapter(shape)) for key, shape in wanted.items()]
+        by_key, rest = TypeAdapter.json_schemas(
+            inputs,  # type: ignore[arg-type]  # keys are any hashable
+            ref_template=REFS,
+            schema_generator=GenerateJsonSchema,
+        )
+        self.by_shape = {key: schema for (key, _), schema in by_key.items()}
+        self.definitions = rest.get("$defs", {})
+
+    def of(self, shape: Any) -> dict[str, Any]:
+        """Return the schema of a shape."""
+        schema: dict[str, Any] = self.by_shape[id(shape)]
+        return schema
+
+
+def describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    """Describe one operation."""
+    document: dict[str, Any] = {
+        "operationId": operation.handler.__name__,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "responses": responses(operation, schemas),
+    }
+    if operation.description:
+        document["description"] = operation.description
+    if parameters := parameters_of(operation):
+        document["parameters"] = parameters
+    if operation.body is not None:
+        content: dict[str, Any] = {"schema": schemas.of(operation.body)}
+        if operation.body_example is not None:
+            content["example"] = operation.body_example
+        document["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return document
+
+
+def responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    """Describe an operation's answers and its errors."""
+    described: dict[str, Any] = {}
+    for status, answer in operation.answers.items():
+        content: dict[str, Any] = {} if answer.shape is None else {"schema": schemas.of(answer.shape)}
+        if answer.example is not None:
+            content["example"] = answer.example
+        described[str(status)] = {"description": answer.meaning, "content": {answer.media_type: content}}
+        if status >= 400:
+            described[str(status)]["content"][MEDIA_TYPE] = {"schema": schemas.of(ProblemDocument)}
+    for status in operation.refuses:
+        described[str(status)] = refusal(status, schemas.of(ProblemDocument))
+    return dict(sorted(described.items()))
+
+
+def refusal(status: int, schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe one error."""
+    example = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": REFUSALS[status],
+    }
+    described: dict[str, Any] = {
+        "description": REFUSALS[status],
+        "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
+    }
+    if status == 503:
+        described["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return described
+
+
+def parameters_of(operation: Operation) -> list[dict[str, Any]]:
+    """Describe what an operation takes from its path and query string."""
+    described: dict[str, dict[str, Any]] = {}
+    for question in operation.questions:
+        for parameter in query_parameters(question):
+            known = described.setdefault(parameter["name"], parameter)
+            # Of several questions on one path, only what all require is required.
+            known["required"] = known["required"] and parameter["required"] and len(operation.questions) == 1
+    for name, description in operation.flags.items():
+        described[name] = {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": description,
+            "schema": {"type": "boolean", "default": False},
+        }
+    path = [NAME_IN_PATH] if "{user_id:name}" in operation.path else []
+    return path + list(described.values())
+
+
+def query_parameters(question: type[AnyQuestion]) -> list[dict[str, Any]]:
+    """Describe the query string of a question."""
+    schema = question.model_json_schema(by_alias=False)
+    required = schema.get("required", [])
+    return [query_parameter(name, field, name in required) for name, field in schema["properties"].items()]
+
+
+def query_parameter(name: str, field: dict[str, Any], required: bool) -> dict[str, Any]:
+    """Describe one argument of a query string; null cannot be sent in one, so it is left out."""
+    field = {key: value for key, value in field.items() if key != "title"}
+    description = field.pop("description", "")
+    kinds = [kind for kind in field.pop("anyOf", []) if kind != {"type": "null"}]
+    if kinds:
+        field = kinds[0] | {key: value for key, value in field.items() if value is not None}
+    parameter = {"name": name, "in": "query", "required": required, "schema": field}
+    return parameter | ({"description": description} if description else {})

@@ -1,0 +1,87 @@
+"""Operations: what a path does, declared once for routing and for the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.problems import Problem
+from service.questions import AnyQuestion
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that an operation gives: what it means, its shape, and an example."""
+
+    meaning: str
+    shape: Any = None
+    example: Any = None
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. `refuses` lists the statuses of its errors."""
+
+    method: str
+    path: str
+    handler: Handler
+    tag: str
+    summary: str
+    answers: dict[int, Answer]
+    description: str = ""
+    body: Any = None
+    body_example: Any = None
+    questions: Sequence[type[AnyQuestion]] = ()
+    flags: dict[str, str] = field(default_factory=dict)
+    refuses: Sequence[int] = (422, 503)
+
+
+class NameConvertor(Convertor[str]):
+    """One percent-encoded segment of a path, which may stand for any text, a slash included."""
+
+    regex = "[^/]+"
+
+    def convert(self, value: str) -> str:
+        """Decode a segment; what is not UTF-8, or no name, names nothing."""
+        try:
+            text = unquote(value, errors="strict")
+        except UnicodeDecodeError:
+            text = "\x00"
+        if "\x00" in text or len(text) > 128:
+            raise Problem(404, "Nothing of that name exists.")
+        return text
+
+    def to_string(self, value: str) -> str:
+        """Never needed: no URL is built from a route."""
+        raise NotImplementedError
+
+
+register_url_convertor("name", NameConvertor())
+
+
+def to_routes(operations: Iterable[Operation]) -> list[Route]:
+    """Make one route for each path, which knows all its methods."""
+    by_path: dict[str, dict[str, Handler]] = {}
+    for operation in operations:
+        by_path.setdefault(operation.path, {})[operation.method] = operation.handler
+    return [Route(path, endpoint(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
+
+
+def endpoint(handlers: dict[str, Handler]) -> Handler:
+    """Return what hands a request to the handler of its method."""
+
+    async def handle(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await handlers[method](request)
+
+    return handle

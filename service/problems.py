@@ -1,0 +1,133 @@
+"""Errors as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, TypedDict
+
+from pydantic_core import ErrorDetails, to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.ranges import RANGES
+
+MEDIA_TYPE = "application/problem+json"
+LONGEST_VALUE = 100
+
+
+class Fault(TypedDict):
+    """One thing wrong with the input: where, what, and the value that was found there."""
+
+    at: str
+    problem: str
+    value: Any
+
+
+class Problem(Exception):
+    """An error that is the answer: an HTTP status, a sentence, and the faults found."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        faults: Sequence[Fault] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.faults = list(faults)
+        self.headers = headers or {}
+
+
+class Invalid(Problem):
+    """Well-formed input that means nothing; 422, or 400 where a path's clients expect that."""
+
+    def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(422, detail, faults)
+
+
+class Overloaded(Problem):
+    """More than the service holds at once; try again."""
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(503, detail, headers={"Retry-After": str(retry_after)})
+
+
+def problem_response(problem: Problem) -> Response:
+    """Write a problem as application/problem+json."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.faults:
+        document["errors"] = problem.faults
+    return Response(to_json(document), problem.status, problem.headers, MEDIA_TYPE)
+
+
+async def on_problem(request: Request, error: Exception) -> Response:
+    """Answer with a raised Problem."""
+    assert isinstance(error, Problem)
+    return problem_response(error)
+
+
+def fault(error: ErrorDetails, prefix: str = "") -> Fault:
+    """Turn one of pydantic's errors into a fault; `prefix` is where the validated value stands."""
+    return {
+        "at": place(prefix, error["loc"]),
+        "problem": sentence(error),
+        "value": None if error["type"] == "missing" else brief(error["input"]),
+    }
+
+
+def place(prefix: str, loc: tuple[int | str, ...]) -> str:
+    """Write a location as `readings[3].heart_rate`."""
+    path = prefix
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def sentence(error: ErrorDetails) -> str:
+    """Say what is wrong, with the bound that was missed."""
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "is not a known field"
+        case "greater_than_equal" | "less_than_equal" | "finite_number":
+            low, high = RANGES[str(error["loc"][-1])]
+            return f"must be between {low} and {high}"
+        case "string_too_short":
+            return "must not be empty"
+        case "string_too_long":
+            return f"must have at most {context['max_length']} characters"
+        case "string_type":
+            return "must be a string"
+        case "int_type" | "int_parsing" | "int_from_float" | "int_parsing_size":
+            return "must be a whole number"
+        case "float_type" | "float_parsing":
+            return "must be a number"
+        case "dict_type" | "model_type" | "typed_dict_type":
+            return "must be an object"
+        case "literal_error":
+            return f"must be one of {context['expected']}"
+        case "value_error":
+            return str(context["error"])
+        case _:
+            return error["msg"][:1].lower() + error["msg"][1:]
+
+
+def brief(value: Any) -> Any:
+    """Return a value as it was sent where it is small, otherwise what it is."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return value if abs(value) < 1e300 else "a huge number"
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
+    return "an array" if isinstance(value, list) else "an object"

@@ -1,0 +1,140 @@
+"""The questions that paths answer: what each takes from its path and query string."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from starlette.requests import Request
+
+from service.fields import Name, Timestamp, between, digits
+from service.problems import Invalid, fault
+
+Question = TypeVar("Question", bound="AnyQuestion")
+
+START = Field(description="The beginning of the range.")
+END = Field(description="The end of the range.")
+WholeUser = Annotated[
+    Name,
+    BeforeValidator(digits),
+    WithJsonSchema({"type": "integer"}),
+    Field(description="A whole number.", examples=[303]),
+]
+TenantId = Annotated[Name, Field(description="Whose events.", examples=["tenant_1"])]
+Source = Annotated[Name | None, Field(description="Only events of this source.", examples=["web"])]
+EventType = Annotated[Name | None, Field(description="Only events of this type.", examples=["click"])]
+Device = Annotated[Name | None, Field(description="Only this device, without any rule between devices.")]
+BucketSize = Annotated[Literal["minute", "hour", "day"], Field(description="The width of a bucket, in UTC.")]
+
+
+class AnyQuestion(BaseModel):
+    """A question with a range that does not end before it starts."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @model_validator(mode="after")
+    def starts_before_it_ends(self) -> Self:
+        """Refuse a range that ends before it starts."""
+        start, end = getattr(self, "start", None), getattr(self, "end", None)
+        if start is not None and end is not None and start > end:
+            raise ValueError("start is after end")
+        return self
+
+
+class RangeSummary(AnyQuestion):
+    """`GET /metrics?user_id=…`: both ends of the range are included."""
+
+    user_id: WholeUser
+    start: Annotated[Timestamp, Field(validation_alias=AliasChoices("start_date", "start")), START]
+    end: Annotated[Timestamp, Field(validation_alias=AliasChoices("end_date", "end")), END]
+
+
+class HeartRateMinutes(AnyQuestion):
+    """`GET /metrics/heart-rate`: both ends of the range are included."""
+
+    user_id: Name
+    start: Annotated[Timestamp, START]
+    end: Annotated[Timestamp, END]
+    device_id: Device = None
+
+
+class EventFilter(AnyQuestion):
+    """Which events of a tenant: both ends of the range are included, and each may be left out."""
+
+    tenant_id: TenantId
+    source: Source = None
+    event_type: EventType = None
+    start: Annotated[Timestamp | None, START] = None
+    end: Annotated[Timestamp | None, END] = None
+
+
+class EventsPage(EventFilter):
+    """`GET /events`: one numbered page."""
+
+    page: Annotated[int, between("page"), Field(description="The page, from 1.")] = 1
+    page_size: Annotated[int, between("page_size"), Field(description="Events on a page.")] = 100
+
+
+class EventCounts(EventFilter):
+    """`GET /metrics?tenant_id=…`: events counted by bucket."""
+
+    bucket_size: BucketSize = "minute"
+
+
+def now() -> datetime:
+    """Return this moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class HalfOpenRange(AnyQuestion):
+    """start <= t < end: end defaults to now, start to 24 hours before end."""
+
+    start: Annotated[
+        Timestamp | None, Field(description="First moment of the range; by default 24 hours before end.")
+    ] = None
+    end: Annotated[Timestamp | None, Field(description="First moment after the range; by default now.")] = None
+
+    @property
+    def range(self) -> tuple[datetime, datetime]:
+        """The range with its defaults filled in."""
+        end = self.end or (now() if self.start is None or self.start < now() else self.start)
+        if self.start is not None:
+            return self.start, end
+        try:
+            return end - timedelta(hours=24), end
+        except OverflowError:
+            return datetime.min.replace(tzinfo=UTC), end
+
+
+class Summary(HalfOpenRange):
+    """`GET /v1/users/{user_id}/summary`."""
+
+    device_id: Device = None
+
+
+class EventsAfter(HalfOpenRange):
+    """`GET /v1/events`: the events that come after a cursor."""
+
+    tenant_id: TenantId
+    source: Source = None
+    event_type: EventType = None
+    limit: Annotated[int, between("limit"), Field(description="At most so many events.")] = 100
+    cursor: Annotated[str | None, Field(max_length=2000, description="next_cursor of the answer before.")] = None
+
+
+def ask(request: Request, kind: type[Question]) -> Question:
+    """Read a question from a request's query string; Invalid says what is wrong."""
+    try:
+        return kind.model_validate({name: value for name, value in request.query_params.items() if value != ""})
+    except ValidationError as error:
+        raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None

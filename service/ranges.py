@@ -1,0 +1,14 @@
+"""The numbers that inputs must lie between, both ends allowed; the tables' constraints say the same."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RANGES: Final[dict[str, tuple[int, int]]] = {
+    "heart_rate": (30, 220),  # beats per minute
+    "steps": (0, 100_000),
+    "calories": (0, 10_000),  # kilocalories
+    "page": (1, 1_000_000),
+    "page_size": (1, 1_000),
+    "limit": (1, 1_000),
+}

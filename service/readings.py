@@ -1,0 +1,85 @@
+"""What a reading is: the models that validate it, and the row that it becomes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from service.fields import Calories, HeartRate, Name, Steps, UserId, WholeUserId, WrittenTimestamp
+
+DEFAULT_TENANT = "default"
+DEFAULT_DEVICE = "default"
+
+
+class Row(NamedTuple):
+    """A reading on its way to the database; None where a metric was not measured."""
+
+    tenant_id: str
+    user_id: str
+    device_id: str
+    timestamp: datetime
+    heart_rate: float | None
+    steps: int | None
+    calories: float | None
+
+
+@with_config(ConfigDict(strict=True, extra="forbid", title="Reading"))
+class ReadingFields(TypedDict):
+    """What a device measured for a user at a moment: at least one metric."""
+
+    user_id: UserId
+    device_id: NotRequired[Name]
+    timestamp: WrittenTimestamp
+    heart_rate: NotRequired[HeartRate | None]
+    steps: NotRequired[Steps | None]
+    calories: NotRequired[Calories | None]
+
+
+def something_measured(reading: ReadingFields) -> ReadingFields:
+    """Refuse a reading without any metric."""
+    if reading.get("heart_rate") is None and reading.get("steps") is None and reading.get("calories") is None:
+        raise ValueError("must carry at least one of heart_rate, steps, calories")
+    return reading
+
+
+@with_config(ConfigDict(strict=True, title="IngestItem"))
+class IngestItem(TypedDict):
+    """A reading as `POST /ingest` takes it: an integer user_id and all three metrics."""
+
+    user_id: WholeUserId
+    timestamp: WrittenTimestamp
+    heart_rate: HeartRate
+    steps: Steps
+    calories: Calories
+
+
+@with_config(ConfigDict(strict=True, title="HeartRateReading"))
+class HeartRateReading(TypedDict):
+    """A reading as `POST /metrics/heart-rate` takes it."""
+
+    device_id: Name
+    user_id: UserId
+    timestamp: WrittenTimestamp
+    heart_rate: HeartRate
+
+
+Reading = Annotated[ReadingFields, AfterValidator(something_measured)]
+READING: TypeAdapter[Any] = TypeAdapter(Reading)
+INGEST_ITEM: TypeAdapter[Any] = TypeAdapter(IngestItem)
+HEART_RATE_READING: TypeAdapter[Any] = TypeAdapter(HeartRateReading)
+
+
+def to_row(reading: Any) -> Row:
+    """Turn any of the three validated forms into a row."""
+    return Row(
+        DEFAULT_TENANT,
+        reading["user_id"],
+        reading.get("device_id", DEFAULT_DEVICE),
+        reading["timestamp"],
+        reading.get("heart_rate"),
+        reading.get("steps"),
+        reading.get("calories"),
+    )

@@ -1,0 +1,226 @@
+"""Events: written once, read in pages, counted by bucket."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import answers
+from service.answers import json_response
+from service.database import fetch_all, fetch_one
+from service.events import EVENT, Event, write_events
+from service.fields import without_nul
+from service.items import judge, require_all, require_list, require_one
+from service.operations import Answer, Operation
+from service.problems import Fault, Invalid
+from service.questions import EventCounts, EventsAfter, EventsPage, ask
+from service.routes.readings import WRITE_ERRORS, body_of, items_of, within
+from service.state import state_of
+from service.times import format_timestamp, parse_timestamp
+
+MOST_IN_A_BULK = 5000
+
+
+async def create(request: Request) -> Response:
+    """Store one event: 201 when it is new, 200 when its event_id was taken."""
+    value = await body_of(request)
+    state = state_of(request)
+    event = require_one(EVENT, value, await state.accepted.now())
+    (created,) = await write_events(state.pool, [event])
+    status = "created" if created else "duplicate"
+    return json_response({"status": status, "event_id": event["event_id"]}, 201 if created else 200)
+
+
+async def create_bulk(request: Request) -> Response:
+    """Store up to 5000 events, all or none."""
+    items = require_list(await body_of(request), "events", MOST_IN_A_BULK)
+    state = state_of(request)
+    events = require_all(EVENT, items, await state.accepted.now(), "events")
+    created = sum(await write_events(state.pool, events))
+    return json_response(
+        {"status": "ok", "received": len(events), "created": created, "duplicates": len(events) - created}
+    )
+
+
+async def create_v1(request: Request) -> Response:
+    """Store events, each judged alone, and answer with a receipt."""
+    items, prefix = items_of(await body_of(request), "events")
+    state = state_of(request)
+    judged = judge(EVENT, items, await state.accepted.now(), "events")
+    if prefix is None:
+        judged.faults = [Fault({**fault, "at": within(fault["at"])}) for fault in judged.faults]
+    created = sum(await write_events(state.pool, judged.items))
+    receipt = {
+        "received": len(items),
+        "created": created,
+        "duplicates": len(judged.items) - created,
+        "rejected": judged.rejected,
+        "errors": judged.faults,
+    }
+    return json_response(receipt, 200 if judged.items else 422)
+
+
+async def page(request: Request) -> Response:
+    """Answer with one numbered page of a tenant's events."""
+    question = ask(request, EventsPage)
+    matching = question.model_dump(include={"tenant_id", "source", "event_type", "start", "end"})
+    pool = state_of(request).pool
+    offset = (question.page - 1) * question.page_size
+    rows = await fetch_all(pool, "events_page", **matching, limit=question.page_size, offset=offset)
+    total = (await fetch_one(pool, "events_total", **matching))["total"]
+    return json_response(
+        {
+            "events": [event_document(row) for row in rows],
+            "page": question.page,
+            "page_size": question.page_size,
+            "total": total,
+        }
+    )
+
+
+async def after(request: Request) -> Response:
+    """Answer with the events after a cursor."""
+    question = ask(request, EventsAfter)
+    start, end = question.range
+    after_ts, after_event_id = read_cursor(question.cursor)
+    rows = await fetch_all(
+        state_of(request).pool,
+        "events_after",
+        tenant_id=question.tenant_id,
+        source=question.source,
+        event_type=question.event_type,
+        start=start,
+        end=end,
+        after_ts=after_ts,
+        after_event_id=after_event_id,
+        limit=question.limit + 1,
+    )
+    shown = rows[: question.limit]
+    return json_response(
+        {
+            "events": [event_document(row) for row in shown],
+            "next_cursor": write_cursor(shown[-1]) if len(rows) > len(shown) else None,
+        }
+    )
+
+
+async def event_metrics(request: Request) -> Response:
+    """Answer with a tenant's events counted by bucket, source and type."""
+    question = ask(request, EventCounts)
+    rows = await fetch_all(state_of(request).pool, "event_counts", **question.model_dump())
+    counts = [{**row, "bucket": format_timestamp(row["bucket"])} for row in rows]
+    return json_response({"tenant_id": question.tenant_id, "bucket_size": question.bucket_size, "metrics": counts})
+
+
+def event_document(row: dict[str, Any]) -> dict[str, Any]:
+    """Write a row of api.events as it was sent."""
+    document = {name: row[name] for name in ("event_id", "tenant_id", "source", "event_type")}
+    return {**document, "timestamp": format_timestamp(row["ts"]), "payload": row["payload"]}
+
+
+def write_cursor(row: dict[str, Any]) -> str:
+    """Write where a page ended, opaquely."""
+    return base64.urlsafe_b64encode(f"{format_timestamp(row['ts'])} {row['event_id']}".encode()).decode()
+
+
+def read_cursor(cursor: str | None) -> tuple[datetime | None, str | None]:
+    """Read where the page before ended; Invalid where that is no cursor."""
+    if cursor is None:
+        return None, None
+    try:
+        ts, _, event_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().partition(" ")
+        return parse_timestamp(ts), without_nul(event_id)
+    except (ValueError, binascii.Error):
+        fault = Fault(at="cursor", problem="is not the next_cursor of an earlier answer", value=cursor[:100])
+        raise Invalid("The request is invalid.", [fault]) from None
+
+
+EVENT_EXAMPLE = {
+    "event_id": "evt_001",
+    "tenant_id": "tenant_1",
+    "source": "web",
+    "event_type": "click",
+    "timestamp": "2025-01-15T10:00:00Z",
+    "payload": {"page": "home"},
+}
+PAGE_EXAMPLE = {"events": [EVENT_EXAMPLE], "page": 1, "page_size": 100, "total": 1}
+CREATED = {"status": "created", "event_id": "evt_001"}
+
+OPERATIONS = [
+    Operation(
+        "POST",
+        "/v1/events",
+        create_v1,
+        "Events",
+        "Store events, each judged alone",
+        {
+            200: Answer(
+                "A receipt: what became of each event.",
+                answers.EventReceipt,
+                {"received": 1, "created": 1, "duplicates": 0, "rejected": 0, "errors": []},
+            ),
+            422: Answer(
+                "All events were rejected: the receipt says why.", answers.EventReceipt | answers.ProblemDocument
+            ),
+        },
+        body=Event | list[Event] | answers.EventsEnvelope,
+        body_example=EVENT_EXAMPLE,
+        refuses=(400, 403, 408, 413, 415, 503),
+    ),
+    Operation(
+        "GET",
+        "/v1/events",
+        after,
+        "Events",
+        "Events of a range, in order",
+        {
+            200: Answer(
+                "Events by timestamp and event_id, and the cursor of what follows.",
+                answers.EventsAfterDocument,
+                {"events": [EVENT_EXAMPLE], "next_cursor": None},
+            )
+        },
+        questions=[EventsAfter],
+    ),
+    Operation(
+        "POST",
+        "/events",
+        create,
+        "Earlier services",
+        "Store one event",
+        {
+            201: Answer("It is new.", answers.EventStatus, CREATED),
+            200: Answer(
+                "Its event_id was taken; the first one stays.", answers.EventStatus, {**CREATED, "status": "duplicate"}
+            ),
+        },
+        body=Event,
+        body_example=EVENT_EXAMPLE,
+        refuses=WRITE_ERRORS,
+    ),
+    Operation(
+        "POST",
+        "/events/bulk",
+        create_bulk,
+        "Earlier services",
+        "Store up to 5000 events, all or none",
+        {200: Answer("Stored.", answers.BulkStatus, {"status": "ok", "received": 1, "created": 1, "duplicates": 0})},
+        body=answers.EventsEnvelope,
+        body_example={"events": [EVENT_EXAMPLE]},
+        refuses=WRITE_ERRORS,
+    ),
+    Operation(
+        "GET",
+        "/events",
+        page,
+        "Earlier services",
+        "A tenant's events, page by page",
+        {200: Answer("One page, by timestamp and event_id.", answers.EventsPageDocument, PAGE_EXAMPLE)},
+        questions=[EventsPage],
+    ),
+]

@@ -1,0 +1,38 @@
+"""`GET /metrics`, which two of the earlier services had: of a user's readings, or of a tenant's events."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import answers
+from service.operations import Answer, Operation
+from service.questions import EventCounts, RangeSummary
+from service.routes.events import event_metrics
+from service.routes.users import range_metrics
+
+
+async def metrics(request: Request) -> Response:
+    """Answer for a tenant's events where one is named, otherwise for a user's readings."""
+    return await (event_metrics if "tenant_id" in request.query_params else range_metrics)(request)
+
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/metrics",
+        metrics,
+        "Earlier services",
+        "A user's range in three figures, or a tenant's events counted",
+        {
+            200: Answer(
+                "With user_id the three figures of the range; with tenant_id the events by bucket, source and type.",
+                answers.RangeMetrics | answers.EventMetrics,
+                {"avg_heart_rate": 88.0, "total_steps": 400, "total_calories": 15.2},
+            )
+        },
+        description="With user_id, start and end (or start_date and end_date) are required. Both ends are included.",
+        questions=[RangeSummary, EventCounts],
+        refuses=(404, 422, 503),
+    )
+]

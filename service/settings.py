@@ -1,0 +1,47 @@
+"""What the environment may set, read once at start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class BadSetting(Exception):
+    """An environment variable holds what cannot be used; the message names it, its value and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The service's settings. Sizes in bytes, times in seconds."""
+
+    database_url: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    max_body_bytes: int = 32 * 1024 * 1024
+    body_idle_seconds: int = 15
+    max_queued_readings: int = 200_000
+    pool_size: int = 8
+    writers: int = 2
+    statement_seconds: int = 30
+    max_live_clients: int = 2_000
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read DATABASE_URL (required) and the variables named like the fields of Settings, in capitals."""
+    if not environment.get("DATABASE_URL"):
+        raise BadSetting("DATABASE_URL is not set. Name a TimescaleDB, or start with `make run` for the embedded one.")
+    numbers = {
+        name: read_number(environment, name.upper())
+        for name, kind in Settings.__annotations__.items()
+        if kind == "int" and environment.get(name.upper())
+    }
+    texts = {"host": environment["HOST"]} if environment.get("HOST") else {}
+    return Settings(environment["DATABASE_URL"], **texts, **numbers)  # type: ignore[arg-type]
+
+
+def read_number(environment: Mapping[str, str], name: str) -> int:
+    """Read a positive whole number."""
+    value = environment[name]
+    if not value.isascii() or not value.isdigit() or int(value) == 0:
+        raise BadSetting(f"{name} is {value!r}; it must be a whole number above 0.")
+    return int(value)

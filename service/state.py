@@ -1,0 +1,41 @@
+"""What lives as long as the service: opened by the lifespan, typed, handed to every request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, cast
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+from service.accepted import AcceptedTimes
+from service.database import Pool, make_pool
+from service.settings import Settings
+from service.writer import Writer, running_writer
+
+
+class State(NamedTuple):
+    """The settings, the pool, the writer, and which timestamps are accepted."""
+
+    settings: Settings
+    pool: Pool
+    writer: Writer
+    accepted: AcceptedTimes
+
+
+def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
+    """Return the lifespan that opens and closes what the service needs."""
+
+    @asynccontextmanager
+    async def live(app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
+        pool = make_pool(settings)
+        async with pool, running_writer(pool, settings.writers, settings.max_queued_readings) as writer:
+            yield {"state": State(settings, pool, writer, AcceptedTimes(pool))}
+
+    return live
+
+
+def state_of(connection: HTTPConnection) -> State:
+    """Return the service's state."""
+    return cast(State, connection.state.state)
