@@ -1,0 +1,272 @@
+"""Start everything: the database unless DATABASE_URL names one, its migrations, and the service.
+
+This process only watches. Each child runs in a session of its own, so Ctrl-C reaches this process alone, which then
+stops them in order; and each ends by itself when this process is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from scripts import embedded
+from scripts.migrate import CannotMigrate, migrate
+from service import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_DB_PORT = 15432  # below the range that the system hands out by itself
+SERVICE_STOP_SECONDS = 2.0
+DATABASE_STOP_SECONDS = 2.0
+READY_SECONDS = 60.0
+MOST_RESTARTS = 5  # within a minute
+
+
+class CannotRun(Exception):
+    """Hyperpulse cannot start; the message is one sentence with the value and the remedy."""
+
+
+class Stopped(BaseException):
+    """Ctrl-C or SIGTERM arrived."""
+
+
+@dataclass(slots=True)
+class Options:
+    """What the environment says: where to listen, where the data lies, which database."""
+
+    host: str
+    port: int
+    db_port: int
+    data: Path
+    database_url: str | None
+    demo: bool
+
+    @property
+    def url(self) -> str:
+        """The service's address for a browser on this machine."""
+        return f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}"  # noqa: S104
+
+
+@dataclass(slots=True)
+class Running:
+    """What was started, and when things had to be started again."""
+
+    database: embedded.EmbeddedServer | None = None
+    service: subprocess.Popen[bytes] | None = None
+    simulator: subprocess.Popen[bytes] | None = None
+    restarts: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_RESTARTS))
+
+
+def main() -> int:
+    """Run until told to stop."""
+    parser = argparse.ArgumentParser(
+        prog="make run",
+        description=__doc__.split("\n")[0],
+        epilog="Environment: HOST (127.0.0.1), PORT (8000), DB_PORT (15432), DATA (.data), DATABASE_URL.",
+    )
+    parser.add_argument("--demo", action="store_true", help="feed it with simulated users")
+    demo = parser.parse_args().demo
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    running = Running()
+    try:
+        run(read_options(demo), running)
+    except Stopped:
+        say("Stopping.")
+        return 0
+    except (CannotRun, CannotMigrate, embedded.EmbeddedError) as error:
+        print(f"hyperpulse: {error}", file=sys.stderr, flush=True)
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stop(running)
+
+
+def on_signal(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave whatever is being waited for."""
+    raise Stopped
+
+
+def read_options(demo: bool) -> Options:
+    """Read the environment; CannotRun names a value that cannot be used."""
+    return Options(
+        host=os.environ.get("HOST") or "127.0.0.1",
+        port=read_port("PORT", 8000),
+        db_port=read_port("DB_PORT", DEFAULT_DB_PORT),
+        data=Path(os.environ.get("DATA") or ROOT / ".data").resolve(),
+        database_url=os.environ.get("DATABASE_URL") or None,
+        demo=demo,
+    )
+
+
+def read_port(name: str, default: int) -> int:
+    """Read a port number."""
+    text = os.environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise CannotRun(f"{name} is {text!r}; it must be a port from 1 to 65535.")
+    return int(text)
+
+
+def run(options: Options, running: Running) -> NoReturn:
+    """Start everything, say what was started, and watch it."""
+    started = time.monotonic()
+    require_free_port(options)
+    if options.database_url is None:
+        running.database = start_database(options)
+        database_url = running.database.url
+    else:
+        database_url = options.database_url
+    say("Migrating the database.")
+    migrate(database_url)
+    running.service = start_service(options, database_url)
+    timescaledb = wait_until_ready(options, running.service)
+    introduce(options, database_url, timescaledb, time.monotonic() - started)
+    if options.demo:
+        running.simulator = start_simulator(options)
+    watch(options, running, database_url)
+
+
+def require_free_port(options: Options) -> None:
+    """Refuse a port that something else listens on."""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((options.host, options.port))
+        except OSError as error:
+            raise CannotRun(
+                f"Port {options.port} on {options.host} cannot be used ({error.strerror}). "
+                f"Stop what uses it, or choose another: make run PORT={options.port + 1}"
+            ) from error
+
+
+def start_database(options: Options) -> embedded.EmbeddedServer:
+    """Start the embedded database on its data directory."""
+    embedded.install()
+    say(f"Starting the embedded TimescaleDB in {options.data}.")
+    options.data.mkdir(parents=True, exist_ok=True)
+    return embedded.start(options.data, options.db_port)
+
+
+def start_service(options: Options, database_url: str) -> subprocess.Popen[bytes]:
+    """Start the service as a child that ends with this process."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "HOST": options.host,
+        "PORT": str(options.port),
+        "STOP_WITH_STDIN": "1",
+    }
+    return start_child("service", environment)
+
+
+def start_simulator(options: Options) -> subprocess.Popen[bytes]:
+    """Start the simulator against the service."""
+    say("Simulated users send readings every 8 seconds.")
+    return start_child("scripts.simulate", {**os.environ, "HYPERPULSE_URL": options.url}, "--quiet", "--no-check")
+
+
+def start_child(module: str, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a Python module as a child in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def wait_until_ready(options: Options, service: subprocess.Popen[bytes]) -> str:
+    """Wait until the service is ready; return the version of TimescaleDB."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if service.poll() is not None:
+            raise CannotRun(f"The service ended at once with status {service.returncode}; its messages are above.")
+        with contextlib.suppress(urllib.error.URLError, TimeoutError, ConnectionError):
+            request = urllib.request.Request(f"{options.url}/ready")  # noqa: S310
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+                return str(json.load(answer)["timescaledb"])
+        time.sleep(0.05)
+    raise CannotRun(f"The service was not ready within {READY_SECONDS:.0f} seconds; its messages are above.")
+
+
+def introduce(options: Options, database_url: str, timescaledb: str, seconds: float) -> None:
+    """Say in a few calm lines what was started and how to use it."""
+    kind = "embedded, for trying out, not for production" if options.database_url is None else "from DATABASE_URL"
+    say(f"Hyperpulse {__version__} is ready after {seconds:.1f} s.")
+    say(f"  dashboard   {options.url}/")
+    say(f"  API docs    {options.url}/docs")
+    say(f"  database    TimescaleDB {timescaledb} ({kind})")
+    if options.database_url is None:
+        say(f"  data        {options.data}")
+        say(f"  psql        psql {database_url}")
+    say("  Ctrl-C stops everything.")
+
+
+def watch(options: Options, running: Running, database_url: str) -> NoReturn:
+    """Start again what ends unasked, unless that happens too often."""
+    while True:
+        time.sleep(0.2)
+        if running.database is not None and running.database.process.poll() is not None:
+            note_restart(running, "The database", running.database.process.returncode)
+            running.database = embedded.start(options.data, options.db_port)
+        if running.service is not None and running.service.poll() is not None:
+            note_restart(running, "The service", running.service.returncode)
+            running.service = start_service(options, database_url)
+        if running.simulator is not None and running.simulator.poll() is not None:
+            say(f"The simulator ended with status {running.simulator.returncode}.")
+            running.simulator = None
+
+
+def note_restart(running: Running, what: str, status: int) -> None:
+    """Say that something is started again; give up when that was needed too often within a minute."""
+    now = time.monotonic()
+    if len(running.restarts) == MOST_RESTARTS and now - running.restarts[0] < 60:
+        raise CannotRun(f"{what} ended with status {status}, the {MOST_RESTARTS + 1}th end within a minute.")
+    running.restarts.append(now)
+    say(f"{what} ended with status {status}; starting it again.")
+
+
+def stop(running: Running) -> None:
+    """Stop what runs: whoever writes first, the database last."""
+    for child in (running.simulator, running.service):
+        if child is not None:
+            child.terminate()
+    for child in (running.simulator, running.service):
+        if child is not None:
+            end(child, SERVICE_STOP_SECONDS)
+    if running.database is not None:
+        running.database.stop(DATABASE_STOP_SECONDS)
+
+
+def end(child: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait for a child that was told to stop, and kill it when it does not."""
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

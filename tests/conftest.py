@@ -1,0 +1,162 @@
+"""What every test stands on: one real TimescaleDB, migrated once and emptied between tests, and one real service.
+
+The database is the one that TEST_DATABASE_URL names, or a native TimescaleDB of this machine, started by
+pytest-postgresql, or the embedded one. The service is a process of its own behind a socket.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pytest_postgresql import factories
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from scripts.migrate import migrate
+from tests.ports import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+EMPTY = """
+    TRUNCATE core.reading, core.event, core.event_id, core.device, core.app_user, core.tenant RESTART IDENTITY CASCADE
+"""
+
+
+def pg_config(what: str) -> Path:
+    """Ask this machine's PostgreSQL where something is; the answer is a path that does not exist where there is none."""
+    program = shutil.which("pg_config")
+    if program is None:
+        return Path("/no-postgresql")
+    return Path(subprocess.run([program, what], capture_output=True, text=True, check=True).stdout.strip())
+
+
+def native_timescaledb() -> bool:
+    """Tell whether this machine's PostgreSQL has TimescaleDB with its Community module, and may be started here."""
+    # PostgreSQL refuses to run as root.
+    return os.geteuid() != 0 and any(pg_config("--pkglibdir").glob("timescaledb-tsl-*.so"))
+
+
+native_server = factories.postgresql_proc(
+    executable=str(pg_config("--bindir") / "pg_ctl"),
+    postgres_options="-c shared_preload_libraries=timescaledb -c timescaledb.telemetry_level=off",
+)
+
+
+@pytest.fixture(scope="session")
+def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running TimescaleDB server: the address of its database postgres."""
+    if named := os.environ.get("TEST_DATABASE_URL"):
+        yield named
+    elif native_timescaledb():
+        running = request.getfixturevalue("native_server")
+        yield make_conninfo(host=running.host, port=running.port, user=running.user, dbname="postgres")
+    else:
+        from scripts.embedded import server as embedded
+
+        with embedded.start(tmp_path_factory.mktemp("embedded")) as running:
+            yield running.url
+
+
+@pytest.fixture(scope="session")
+def is_embedded(server_url: str) -> bool:
+    """Whether the server is the embedded one: one backend, no background workers."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        row = connection.execute("SELECT current_setting('hyperpulse.embedded', true)").fetchone()
+    return row == ("on",)
+
+
+@pytest.fixture(autouse=True)
+def _native_only(request: pytest.FixtureRequest) -> None:
+    """Skip tests marked native where the database is the embedded one."""
+    if request.node.get_closest_marker("native") and request.getfixturevalue("is_embedded"):
+        pytest.skip("needs a native TimescaleDB: set TEST_DATABASE_URL")
+
+
+@contextmanager
+def new_database(server_url: str, name: str) -> Iterator[str]:
+    """Create a database, and drop it afterwards; yields its address."""
+    parts = conninfo_to_dict(server_url)
+    janitor = DatabaseJanitor(
+        user=str(parts["user"]),
+        host=str(parts["host"]),
+        port=str(parts["port"]),
+        password=parts.get("password"),  # type: ignore[arg-type]
+        dbname=name,
+    )
+    with janitor:
+        yield f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{name}"
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str, is_embedded: bool) -> Iterator[str]:
+    """A migrated database that the whole session shares."""
+    if is_embedded:
+        migrate(server_url)
+        yield server_url
+    else:
+        with new_database(server_url, f"hyperpulse_test_{os.getpid()}") as url:
+            migrate(url)
+            yield url
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[psycopg.Connection]:
+    """A connection to the database, which is empty at first; each statement commits."""
+    with psycopg.connect(database_url, autocommit=True, options="-c timezone=UTC") as connection:
+        connection.execute(EMPTY)
+        yield connection
+
+
+@contextmanager
+def running_service(database_url: str, **environment: str) -> Iterator[str]:
+    """Run the service as a process of its own; yields its address once it answers."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url, "PORT": str(port), **environment},
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_healthy(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """Wait until a service answers; fail when it ended or does not answer in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        assert process.poll() is None, f"the service ended with {process.returncode}"
+        try:
+            if httpx.get(f"{url}/health", timeout=1).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, f"the service did not answer within {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def base_url(database_url: str) -> Iterator[str]:
+    """The address of a service that the whole session shares."""
+    with running_service(database_url) as url:
+        yield url
+
+
+@pytest.fixture
+def client(base_url: str, db: psycopg.Connection) -> Iterator[httpx.Client]:
+    """A client of the service; the database is empty at first."""
+    with httpx.Client(base_url=base_url, timeout=30) as client:
+        yield client
