@@ -161,12 +161,13 @@ class Receipt(TypedDict):
 
 
 class EventReceipt(TypedDict):
-    """What became of the events of a request; the first 100 errors."""
+    """What became of each valid event of a request, in order; the first 100 errors."""
 
     received: int
     created: int
     duplicates: int
     rejected: int
+    events: list[EventStatus]
     errors: list[FaultDocument]
 
 

@@ -8,13 +8,12 @@ from http import HTTPStatus
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.openapi import openapi_document
 from service.operations import Operation, to_routes
-from service.paths import PlainPaths, SameOrigin
+from service.paths import CompressOnRequest, PlainPaths, SameOrigin
 from service.problems import Problem, on_problem, problem_response
 from service.routes import events, metrics, readings, system, users
 from service.routes.pages import openapi_route, page_routes
@@ -37,7 +36,7 @@ def make_app(settings: Settings) -> Starlette:
     routes = to_routes(OPERATIONS)
     return Starlette(
         routes=[*routes, openapi_route(openapi_document(OPERATIONS)), *page_routes()],
-        middleware=[Middleware(PlainPaths), Middleware(SameOrigin), Middleware(GZipMiddleware, minimum_size=1000)],
+        middleware=[Middleware(PlainPaths), Middleware(SameOrigin), Middleware(CompressOnRequest, minimum_size=1000)],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_surprise},
         lifespan=lifespan(settings),
     )

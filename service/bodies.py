@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
-import zstandard
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
+from service.compression import plain
 from service.problems import Problem
 
-ZSTD_SLICE = 1024
 JSON_TYPES = ("application/json", "text/json")
+HANG_UP = {"Connection": "close"}
 
 
 async def read_json(request: Request, limit: int, idle_seconds: int) -> Any:
@@ -40,18 +39,25 @@ def parse_json(body: bytes) -> Any:
 
 async def read_body(request: Request, limit: int, idle_seconds: int) -> bytes:
     """Return a body of at most `limit` bytes, counted after decompression."""
-    decompress = decompressor(request.headers.get("content-encoding", "identity"), limit)
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+        raise too_large(limit)
     pieces: list[bytes] = []
     size = 0
-    async for piece in chunks(request, idle_seconds):
-        pieces.append(decompress(piece))
-        size += len(pieces[-1])
+    async for piece in plain(chunks(request, idle_seconds), request.headers.get("content-encoding", "")):
+        size += len(piece)
         if size > limit:
-            raise Problem(413, f"The body has more than {limit} bytes; send it in smaller pieces.")
+            raise too_large(limit)
+        pieces.append(piece)
     return b"".join(pieces)
 
 
-async def chunks(request: Request, idle_seconds: int) -> Any:
+def too_large(limit: int) -> Problem:
+    """Say how large a body may be; what is still on its way is not read."""
+    return Problem(413, f"The body has more than {limit} bytes; send it in smaller pieces.", headers=HANG_UP)
+
+
+async def chunks(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
     """Yield a body as it arrives; give up on a client that sends nothing for too long."""
     stream = request.stream()
     while True:
@@ -61,54 +67,6 @@ async def chunks(request: Request, idle_seconds: int) -> Any:
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise Problem(
-                408, f"Nothing of the body arrived for {idle_seconds} seconds.", headers={"Connection": "close"}
-            ) from None
+            raise Problem(408, f"Nothing of the body arrived for {idle_seconds} seconds.", headers=HANG_UP) from None
         except ClientDisconnect:
             raise Problem(400, "The body ended before it was complete.") from None
-
-
-def decompressor(encoding: str, limit: int) -> Callable[[bytes], bytes]:
-    """Return what turns pieces of a body into plain bytes, never more than `limit` + 1 at a time."""
-    match encoding.strip().lower():
-        case "" | "identity":
-            return bytes
-        case "gzip" | "x-gzip":
-            return bounded(zlib.decompressobj(16 + zlib.MAX_WBITS), limit)
-        case "deflate":
-            return bounded(zlib.decompressobj(), limit)
-        case "zstd":
-            return bounded_zstd(limit)
-        case other:
-            raise Problem(415, f"The encoding {other[:100]!r} is unknown; send gzip, zstd or none.")
-
-
-def bounded(stream: Any, limit: int) -> Callable[[bytes], bytes]:
-    """Decompress with zlib, stopping just past the limit."""
-
-    def decompress(piece: bytes) -> bytes:
-        try:
-            return bytes(stream.decompress(piece, limit + 1))
-        except zlib.error as error:
-            raise Problem(400, f"The body is not what its Content-Encoding says: {error}.") from None
-
-    return decompress
-
-
-def bounded_zstd(limit: int) -> Callable[[bytes], bytes]:
-    """Decompress with zstd, stopping soon past the limit; a window over 8 MiB is refused."""
-    stream = zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024).decompressobj()
-
-    def decompress(piece: bytes) -> bytes:
-        plain = bytearray()
-        try:
-            # Four bytes can stand for 128 KiB, so a whole piece must not be handed over at once.
-            for start in range(0, len(piece), ZSTD_SLICE):
-                plain += stream.decompress(piece[start : start + ZSTD_SLICE])
-                if len(plain) > limit:
-                    break
-        except zstandard.ZstdError as error:
-            raise Problem(400, f"The body is not what its Content-Encoding says: {error}.") from None
-        return bytes(plain)
-
-    return decompress

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.problems import Problem, problem_response
 
+REFUSES_GZIP = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)")
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -25,6 +28,16 @@ class PlainPaths:
                 path = path[:-1]
             scope = {**scope, "path": path}
         await self.app(scope, receive, send)
+
+
+class CompressOnRequest(GZipMiddleware):
+    """Compresses answers for clients that accept gzip, and not for those that say `gzip;q=0`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and REFUSES_GZIP.search(Headers(scope=scope).get("accept-encoding", "")):
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 class SameOrigin:

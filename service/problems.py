@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, TypedDict
@@ -13,7 +14,8 @@ from starlette.responses import Response
 from service.ranges import RANGES
 
 MEDIA_TYPE = "application/problem+json"
-LONGEST_VALUE = 100
+LONGEST_VALUE = 200
+MOST_PARTS = 20
 
 
 class Fault(TypedDict):
@@ -124,10 +126,12 @@ def sentence(error: ErrorDetails) -> str:
 
 def brief(value: Any) -> Any:
     """Return a value as it was sent where it is small, otherwise what it is."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int | float):
-        return value if abs(value) < 1e300 else "a huge number"
     if isinstance(value, str):
         return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
-    return "an array" if isinstance(value, list) else "an object"
+    if isinstance(value, dict | list) and len(value) > MOST_PARTS:
+        return f"an {'array' if isinstance(value, list) else 'object'} of {len(value)}"
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        return "a number too large to repeat"
+    return value if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

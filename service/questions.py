@@ -18,10 +18,12 @@ from pydantic import (
 from starlette.requests import Request
 
 from service.fields import Name, Timestamp, between, digits
-from service.problems import Invalid, fault
+from service.problems import Fault, Invalid, fault
+from service.times import format_timestamp
 
 Question = TypeVar("Question", bound="AnyQuestion")
 
+YEAR_ONE = datetime.min.replace(tzinfo=UTC)
 START = Field(description="The beginning of the range.")
 END = Field(description="The end of the range.")
 WholeUser = Annotated[
@@ -91,11 +93,6 @@ class EventCounts(EventFilter):
     bucket_size: BucketSize = "minute"
 
 
-def now() -> datetime:
-    """Return this moment, in UTC."""
-    return datetime.now(UTC)
-
-
 class HalfOpenRange(AnyQuestion):
     """start <= t < end: end defaults to now, start to 24 hours before end."""
 
@@ -106,14 +103,15 @@ class HalfOpenRange(AnyQuestion):
 
     @property
     def range(self) -> tuple[datetime, datetime]:
-        """The range with its defaults filled in."""
-        end = self.end or (now() if self.start is None or self.start < now() else self.start)
-        if self.start is not None:
-            return self.start, end
-        try:
-            return end - timedelta(hours=24), end
-        except OverflowError:
-            return datetime.min.replace(tzinfo=UTC), end
+        """The range with its defaults filled in; Invalid where it ends before it starts."""
+        end = self.end or datetime.now(UTC)
+        start = self.start or max(end, YEAR_ONE + timedelta(hours=24)) - timedelta(hours=24)
+        if start > end:
+            raise Invalid(
+                "start is after end, which is now by default.",
+                [Fault(at="start", problem="is after end", value=format_timestamp(start))],
+            )
+        return start, end
 
 
 class Summary(HalfOpenRange):
@@ -135,6 +133,6 @@ class EventsAfter(HalfOpenRange):
 def ask(request: Request, kind: type[Question]) -> Question:
     """Read a question from a request's query string; Invalid says what is wrong."""
     try:
-        return kind.model_validate({name: value for name, value in request.query_params.items() if value != ""})
+        return kind.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None

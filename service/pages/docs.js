@@ -1,1 +1,2 @@
-SwaggerUIBundle({ url: '/openapi.json', dom_id: '#reader', deepLinking: true, tryItOutEnabled: true });
+const reader = document.getElementById('reader');
+SwaggerUIBundle({ url: reader.dataset.document, domNode: reader, deepLinking: true, tryItOutEnabled: true });

@@ -54,12 +54,16 @@ async def create_v1(request: Request) -> Response:
     judged = judge(EVENT, items, await state.accepted.now(), "events")
     if prefix is None:
         judged.faults = [Fault({**fault, "at": within(fault["at"])}) for fault in judged.faults]
-    created = sum(await write_events(state.pool, judged.items))
+    created = await write_events(state.pool, judged.items)
     receipt = {
         "received": len(items),
-        "created": created,
-        "duplicates": len(judged.items) - created,
+        "created": sum(created),
+        "duplicates": len(created) - sum(created),
         "rejected": judged.rejected,
+        "events": [
+            {"event_id": event["event_id"], "status": "created" if new else "duplicate"}
+            for event, new in zip(judged.items, created, strict=True)
+        ],
         "errors": judged.faults,
     }
     return json_response(receipt, 200 if judged.items else 422)
@@ -162,7 +166,7 @@ OPERATIONS = [
             200: Answer(
                 "A receipt: what became of each event.",
                 answers.EventReceipt,
-                {"received": 1, "created": 1, "duplicates": 0, "rejected": 0, "errors": []},
+                {"received": 1, "created": 1, "duplicates": 0, "rejected": 0, "events": [CREATED], "errors": []},
             ),
             422: Answer(
                 "All events were rejected: the receipt says why.", answers.EventReceipt | answers.ProblemDocument
