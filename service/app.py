@@ -16,6 +16,7 @@ from service.operations import Operation, to_routes
 from service.paths import CompressOnRequest, PlainPaths, SameOrigin
 from service.problems import Problem, on_problem, problem_response
 from service.routes import events, metrics, readings, system, users
+from service.routes.live import live_routes
 from service.routes.pages import openapi_route, page_routes
 from service.settings import Settings
 from service.state import lifespan
@@ -35,7 +36,7 @@ def make_app(settings: Settings) -> Starlette:
     """Build the application; nothing connects before its lifespan begins."""
     routes = to_routes(OPERATIONS)
     return Starlette(
-        routes=[*routes, openapi_route(openapi_document(OPERATIONS)), *page_routes()],
+        routes=[*routes, *live_routes(), openapi_route(openapi_document(OPERATIONS)), *page_routes()],
         middleware=[Middleware(PlainPaths), Middleware(SameOrigin), Middleware(CompressOnRequest, minimum_size=1000)],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_surprise},
         lifespan=lifespan(settings),

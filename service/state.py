@@ -11,16 +11,18 @@ from starlette.requests import HTTPConnection
 
 from service.accepted import AcceptedTimes
 from service.database import Pool, make_pool
+from service.live import Hub, running_hub
 from service.settings import Settings
 from service.writer import Writer, running_writer
 
 
 class State(NamedTuple):
-    """The settings, the pool, the writer, and which timestamps are accepted."""
+    """The settings, the pool, the writer, the live hub, and which timestamps are accepted."""
 
     settings: Settings
     pool: Pool
     writer: Writer
+    hub: Hub
     accepted: AcceptedTimes
 
 
@@ -30,8 +32,12 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
     @asynccontextmanager
     async def live(app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
         pool = make_pool(settings)
-        async with pool, running_writer(pool, settings.writers, settings.max_queued_readings) as writer:
-            yield {"state": State(settings, pool, writer, AcceptedTimes(pool))}
+        async with (
+            pool,
+            running_hub(settings.database_url, pool) as hub,
+            running_writer(pool, settings.writers, settings.max_queued_readings) as writer,
+        ):
+            yield {"state": State(settings, pool, writer, hub, AcceptedTimes(pool))}
 
     return live
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.database import fetch_all, fetch_one
+from service.live import latest_document
 from service.operations import Answer, Operation
 from service.problems import Invalid, Problem
 from service.questions import HeartRateMinutes, RangeSummary, Summary, ask
@@ -111,20 +112,6 @@ async def latest(request: Request) -> Response:
     if not rows:
         raise Problem(404, "No reading of that user is known.")
     return json_response({"user_id": user_id, **latest_document(rows)})
-
-
-def latest_document(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Write the rows of api.latest: each metric, and when the user was last seen."""
-    document: dict[str, Any] = {"last_seen": format_timestamp(max(row["ts"] for row in rows))}
-    document |= {"heart_rate": None, "steps": None, "calories": None}
-    for row in rows:
-        value = int(row["value"]) if row["metric"] == "steps" else row["value"]
-        document[row["metric"]] = {
-            "value": value,
-            "timestamp": format_timestamp(row["ts"]),
-            "device_id": row["device_id"],
-        }
-    return document
 
 
 HEART_RATE_OPERATION = Operation(
