@@ -32,7 +32,7 @@ EMPTY = """
 
 
 def pg_config(what: str) -> Path:
-    """Ask this machine's PostgreSQL where something is; the answer is a path that does not exist where there is none."""
+    """Ask this machine's PostgreSQL where something is; without one, the path does not exist."""
     program = shutil.which("pg_config")
     if program is None:
         return Path("/no-postgresql")

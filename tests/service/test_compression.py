@@ -1,0 +1,73 @@
+"""Compressed bodies: whole ones come out as they went in, broken ones are refused, bombs go off slowly."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.compression import STEP, plain
+from service.problems import Problem
+
+ENCODERS = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": zstandard.compress,
+    "identity": bytes,
+    "": bytes,
+}
+
+
+async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+def decode(body: bytes, encoding: str, size: int = 1000) -> list[bytes]:
+    async def collect() -> list[bytes]:
+        return [piece async for piece in plain(in_pieces(body, size), encoding)]
+
+    return asyncio.run(collect())
+
+
+@pytest.mark.parametrize("encoding", ENCODERS)
+@given(body=st.binary(min_size=1, max_size=5000), size=st.integers(1, 300))
+def test_what_goes_in_comes_out(encoding: str, body: bytes, size: int) -> None:
+    assert b"".join(decode(ENCODERS[encoding](body), encoding, size)) == body
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_several_members_follow_each_other(encoding: str) -> None:
+    encode = ENCODERS[encoding]
+    assert b"".join(decode(encode(b"one ") + encode(b"two"), encoding)) == b"one two"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+@pytest.mark.parametrize("damage", ["truncated", "trailing", "other"])
+def test_what_is_broken_is_refused(encoding: str, damage: str) -> None:
+    whole = ENCODERS[encoding](b"something longer than nothing")
+    broken = {"truncated": whole[:-3], "trailing": whole + b"rest", "other": b"not compressed at all"}[damage]
+    with pytest.raises(Problem) as caught:
+        decode(broken, encoding)
+    assert caught.value.status == 400
+
+
+def test_an_unknown_encoding_is_refused() -> None:
+    with pytest.raises(Problem) as caught:
+        decode(b"", "br")
+    assert caught.value.status == 415
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_bomb_gives_at_most_a_few_steps_at_a_time(encoding: str) -> None:
+    bomb = ENCODERS[encoding](bytes(64 * 1024 * 1024))
+    pieces = decode(bomb, encoding, size=len(bomb))
+    assert sum(map(len, pieces)) == 64 * 1024 * 1024
+    assert max(map(len, pieces)) <= 2 * STEP

@@ -1,0 +1,59 @@
+"""Folding: the outcomes and the stored rows are those of writing the readings one after the other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.fold import fold
+from service.readings import Row
+
+NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
+Metrics = tuple[float | None, int | None, float | None]
+Stored = dict[str, Metrics]
+few = st.none() | st.integers(1, 2)
+metrics = st.tuples(few, few, few).filter(lambda values: values != (None, None, None))
+readings = st.lists(st.tuples(st.sampled_from("ab"), metrics), max_size=12)
+
+
+def row(user_id: str, values: Metrics) -> Row:
+    return Row("default", user_id, "watch", NOON, *values)
+
+
+def upsert(stored: Stored, written: Row) -> str:
+    """Write one reading as the database does."""
+    before = stored.get(written.user_id)
+    old = before or (None, None, None)
+    after = tuple(a if b is None else b for a, b in zip(old, written[4:], strict=True))
+    stored[written.user_id] = after
+    return "inserted" if before is None else "unchanged" if before == after else "updated"
+
+
+@settings(max_examples=500)
+@given(st.dictionaries(st.sampled_from("ab"), metrics), readings)
+def test_folding_changes_no_outcome(before: Stored, sent: list[tuple[str, Metrics]]) -> None:
+    rows = [row(*reading) for reading in sent]
+    one_by_one = dict(before)
+    expected = [upsert(one_by_one, written) for written in rows]
+
+    in_waves = dict(before)
+    waves, outcomes = fold(rows)
+    for wave in waves:
+        identities = [write.row[:4] for write in wave]
+        assert len(set(identities)) == len(identities)
+        for write in wave:
+            outcome = upsert(in_waves, write.row)
+            if write.item is not None:
+                outcomes[write.item] = outcome
+
+    assert [outcomes[item] for item in range(len(rows))] == expected
+    assert in_waves == one_by_one
+    assert len(waves) <= 6
+
+
+def test_many_of_one_identity_take_few_waves() -> None:
+    waves, certain = fold([row("a", (60 + item % 2, None, None)) for item in range(5000)])
+    assert len(waves) == 2
+    assert len(certain) == 4999

@@ -1,0 +1,29 @@
+"""Settings: read from the environment, refused with the value and the remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.settings import BadSetting, Settings, read_settings
+
+URL = "postgresql://postgres@127.0.0.1/postgres"
+
+
+def test_only_the_database_is_required() -> None:
+    assert read_settings({"DATABASE_URL": URL}) == Settings(URL)
+
+
+def test_variables_are_named_like_the_fields() -> None:
+    settings = read_settings({"DATABASE_URL": URL, "HOST": "::1", "PORT": "8080", "MAX_BODY_BYTES": "1000"})
+    assert (settings.host, settings.port, settings.max_body_bytes) == ("::1", 8080, 1000)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "１"])
+def test_a_bad_number_is_named(value: str) -> None:
+    with pytest.raises(BadSetting, match=f"PORT is '{value}'"):
+        read_settings({"DATABASE_URL": URL, "PORT": value})
+
+
+def test_a_missing_database_is_named() -> None:
+    with pytest.raises(BadSetting, match="DATABASE_URL is not set"):
+        read_settings({})

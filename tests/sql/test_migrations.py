@@ -1,0 +1,117 @@
+"""Migrations: applied once, twice, back and forth, by two at once, and never changed after a release."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from scripts.migrate import CannotMigrate, migrate, roll_back
+from scripts.reference import TARGET, reference
+from service.schema import MIGRATIONS, migration_names
+from tests.conftest import ROOT, new_database
+
+RELEASED = MIGRATIONS / "released.json"
+
+
+@pytest.fixture(scope="module")
+def fresh_url(server_url: str) -> Iterator[str]:
+    """A database of its own, not migrated yet."""
+    with new_database(server_url, "hyperpulse_migrations") as url:
+        yield url
+
+
+@pytest.fixture
+def empty_url(fresh_url: str) -> str:
+    """The same database with nothing of ours in it."""
+    with psycopg.connect(fresh_url, autocommit=True) as connection:
+        for schema in ("api", "rollup", "core", "migration"):
+            connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
+    return fresh_url
+
+
+def test_the_second_run_changes_nothing(empty_url: str) -> None:
+    first = migrate(empty_url)
+    assert list(first.applied) == migration_names()
+    assert first.api_rebuilt
+    second = migrate(empty_url)
+    assert second.applied == ()
+    assert not second.api_rebuilt
+
+
+def test_two_at_once_do_it_once(empty_url: str) -> None:
+    with ThreadPoolExecutor(2) as both:
+        done = list(both.map(migrate, [empty_url, empty_url]))
+    assert sorted(len(run.applied) for run in done) == [0, len(migration_names())]
+
+
+def test_back_and_forth_gives_the_same_schema(empty_url: str) -> None:
+    migrate(empty_url)
+    before = reference(empty_url)
+    with psycopg.connect(empty_url, autocommit=True) as connection, connection.transaction():
+        assert list(roll_back(connection)) == migration_names()[::-1]
+        row = connection.execute("SELECT count(*) FROM pg_namespace WHERE nspname IN ('core', 'rollup', 'api')")
+        assert row.fetchone() == (0,)
+    migrate(empty_url)
+    assert reference(empty_url) == before
+
+
+def test_a_failure_leaves_nothing_behind(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.migrate.api_statements", lambda: ["CREATE SCHEMA api", "SELECT nonsense"])
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        migrate(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute("SELECT to_regnamespace('core'), to_regnamespace('api')").fetchone() == (None, None)
+
+
+def test_the_api_is_rebuilt_when_one_of_its_files_changes(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(empty_url)
+    monkeypatch.setattr("scripts.migrate.api_digest", lambda: "another release")
+    assert migrate(empty_url).api_rebuilt
+    assert not migrate(empty_url).api_rebuilt
+
+
+def test_the_committed_reference_is_the_schema(database_url: str) -> None:
+    assert TARGET.read_text(encoding="utf-8") == reference(database_url), "run python -m scripts.reference"
+
+
+def test_everything_public_says_what_it_promises(db: psycopg.Connection) -> None:
+    silent = db.execute("""
+        SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'api'::regnamespace AND obj_description(p.oid) IS NULL
+        UNION ALL
+        SELECT c.relname FROM pg_class c
+         WHERE c.relnamespace IN ('api'::regnamespace, 'core'::regnamespace) AND c.relkind IN ('v', 'r')
+           AND obj_description(c.oid) IS NULL
+    """).fetchall()
+    assert silent == []
+
+
+def test_released_migrations_never_change() -> None:
+    """Yoyo knows a migration by its name only, so a changed one would pass unnoticed."""
+    released = json.loads(RELEASED.read_text(encoding="utf-8"))
+    assert {name: digest(MIGRATIONS / f"{name}.sql") for name in migration_names()} == released
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_an_address_that_does_not_answer_is_one_sentence() -> None:
+    with pytest.raises(CannotMigrate, match="cannot be reached") as caught:
+        migrate("postgresql://someone:secret@127.0.0.1:1/nothing")
+    assert "secret" not in str(caught.value)
+
+
+def test_the_command_says_what_it_did(empty_url: str) -> None:
+    command = [sys.executable, "-m", "scripts.migrate", "--database-url", empty_url]
+    first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert first.stdout.splitlines() == [*(f"applied {name}" for name in migration_names()), "api rebuilt"]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert second.stdout == "api unchanged\n"

@@ -1,0 +1,106 @@
+"""api.write_readings: what it stores, keeps, counts and announces."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+
+NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
+CALL = "SELECT api.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
+
+
+def write(db: psycopg.Connection, *readings: dict[str, Any]) -> list[str]:
+    """Write readings; each is a dict of user, device, ts and metrics, all with defaults."""
+    columns = [
+        ["default" for _ in readings],
+        [reading.get("user", "ada") for reading in readings],
+        [reading.get("device", "watch") for reading in readings],
+        [reading.get("ts", NOON) for reading in readings],
+        [reading.get("heart_rate") for reading in readings],
+        [reading.get("steps") for reading in readings],
+        [reading.get("calories") for reading in readings],
+    ]
+    row = db.execute(CALL, columns).fetchone()
+    assert row is not None
+    return list(row[0])
+
+
+def stored(db: psycopg.Connection) -> list[tuple[Any, ...]]:
+    query = "SELECT user_id, device_id, heart_rate, steps, calories FROM api.readings ORDER BY 1, 2, ts"
+    return db.execute(query).fetchall()
+
+
+def test_a_reading_is_inserted_then_unchanged_then_updated(db: psycopg.Connection) -> None:
+    assert write(db, {"heart_rate": 70.5}) == ["inserted"]
+    assert write(db, {"heart_rate": 70.5}) == ["unchanged"]
+    assert write(db, {"heart_rate": 71}) == ["updated"]
+    assert stored(db) == [("ada", "watch", 71, None, None)]
+
+
+def test_fields_that_are_not_carried_are_kept(db: psycopg.Connection) -> None:
+    write(db, {"heart_rate": 70, "steps": 3})
+    assert write(db, {"calories": 1.5}) == ["updated"]
+    assert write(db, {"steps": 3}) == ["unchanged"]
+    assert stored(db) == [("ada", "watch", 70, 3, 1.5)]
+
+
+def test_each_item_has_its_own_outcome(db: psycopg.Connection) -> None:
+    write(db, {"user": "b", "steps": 1}, {"user": "c", "steps": 1})
+    items = [{"user": user, "steps": steps} for user, steps in (("d", 1), ("c", 2), ("b", 1), ("a", 1))]
+    assert write(db, *items) == ["inserted", "updated", "unchanged", "inserted"]
+
+
+def test_devices_are_registered_in_order_of_appearance(db: psycopg.Connection) -> None:
+    write(db, *({"device": device, "steps": 1} for device in ("zz", "device_b", "aa", "device_a")))
+    rows = db.execute("SELECT device_id, priority FROM api.devices ORDER BY registered_at").fetchall()
+    keys = db.execute("SELECT device_id FROM core.device ORDER BY device_key").fetchall()
+    assert [key for (key,) in keys] == ["zz", "device_b", "aa", "device_a"]
+    assert dict(rows) == {"zz": 999, "device_b": 2, "aa": 999, "device_a": 1}
+
+
+def test_one_name_in_two_tenants_is_two_people(db: psycopg.Connection) -> None:
+    for tenant in ("one", "two"):
+        db.execute(CALL, [[tenant], ["ada"], ["watch"], [NOON], [70], [None], [None]])
+    assert db.execute("SELECT tenant_id, user_id FROM api.users ORDER BY 1").fetchall() == [
+        ("one", "ada"),
+        ("two", "ada"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reading", "constraint"),
+    [
+        ({"heart_rate": 29.9}, "heart_rate_in_range"),
+        ({"heart_rate": float("nan")}, "heart_rate_in_range"),
+        ({"steps": -1}, "steps_in_range"),
+        ({"calories": float("inf")}, "calories_in_range"),
+        ({}, "something_was_measured"),
+        ({"user": "", "steps": 1}, "user_id_has_1_to_128_characters"),
+    ],
+)
+def test_the_tables_refuse_what_the_door_does(db: psycopg.Connection, reading: dict[str, Any], constraint: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation) as caught:
+        write(db, reading)
+    assert caught.value.diag.constraint_name is not None
+    assert constraint in caught.value.diag.constraint_name
+    assert stored(db) == []
+
+
+def test_changes_are_announced_once_for_each_batch(db: psycopg.Connection) -> None:
+    db.execute("LISTEN readings")
+    write(db, *({"user": f"u{user}", "steps": 1} for user in range(3)))
+    write(db, {"user": "u0", "steps": 1})
+    payloads = [notification.payload for notification in db.notifies(timeout=0.5)]
+    assert len(payloads) == 1
+    assert payloads[0].count("2025-01-15T12:00:00") == 6
+
+
+def test_an_announcement_of_many_users_fits(db: psycopg.Connection) -> None:
+    db.execute("LISTEN readings")
+    write(db, *({"user": f"u{user}", "steps": 1} for user in range(500)))
+    payloads = [notification.payload for notification in db.notifies(timeout=0.5)]
+    assert sum(payload.count("2025-01-15T12:00:00") for payload in payloads) == 1000
+    assert max(len(payload) for payload in payloads) < 8000
