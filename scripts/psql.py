@@ -26,7 +26,17 @@ def install_pgcli() -> None:
     """Install pgcli from its lock."""
     print("psql is not installed; installing pgcli, which does the same, into .venv.", flush=True)
     lock = str(ROOT / "requirements-psql.lock")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--requirement", lock]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--requirement",
+        lock,
+    ]
     if subprocess.run(command, check=False).returncode != 0:
         sys.exit("psql: pgcli cannot be installed; its messages are above. Install psql (postgresql-client) instead.")
 

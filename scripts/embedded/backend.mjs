@@ -1,0 +1,297 @@
+/** Supervises one database's thread: starts it, runs one unit of work at a time, replaces it when it crashes. */
+import fs from "node:fs";
+import path from "node:path";
+import { Worker } from "node:worker_threads";
+import { CANCEL, CONTROL_BYTES, DISCARD, UNSENT, WAKE } from "./control.mjs";
+import { errorFields, messagesIn, query, readRow } from "./protocol.mjs";
+import { BASE_STATE, transition } from "./settings.mjs";
+import { Turns } from "./turns.mjs";
+
+const STACK_MB = 8;
+const CANCEL_PATIENCE_MS = 5_000;
+const RESTARTS_IN_A_ROW = 3;
+
+const REPORTED = `SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ('server_version', 'server_encoding',
+  'client_encoding', 'application_name', 'is_superuser', 'DateStyle', 'IntervalStyle', 'TimeZone', 'integer_datetimes',
+  'standard_conforming_strings', 'default_transaction_read_only', 'in_hot_standby', 'scram_iterations')
+  UNION ALL SELECT 'session_authorization', session_user`;
+
+/** The thread died while work was in it. */
+export class BackendLost extends Error {}
+
+/** PostgreSQL refused a statement; `code` is its SQLSTATE. */
+export class SqlError extends Error {
+  constructor({ C: code, M: text }) {
+    super(text);
+    this.code = code;
+  }
+}
+
+export class Backend {
+  /** Counts the thread's lives and losses of all prepared statements: what is older must be prepared again. */
+  epoch = 0;
+  /** The session whose unnamed prepared statement PostgreSQL holds. */
+  unnamedOwner = null;
+  /** The session settings in force. */
+  state = BASE_STATE;
+  /** Which version of the list of databases its pg_database shows. */
+  catalogVersion = -1;
+  /** What a new connection is told by ParameterStatus. */
+  reported = new Map();
+  sessions = new Set();
+
+  #options;
+  #worker = null;
+  #control = null;
+  #running = null;
+  #stopping = false;
+  #restarts = 0;
+  #forceTimer = null;
+
+  /** `options`: name, directory, wasm, log, turnTimeout, onNotification(backend, sender, body), onGone(backend, why). */
+  constructor(options) {
+    this.#options = options;
+    this.name = options.name;
+    this.directory = options.directory;
+    this.log = options.log;
+    this.turns = new Turns(options.turnTimeout);
+  }
+
+  /** Opens the database, creating it in an empty directory. */
+  async start() {
+    const fresh = !fs.existsSync(path.join(this.directory, "PG_VERSION"));
+    if (fresh) await this.#initialise();
+    await this.#boot("postgres");
+    await this.#prepare();
+    this.#restarts = 0;
+  }
+
+  /** A new directory is always opened as template1; only a second opening reaches the database postgres. */
+  async #initialise() {
+    fs.mkdirSync(this.directory, { recursive: true });
+    await this.#boot("template1");
+    await this.#halt();
+  }
+
+  async #boot(database) {
+    const shared = new SharedArrayBuffer(CONTROL_BYTES);
+    const worker = new Worker(new URL("./worker.mjs", import.meta.url), {
+      workerData: { directory: this.directory, database, wasm: this.#options.wasm, control: shared },
+      resourceLimits: { stackSizeMb: STACK_MB },
+    });
+    this.#control = new Int32Array(shared);
+    this.#worker = worker;
+    this.epoch++;
+    this.unnamedOwner = null;
+    await new Promise((resolve, reject) => {
+      worker.on("message", (note) => (note.ready ? resolve() : this.#onMessage(worker, note, reject)));
+      worker.on("error", (error) => this.#onLoss(worker, error.message, reject));
+      worker.on("exit", () => this.#onLoss(worker, "its thread ended", reject));
+    });
+  }
+
+  /** LOAD must come first: without it the instance traps, or works under the wrong licence. */
+  async #prepare() {
+    await this.sql("LOAD 'timescaledb'");
+    await this.sql("CREATE EXTENSION IF NOT EXISTS timescaledb");
+    this.state = null;
+    await this.become(BASE_STATE);
+    this.reported = await this.readReported();
+    this.catalogVersion = -1;
+    const channels = new Set([...this.sessions].flatMap((session) => [...session.channels]));
+    for (const channel of channels) await this.sql(`LISTEN "${channel.replaceAll('"', '""')}"`);
+  }
+
+  /** The settings that a connection hears about at its start, as they are now. */
+  async readReported() {
+    return new Map(await this.sql(REPORTED));
+  }
+
+  #onMessage(worker, note, reject) {
+    if (worker !== this.#worker) return;
+    if (note.crashed) return this.#onLoss(worker, note.crashed, reject, note.log);
+    const running = this.#running;
+    if (note.output) running?.sink(Buffer.from(note.output.buffer, note.output.byteOffset, note.output.byteLength));
+    else if (note.taken) running?.onTaken?.(note.taken);
+    else if (note.done) this.#finish(running);
+    else if (note.stopped) running?.resolve();
+  }
+
+  #finish(running) {
+    this.#running = null;
+    clearTimeout(this.#forceTimer);
+    running.resolve();
+  }
+
+  #onLoss(worker, why, reject, log = []) {
+    if (worker !== this.#worker) return;
+    this.#worker = null;
+    worker.terminate();
+    clearTimeout(this.#forceTimer);
+    const running = this.#running;
+    this.#running = null;
+    const lost = new BackendLost(why);
+    reject(lost);
+    if (this.#stopping) return running?.resolve();
+    this.log(`database ${this.name}: the instance crashed (${why})${log.length ? `: ${log.at(-1).trim()}` : ""}`);
+    this.turns.pause();
+    running?.reject(lost);
+    if (this.reported.size) this.#restart();
+  }
+
+  async #restart() {
+    try {
+      if (++this.#restarts > RESTARTS_IN_A_ROW) throw new Error(`it crashed ${this.#restarts} times in a row`);
+      const started = Date.now();
+      await this.start();
+      this.log(`database ${this.name}: restarted in ${Date.now() - started} ms`);
+      this.turns.resume();
+    } catch (error) {
+      if (error instanceof BackendLost && !this.#stopping) return this.#restart();
+      this.#options.onGone(this, error.message);
+    }
+  }
+
+  /**
+   * Runs one unit of work. `sink` gets PostgreSQL's answers as they come; `sender` is the session to name as the
+   * origin of notifications; `onTaken` hears how many bytes of a COPY were consumed.
+   */
+  run(bytes, { sink, sender = null, onTaken } = {}) {
+    if (!this.#worker) return Promise.reject(new BackendLost("it is not running"));
+    if (this.#running) throw new Error("two units of work at once");
+    return new Promise((resolve, reject) => {
+      this.#running = { sink, sender, onTaken, resolve, reject };
+      Atomics.store(this.#control, DISCARD, 0);
+      this.#post({ unit: bytes });
+    });
+  }
+
+  /** Sends more data to the COPY that is running. */
+  feed(bytes) {
+    if (this.#worker) this.#post({ copy: bytes });
+  }
+
+  /** The client has taken `count` bytes of output. */
+  taken(count) {
+    Atomics.sub(this.#control, UNSENT, count);
+    this.#wake();
+  }
+
+  /** Nobody reads the running statement's output any more. */
+  discardOutput() {
+    Atomics.store(this.#control, DISCARD, 1);
+    this.#wake();
+  }
+
+  /** Cancels the running statement; one that never looks up is ended by replacing the instance. */
+  cancel(patience = CANCEL_PATIENCE_MS) {
+    const running = this.#running;
+    if (!running) return;
+    Atomics.store(this.#control, CANCEL, 1);
+    this.#wake();
+    clearTimeout(this.#forceTimer);
+    this.#forceTimer = setTimeout(() => {
+      if (this.#running === running) this.#onLoss(this.#worker, "a statement did not react to a cancel", () => {});
+    }, patience);
+    this.#forceTimer.unref();
+  }
+
+  #post(note) {
+    this.#worker.postMessage(note);
+    this.#wake();
+  }
+
+  #wake() {
+    Atomics.add(this.#control, WAKE, 1);
+    Atomics.notify(this.#control, WAKE);
+  }
+
+  /** Runs the gateway's own SQL and answers its rows as arrays of texts. */
+  sql(text) {
+    return this.sqlRaw(query(text));
+  }
+
+  /** The same for messages ready made. */
+  async sqlRaw(bytes) {
+    this.unnamedOwner = null;
+    const chunks = [];
+    const sink = (bytes) => {
+      chunks.push(bytes);
+      this.taken(bytes.length);
+    };
+    await this.run(bytes, { sink });
+    const rows = [];
+    let refused = null;
+    for (const [type, body] of messagesIn(Buffer.concat(chunks))) {
+      if (type === "D") rows.push(readRow(body));
+      else if (type === "E") refused = new SqlError(errorFields(body));
+      else if (type === "A") this.notify(body);
+    }
+    if (refused) throw refused;
+    return rows;
+  }
+
+  /** Brings the session settings into a state, if they are in another one. */
+  async become(state) {
+    if (this.state?.key === state.key) return;
+    const from = this.state;
+    this.state = null;
+    for (const statement of transition(from, state)) await this.sql(statement);
+    this.state = state;
+  }
+
+  /** Passes a notification on to the sessions that listen. */
+  notify(body) {
+    this.#options.onNotification(this, this.#running?.sender ?? null, body);
+  }
+
+  /** Runs `work(backend)` alone, with the base settings, when its turn comes. */
+  alone(work) {
+    return new Promise((resolve, reject) => {
+      this.turns.take({
+        who: {},
+        work: async () => {
+          try {
+            await this.become(BASE_STATE);
+            resolve(await work(this));
+          } catch (error) {
+            reject(error);
+          }
+          return false;
+        },
+      });
+    });
+  }
+
+  get running() {
+    return this.#running !== null;
+  }
+
+  /** Stops within `patience` ms: cleanly if the running statement ends by then, otherwise by ending the thread. */
+  async stop(patience) {
+    this.#stopping = true;
+    this.turns.pause();
+    const deadline = Date.now() + patience;
+    this.cancel(patience);
+    while (this.#running && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (this.#worker && !this.#running) {
+      const clean = this.sql("ROLLBACK; CHECKPOINT").catch(() => {}).then(() => this.#halt());
+      await Promise.race([clean, new Promise((resolve) => setTimeout(resolve, deadline - Date.now()))]);
+    }
+    const worker = this.#worker;
+    this.#worker = null;
+    await worker?.terminate();
+  }
+
+  async #halt() {
+    const worker = this.#worker;
+    if (!worker) return;
+    await new Promise((resolve) => {
+      this.#running = { sink() {}, resolve, reject: resolve };
+      this.#post({ stop: true });
+    });
+    this.#running = null;
+    this.#worker = null;
+    await worker.terminate();
+  }
+}

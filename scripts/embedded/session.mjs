@@ -1,0 +1,478 @@
+/** One client connection: its handshake, its units of work in turn, and its end. */
+import crypto from "node:crypto";
+import { CopyIn } from "./copy.mjs";
+import { AnswerStream } from "./answers.mjs";
+import { BackendLost } from "./backend.mjs";
+import { greet, invalidStart } from "./handshake.mjs";
+import { applyRequests, listenAll, listenRequests } from "./notifications.mjs";
+import { CANCEL_REQUEST, closeStatement, errorResponse, Framer, GSS_REQUEST, ProtocolViolation, query, readString, readyForQuery, SSL_REQUEST, strings, message, sync } from "./protocol.mjs";
+import { BASE_STATE, CAPTURE, captureInvented, IDENTITY, identifier, inventedNames, LIMITS, makeState, restoreBase } from "./settings.mjs";
+import { Statements } from "./statements.mjs";
+import { TemporaryObjects } from "./temporary.mjs";
+
+const QUEUED_LIMIT = 4 * 1024 * 1024;
+const UNREAD_LIMIT = 64 * 1024 * 1024;
+const GOODBYE_MS = 300;
+const ORPHAN_MS = 2_000;
+const MOST_INVENTED = 500;
+
+const UNIT_ENDS = new Set(["Q", "S", "F", "H"]);
+const COPY_MESSAGES = new Set(["d", "c", "f"]);
+const KNOWN = new Set([..."QPBDECSHFXdcf"]);
+
+const RESETS_USER = /\bdiscard\s+all|\breset\s+session\s+auth|\bsession\s+authorization\s+default/i;
+
+const SETS = /\bset_config\b/i;
+
+const SETTING_TAGS = new Set(["SET", "RESET", "DISCARD ALL", "DO", "CALL"]);
+
+export class Session {
+  key = crypto.randomInt(1, 2 ** 31 - 1);
+  status = "I";
+  state = BASE_STATE;
+  channels = new Set();
+  backend = null;
+  database = null;
+  user = null;
+  ended = false;
+
+  #framer = new Framer();
+  #door;
+  #databases;
+  #log;
+  #unit = [];
+  #unitSize = 0;
+  #queue = [];
+  #queuedSize = 0;
+  #turn = null;
+  #running = null;
+  #skipToSync = false;
+  #holds = false;
+  #statements;
+  #temporary = new TemporaryObjects();
+  #copy;
+  #answers;
+  #limits = { statement: 0, idle: 0 };
+  #dirty = false;
+  #invented = new Set();
+  #requests = [];
+  #unread = 0;
+  #lastSign = Date.now();
+  #cleaned = false;
+
+  constructor(socket, id, door, databases, log) {
+    this.socket = socket;
+    this.id = id;
+    this.#door = door;
+    this.#databases = databases;
+    this.#log = log;
+    this.#statements = new Statements(id);
+    this.#copy = new CopyIn();
+    this.#copy.onPressure = () => this.#backPressure();
+    this.#answers = new AnswerStream(this);
+    socket.setNoDelay(true);
+    socket.on("data", (chunk) => this.#onData(chunk));
+    socket.on("close", () => this.#onClose());
+  }
+
+  // ------------------------------------------------------------------ what the client sends
+
+  #onData(chunk) {
+    this.#lastSign = Date.now();
+    try {
+      this.#framer.push(chunk, (type, whole) => this.ended || this.#onMessage(type, whole));
+      this.#copy.flush();
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation) && !(error instanceof RangeError)) this.#log(`connection ${this.id}: ${error.stack}`);
+      this.end("08P01", `invalid message: ${error.message}`);
+    }
+  }
+
+  #onMessage(type, whole) {
+    if (type === "") return this.#onStartup(whole);
+    if (!KNOWN.has(type)) throw new ProtocolViolation(`there is no message of type ${JSON.stringify(type)}`);
+    if (!this.backend) throw new ProtocolViolation("a message before the handshake was over");
+    if (type === "X") return this.socket.end();
+    if (this.#copy.open && !this.#copy.ended) {
+      if (COPY_MESSAGES.has(type)) return this.#copy.take(whole);
+      if (type === "S" || type === "H") return;
+      return this.#copy.fail(`unexpected message type "${type}" during COPY`);
+    }
+    if (COPY_MESSAGES.has(type)) {
+      if (this.#queue.length || (this.#running && !this.#copy.ended)) this.#copy.takeEarly(whole);
+      return;
+    }
+    this.#gather(type, whole);
+  }
+
+  /** A unit of work ends where the client may wait for an answer, or before it takes too much memory. */
+  #gather(type, whole) {
+    this.#unit.push(whole);
+    this.#unitSize += whole.length;
+    if (!UNIT_ENDS.has(type) && this.#unitSize < QUEUED_LIMIT) return;
+    const unit = { messages: this.#unit, size: this.#unitSize, end: type };
+    this.#unit = [];
+    this.#unitSize = 0;
+    this.#queue.push(unit);
+    this.#queuedSize += unit.size;
+    this.#backPressure();
+    this.#askForTurn();
+  }
+
+  #backPressure() {
+    if (this.#copy.full || this.#queuedSize > QUEUED_LIMIT) this.socket.pause();
+    else this.socket.resume();
+  }
+
+  // ------------------------------------------------------------------ handshake
+
+  #onStartup(whole) {
+    const code = whole.readInt32BE(4);
+    if (code === SSL_REQUEST || code === GSS_REQUEST) return void this.socket.write("N");
+    if (code === CANCEL_REQUEST) {
+      if (whole.length >= 16) this.#door.cancel(whole.readInt32BE(8), whole.readInt32BE(12));
+      return this.socket.end();
+    }
+    const refusal = invalidStart(code);
+    if (refusal) return this.socket.end(errorResponse({ severity: "FATAL", ...refusal }));
+    this.#framer.start();
+    if (this.#door.register(this)) this.#enter(whole.subarray(4));
+  }
+
+  async #enter(packet) {
+    try {
+      await greet(this, packet, this.#databases);
+    } catch (error) {
+      this.end(error.code ?? "57P03", error.message);
+    }
+  }
+
+  /** The handshake is over, as far as the backend goes: from now on the session belongs to it. */
+  join(backend) {
+    this.backend = backend;
+    backend.sessions.add(this);
+  }
+
+  /** Runs the part of a handshake that needs PostgreSQL. */
+  introduce(work) {
+    this.#takeTurn(async () => {
+      await work();
+      return false;
+    });
+  }
+
+  // ------------------------------------------------------------------ turns
+
+  #askForTurn() {
+    if (this.#turn || this.#running || !this.#queue.length || this.ended) return;
+    this.#takeTurn(() => this.#execute(this.#queue[0]));
+  }
+
+  #takeTurn(work) {
+    const turn = {
+      who: this,
+      work: async () => {
+        this.#turn = null;
+        return this.ended ? false : this.#guarded(work);
+      },
+      refuse: () => this.#refuse("55P03", "canceling statement: another connection has kept the embedded database busy for too long", "It runs one transaction at a time: commit or roll back promptly."),
+    };
+    this.#turn = turn;
+    this.backend.turns.take(turn);
+  }
+
+  async #guarded(work) {
+    try {
+      return await work();
+    } catch (error) {
+      const lost = error instanceof BackendLost;
+      if (!lost) this.#log(`connection ${this.id}: ${error.code ?? ""} ${error.message}`);
+      this.end("57P01", lost ? `terminating connection: the database instance crashed (${error.message}) and is being restarted` : `terminating connection: ${error.message}`);
+      return false;
+    } finally {
+      this.#running = null;
+      setImmediate(() => this.#askForTurn());
+    }
+  }
+
+  /** The unit at the head of the queue is answered with an error instead of being run. */
+  #refuse(code, text, hint) {
+    this.#turn = null;
+    const unit = this.#shiftUnit();
+    if (!unit) return this.end(code, text);
+    if (!this.#skipToSync) this.send(errorResponse({ code, message: text, hint }));
+    this.#skipToSync = unit.end !== "S" && unit.end !== "Q";
+    if (!this.#skipToSync) this.send(readyForQuery("I"));
+    this.#askForTurn();
+  }
+
+  #shiftUnit() {
+    const unit = this.#queue.shift();
+    if (unit) this.#queuedSize -= unit.size;
+    this.#backPressure();
+    return unit;
+  }
+
+  // ------------------------------------------------------------------ work
+
+  async #execute() {
+    const unit = this.#shiftUnit();
+    if (this.#skipToSync) return this.#skip(unit);
+    this.#running = unit;
+    const { backend } = this;
+    if (!this.#holds) await this.#settleIn();
+    const tags = [];
+    const messages = await this.#intercepted(unit.messages, tags);
+    const translated = this.#statements.translate(messages, backend);
+    this.#answers.expect(translated.expected, tags);
+    const sent = Buffer.concat(translated.out);
+    const timer = this.#startTimer();
+    try {
+      await backend.run(sent, {
+        sink: (bytes) => this.#pass(bytes),
+        sender: this,
+        onTaken: (count) => this.#copy.taken(count),
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#copy.reset();
+    }
+    return this.#afterwards(translated.texts, sent);
+  }
+
+  /** After a refused unit without a Sync, the client's messages up to its Sync are void. */
+  #skip(unit) {
+    if (unit.end === "S") {
+      this.#skipToSync = false;
+      this.send(readyForQuery("I"));
+    }
+    return false;
+  }
+
+  /** Brings the shared session into this connection's state. */
+  async #settleIn() {
+    const { backend } = this;
+    if (this.#databases.isStale(backend)) await this.asBase(() => this.#databases.refreshCatalog(backend));
+    await backend.become(this.state);
+  }
+
+  /** Runs the gateway's own work with the base settings, in the middle of this session's turn. */
+  async asBase(work) {
+    await this.backend.become(BASE_STATE);
+    await work(this.backend);
+    await this.backend.become(this.state);
+  }
+
+  /** Replaces CREATE, DROP and some ALTER DATABASE by what is to be run for them. */
+  async #intercepted(messages, tags) {
+    const result = [];
+    for (const whole of messages) result.push(await this.#interceptedOne(whole, tags));
+    return result;
+  }
+
+  async #interceptedOne(whole, tags) {
+    const type = String.fromCharCode(whole[0]);
+    if (type !== "Q" && type !== "P") return whole;
+    const [name, sqlAt] = type === "P" ? readString(whole, 5) : ["", 5];
+    const [sql, rest] = readString(whole, sqlAt);
+    const instead = await this.#databases.intercept(sql, this);
+    if (!instead) return whole;
+    if (instead.tag) tags.push(instead.tag);
+    return type === "Q" ? query(instead.sql) : message("P", strings(name, instead.sql), whole.subarray(rest));
+  }
+
+  #startTimer() {
+    const limit = this.#limits.statement;
+    return limit ? setTimeout(() => this.cancel("canceling statement due to statement timeout"), limit) : null;
+  }
+
+  /** PostgreSQL's answer on its way to the client. */
+  #pass(bytes) {
+    this.#lastSign = Date.now();
+    const count = bytes.length;
+    const passed = this.#answers.filter(bytes);
+    if (this.socket.destroyed) return this.backend.taken(count);
+    this.#unread += count;
+    this.socket.write(passed, () => {
+      this.#unread -= count;
+      this.#lastSign = Date.now();
+      this.backend.taken(count);
+    });
+  }
+
+  /** Keeps the books after a unit of work; answers whether the session keeps the backend. */
+  async #afterwards(texts, sent) {
+    const { backend } = this;
+    const { tags, failed, ready } = this.#answers.summary();
+    if (tags.has("DISCARD ALL") || tags.has("DEALLOCATE ALL")) {
+      this.#statements.clear();
+      backend.epoch++;
+    }
+    this.#requests.push(...(failed ? [] : texts.flatMap(listenRequests)));
+    if (tags.has("DISCARD ALL")) this.#requests.push({ listen: false, channel: null });
+    const text = texts.join(";");
+    if ([...tags].some((tag) => SETTING_TAGS.has(tag)) || SETS.test(text)) {
+      this.#dirty = true;
+      this.#noteInvented(text);
+      if (SETS.test(text)) this.#noteInvented(sent.toString("latin1"));
+    }
+    this.#temporary.note(text);
+    this.#holds = !ready || this.status !== "I";
+    if (this.#holds && this.status !== "E" && ready) await this.#duringTransaction(tags, text);
+    if (!this.#holds) await this.#betweenTransactions(tags, text);
+    return this.#holds;
+  }
+
+  async #duringTransaction(tags, text) {
+    if (tags.has("RESET")) await this.#afterReset(text);
+    if (/_timeout/i.test(text)) await this.#readLimits();
+  }
+
+  async #betweenTransactions(tags, text) {
+    const { backend } = this;
+    if (this.#dirty) {
+      if (tags.has("RESET") || tags.has("DISCARD ALL") || /\bdefault\b/i.test(text)) await this.#afterReset(text);
+      await this.#captureSettings();
+    }
+    this.#dirty = false;
+    if (this.#requests.length) await this.#changeChannels(tags);
+    if (this.#temporary.suspected) await this.#temporary.find(backend);
+  }
+
+  /** A reset went to the package's defaults, and left the user as it was: both are put right. */
+  async #afterReset(text) {
+    const [[user, role]] = await this.backend.sql(IDENTITY);
+    const login = RESETS_USER.test(text) ? this.user : user;
+    await this.backend.sql(restoreBase(login, login === user ? role : null));
+    if (login !== user) await this.backend.sql(`SET SESSION AUTHORIZATION ${identifier(login)}`);
+  }
+
+  async #captureSettings() {
+    const { backend } = this;
+    const [[user, role]] = await backend.sql(IDENTITY);
+    const values = await backend.sql(CAPTURE);
+    if (this.#invented.size) values.push(...(await backend.sql(captureInvented(this.#invented))));
+    this.state = makeState(user, role, values);
+    backend.state = this.state;
+    await this.#readLimits();
+  }
+
+  /** Remembers names that may be invented settings, which may also be parameters of set_config. */
+  #noteInvented(text) {
+    for (const name of inventedNames(text)) if (this.#invented.size < MOST_INVENTED) this.#invented.add(name);
+  }
+
+  async #readLimits() {
+    const limits = new Map(await this.backend.sql(LIMITS));
+    this.#limits.statement = Number(limits.get("statement_timeout") ?? 0);
+    this.#limits.idle = Number(limits.get("idle_in_transaction_session_timeout") ?? 0);
+  }
+
+  /** Called by the handshake when settings were given there. */
+  async adoptSettings(names) {
+    for (const name of names) this.#noteInvented(name);
+    await this.#captureSettings();
+  }
+
+  /** Rolled back requests are void; PostgreSQL's own UNLISTEN also took away what others listen to. */
+  async #changeChannels(tags) {
+    const requests = this.#requests;
+    this.#requests = [];
+    if (tags.has("ROLLBACK")) return;
+    applyRequests(this.channels, requests);
+    const again = requests.some(({ listen }) => !listen) ? listenAll(this.backend) : "";
+    if (again) await this.backend.sql(again);
+  }
+
+  // ------------------------------------------------------------------ called by the answers
+
+  /** PostgreSQL is ready for a COPY's data. */
+  copyBegins() {
+    this.#copy.begin(this.backend);
+  }
+
+  copyEnds() {
+    this.#copy.end();
+  }
+
+  /** Writes to the client outside of PostgreSQL's answers. */
+  send(bytes) {
+    if (this.socket.destroyed) return;
+    this.socket.write(bytes);
+    if (this.socket.writableLength > UNREAD_LIMIT) this.socket.destroy();
+  }
+
+  // ------------------------------------------------------------------ interruptions
+
+  /** Cancels what the session does or waits for. */
+  cancel(text = "canceling statement due to user request") {
+    if (this.#running) {
+      this.#answers.cancelText = text;
+      if (this.#copy.open) this.#copy.fail(text);
+      this.backend.cancel();
+    } else if (this.#turn && this.backend.turns.withdraw(this.#turn)) {
+      this.#refuse("57014", text);
+    }
+  }
+
+  /** Ends a session that keeps the backend from others, or past its own limit, while waiting for its client. */
+  evictIfIdle(limit) {
+    const waitsForClient = this.#holds && !this.#running ? true : Boolean(this.#running) && (this.#copy.waiting || this.#unread > 0);
+    if (!waitsForClient || this.ended) return;
+    const idle = Date.now() - this.#lastSign;
+    const own = this.#running ? 0 : this.#limits.idle;
+    const others = this.backend.turns.holder === this && this.backend.turns.contended;
+    if ((own && idle > own) || (limit && others && idle > limit)) this.end("25P03", "terminating connection due to idle-in-transaction timeout");
+  }
+
+  /** Tells the client why, and ends the connection. */
+  end(code, text) {
+    if (this.ended) return;
+    this.ended = true;
+    this.socket.end(errorResponse({ severity: "FATAL", code, message: text }));
+    setTimeout(() => this.socket.destroy(), GOODBYE_MS).unref();
+    this.#leave();
+  }
+
+  #onClose() {
+    this.ended = true;
+    this.#leave();
+  }
+
+  /** Gives up what the session has: its running statement after a moment's grace, then everything else in turn. */
+  #leave() {
+    if (this.#cleaned) return;
+    this.#cleaned = true;
+    this.#door.forget(this);
+    const { backend } = this;
+    if (!backend) return;
+    this.channels.clear();
+    if (this.#turn) backend.turns.withdraw(this.#turn);
+    if (this.#running) {
+      backend.discardOutput();
+      this.#copy.fail("the client has disconnected");
+      const unit = this.#running;
+      setTimeout(() => this.#running === unit && backend.cancel(), ORPHAN_MS).unref();
+    }
+    backend.turns.take({ who: this, work: () => this.#cleanUp() });
+  }
+
+  async #cleanUp() {
+    const { backend } = this;
+    backend.sessions.delete(this);
+    try {
+      if (this.#holds) await backend.sqlRaw(Buffer.concat([sync(), query("ROLLBACK")]));
+      const names = this.#statements.leftOver(backend);
+      if (names.length) await backend.sqlRaw(Buffer.concat([...names.map(closeStatement), sync()]));
+      await this.#temporary.drop(backend, backend.sessions);
+    } catch (error) {
+      if (!(error instanceof BackendLost)) this.#log(`connection ${this.id}: cleaning up: ${error.message}`);
+    }
+    return false;
+  }
+
+  /** What the session created for itself only. */
+  get temporary() {
+    return this.#temporary;
+  }
+}

