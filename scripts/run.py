@@ -31,8 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DB_PORT = 15432  # below the range that the system hands out by itself
 SERVICE_STOP_SECONDS = 2.0
 DATABASE_STOP_SECONDS = 2.0
-READY_SECONDS = 60.0
-MOST_RESTARTS = 5  # within a minute
+READY_SECONDS = 60.0  # seconds, like the others
+MOST_RESTARTS = 5
+RESTARTS_WITHIN = 10.0
 
 
 class CannotRun(Exception):
@@ -52,7 +53,7 @@ class Options:
     db_port: int
     data: Path
     database_url: str | None
-    demo: bool
+    simulation: list[str] | None  # the simulator's arguments; None where it does not run
 
     @property
     def url(self) -> str:
@@ -75,15 +76,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make run",
         description=__doc__.split("\n")[0],
-        epilog="Environment: HOST (127.0.0.1), PORT (8000), DB_PORT (15432), DATA (.data), DATABASE_URL.",
+        epilog="With --demo, other arguments go to the simulator. "
+        "Environment: HOST (127.0.0.1), PORT (8000), DB_PORT (15432), DATA (.data), DATABASE_URL.",
     )
     parser.add_argument("--demo", action="store_true", help="feed it with simulated users")
-    demo = parser.parse_args().demo
+    chosen, simulation = parser.parse_known_args()
+    if simulation and not chosen.demo:
+        parser.error(f"{' '.join(simulation)}: only the simulator of make demo takes arguments")
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     running = Running()
     try:
-        run(read_options(demo), running)
+        run(read_options(simulation if chosen.demo else None), running)
     except Stopped:
         say("Stopping.")
         return 0
@@ -101,7 +105,7 @@ def on_signal(number: int, frame: FrameType | None) -> NoReturn:
     raise Stopped
 
 
-def read_options(demo: bool) -> Options:
+def read_options(simulation: list[str] | None) -> Options:
     """Read the environment; CannotRun names a value that cannot be used."""
     return Options(
         host=os.environ.get("HOST") or "127.0.0.1",
@@ -109,7 +113,7 @@ def read_options(demo: bool) -> Options:
         db_port=read_port("DB_PORT", DEFAULT_DB_PORT),
         data=Path(os.environ.get("DATA") or ROOT / ".data").resolve(),
         database_url=os.environ.get("DATABASE_URL") or None,
-        demo=demo,
+        simulation=simulation,
     )
 
 
@@ -135,8 +139,8 @@ def run(options: Options, running: Running) -> NoReturn:
     running.service = start_service(options, database_url)
     timescaledb = wait_until_ready(options, running.service)
     introduce(options, database_url, timescaledb, time.monotonic() - started)
-    if options.demo:
-        running.simulator = start_simulator(options)
+    if options.simulation is not None:
+        running.simulator = start_simulator(options, options.simulation)
     watch(options, running, database_url)
 
 
@@ -158,8 +162,19 @@ def start_database(options: Options) -> embedded.EmbeddedServer:
     """Start the embedded database on its data directory."""
     embedded.install()
     say(f"Starting the embedded TimescaleDB in {options.data}.")
-    options.data.mkdir(parents=True, exist_ok=True)
-    return embedded.start(options.data, options.db_port)
+    try:
+        options.data.mkdir(parents=True, exist_ok=True)
+        return embedded.start(options.data, options.db_port)
+    except OSError as error:
+        raise CannotRun(
+            f"The data directory {options.data} cannot be used ({error.strerror}); "
+            "choose another: make run DATA=DIRECTORY"
+        ) from error
+    except embedded.PortInUse as error:
+        raise CannotRun(
+            f"Port {options.db_port} for the database is in use. "
+            f"Stop what uses it, or choose another: make run DB_PORT={options.db_port + 1}"
+        ) from error
 
 
 def start_service(options: Options, database_url: str) -> subprocess.Popen[bytes]:
@@ -174,10 +189,10 @@ def start_service(options: Options, database_url: str) -> subprocess.Popen[bytes
     return start_child("service", environment)
 
 
-def start_simulator(options: Options) -> subprocess.Popen[bytes]:
+def start_simulator(options: Options, arguments: list[str]) -> subprocess.Popen[bytes]:
     """Start the simulator against the service."""
-    say("Simulated users send readings every 8 seconds.")
-    return start_child("scripts.simulate", {**os.environ, "HYPERPULSE_URL": options.url}, "--quiet", "--no-check")
+    say("Simulated users send readings. `python -m scripts.simulate --help` lists what ARGS may hold.")
+    return start_child("scripts.simulate", {**os.environ, "HYPERPULSE_URL": options.url}, *arguments)
 
 
 def start_child(module: str, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
@@ -229,15 +244,15 @@ def watch(options: Options, running: Running, database_url: str) -> NoReturn:
             note_restart(running, "The service", running.service.returncode)
             running.service = start_service(options, database_url)
         if running.simulator is not None and running.simulator.poll() is not None:
-            say(f"The simulator ended with status {running.simulator.returncode}.")
+            say(f"The simulator ended with status {running.simulator.returncode}; the rest runs on.")
             running.simulator = None
 
 
 def note_restart(running: Running, what: str, status: int) -> None:
     """Say that something is started again; give up when that was needed too often within a minute."""
     now = time.monotonic()
-    if len(running.restarts) == MOST_RESTARTS and now - running.restarts[0] < 60:
-        raise CannotRun(f"{what} ended with status {status}, the {MOST_RESTARTS + 1}th end within a minute.")
+    if len(running.restarts) == MOST_RESTARTS and now - running.restarts[0] < RESTARTS_WITHIN:
+        raise CannotRun(f"{what} ended with status {status}, and {MOST_RESTARTS} starts did not help.")
     running.restarts.append(now)
     say(f"{what} ended with status {status}; starting it again.")
 

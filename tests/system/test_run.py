@@ -1,0 +1,138 @@
+"""`make run`: what it starts and says, how it stops, and how it refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from tests.ports import free_port
+from tests.system.processes import Started, started, wait_until_gone
+
+READING = {
+    "user_id": 303,
+    "timestamp": "2025-01-15T10:00:00Z",
+    "heart_rate": 88,
+    "steps": 400,
+    "calories": 15.2,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory that the tests of this module share, so that only the first start creates it."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def environment(data: Path) -> dict[str, str]:
+    """What a person would set to have an instance beside another one."""
+    return {"DATA": str(data), "PORT": str(free_port()), "DB_PORT": str(free_port()), "DATABASE_URL": ""}
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Iterator[Started]:
+    """An instance that is ready."""
+    with started(["make", "run"], **environment) as command:
+        command.wait_for("Ctrl-C")
+        yield command
+
+
+def url(environment: dict[str, str]) -> str:
+    return f"http://127.0.0.1:{environment['PORT']}"
+
+
+def test_it_says_what_it_started_and_where(run: Started, environment: dict[str, str]) -> None:
+    said = "\n".join(run.lines)
+    for promised in (
+        f"{url(environment)}/",
+        f"{url(environment)}/docs",
+        environment["DATA"],
+        f"psql postgresql://postgres@127.0.0.1:{environment['DB_PORT']}/postgres",
+        "not for production",
+    ):
+        assert promised in said
+    assert httpx.get(f"{url(environment)}/").status_code == 200
+    with psycopg.connect(f"postgresql://postgres@127.0.0.1:{environment['DB_PORT']}/postgres") as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_second_start_is_quick_and_finds_the_data(environment: dict[str, str]) -> None:
+    with started(["make", "run"], **environment) as first:
+        first.wait_for("Ctrl-C")
+        assert httpx.post(f"{url(environment)}/ingest", json=READING).status_code == 200
+        first.interrupt()
+    began = time.monotonic()
+    with started(["make", "run"], **environment) as second:
+        second.wait_for("Ctrl-C")
+        seconds = time.monotonic() - began
+        range_ = {"start": READING["timestamp"], "end": READING["timestamp"]}
+        answer = httpx.get(f"{url(environment)}/metrics", params={"user_id": 303, **range_})
+    assert answer.json() == {"avg_heart_rate": 88.0, "total_steps": 400, "total_calories": 15.2}
+    assert seconds < 15, "the target is 5 s on a machine that does nothing else"
+
+
+def test_ctrl_c_stops_everything_within_three_seconds(run: Started) -> None:
+    children = run.descendants()
+    assert len(children) >= 3
+    assert run.interrupt() < 3
+    assert wait_until_gone(list(children), seconds=0.5) == []
+
+
+def test_sigterm_stops_everything_too(run: Started) -> None:
+    children = run.descendants()
+    run.process.terminate()
+    run.process.wait(3)
+    assert wait_until_gone(list(children), seconds=0.5) == []
+
+
+def test_nothing_is_left_when_the_watcher_is_killed(run: Started) -> None:
+    children = run.descendants()
+    os.kill(run.descendant("scripts.run") if "scripts.run" in str(children) else run.process.pid, signal.SIGKILL)
+    assert wait_until_gone(list(children)) == []
+
+
+def test_the_same_directory_cannot_be_served_twice(run: Started, environment: dict[str, str]) -> None:
+    other = {**environment, "PORT": str(free_port()), "DB_PORT": str(free_port())}
+    refusal(other, "is in use by process", environment["DATA"])
+
+
+def test_a_port_in_use_is_named(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", int(environment["PORT"]))):
+        refusal(environment, f"Port {environment['PORT']}", "make run PORT=")
+    with socket.create_server(("127.0.0.1", int(environment["DB_PORT"]))):
+        refusal(environment, f"Port {environment['DB_PORT']}", "DB_PORT")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
+def test_a_port_that_is_none_is_named(environment: dict[str, str], port: str) -> None:
+    refusal({**environment, "PORT": port}, f"PORT is '{port}'")
+
+
+def test_a_database_that_does_not_answer_is_named(environment: dict[str, str]) -> None:
+    address = f"postgresql://someone:secret@127.0.0.1:{free_port()}/somewhere"
+    assert "secret" not in refusal({**environment, "DATABASE_URL": address}, "cannot be reached", "DATABASE_URL")
+
+
+def test_a_directory_that_cannot_be_made_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refusal({**environment, "DATA": str(tmp_path / "file" / "data")}, "file")
+
+
+def refusal(environment: dict[str, str], *parts: str) -> str:
+    """Run, expect one sentence with those parts and a status that is not 0; return what was said."""
+    with started(["make", "run"], **environment) as command:
+        said = command.output()
+        assert command.process.returncode != 0
+    sentences = [line for line in said.splitlines() if line.startswith("hyperpulse: ")]
+    assert len(sentences) == 1, said
+    assert all(part in sentences[0] for part in parts), said
+    assert "Traceback" not in said
+    return said
