@@ -51,7 +51,7 @@ def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:
             "title": "Hyperpulse",
             "version": __version__,
             "description": "Readings of wearables, stored in TimescaleDB and answered exactly.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
         "paths": paths,
