@@ -11,15 +11,17 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.compression import plain
 from service.problems import Problem
+from service.state import state_of
 
 JSON_TYPES = ("application/json", "text/json")
 HANG_UP = {"Connection": "close"}
 
 
-async def read_json(request: Request, limit: int, idle_seconds: int) -> Any:
+async def read_json(request: Request) -> Any:
     """Return the JSON value of a request's body; Problem 400, 408, 413 or 415 where there is none."""
     require_json(request)
-    return parse_json(await read_body(request, limit, idle_seconds))
+    settings = state_of(request).settings
+    return parse_json(await read_body(request, settings.max_body_bytes, settings.body_idle_seconds))
 
 
 def require_json(request: Request) -> None:

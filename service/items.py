@@ -22,8 +22,23 @@ class Judged:
         self.rejected = 0
 
 
-def judge(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str) -> Judged:
-    """Validate each item alone; faults stand at `prefix[index]`, the first hundred are kept."""
+def items_of(value: Any, name: str) -> tuple[list[Any], str | None]:
+    """Return the items of a body, one object, an array, or {name: []}; and where they stand, None for one object."""
+    if isinstance(value, dict) and name in value:
+        value = value[name]
+        if not isinstance(value, list):
+            raise Invalid(f"{name} must be an array.", [Fault(at=name, problem="must be an array", value=None)])
+    if isinstance(value, list):
+        if not value:
+            raise Invalid(f"There are no {name} in the request.")
+        return value, name
+    if isinstance(value, dict):
+        return [value], None
+    raise Invalid(f"The body must be an object, an array, or an object with an array {name!r}.")
+
+
+def judge(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str | None) -> Judged:
+    """Validate each item alone; faults stand at `prefix[index]` or, without one, at the only item's fields."""
     judged = Judged()
     for index, value in enumerate(values):
         try:
@@ -31,7 +46,8 @@ def judge(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: 
         except ValidationError as error:
             judged.rejected += 1
             room = MOST_FAULTS - len(judged.faults)
-            judged.faults += [fault(details, f"{prefix}[{index}]") for details in error.errors()[:room]]
+            place = "" if prefix is None else f"{prefix}[{index}]"
+            judged.faults += [fault(details, place) for details in error.errors()[:room]]
         else:
             judged.places.append(index)
             judged.items.append(item)

@@ -15,6 +15,9 @@ from starlette.routing import Route
 from service.problems import Problem
 from service.questions import AnyQuestion
 
+LENIENT_WRITE_REFUSALS = (400, 403, 408, 413, 415, 503)  # of writes that answer invalid input otherwise than with 422
+WRITE_REFUSALS = (*LENIENT_WRITE_REFUSALS, 422)
+
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 

@@ -136,3 +136,16 @@ def ask(request: Request, kind: type[Question]) -> Question:
         return kind.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
+
+
+def flag(request: Request, name: str) -> bool:
+    """Read a query argument that is true or false; by default false."""
+    match request.query_params.get(name, "false").lower():
+        case "true" | "1":
+            return True
+        case "false" | "0" | "":
+            return False
+        case other:
+            raise Invalid(
+                f"{name} must be true or false.", [Fault(at=name, problem="must be true or false", value=other[:100])]
+            )

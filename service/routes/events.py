@@ -12,14 +12,14 @@ from starlette.responses import Response
 
 from service import answers
 from service.answers import json_response
+from service.bodies import read_json
 from service.database import fetch_all, fetch_one
 from service.events import EVENT, Event, write_events
 from service.fields import without_nul
-from service.items import judge, require_all, require_list, require_one
-from service.operations import Answer, Operation
+from service.items import items_of, judge, require_all, require_list, require_one
+from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Operation
 from service.problems import Fault, Invalid
 from service.questions import EventCounts, EventsAfter, EventsPage, ask
-from service.routes.readings import WRITE_ERRORS, body_of, items_of, within
 from service.state import state_of
 from service.times import format_timestamp, parse_timestamp
 
@@ -28,7 +28,7 @@ MOST_IN_A_BULK = 5000
 
 async def create(request: Request) -> Response:
     """Store one event: 201 when it is new, 200 when its event_id was taken."""
-    value = await body_of(request)
+    value = await read_json(request)
     state = state_of(request)
     event = require_one(EVENT, value, await state.accepted.now())
     (created,) = await write_events(state.pool, [event])
@@ -38,7 +38,7 @@ async def create(request: Request) -> Response:
 
 async def create_bulk(request: Request) -> Response:
     """Store up to 5000 events, all or none."""
-    items = require_list(await body_of(request), "events", MOST_IN_A_BULK)
+    items = require_list(await read_json(request), "events", MOST_IN_A_BULK)
     state = state_of(request)
     events = require_all(EVENT, items, await state.accepted.now(), "events")
     created = sum(await write_events(state.pool, events))
@@ -49,11 +49,9 @@ async def create_bulk(request: Request) -> Response:
 
 async def create_v1(request: Request) -> Response:
     """Store events, each judged alone, and answer with a receipt."""
-    items, prefix = items_of(await body_of(request), "events")
+    items, prefix = items_of(await read_json(request), "events")
     state = state_of(request)
-    judged = judge(EVENT, items, await state.accepted.now(), "events")
-    if prefix is None:
-        judged.faults = [Fault({**fault, "at": within(fault["at"])}) for fault in judged.faults]
+    judged = judge(EVENT, items, await state.accepted.now(), prefix)
     created = await write_events(state.pool, judged.items)
     receipt = {
         "received": len(items),
@@ -174,7 +172,7 @@ OPERATIONS = [
         },
         body=Event | list[Event] | answers.EventsEnvelope,
         body_example=EVENT_EXAMPLE,
-        refuses=(400, 403, 408, 413, 415, 503),
+        refuses=LENIENT_WRITE_REFUSALS,
     ),
     Operation(
         "GET",
@@ -205,7 +203,7 @@ OPERATIONS = [
         },
         body=Event,
         body_example=EVENT_EXAMPLE,
-        refuses=WRITE_ERRORS,
+        refuses=WRITE_REFUSALS,
     ),
     Operation(
         "POST",
@@ -216,7 +214,7 @@ OPERATIONS = [
         {200: Answer("Stored.", answers.BulkStatus, {"status": "ok", "received": 1, "created": 1, "duplicates": 0})},
         body=answers.EventsEnvelope,
         body_example={"events": [EVENT_EXAMPLE]},
-        refuses=WRITE_ERRORS,
+        refuses=WRITE_REFUSALS,
     ),
     Operation(
         "GET",

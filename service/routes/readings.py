@@ -10,24 +10,19 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.bodies import read_json
-from service.items import Judged, judge, require_all, require_list, require_one
-from service.operations import Answer, Operation
-from service.problems import Fault, Invalid, Problem
+from service.items import Judged, items_of, judge, require_all, require_list, require_one
+from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Operation
+from service.problems import Invalid, Problem
+from service.questions import flag
 from service.readings import HEART_RATE_READING, INGEST_ITEM, READING, HeartRateReading, IngestItem, Reading, to_row
 from service.state import state_of
 
 MOST_IN_A_BATCH = 1000
 
 
-async def body_of(request: Request) -> Any:
-    """Return the JSON body of a request."""
-    settings = state_of(request).settings
-    return await read_json(request, settings.max_body_bytes, settings.body_idle_seconds)
-
-
 async def ingest(request: Request) -> Response:
     """Store one reading or an array; one invalid item refuses all."""
-    value = await body_of(request)
+    value = await read_json(request)
     state = state_of(request)
     bounds = await state.accepted.now()
     if isinstance(value, list):
@@ -42,7 +37,7 @@ async def ingest(request: Request) -> Response:
 
 async def heart_rate(request: Request) -> Response:
     """Store one heart rate; invalid input is 400 here."""
-    value = await body_of(request)
+    value = await read_json(request)
     state = state_of(request)
     try:
         item = require_one(HEART_RATE_READING, value, await state.accepted.now())
@@ -54,7 +49,7 @@ async def heart_rate(request: Request) -> Response:
 
 async def heart_rate_batch(request: Request) -> Response:
     """Store up to 1000 heart rates, each judged alone."""
-    value = await body_of(request)
+    value = await read_json(request)
     state = state_of(request)
     try:
         items = require_list(value, "readings", MOST_IN_A_BATCH)
@@ -78,11 +73,9 @@ async def heart_rate_batch(request: Request) -> Response:
 async def readings(request: Request) -> Response:
     """Store readings and answer with a receipt."""
     atomic = flag(request, "atomic")
-    items, prefix = items_of(await body_of(request), "readings")
+    items, prefix = items_of(await read_json(request), "readings")
     state = state_of(request)
-    judged = judge(READING, items, await state.accepted.now(), "readings")
-    if prefix is None:
-        judged.faults = [Fault({**fault, "at": within(fault["at"])}) for fault in judged.faults]
+    judged = judge(READING, items, await state.accepted.now(), prefix)
     if atomic and judged.rejected:
         raise Invalid(
             f"{judged.rejected} of {len(items)} readings are invalid; atomic=true, so nothing was stored.",
@@ -90,39 +83,6 @@ async def readings(request: Request) -> Response:
         )
     counts = await state.writer.write([to_row(item) for item in judged.items])
     return json_response(receipt(len(items), counts, judged), 200 if judged.items else 422)
-
-
-def items_of(value: Any, name: str) -> tuple[list[Any], str | None]:
-    """Return the items of a body: one object, an array, or an envelope {name: []}; None as prefix for one object."""
-    if isinstance(value, dict) and name in value:
-        value = value[name]
-        if not isinstance(value, list):
-            raise Invalid(f"{name} must be an array.", [Fault(at=name, problem="must be an array", value=None)])
-    if isinstance(value, list):
-        if not value:
-            raise Invalid(f"There are no {name} in the request.")
-        return value, name
-    if isinstance(value, dict):
-        return [value], None
-    raise Invalid(f"The body must be an object, an array, or an object with an array {name!r}.")
-
-
-def within(at: str) -> str:
-    """Drop the index from the place of a fault in a body that is one object."""
-    return at.partition("]")[2].removeprefix(".")
-
-
-def flag(request: Request, name: str) -> bool:
-    """Read a query argument that is true or false; by default false."""
-    match request.query_params.get(name, "false").lower():
-        case "true" | "1":
-            return True
-        case "false" | "0" | "":
-            return False
-        case other:
-            raise Invalid(
-                f"{name} must be true or false.", [Fault(at=name, problem="must be true or false", value=other[:100])]
-            )
 
 
 def receipt(received: int, counts: Any, judged: Judged) -> dict[str, Any]:
@@ -137,7 +97,6 @@ def receipt(received: int, counts: Any, judged: Judged) -> dict[str, Any]:
     }
 
 
-WRITE_ERRORS = (400, 403, 408, 413, 415, 422, 503)
 INGEST_EXAMPLE = {
     "user_id": 303,
     "timestamp": "2025-01-15T10:00:00Z",
@@ -175,7 +134,7 @@ OPERATIONS = [
         body=Reading | list[Reading] | answers.ReadingsEnvelope,
         body_example=READING_EXAMPLE,
         flags={"atomic": "Refuse all readings if one is invalid."},
-        refuses=(400, 403, 408, 413, 415, 503),
+        refuses=LENIENT_WRITE_REFUSALS,
     ),
     Operation(
         "POST",
@@ -186,7 +145,7 @@ OPERATIONS = [
         {200: Answer("Stored.", answers.Ingested, {"message": "Data received", "ingested": 1})},
         body=IngestItem | list[IngestItem],
         body_example=INGEST_EXAMPLE,
-        refuses=WRITE_ERRORS,
+        refuses=WRITE_REFUSALS,
     ),
     Operation(
         "POST",
@@ -197,7 +156,7 @@ OPERATIONS = [
         {202: Answer("Stored.", answers.Accepted, {"status": "accepted"})},
         body=HeartRateReading,
         body_example=HEART_RATE_EXAMPLE,
-        refuses=(400, 403, 408, 413, 415, 503),
+        refuses=LENIENT_WRITE_REFUSALS,
     ),
     Operation(
         "POST",
@@ -214,6 +173,6 @@ OPERATIONS = [
         },
         body=answers.HeartRateBatch,
         body_example={"readings": [HEART_RATE_EXAMPLE]},
-        refuses=(400, 403, 408, 413, 415, 503),
+        refuses=LENIENT_WRITE_REFUSALS,
     ),
 ]

@@ -1,0 +1,68 @@
+// The connection: a WebSocket that is opened again, with growing pauses, whenever it is lost.
+
+const LONGEST_PAUSE = 30_000; // ms
+const FAILURES_UNTIL_OFFLINE = 6;
+const SILENCE = 10_000; // ms
+const STEADY = 10_000; // ms that a connection must have lasted to be called a success
+
+let skew = 0;
+
+/** The service's clock, in ms; differs from the browser's only where that is visibly wrong. */
+export const now = () => Date.now() + skew;
+
+/**
+ * Keep a WebSocket open. hear(message) gets each message, change(state, reason) each change of state: "live",
+ * "reconnecting" or "offline". Returns a function that tries again at once.
+ */
+export function keepLive(path, hear, change) {
+  let socket = null;
+  let timer = 0;
+  let failures = 0;
+  let heardAt = 0;
+  let openedAt = 0;
+
+  function open() {
+    clearTimeout(timer);
+    openedAt = heardAt = Date.now();
+    const mine = (socket = new WebSocket(path));
+    mine.onmessage = ({ data }) => {
+      if (mine !== socket) return;
+      heardAt = Date.now();
+      if (heardAt - openedAt > STEADY) failures = 0;
+      change("live", "");
+      hear(JSON.parse(data));
+    };
+    mine.onclose = ({ reason }) => mine === socket && lose(reason);
+    ask();
+  }
+
+  function lose(reason) {
+    const lost = socket;
+    socket = null;
+    lost?.close();
+    failures += 1;
+    change(failures >= FAILURES_UNTIL_OFFLINE || !navigator.onLine ? "offline" : "reconnecting", reason);
+    clearTimeout(timer);
+    timer = setTimeout(open, Math.min(LONGEST_PAUSE, 500 * 2 ** failures) * (0.5 + Math.random() / 2));
+  }
+
+  // A socket whose network vanished stays open in silence, so silence makes us ask; the answer also tells the time.
+  async function ask() {
+    const asked = socket;
+    const before = Date.now();
+    try {
+      const answer = await fetch("/health", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      const difference = Date.parse(answer.headers.get("date")) + 500 - (before + Date.now()) / 2;
+      skew = Math.abs(difference) > 2000 ? difference : 0;
+    } catch {
+      if (asked && asked === socket) lose("The service does not answer.");
+    }
+  }
+
+  const retry = () => socket === null && open();
+  setInterval(() => socket && Date.now() - heardAt > SILENCE && ask(), SILENCE);
+  addEventListener("online", retry);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && retry());
+  open();
+  return retry;
+}
