@@ -11,6 +11,7 @@ import threading
 import uvicorn
 
 from service.app import make_app
+from service.patience import PatientProtocol
 from service.settings import BadSetting, read_settings
 
 GRACE_SECONDS = 2
@@ -48,6 +49,7 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ws_max_size=64 * 1024,
+        http=PatientProtocol,
     )
     return 0
 

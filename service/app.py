@@ -35,12 +35,14 @@ OPERATIONS: list[Operation] = [
 def make_app(settings: Settings) -> Starlette:
     """Build the application; nothing connects before its lifespan begins."""
     routes = to_routes(OPERATIONS)
-    return Starlette(
+    app = Starlette(
         routes=[*routes, *live_routes(), openapi_route(openapi_document(OPERATIONS)), *page_routes()],
         middleware=[Middleware(PlainPaths), Middleware(SameOrigin), Middleware(CompressOnRequest, minimum_size=1000)],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_surprise},
         lifespan=lifespan(settings),
     )
+    app.router.redirect_slashes = False  # one trailing slash is no other path, see PlainPaths
+    return app
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

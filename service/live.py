@@ -1,7 +1,7 @@
 """The live hub: one LISTEN connection per process tells subscribers, after each commit, whose readings changed.
 
-Everything is bounded: what waits for a subscriber is at most one message per user, merged, and a subscriber for whom
-too much waits is dropped. Whatever was missed while the connection was away is made good by sending the state again.
+Everything is bounded: what waits for a subscriber is one message per user, merged; where too many wait, and after the
+connection was away, the state is sent again instead. Whoever takes nothing for too long is dropped (routes/live.py).
 """
 
 from __future__ import annotations
@@ -54,21 +54,22 @@ class Subscriber:
     waiting: dict[str, tuple[Change, dict[str, Any]]] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stale: bool = True
-    dropped: bool = False
 
     def tell(self, user_id: str, change: Change, latest: dict[str, Any]) -> None:
-        """Let a change wait until it is taken; drop the subscriber when too much waits."""
+        """Let a change wait until it is taken; where too much waits, the whole state does instead."""
         if user_id in self.waiting:
             self.waiting[user_id][0].add(change)
             self.waiting[user_id] = (self.waiting[user_id][0], latest)
         else:
             self.waiting[user_id] = (Change(change.count, change.earliest, change.latest), latest)
-        self.dropped = len(self.waiting) > MOST_WAITING
+        if len(self.waiting) > MOST_WAITING:
+            self.refresh()
         self.wake.set()
 
     def refresh(self) -> None:
         """Ask for the state to be sent again."""
         self.stale = True
+        self.waiting.clear()
         self.wake.set()
 
 
@@ -142,11 +143,10 @@ class Hub:
             self.subscribers.discard(subscriber)
 
     async def messages(self, subscriber: Subscriber) -> AsyncIterator[dict[str, Any]]:
-        """Yield a subscriber's messages; ends when the subscriber is too slow."""
-        while not subscriber.dropped:
+        """Yield a subscriber's messages, without end."""
+        while True:
             if subscriber.stale:
                 subscriber.stale = False
-                subscriber.waiting.clear()
                 yield await self.state(subscriber.user_id)
             elif subscriber.waiting:
                 user_id = next(iter(subscriber.waiting))

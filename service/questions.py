@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -13,7 +13,6 @@ from pydantic import (
     Field,
     ValidationError,
     WithJsonSchema,
-    model_validator,
 )
 from starlette.requests import Request
 
@@ -40,17 +39,9 @@ BucketSize = Annotated[Literal["minute", "hour", "day"], Field(description="The 
 
 
 class AnyQuestion(BaseModel):
-    """A question with a range that does not end before it starts."""
+    """A question, read from a query string."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
-
-    @model_validator(mode="after")
-    def starts_before_it_ends(self) -> Self:
-        """Refuse a range that ends before it starts."""
-        start, end = getattr(self, "start", None), getattr(self, "end", None)
-        if start is not None and end is not None and start > end:
-            raise ValueError("start is after end")
-        return self
 
 
 class RangeSummary(AnyQuestion):
@@ -106,11 +97,7 @@ class HalfOpenRange(AnyQuestion):
         """The range with its defaults filled in; Invalid where it ends before it starts."""
         end = self.end or datetime.now(UTC)
         start = self.start or max(end, YEAR_ONE + timedelta(hours=24)) - timedelta(hours=24)
-        if start > end:
-            raise Invalid(
-                "start is after end, which is now by default.",
-                [Fault(at="start", problem="is after end", value=format_timestamp(start))],
-            )
+        require_order(start, end)
         return start, end
 
 
@@ -133,9 +120,19 @@ class EventsAfter(HalfOpenRange):
 def ask(request: Request, kind: type[Question]) -> Question:
     """Read a question from a request's query string; Invalid says what is wrong."""
     try:
-        return kind.model_validate(dict(request.query_params))
+        question = kind.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
+    start_name = "start_date" if "start_date" in request.query_params else "start"
+    require_order(getattr(question, "start", None), getattr(question, "end", None), start_name)
+    return question
+
+
+def require_order(start: datetime | None, end: datetime | None, start_name: str = "start") -> None:
+    """Refuse a range that ends before it starts."""
+    if start is not None and end is not None and start > end:
+        faults = [Fault(at=start_name, problem=f"is after end, {format_timestamp(end)}", value=format_timestamp(start))]
+        raise Invalid("The request is invalid.", faults)
 
 
 def flag(request: Request, name: str) -> bool:

@@ -155,8 +155,14 @@ def base_url(database_url: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def client(base_url: str, db: psycopg.Connection) -> Iterator[httpx.Client]:
-    """A client of the service; the database is empty at first."""
+@pytest.fixture(scope="session")
+def visitor(base_url: str) -> Iterator[httpx.Client]:
+    """A client for tests that do not mind what is stored: nothing is emptied for them."""
     with httpx.Client(base_url=base_url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def client(visitor: httpx.Client, db: psycopg.Connection) -> httpx.Client:
+    """The same client on an empty database; making one for each test would take longer than the test."""
+    return visitor

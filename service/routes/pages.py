@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic_core import to_json
 from starlette.requests import Request
@@ -20,6 +21,16 @@ STRICT = (
 )
 # The two readers write inline styles, and ReDoc runs its search in a worker made from a blob.
 READER = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src blob:"
+
+
+class Revalidated(StaticFiles):
+    """Files that a browser asks about each time, so that a release is never mixed with the one before."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Say so in the answer."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def page(name: str, policy: str) -> Route | BaseRoute:
@@ -40,7 +51,7 @@ def page_routes() -> list[BaseRoute]:
         page("dashboard", STRICT),
         page("docs", READER),
         page("redoc", READER),
-        Mount("/pages", StaticFiles(directory=PAGES)),
+        Mount("/pages", Revalidated(directory=PAGES)),
         Mount("/readers", StaticFiles(packages=[READERS])),
     ]
 

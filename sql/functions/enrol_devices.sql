@@ -1,6 +1,9 @@
 -- Keys of devices by name; unknown ones are registered in order of first appearance, because that breaks ties.
 CREATE FUNCTION api.enrol_devices(tenant_ids text[], device_ids text[]) RETURNS int[]
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- A generic plan takes every array for a short one, and then joins them row by row.
+SET plan_cache_mode = force_custom_plan
+AS $$
 DECLARE
   keys int[];
 BEGIN

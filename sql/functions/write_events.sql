@@ -2,7 +2,10 @@
 CREATE FUNCTION api.write_events(
   tenant_ids text[], event_ids text[], sources text[], event_types text[], timestamps timestamptz[], payloads jsonb[]
 ) RETURNS boolean[]
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- A generic plan takes every array for a short one, and then joins them row by row.
+SET plan_cache_mode = force_custom_plan
+AS $$
 DECLARE
   created boolean[];
 BEGIN

@@ -3,7 +3,10 @@ CREATE FUNCTION api.write_readings(
   tenant_ids text[], user_ids text[], device_ids text[], timestamps timestamptz[],
   heart_rates double precision[], steps int[], calories double precision[]
 ) RETURNS text[]
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- A generic plan takes every array for a short one, and then joins them row by row.
+SET plan_cache_mode = force_custom_plan
+AS $$
 DECLARE
   user_keys   int[] := api.enrol_users(tenant_ids, user_ids);
   device_keys int[] := api.enrol_devices(tenant_ids, device_ids);

@@ -122,7 +122,8 @@ def test_a_start_after_the_end_is_an_error_everywhere(
     visitor: httpx.Client, path: str, asked: dict[str, str], names: tuple[str, str]
 ) -> None:
     edges = {names[0]: moment("10:00:00.000001"), names[1]: moment("10:00:00")}
-    errors_of(visitor.get(path, params=asked | edges), invalid(path))
+    errors = errors_of(visitor.get(path, params=asked | edges), invalid(path))
+    assert any(name in error["at"] for error in errors for name in names), errors
 
 
 @pytest.mark.parametrize("plus", ["+", "%2B", "%20"])

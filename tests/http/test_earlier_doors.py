@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from openapi_spec_validator import validate
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.http.wire import INTERNAL, PATIENCE, beat, ingest, moment, numbers_in, says, strict_json, strings_in
+from tests.http.wire import INTERNAL, PATIENCE, beat, in_path, ingest, moment, numbers_in, says, strict_json, strings_in
 
 DOCUMENTED = {
     "/ingest": {"post"},
@@ -49,12 +50,13 @@ def heard(socket: ClientConnection) -> dict[str, Any]:
     return dict(strict_json(said))
 
 
-def heard_of_readings(socket: ClientConnection) -> dict[str, Any]:
-    """Wait for the next message about a commit, whatever state comes before it."""
+def heard_of_readings(socket: ClientConnection, last: str = "10:00:00") -> dict[str, Any]:
+    """Wait for the message about the commit whose last reading is of this time; an earlier commit may be told late."""
     for _ in range(10):
-        if (said := heard(socket))["type"] == "readings":
+        said = heard(socket)
+        if said["type"] == "readings" and said["to"] == moment(last):
             return said
-    raise AssertionError("nothing but state was told")
+    raise AssertionError(f"nothing was told of {last}")
 
 
 # Health -----------------------------------------------------------------------------------------------------
@@ -143,7 +145,7 @@ def test_a_socket_of_one_user_tells_its_state_and_then_what_happens(client: http
         assert "303" in set(strings_in(state))
         assert 71 in set(numbers_in(state))
         client.post("/ingest", json=ingest(303, "10:01:00", heart_rate=93))
-        told = heard_of_readings(socket)
+        told = heard_of_readings(socket, "10:01:00")
     assert told["user_id"] == "303"
     assert told["count"] == 1
     assert told["from"] == told["to"] == moment("10:01:00")
@@ -155,18 +157,18 @@ def test_a_socket_of_one_user_is_silent_about_others(client: httpx.Client, base_
         heard(socket)
         client.post("/metrics/heart-rate", json=beat(user_id="somebody_else"))
         client.post("/metrics/heart-rate", json=beat("10:00:07"))
-        told = heard_of_readings(socket)
-    assert (told["user_id"], told["from"]) == ("user_123", moment("10:00:07"))
+        told = heard(socket)
+    assert (told["type"], told["user_id"], told["from"]) == ("readings", "user_123", moment("10:00:07"))
 
 
 def test_the_socket_of_all_tells_of_everybody(client: httpx.Client, base_url: str) -> None:
     client.post("/ingest", json=ingest(101))
     with listening(base_url, "/ws") as socket:
         assert heard(socket)["type"] != "readings"
-        client.post("/ingest", json=ingest(202))
-        assert heard_of_readings(socket)["user_id"] == "202"
-        client.post("/metrics/heart-rate", json=beat())
-        assert heard_of_readings(socket)["user_id"] == "user_123"
+        client.post("/ingest", json=ingest(202, "10:00:01"))
+        assert heard_of_readings(socket, "10:00:01")["user_id"] == "202"
+        client.post("/metrics/heart-rate", json=beat("10:00:02"))
+        assert heard_of_readings(socket, "10:00:02")["user_id"] == "user_123"
 
 
 def test_a_batch_is_told_of_once_with_its_extent(client: httpx.Client, base_url: str) -> None:
@@ -174,7 +176,7 @@ def test_a_batch_is_told_of_once_with_its_extent(client: httpx.Client, base_url:
         heard(socket)
         readings = [beat(f"10:00:{second:02}", 60 + second) for second in range(30)]
         client.post("/metrics/heart-rate/batch", json={"readings": readings})
-        told = heard_of_readings(socket)
+        told = heard_of_readings(socket, "10:00:29")
     assert (told["count"], told["from"], told["to"]) == (30, moment("10:00:00"), moment("10:00:29"))
     assert 89 in set(numbers_in(told["latest"]))
 
@@ -186,6 +188,43 @@ def test_a_socket_works_with_a_trailing_slash(client: httpx.Client, base_url: st
         heard(socket)
         client.post("/metrics/heart-rate", json=beat())
         assert heard_of_readings(socket)["user_id"] == "user_123"
+
+
+@pytest.mark.parametrize("user_id", ["a/b", "a b", "ü", "100%", "a%2Fb", "a?b#c", "日本語"])
+def test_a_socket_may_be_for_any_user_id(client: httpx.Client, base_url: str, user_id: str) -> None:
+    with listening(base_url, f"/ws/{in_path(user_id)}") as socket:
+        assert user_id in set(strings_in(heard(socket)))
+        client.post("/metrics/heart-rate", json=beat(user_id=user_id))
+        assert heard_of_readings(socket)["user_id"] == user_id
+
+
+def test_several_sockets_hear_the_same(client: httpx.Client, base_url: str) -> None:
+    with listening(base_url, "/ws/user_123") as one, listening(base_url, "/ws/user_123") as two:
+        heard(one), heard(two)
+        client.post("/metrics/heart-rate", json=beat())
+        assert heard_of_readings(one) == heard_of_readings(two)
+
+
+def test_a_socket_opened_again_starts_from_the_state_again(client: httpx.Client, base_url: str) -> None:
+    for rate in (71, 72, 73):
+        client.post("/metrics/heart-rate", json=beat(heart_rate=rate))
+        with listening(base_url, "/ws/user_123") as socket:
+            assert rate in set(numbers_in(heard(socket)))
+
+
+@pytest.mark.parametrize("path", ["/ws/%00", "/ws/%ff", "/ws/" + "x" * 5000, "/ws//", "/ws/a/b", "/nothing", "/ingest"])
+def test_an_odd_socket_is_refused_or_answered(client: httpx.Client, base_url: str, path: str) -> None:
+    failure = None
+    try:
+        with listening(base_url, path) as socket:
+            heard(socket)
+    except (InvalidStatus, ConnectionClosed) as stopped:
+        failure = stopped
+    if isinstance(failure, InvalidStatus):
+        assert 400 <= failure.response.status_code < 500
+    elif failure and failure.rcvd:
+        assert failure.rcvd.code != 1011, "that would be an error of the server"
+    assert client.get("/health").status_code == 200
 
 
 def test_a_socket_does_not_mind_what_it_hears(client: httpx.Client, base_url: str) -> None:

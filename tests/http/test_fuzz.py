@@ -24,7 +24,7 @@ JUDGED_PIECE_BY_PIECE = {  # where a wrong item is told of, or an argument of th
 }
 
 bounded = settings(
-    max_examples=40,
+    max_examples=25,
     derandomize=True,
     deadline=None,
     database=None,

@@ -212,7 +212,7 @@ def registered(client: httpx.Client) -> httpx.Client:
 
 
 @given(history=histories, spans=ranges)
-@settings(unhurried, max_examples=120)
+@settings(unhurried, max_examples=80)
 def test_every_answer_equals_the_model(registered: httpx.Client, history: Any, spans: Any) -> None:
     client, model, user = registered, Model(), next(users)
     for how, items in history:
@@ -305,7 +305,7 @@ ids = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=
 
 
 @given(user_id=ids, device_id=ids)
-@settings(unhurried, max_examples=60)
+@settings(unhurried, max_examples=40)
 def test_any_text_is_a_user_and_a_device(registered: httpx.Client, user_id: str, device_id: str) -> None:
     """What is accepted can be asked for; what is refused is refused as invalid."""
     answer = registered.post("/v1/readings", json=reading(user_id=user_id, device_id=device_id, steps=1))

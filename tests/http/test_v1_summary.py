@@ -139,6 +139,14 @@ def test_first_and_last_tell_microseconds(client: httpx.Client) -> None:
     assert (answer["first"], answer["last"]) == (moment("10:00:00.123456"), moment("10:00:00.5"))
 
 
+def test_a_sum_may_be_larger_than_32_bits(client: httpx.Client) -> None:
+    seconds = (f"{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}" for n in range(22_000))
+    client.post("/v1/readings", json=[reading(clock, steps=100_000) for clock in seconds])
+    assert summary(client)["steps"] == 2_200_000_000
+    asked = {"user_id": "ada", "start": moment("00:00:00"), "end": moment("23:59:59")}
+    assert client.get("/metrics/heart-rate", params=asked).status_code == 404
+
+
 def test_a_summary_crosses_days(client: httpx.Client) -> None:
     days = [reading() | {"timestamp": f"2024-01-{day:02}T12:00:00Z", "steps": day} for day in range(1, 32)]
     client.post("/v1/readings", json=days)

@@ -1,0 +1,47 @@
+"""A connection that does not send a whole request head in time is closed, so that silence cannot use them all up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_SECONDS = 20.0
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with a limit on how long the head of a request may take."""
+
+    deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self.wait()
+
+    def on_message_begin(self) -> None:
+        """Wait for the rest of the head of a request that has begun."""
+        super().on_message_begin()
+        if self.deadline is None:
+            self.wait()
+
+    def on_headers_complete(self) -> None:
+        """Stop waiting: the body has a limit of its own."""
+        self.stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self.stop_waiting()
+        super().connection_lost(exc)
+
+    def wait(self) -> None:
+        """Close the connection unless a head is complete in time."""
+        self.deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def stop_waiting(self) -> None:
+        """Cancel the deadline."""
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
