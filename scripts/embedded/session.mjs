@@ -5,8 +5,32 @@ import { AnswerStream } from "./answers.mjs";
 import { BackendLost } from "./backend.mjs";
 import { greet, invalidStart } from "./handshake.mjs";
 import { applyRequests, listenAll, listenRequests } from "./notifications.mjs";
-import { CANCEL_REQUEST, closeStatement, errorResponse, Framer, GSS_REQUEST, ProtocolViolation, query, readString, readyForQuery, SSL_REQUEST, strings, message, sync } from "./protocol.mjs";
-import { BASE_STATE, CAPTURE, captureInvented, IDENTITY, identifier, inventedNames, LIMITS, makeState, restoreBase } from "./settings.mjs";
+import {
+  CANCEL_REQUEST,
+  closeStatement,
+  errorResponse,
+  Framer,
+  GSS_REQUEST,
+  ProtocolViolation,
+  query,
+  readString,
+  readyForQuery,
+  SSL_REQUEST,
+  strings,
+  message,
+  sync,
+} from "./protocol.mjs";
+import {
+  BASE_STATE,
+  CAPTURE,
+  captureInvented,
+  IDENTITY,
+  identifier,
+  inventedNames,
+  LIMITS,
+  makeState,
+  restoreBase,
+} from "./settings.mjs";
 import { Statements } from "./statements.mjs";
 import { TemporaryObjects } from "./temporary.mjs";
 
@@ -40,6 +64,7 @@ export class Session {
   #door;
   #databases;
   #log;
+  #early = []; // messages that came before the handshake was over
   #unit = [];
   #unitSize = 0;
   #queue = [];
@@ -83,7 +108,8 @@ export class Session {
       this.#framer.push(chunk, (type, whole) => this.ended || this.#onMessage(type, whole));
       this.#copy.flush();
     } catch (error) {
-      if (!(error instanceof ProtocolViolation) && !(error instanceof RangeError)) this.#log(`connection ${this.id}: ${error.stack}`);
+      if (!(error instanceof ProtocolViolation) && !(error instanceof RangeError))
+        this.#log(`connection ${this.id}: ${error.stack}`);
       this.end("08P01", `invalid message: ${error.message}`);
     }
   }
@@ -91,7 +117,7 @@ export class Session {
   #onMessage(type, whole) {
     if (type === "") return this.#onStartup(whole);
     if (!KNOWN.has(type)) throw new ProtocolViolation(`there is no message of type ${JSON.stringify(type)}`);
-    if (!this.backend) throw new ProtocolViolation("a message before the handshake was over");
+    if (!this.backend) return void this.#early.push([type, whole]);
     if (type === "X") return this.socket.end();
     if (this.#copy.open && !this.#copy.ended) {
       if (COPY_MESSAGES.has(type)) return this.#copy.take(whole);
@@ -136,12 +162,16 @@ export class Session {
     const refusal = invalidStart(code);
     if (refusal) return this.socket.end(errorResponse({ severity: "FATAL", ...refusal }));
     this.#framer.start();
-    if (this.#door.register(this)) this.#enter(whole.subarray(4));
+    if (!this.#door.register(this)) return;
+    this.socket.pause();
+    this.#enter(whole.subarray(4));
   }
 
   async #enter(packet) {
     try {
       await greet(this, packet, this.#databases);
+      for (const [type, whole] of this.#early.splice(0)) this.#onMessage(type, whole);
+      this.#backPressure();
     } catch (error) {
       this.end(error.code ?? "57P03", error.message);
     }
@@ -175,7 +205,12 @@ export class Session {
         this.#turn = null;
         return this.ended ? false : this.#guarded(work);
       },
-      refuse: () => this.#refuse("55P03", "canceling statement: another connection has kept the embedded database busy for too long", "It runs one transaction at a time: commit or roll back promptly."),
+      refuse: () =>
+        this.#refuse(
+          "55P03",
+          "canceling statement: another connection has kept the embedded database busy for too long",
+          "It runs one transaction at a time: commit or roll back promptly.",
+        ),
     };
     this.#turn = turn;
     this.backend.turns.take(turn);
@@ -187,11 +222,16 @@ export class Session {
     } catch (error) {
       const lost = error instanceof BackendLost;
       if (!lost) this.#log(`connection ${this.id}: ${error.code ?? ""} ${error.message}`);
-      this.end("57P01", lost ? `terminating connection: the database instance crashed (${error.message}) and is being restarted` : `terminating connection: ${error.message}`);
+      this.end(
+        "57P01",
+        lost
+          ? `terminating connection: the database instance crashed (${error.message}) and is being restarted`
+          : `terminating connection: ${error.message}`,
+      );
       return false;
     } finally {
       this.#running = null;
-      setImmediate(() => this.#askForTurn());
+      queueMicrotask(() => this.#askForTurn());
     }
   }
 
@@ -417,12 +457,14 @@ export class Session {
 
   /** Ends a session that keeps the backend from others, or past its own limit, while waiting for its client. */
   evictIfIdle(limit) {
-    const waitsForClient = this.#holds && !this.#running ? true : Boolean(this.#running) && (this.#copy.waiting || this.#unread > 0);
+    const waitsForClient =
+      this.#holds && !this.#running ? true : Boolean(this.#running) && (this.#copy.waiting || this.#unread > 0);
     if (!waitsForClient || this.ended) return;
     const idle = Date.now() - this.#lastSign;
     const own = this.#running ? 0 : this.#limits.idle;
     const others = this.backend.turns.holder === this && this.backend.turns.contended;
-    if ((own && idle > own) || (limit && others && idle > limit)) this.end("25P03", "terminating connection due to idle-in-transaction timeout");
+    if ((own && idle > own) || (limit && others && idle > limit))
+      this.end("25P03", "terminating connection due to idle-in-transaction timeout");
   }
 
   /** Tells the client why, and ends the connection. */

@@ -22,7 +22,8 @@ const BASE_VALUES = new Map([
   ["TimeZone", "UTC"],
 ]);
 
-const NOT_SETTINGS = "'role', 'seed', 'session_authorization', 'transaction_deferrable', 'transaction_isolation', 'transaction_read_only'";
+const NOT_SETTINGS =
+  "'role', 'seed', 'session_authorization', 'transaction_deferrable', 'transaction_isolation', 'transaction_read_only'";
 
 /** Reads the user, and the role if SET ROLE took one. */
 export const IDENTITY = "SELECT session_user, nullif(current_user, session_user)";

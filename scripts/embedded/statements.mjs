@@ -4,7 +4,8 @@
  */
 import { message, readString, strings } from "./protocol.mjs";
 
-const BY_NAME = /^((?:\s+|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:prepare|execute|deallocate(?:\s+prepare)?)\s+)("(?:[^"]|"")+"|[\w$]+)/i;
+const BY_NAME =
+  /^((?:\s+|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:prepare|execute|deallocate(?:\s+prepare)?)\s+)("(?:[^"]|"")+"|[\w$]+)/i;
 const NOT_A_NAME = new Set(["all", "prepare", "transaction"]);
 
 export class Statements {
@@ -136,6 +137,8 @@ export class Statements {
 
   /** The names to close at PostgreSQL when the connection ends. */
   leftOver(backend) {
-    return [...this.#named.values()].filter(({ epoch }) => epoch === backend.epoch).map(({ backendName }) => backendName);
+    return [...this.#named.values()]
+      .filter(({ epoch }) => epoch === backend.epoch)
+      .map(({ backendName }) => backendName);
   }
 }

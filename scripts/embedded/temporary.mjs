@@ -40,7 +40,8 @@ export class TemporaryObjects {
 
   /** Drops what is left; advisory locks go when no other connection of `sessions` has taken any. */
   async drop(backend, sessions) {
-    if (this.#locks && ![...sessions].some(({ temporary }) => temporary.holdsLocks)) await backend.sql("SELECT pg_catalog.pg_advisory_unlock_all()");
+    if (this.#locks && ![...sessions].some(({ temporary }) => temporary.holdsLocks))
+      await backend.sql("SELECT pg_catalog.pg_advisory_unlock_all()");
     if (!this.#owned.size) return;
     await backend.become(BASE_STATE);
     for (const [oid, statement] of await backend.sql(FIND)) if (this.#owned.has(oid)) await backend.sql(statement);

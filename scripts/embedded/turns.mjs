@@ -22,12 +22,18 @@ export class Turns {
 
   /** Queues `{who, work, refuse?}`: `work` answers whether `who` keeps the backend; `refuse` is called instead of it. */
   take(turn) {
-    if (turn.refuse && this.#timeout) {
-      turn.timer = setTimeout(() => this.withdraw(turn) && turn.refuse(), this.#timeout);
-      turn.timer.unref();
-    }
     this.#queue.push(turn);
+    if (turn.refuse && this.#timeout) this.#limitWait(turn);
     this.#next();
+  }
+
+  /** The time in which nobody gets a turn does not count. */
+  #limitWait(turn) {
+    turn.timer = setTimeout(() => {
+      if (this.#paused) this.#limitWait(turn);
+      else if (this.withdraw(turn)) turn.refuse();
+    }, this.#timeout);
+    turn.timer.unref();
   }
 
   /** Takes a waiting turn out of the queue; false if it is not there any more. */

