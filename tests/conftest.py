@@ -27,7 +27,13 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 EMPTY = """
-    TRUNCATE core.reading, core.event, core.event_id, core.device, core.app_user, core.tenant RESTART IDENTITY CASCADE
+    TRUNCATE core.reading, core.stale_day, core.event, core.event_id, core.device, core.app_user, core.tenant
+      RESTART IDENTITY CASCADE;
+    TRUNCATE rollup.device_1m;
+    TRUNCATE rollup.user_1m;
+    TRUNCATE rollup.user_15m;
+    TRUNCATE rollup.user_1h;
+    TRUNCATE rollup.user_1d
 """
 
 

@@ -12,18 +12,30 @@ CREATE FUNCTION api.summary(
   last             timestamptz,
   sources          text[]
 )
-LANGUAGE sql STABLE AS $$
-  SELECT coalesce(sum(m.heart_rate_count), 0)::bigint,
-         api.from_micro(sum(m.heart_rate_sum)::bigint, nullif(sum(m.heart_rate_count)::bigint, 0)),
-         min(m.heart_rate_min),
-         max(m.heart_rate_max),
-         sum(m.steps)::bigint,
-         api.from_micro(sum(m.calories)::bigint),
-         min(m.first_ts),
-         max(m.last_ts),
-         ARRAY['raw']
-    FROM api.minutes(tenant_id, user_id, range_start, range_end, device_id) AS m
+-- STABLE: router, rollups and raw readings are then read in one snapshot.
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  user_key   CONSTANT int := api.find_user(tenant_id, user_id);
+  device_key CONSTANT int := api.find_device(tenant_id, device_id);
+  rows_query text;
+BEGIN
+  IF user_key IS NOT NULL AND (device_id IS NULL OR device_key IS NOT NULL) THEN
+    SELECT q.query, q.sources INTO rows_query, sources
+      FROM api.rows_query(user_key, device_key, range_start, range_end, '1d') AS q;
+  END IF;
+  IF rows_query IS NULL THEN
+    RETURN QUERY SELECT 0::bigint, NULL::float8, NULL::float8, NULL::float8, NULL::bigint, NULL::float8,
+                        NULL::timestamptz, NULL::timestamptz, ARRAY[]::text[];
+    RETURN;
+  END IF;
+  RETURN QUERY EXECUTE
+    'SELECT coalesce(sum(heart_rate_count), 0)::bigint,
+            api.from_micro(sum(heart_rate_sum)::bigint, nullif(sum(heart_rate_count)::bigint, 0)),
+            min(heart_rate_min), max(heart_rate_max), sum(steps)::bigint, api.from_micro(sum(calories)::bigint),
+            min(first_ts), max(last_ts), $1
+       FROM (' || rows_query || ') AS r' USING sources;
+END
 $$;
 
 COMMENT ON FUNCTION api.summary IS
-  'One row: what a user''s readings in range_start <= t < range_end come to. Heart rate in beats per minute, calories in kilocalories; null where nothing was measured; first and last are null when the range holds no reading. sources names the resolutions that answered.';
+  'One row: what a user''s readings in range_start <= t < range_end come to, exactly. Heart rate in beats per minute, calories in kilocalories; null where nothing was measured; first and last are null when the range holds no reading. sources names the resolutions that answered.';

@@ -8,10 +8,13 @@ LANGUAGE plpgsql
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-  user_keys   int[] := api.enrol_users(tenant_ids, user_ids);
-  device_keys int[] := api.enrol_devices(tenant_ids, device_ids);
+  user_keys   int[];
+  device_keys int[];
   outcomes    text[];
 BEGIN
+  PERFORM api.hold_horizon();
+  user_keys := api.enrol_users(tenant_ids, user_ids);
+  device_keys := api.enrol_devices(tenant_ids, device_ids);
   WITH incoming AS (
     SELECT *
       FROM unnest(user_keys, device_keys, timestamps, heart_rates, steps, calories) WITH ORDINALITY
@@ -37,7 +40,8 @@ BEGIN
       FROM incoming AS i
       LEFT JOIN written AS w USING (user_key, device_key, ts)
   ), told AS (
-    SELECT api.announce(array_agg(j.user_key), array_agg(j.ts))
+    SELECT api.mark_stale(array_agg(j.user_key), array_agg(j.ts)),
+           api.announce(array_agg(j.user_key), array_agg(j.ts))
       FROM judged AS j
      WHERE j.outcome <> 'unchanged'
     HAVING count(*) > 0

@@ -1,0 +1,11 @@
+SELECT delete_job(job_id) FROM timescaledb_information.jobs WHERE proc_schema = 'core' AND proc_name = 'run_refresh';
+DROP PROCEDURE core.run_refresh;
+DROP MATERIALIZED VIEW rollup.user_1d;
+DROP MATERIALIZED VIEW rollup.user_1h;
+DROP MATERIALIZED VIEW rollup.user_15m;
+DROP MATERIALIZED VIEW rollup.user_1m;
+DROP MATERIALIZED VIEW rollup.device_1m;
+DELETE FROM core.setting WHERE name IN ('refresh_lag', 'refresh_window');
+DROP TABLE core.stale_day;
+DROP SEQUENCE core.stale_version;
+DROP TABLE core.horizon;

@@ -1,0 +1,24 @@
+-- The coarsest rollup whose buckets never lie across the border of two asked for.
+CREATE FUNCTION api.coarsest_level(bucket text, tz text, range_start timestamptz, range_end timestamptz) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  step numeric;
+BEGIN
+  IF bucket NOT IN ('1d', '1w', '1mo') THEN
+    RETURN CASE bucket WHEN '5m' THEN '1m' ELSE bucket END;
+  ELSIF upper(tz) IN ('UTC', 'GMT', 'ETC/UTC', 'Z') THEN
+    RETURN '1d';
+  END IF;
+  -- Local midnights that are not on the hour come from offsets of 30 or 45 minutes, and from before there were zones.
+  -- A zone's offset does not change twice within a week.
+  SELECT CASE WHEN bool_and(o.seconds % 3600 = 0) THEN 3600 WHEN bool_and(o.seconds % 900 = 0) THEN 900
+              WHEN bool_and(o.seconds % 60 = 0) THEN 60 END
+    INTO step
+    FROM generate_series(range_start - INTERVAL '8 days', range_end + INTERVAL '8 days', INTERVAL '7 days') AS s (moment),
+         LATERAL (SELECT extract(epoch FROM (s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC'))) AS o (seconds);
+  RETURN CASE step WHEN 3600 THEN '1h' WHEN 900 THEN '15m' WHEN 60 THEN '1m' ELSE 'raw' END;
+END
+$$;
+
+COMMENT ON FUNCTION api.coarsest_level IS
+  'The coarsest rollup (1d, 1h, 15m, 1m, or raw for none) that buckets of that width can be composed from: local days need one that fits every offset of the time zone in the range.';

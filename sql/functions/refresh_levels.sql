@@ -1,0 +1,25 @@
+-- Refreshes every level over a range, each on the one before; commits between them.
+CREATE PROCEDURE api.refresh_levels(range_start timestamptz, range_end timestamptz, forced boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+  level record;
+BEGIN
+  FOR level IN
+    SELECT * FROM (VALUES (1, 'rollup.device_1m', INTERVAL '1 minute'), (2, 'rollup.user_1m', INTERVAL '1 minute'),
+                          (3, 'rollup.user_15m', INTERVAL '15 minutes'), (4, 'rollup.user_1h', INTERVAL '1 hour'),
+                          (5, 'rollup.user_1d', INTERVAL '1 day')) AS l (part, name, width)
+  LOOP
+    -- The buckets that end after the old horizon and by the new one; a bucket cut by the new one waits for its end.
+    IF public.time_bucket(level.width, range_start) < public.time_bucket(level.width, range_end) THEN
+      -- Forced, because a change in a joined table, such as a priority, invalidates nothing by itself.
+      CALL public.refresh_continuous_aggregate(level.name::regclass,
+                                               public.time_bucket(level.width, range_start),
+                                               public.time_bucket(level.width, range_end), forced);
+    END IF;
+    COMMIT;
+  END LOOP;
+END
+$$;
+
+COMMENT ON PROCEDURE api.refresh_levels IS
+  'Refreshes every rollup for its whole buckets in a half-open range whose ends are multiples of 15 minutes.';
