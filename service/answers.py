@@ -201,6 +201,43 @@ class SummaryDocument(TypedDict):
     sources: list[str]
 
 
+class SeriesHeartRate(TypedDict):
+    """Heart rate in a bucket; device_id is null where several devices gave it."""
+
+    count: int
+    avg: float
+    min: float
+    max: float
+    device_id: str | None
+
+
+class SeriesPoint(TypedDict):
+    """A bucket that starts at t; null where nothing was measured."""
+
+    t: str
+    heart_rate: SeriesHeartRate | None
+    steps: int | None
+    calories: float | None
+
+
+class SeriesDocument(TypedDict):
+    """A user's readings by bucket."""
+
+    user_id: str
+    bucket: Literal["raw", "1m", "5m", "15m", "1h", "1d", "1w", "1mo"]
+    tz: str
+    points: list[SeriesPoint]
+    sources: list[str]
+
+
+class DeviceDocument(TypedDict):
+    """A device."""
+
+    device_id: str
+    name: str | None
+    priority: int
+
+
 class LatestValue(TypedDict):
     """A metric's latest value, when it was measured and by which device."""
 

@@ -15,7 +15,7 @@ from service.openapi import openapi_document
 from service.operations import Operation, to_routes
 from service.paths import CompressOnRequest, PlainPaths, SameOrigin
 from service.problems import Problem, on_problem, problem_response
-from service.routes import events, metrics, readings, system, users
+from service.routes import devices, events, metrics, readings, system, users
 from service.routes.live import live_routes
 from service.routes.pages import openapi_route, page_routes
 from service.settings import Settings
@@ -26,6 +26,7 @@ log = logging.getLogger("hyperpulse")
 OPERATIONS: list[Operation] = [
     *readings.OPERATIONS,
     *users.OPERATIONS,
+    *devices.OPERATIONS,
     *events.OPERATIONS,
     *metrics.OPERATIONS,
     *system.OPERATIONS,

@@ -12,7 +12,7 @@ from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from service.problems import Overloaded, Problem
+from service.problems import Invalid, Overloaded, Problem
 from service.schema import query
 from service.settings import Settings
 
@@ -45,19 +45,19 @@ def make_pool(settings: Settings) -> Pool:
     )
 
 
-async def fetch_all(pool: Pool, name: str, **parameters: Any) -> list[DictRow]:
+async def fetch_all(pool: Pool, query_name: str, /, **parameters: Any) -> list[DictRow]:
     """Run sql/queries/NAME.sql and return its rows; Problem 503 while the database is away."""
 
     async def run(connection: Connection) -> list[DictRow]:
-        cursor = await connection.execute(statement(name), parameters)
+        cursor = await connection.execute(statement(query_name), parameters)
         return await cursor.fetchall()
 
     return await with_connection(pool, run)
 
 
-async def fetch_one(pool: Pool, name: str, **parameters: Any) -> DictRow:
+async def fetch_one(pool: Pool, query_name: str, /, **parameters: Any) -> DictRow:
     """Run a query that returns exactly one row, and return it."""
-    (row,) = await fetch_all(pool, name, **parameters)
+    (row,) = await fetch_all(pool, query_name, **parameters)
     return row
 
 
@@ -74,6 +74,8 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Res
                 raise unavailable(error) from None
             # The server may have come back since: connections from before it went are of no use.
             await pool.check()
+        except errors.InvalidParameterValue as error:
+            raise Invalid(f"The request is invalid: {error.diag.message_primary}. {error.diag.message_hint}") from None
         except psycopg.Error as error:
             log.exception("the database refused a statement")
             raise Problem(500, "The request failed; the log of the service says why.") from error

@@ -26,14 +26,7 @@ REFUSALS = {
     422: "The input is well-formed, but invalid.",
     503: "Over capacity, or the database is away; Retry-After says when to try again.",
 }
-NAME_IN_PATH = {
-    "name": "user_id",
-    "in": "path",
-    "required": True,
-    "description": "The user, percent-encoded.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-    "example": "user_123",
-}
+NAMES_IN_PATH = {"user_id": ("The user", "user_123"), "device_id": ("The device", "watch")}
 
 
 def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:
@@ -150,8 +143,23 @@ def parameters_of(operation: Operation) -> list[dict[str, Any]]:
             "description": description,
             "schema": {"type": "boolean", "default": False},
         }
-    path = [NAME_IN_PATH] if "{user_id:name}" in operation.path else []
-    return path + list(described.values())
+    return path_parameters(operation.path) + list(described.values())
+
+
+def path_parameters(path: str) -> list[dict[str, Any]]:
+    """Describe the names in a path."""
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": f"{what}, percent-encoded.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+            "example": example,
+        }
+        for name, (what, example) in NAMES_IN_PATH.items()
+        if f"{{{name}:name}}" in path
+    ]
 
 
 def query_parameters(question: type[AnyQuestion]) -> list[dict[str, Any]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
+from zoneinfo import available_timezones
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
@@ -22,6 +24,7 @@ from service.times import format_timestamp
 
 Question = TypeVar("Question", bound="AnyQuestion")
 
+TIME_ZONES = available_timezones()
 YEAR_ONE = datetime.min.replace(tzinfo=UTC)
 START = Field(description="The beginning of the range.")
 END = Field(description="The end of the range.")
@@ -36,6 +39,13 @@ Source = Annotated[Name | None, Field(description="Only events of this source.",
 EventType = Annotated[Name | None, Field(description="Only events of this type.", examples=["click"])]
 Device = Annotated[Name | None, Field(description="Only this device, without any rule between devices.")]
 BucketSize = Annotated[Literal["minute", "hour", "day"], Field(description="The width of a bucket, in UTC.")]
+
+
+def time_zone(name: str) -> str:
+    """Refuse a name that is no time zone of the IANA database."""
+    if name not in TIME_ZONES:
+        raise ValueError("is not a time zone of the IANA database, such as Europe/Berlin")
+    return name
 
 
 class AnyQuestion(BaseModel):
@@ -104,6 +114,25 @@ class HalfOpenRange(AnyQuestion):
 class Summary(HalfOpenRange):
     """`GET /v1/users/{user_id}/summary`."""
 
+    device_id: Device = None
+
+
+class Series(HalfOpenRange):
+    """`GET /v1/users/{user_id}/series`."""
+
+    bucket: Annotated[
+        Literal["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1w", "1mo"],
+        Field(description="The width of a bucket; auto picks the finest that fits max_points."),
+    ] = "auto"
+    tz: Annotated[
+        str,
+        AfterValidator(time_zone),
+        Field(description="Days, weeks and months are local to this time zone.", examples=["Europe/Berlin"]),
+    ] = "UTC"
+    max_points: Annotated[int, between("max_points"), Field(description="For auto: at most so many buckets.")] = 1000
+    fill: Annotated[
+        Literal["none", "null"], Field(description="With null, buckets without a reading are there too.")
+    ] = "none"
     device_id: Device = None
 
 

@@ -8,6 +8,8 @@ RANGES: Final[dict[str, tuple[int, int]]] = {
     "heart_rate": (30, 220),  # beats per minute
     "steps": (0, 100_000),
     "calories": (0, 10_000),  # kilocalories
+    "priority": (0, 1_000_000),
+    "max_points": (1, 100_000),
     "page": (1, 1_000_000),
     "page_size": (1, 1_000),
     "limit": (1, 1_000),

@@ -13,11 +13,12 @@ from service.database import fetch_all, fetch_one
 from service.live import latest_document
 from service.operations import Answer, Operation
 from service.problems import Invalid, Problem
-from service.questions import HeartRateMinutes, RangeSummary, Summary, ask
+from service.questions import HeartRateMinutes, RangeSummary, Series, Summary, ask
 from service.readings import DEFAULT_TENANT
 from service.state import state_of
 from service.times import format_timestamp
 
+MOST_POINTS = 100_000
 NOTHING = "No reading of that user lies in the range."
 
 
@@ -57,6 +58,54 @@ def heart_rate_of(row: dict[str, Any]) -> dict[str, Any] | None:
     if not row["heart_rate_count"]:
         return None
     return {name: row[f"heart_rate_{name}"] for name in ("count", "avg", "min", "max")}
+
+
+async def series(request: Request) -> Response:
+    """Answer with a range by bucket."""
+    question = ask(request, Series)
+    user_id = request.path_params["user_id"]
+    start, end = question.range
+    pool = state_of(request).pool
+    asked = {"start": start, "end": end, "max_points": question.max_points}
+    bucket = question.bucket
+    if bucket == "auto":
+        bucket = (await fetch_one(pool, "auto_bucket", **asked))["bucket"]
+    rows = await fetch_all(
+        pool,
+        "series",
+        tenant_id=DEFAULT_TENANT,
+        user_id=user_id,
+        bucket=bucket,
+        tz=question.tz,
+        device_id=question.device_id,
+        fill=question.fill == "null",
+        limit=MOST_POINTS + 1,
+        **asked,
+    )
+    if len(rows) > MOST_POINTS:
+        raise Invalid(f"The answer has more than {MOST_POINTS} points; ask for a shorter range or a coarser bucket.")
+    return json_response(
+        {
+            "user_id": user_id,
+            "bucket": bucket,
+            "tz": question.tz,
+            "points": [point(row) for row in rows],
+            "sources": rows[0]["sources"] if rows else [],
+        }
+    )
+
+
+def point(row: dict[str, Any]) -> dict[str, Any]:
+    """Write one bucket."""
+    heart_rate = heart_rate_of(row)
+    if heart_rate is not None:
+        heart_rate["device_id"] = row["heart_rate_device"]
+    return {
+        "t": format_timestamp(row["t"]),
+        "heart_rate": heart_rate,
+        "steps": row["steps"],
+        "calories": row["calories"],
+    }
 
 
 async def range_metrics(request: Request) -> Response:
@@ -161,6 +210,37 @@ OPERATIONS = [
         },
         description="start <= t < end. Of several devices that report a metric in one minute, the best one counts.",
         questions=[Summary],
+        refuses=(404, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/v1/users/{user_id:name}/series",
+        series,
+        "Answers",
+        "A range by bucket",
+        {
+            200: Answer(
+                "The buckets that hold a reading, ascending.",
+                answers.SeriesDocument,
+                {
+                    "user_id": "user_123",
+                    "bucket": "15m",
+                    "tz": "UTC",
+                    "points": [
+                        {
+                            "t": "2025-01-15T10:00:00Z",
+                            "heart_rate": {"count": 1, "avg": 75.0, "min": 75.0, "max": 75.0, "device_id": "watch"},
+                            "steps": None,
+                            "calories": None,
+                        }
+                    ],
+                    "sources": ["15m"],
+                },
+            )
+        },
+        description="start <= t < end. With bucket=raw a point is a reading, of every device. A range without "
+        "readings has no points.",
+        questions=[Series],
         refuses=(404, 422, 503),
     ),
     Operation(

@@ -1,7 +1,8 @@
 -- A user's readings by bucket, over any range, at any resolution.
 CREATE FUNCTION api.series(
   tenant_id text, user_id text, range_start timestamptz, range_end timestamptz,
-  bucket text DEFAULT 'auto', tz text DEFAULT 'UTC', max_points int DEFAULT 1000, device_id text DEFAULT NULL
+  bucket text DEFAULT 'auto', tz text DEFAULT 'UTC', max_points int DEFAULT 1000, device_id text DEFAULT NULL,
+  fill boolean DEFAULT false
 ) RETURNS TABLE (
   t                timestamptz,
   heart_rate_count bigint,
@@ -14,52 +15,86 @@ CREATE FUNCTION api.series(
   bucket_used      text,
   sources          text[]
 )
-LANGUAGE plpgsql STABLE AS $$
+-- STABLE: router, rollups and raw readings are then read in one snapshot.
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
 DECLARE
-  user_key   CONSTANT int := api.find_user(tenant_id, user_id);
-  device_key CONSTANT int := api.find_device(tenant_id, device_id);
+  wanted_user   CONSTANT int := api.find_user(tenant_id, user_id);
+  wanted_device CONSTANT int := api.find_device(tenant_id, device_id);
   bounds_start timestamptz := range_start;
   bounds_end   timestamptz := range_end;
+  -- How a moment's bucket is found, and the buckets of a range: local ones by the calendar of the time zone.
+  unit       text;
+  width      interval;
   rows_query text;
   label      text;
+  labels     text;
 BEGIN
   bucket_used := CASE bucket WHEN 'auto' THEN api.auto_bucket(range_start, range_end, max_points) ELSE bucket END;
-  IF bucket_used NOT IN ('1m', '5m', '15m', '1h', '1d', '1w', '1mo') THEN
+  IF bucket_used NOT IN ('raw', '1m', '5m', '15m', '1h', '1d', '1w', '1mo') THEN
     RAISE EXCEPTION 'bucket is %', bucket
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be one of auto, 1m, 5m, 15m, 1h, 1d, 1w, 1mo.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be one of auto, raw, 1m, 5m, 15m, 1h, 1d, 1w, 1mo.';
   END IF;
-  IF user_key IS NULL OR (device_id IS NOT NULL AND device_key IS NULL) THEN
+  IF wanted_user IS NULL OR (series.device_id IS NOT NULL AND wanted_device IS NULL) THEN
     RETURN;
   END IF;
   -- Nothing lies outside these, and time zones need not be looked up for it.
   SELECT greatest(range_start, b.oldest), least(range_end, b.newest + INTERVAL '1 day') INTO bounds_start, bounds_end
     FROM api.timestamp_bounds() AS b;
 
+  IF bucket_used = 'raw' THEN
+    RETURN QUERY
+      SELECT r.ts, (r.heart_rate IS NOT NULL)::int::bigint, r.heart_rate, r.heart_rate, r.heart_rate,
+             d.device_id, r.steps::bigint, r.calories, bucket_used, ARRAY['raw']
+        FROM core.reading AS r
+        JOIN core.device AS d ON d.device_key = r.device_key
+       WHERE r.user_key = wanted_user
+         AND r.ts >= bounds_start AND r.ts < bounds_end
+         AND (wanted_device IS NULL OR r.device_key = wanted_device)
+       ORDER BY r.ts, r.device_key;
+    RETURN;
+  END IF;
+
   SELECT q.query, q.sources INTO rows_query, sources
-    FROM api.rows_query(user_key, device_key, bounds_start, bounds_end,
+    FROM api.rows_query(wanted_user, wanted_device, bounds_start, bounds_end,
                         api.coarsest_level(bucket_used, tz, bounds_start, bounds_end)) AS q;
   IF rows_query IS NULL THEN
     RETURN;
   END IF;
-  label := CASE bucket_used
-    WHEN '1m' THEN 'public.time_bucket(INTERVAL ''1 minute'', bucket)'
-    WHEN '5m' THEN 'public.time_bucket(INTERVAL ''5 minutes'', bucket)'
-    WHEN '15m' THEN 'public.time_bucket(INTERVAL ''15 minutes'', bucket)'
-    WHEN '1h' THEN 'public.time_bucket(INTERVAL ''1 hour'', bucket)'
-    ELSE format('date_trunc(%L, bucket, %L)',
-                CASE bucket_used WHEN '1d' THEN 'day' WHEN '1w' THEN 'week' ELSE 'month' END, tz) END;
+  unit := CASE bucket_used WHEN '1d' THEN 'day' WHEN '1w' THEN 'week' WHEN '1mo' THEN 'month' END;
+  width := CASE bucket_used WHEN '1m' THEN '1 minute' WHEN '5m' THEN '5 minutes' WHEN '15m' THEN '15 minutes'
+                            WHEN '1h' THEN '1 hour' WHEN '1d' THEN '1 day' WHEN '1w' THEN '1 week' ELSE '1 month' END;
+  IF unit IS NULL THEN
+    label := format('public.time_bucket(%L::interval, bucket)', width);
+    labels := format('SELECT generate_series(public.time_bucket(%L::interval, %L::timestamptz), '
+                     '%L::timestamptz - INTERVAL ''1 microsecond'', %L::interval)',
+                     width, range_start, range_end, width);
+  ELSE
+    label := format('date_trunc(%L, bucket, %L)', unit, tz);
+    labels := format('SELECT DISTINCT date_trunc(%1$L, local AT TIME ZONE %2$L, %2$L) '
+                     'FROM generate_series(date_trunc(%1$L, %3$L::timestamptz AT TIME ZONE %2$L), '
+                     '(%4$L::timestamptz - INTERVAL ''1 microsecond'') AT TIME ZONE %2$L, %5$L::interval) AS local',
+                     unit, tz, range_start, range_end, width);
+  END IF;
+  IF fill AND (extract(epoch FROM range_end) - extract(epoch FROM range_start)) / extract(epoch FROM width) > 100000 THEN
+    RAISE EXCEPTION 'the range has more than 100000 buckets of %', bucket_used
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for a shorter range, a coarser bucket, or without filling.';
+  END IF;
   RETURN QUERY EXECUTE
-    'SELECT g.t, g.heart_rate_count, api.from_micro(g.heart_rate_sum, nullif(g.heart_rate_count, 0)),
+    'SELECT t, coalesce(g.heart_rate_count, 0), api.from_micro(g.heart_rate_sum, nullif(g.heart_rate_count, 0)),
             g.heart_rate_min, g.heart_rate_max, d.device_id, g.steps, api.from_micro(g.calories), $1, $2
        FROM (SELECT ' || label || ' AS t, sum(heart_rate_count)::bigint AS heart_rate_count,
                     sum(heart_rate_sum)::bigint AS heart_rate_sum, min(heart_rate_min) AS heart_rate_min,
                     max(heart_rate_max) AS heart_rate_max, sum(steps)::bigint AS steps, sum(calories)::bigint AS calories,
                     CASE WHEN min(heart_rate_device) = max(heart_rate_device) THEN min(heart_rate_device) END AS device_key
                FROM (' || rows_query || ') AS r GROUP BY 1) AS g
+       ' || CASE WHEN fill THEN 'FULL JOIN (' || labels || ') AS l (t) USING (t)' ELSE '' END || '
        LEFT JOIN core.device AS d USING (device_key)
-      ORDER BY g.t' USING bucket_used, sources;
+      ORDER BY t' USING bucket_used, sources;
 END
 $$;
 
 COMMENT ON FUNCTION api.series IS
-  'A user''s readings in range_start <= t < range_end by bucket, ascending, exactly; only buckets that hold a reading. Days, weeks (from Monday) and months are local to tz. heart_rate_device is the device where a single one gave all of a bucket''s heart rates. bucket_used is what auto chose, sources the resolutions that answered.';
+  'A user''s readings in range_start <= t < range_end by bucket, ascending, exactly: those that hold a reading, or with fill all of the range; raw gives each reading of every device. Days, weeks (from Monday) and months are local to tz. heart_rate_device is the device where a single one gave all of a bucket''s heart rates. bucket_used is what auto chose, sources the resolutions that answered.';

@@ -13,7 +13,9 @@ CREATE FUNCTION api.summary(
   sources          text[]
 )
 -- STABLE: router, rollups and raw readings are then read in one snapshot.
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
   user_key   CONSTANT int := api.find_user(tenant_id, user_id);
   device_key CONSTANT int := api.find_device(tenant_id, device_id);

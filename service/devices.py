@@ -1,0 +1,23 @@
+"""What can be said of a device."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from service.fields import Name, between
+
+Priority = Annotated[int, between("priority"), Field(description="The smaller one wins.", examples=[1])]
+
+
+@with_config(ConfigDict(strict=True, extra="forbid", title="DeviceChange"))
+class DeviceChange(TypedDict):
+    """What to change of a device; what is left out stays."""
+
+    name: NotRequired[Name | None]
+    priority: NotRequired[Priority | None]
+
+
+DEVICE_CHANGE: TypeAdapter[Any] = TypeAdapter(DeviceChange)
