@@ -29,20 +29,30 @@ BEGIN
       FROM core.horizon AS h;
     EXIT WHEN old_horizon >= new_horizon;
     CALL api.refresh_levels(old_horizon, new_horizon, false);
+    CALL api.refresh_events(old_horizon, new_horizon, false);
     UPDATE core.horizon SET materialized = new_horizon;
     COMMIT;
   END LOOP;
 
   -- Stale days. A claim remembers the version seen; whoever writes meanwhile gives a new one, and the row stays.
-  UPDATE core.stale_day SET claimed = version WHERE claimed IS DISTINCT FROM version;
+  -- Rows that a writer holds are left to the next refresh, so that neither waits for the other.
+  UPDATE core.stale_day AS s
+     SET claimed = s.version
+    FROM (SELECT user_key, day FROM core.stale_day WHERE claimed IS DISTINCT FROM version FOR UPDATE SKIP LOCKED) AS free
+   WHERE s.user_key = free.user_key AND s.day = free.day;
   COMMIT;
   FOR piece IN SELECT p.range_start, p.range_end FROM api.stale_ranges() AS p LOOP
     RAISE LOG 'hyperpulse: refreshing stale days from % to %', piece.range_start, piece.range_end;
     CALL api.refresh_levels(piece.range_start, least(piece.range_end, new_horizon), true);
-    DELETE FROM core.stale_day
-     WHERE day >= piece.range_start AND day < piece.range_end AND claimed = version;
+    DELETE FROM core.stale_day AS s
+     USING (SELECT user_key, day FROM core.stale_day
+             WHERE day >= piece.range_start AND day < piece.range_end AND claimed = version
+               FOR UPDATE SKIP LOCKED) AS done
+     WHERE s.user_key = done.user_key AND s.day = done.day;
     COMMIT;
   END LOOP;
+
+  CALL api.refresh_stale_events();
 
   PERFORM pg_catalog.pg_advisory_unlock(pg_catalog.hashtext('hyperpulse refresh'));
 END

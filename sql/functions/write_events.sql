@@ -9,6 +9,7 @@ AS $$
 DECLARE
   created boolean[];
 BEGIN
+  PERFORM api.hold_horizon();
   IF EXISTS (SELECT FROM unnest(tenant_ids) AS i (tenant_id)
               WHERE NOT EXISTS (SELECT FROM core.tenant AS t WHERE t.tenant_id = i.tenant_id)) THEN
     PERFORM api.enrol_tenants(tenant_ids);
@@ -34,10 +35,17 @@ BEGIN
         FROM incoming AS i
         JOIN taken USING (tenant_key, event_id)
        WHERE i.is_first
+    RETURNING tenant_key, ts
+  ), marked AS (
+    SELECT api.mark_stale_events(array_agg(s.tenant_key), array_agg(s.ts))
+      FROM stored AS s
+    HAVING count(*) > 0
   )
   SELECT array_agg(i.is_first AND taken.event_id IS NOT NULL ORDER BY i.item) INTO created
     FROM incoming AS i
-    LEFT JOIN taken USING (tenant_key, event_id);
+    LEFT JOIN taken USING (tenant_key, event_id)
+    -- Joined, since a WITH that nothing reads is not run.
+    LEFT JOIN marked ON true;
   RETURN created;
 END
 $$;
