@@ -27,13 +27,16 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 EMPTY = """
-    TRUNCATE core.reading, core.stale_day, core.event, core.event_id, core.device, core.app_user, core.tenant
-      RESTART IDENTITY CASCADE;
+    TRUNCATE core.reading, core.stale_day, core.event, core.event_id, core.stale_event_day,
+             core.device, core.app_user, core.tenant RESTART IDENTITY CASCADE;
     TRUNCATE rollup.device_1m;
     TRUNCATE rollup.user_1m;
     TRUNCATE rollup.user_15m;
     TRUNCATE rollup.user_1h;
-    TRUNCATE rollup.user_1d
+    TRUNCATE rollup.user_1d;
+    TRUNCATE rollup.event_1m;
+    TRUNCATE rollup.event_1h;
+    TRUNCATE rollup.event_1d
 """
 
 
@@ -106,12 +109,21 @@ def new_database(server_url: str, name: str) -> Iterator[str]:
 def database_url(server_url: str, is_embedded: bool) -> Iterator[str]:
     """A migrated database that the whole session shares."""
     if is_embedded:
-        migrate(server_url)
+        prepare(server_url)
         yield server_url
     else:
         with new_database(server_url, f"hyperpulse_test_{os.getpid()}") as url:
-            migrate(url)
+            prepare(url)
             yield url
+
+
+def prepare(database_url: str) -> None:
+    """Migrate a database, and keep its jobs still: tests refresh when they mean to."""
+    migrate(database_url)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
+        )
 
 
 @pytest.fixture

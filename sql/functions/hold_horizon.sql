@@ -3,7 +3,7 @@ CREATE FUNCTION api.hold_horizon() RETURNS timestamptz
 LANGUAGE plpgsql AS $$
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION 'readings cannot be written in a transaction that is %', current_setting('transaction_isolation')
+    RAISE EXCEPTION 'readings and events cannot be written in a transaction that is %', current_setting('transaction_isolation')
       USING ERRCODE = 'feature_not_supported',
             DETAIL = 'Such a transaction would see the horizon as it was when it began, and mark too little stale.',
             HINT = 'Use READ COMMITTED, which is the default.';

@@ -14,6 +14,8 @@ DECLARE
   stale    timestamptz[];
   whole_from timestamptz;
   whole_to   timestamptz;
+  first_day  timestamptz;
+  last_day   timestamptz;
 BEGIN
   SELECT h.materialized INTO horizon FROM core.horizon AS h;
   trusted := least(range_end, horizon);
@@ -33,7 +35,12 @@ BEGIN
   whole_to := public.time_bucket(width, trusted);
   IF whole_from < whole_to THEN
     source := coarsest; part_start := whole_from; part_end := whole_to; stale_days := stale;
-    RETURN NEXT;
+    first_day := public.time_bucket(INTERVAL '1 day', whole_from);
+    last_day := public.time_bucket(INTERVAL '1 day', whole_to - INTERVAL '1 microsecond');
+    IF stale IS NULL OR extract(epoch FROM last_day - first_day) / 86400 + 1
+                        > (SELECT count(*) FROM unnest(stale) AS d (day) WHERE d.day BETWEEN first_day AND last_day) THEN
+      RETURN NEXT; -- unless every day of it is stale
+    END IF;
     RETURN QUERY SELECT * FROM api.ragged_parts(coarsest, fine, range_start, whole_from, stale);
     RETURN QUERY SELECT * FROM api.ragged_parts(coarsest, fine, whole_to, trusted, stale);
   ELSE

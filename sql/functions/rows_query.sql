@@ -3,7 +3,9 @@ CREATE FUNCTION api.rows_query(
   user_key int, device_key int, range_start timestamptz, range_end timestamptz, coarsest text,
   OUT query text, OUT sources text[]
 )
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE
+SET datestyle = 'ISO'
+AS $$
 BEGIN
   -- Literal bounds, so that chunks are excluded when the query is planned; parts that are empty cost nothing.
   SELECT string_agg(

@@ -18,6 +18,8 @@ CREATE FUNCTION api.series(
 -- STABLE: router, rollups and raw readings are then read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- Moments are written into a query's text, and other styles write them with names of zones that mean several.
+SET datestyle = 'ISO'
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -15,6 +15,8 @@ CREATE FUNCTION api.summary(
 -- STABLE: router, rollups and raw readings are then read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- Moments are written into a query's text, and other styles write them with names of zones that mean several.
+SET datestyle = 'ISO'
 AS $$
 DECLARE
   user_key   CONSTANT int := api.find_user(tenant_id, user_id);

@@ -6,6 +6,8 @@ CREATE FUNCTION api.write_readings(
 LANGUAGE plpgsql
 -- A generic plan takes every array for a short one, and then joins them row by row.
 SET plan_cache_mode = force_custom_plan
+-- A late upload may touch as many compressed readings as it holds.
+SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0
 AS $$
 DECLARE
   user_keys   int[];

@@ -4,7 +4,8 @@ CREATE VIEW api.freshness AS
          h.materialized AS horizon,
          now() - h.materialized AS lag,
          (SELECT count(*) FROM core.stale_day) AS stale_days,
-         j.last_successful_finish AS last_refresh,
+         (SELECT count(*) FROM core.stale_event_day) AS stale_event_days,
+         nullif(j.last_successful_finish, '-infinity') AS last_refresh,
          CASE WHEN j.last_run_status = 'Failed' THEN
            (SELECT e.err_message FROM timescaledb_information.job_errors AS e
              WHERE e.job_id = j.job_id ORDER BY e.start_time DESC LIMIT 1) END AS last_error
@@ -15,4 +16,4 @@ CREATE VIEW api.freshness AS
                            WHERE i.proc_schema = 'core' AND i.proc_name = 'run_refresh');
 
 COMMENT ON VIEW api.freshness IS
-  'By resolution: up to where rollups are trusted, how far that is behind now, how many days of users are stale and read from raw readings meanwhile, and how the last refresh went. Answers are exact whatever stands here; it is about speed.';
+  'By resolution: up to where rollups are trusted, how far that is behind now, how many days of users, and of tenants events, are stale and read raw meanwhile, and how the last refresh went. Answers are exact whatever stands here; it is about speed.';

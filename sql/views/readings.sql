@@ -7,4 +7,8 @@ CREATE VIEW api.readings AS
     JOIN core.tenant AS t ON t.tenant_key = u.tenant_key;
 
 COMMENT ON VIEW api.readings IS
-  'Every reading as it was sent: heart_rate in beats per minute, calories in kilocalories, null where it was not measured. All devices, before any rule between them.';
+  'Every reading as it was sent: heart_rate in beats per minute, calories in kilocalories, null where it was not measured. All devices, before any rule between them. Writable: INSERT, UPDATE, DELETE and COPY FROM follow the rules of the service; tenant_id and device_id default to default, and an INSERT of what is there overwrites the metrics that it carries.';
+
+CREATE TRIGGER readings_are_written_like_the_service_does
+  INSTEAD OF INSERT OR UPDATE OR DELETE ON api.readings
+  FOR EACH ROW EXECUTE FUNCTION api.write_reading_row();

@@ -1,0 +1,26 @@
+-- Who may do what: bi_reader reads the views of api, and calls what answers, and nothing else.
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bi_reader') THEN
+    CREATE ROLE bi_reader NOLOGIN;
+  END IF;
+EXCEPTION
+  WHEN insufficient_privilege THEN
+    RAISE NOTICE 'the role bi_reader cannot be created: have someone who may create it, and migrate again';
+  WHEN duplicate_object OR unique_violation THEN
+    NULL; -- another database of this server was migrated at the same moment
+END
+$$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
+REVOKE ALL ON ALL PROCEDURES IN SCHEMA api FROM PUBLIC;
+
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bi_reader') THEN
+    GRANT USAGE ON SCHEMA api TO bi_reader;
+    GRANT SELECT ON ALL TABLES IN SCHEMA api TO bi_reader;
+    GRANT EXECUTE ON FUNCTION api.summary, api.series, api.auto_bucket, api.event_counts TO bi_reader;
+  END IF;
+END
+$$;

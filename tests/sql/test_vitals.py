@@ -1,0 +1,91 @@
+"""The views that BI tools read: exact before, during and after a refresh, and readable by bi_reader alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
+WIDTHS = {"1m": 1440, "15m": 96, "1h": 24, "1d": 1}
+
+
+def write(db: psycopg.Connection, user_id: str, device_id: str, ts: datetime, heart_rate: float, steps: int) -> None:
+    db.execute(
+        "INSERT INTO api.readings (user_id, device_id, ts, heart_rate, steps) VALUES (%s, %s, %s, %s, %s)",
+        [user_id, device_id, ts, heart_rate, steps],
+    )
+
+
+def fill(db: psycopg.Connection) -> None:
+    """Two users with two devices each: long ago, yesterday, and just now."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    for moment in (NOON, NOON + timedelta(minutes=7), NOON + timedelta(hours=5), now - timedelta(days=1), now):
+        for number, user_id in enumerate(("ada", "grace")):
+            write(db, user_id, "watch", moment, 60 + number, 3)
+            write(db, user_id, "device_a", moment + timedelta(milliseconds=1), 70 + number, 4)
+
+
+def from_view(db: psycopg.Connection, level: str) -> list[tuple[object, ...]]:
+    return db.execute(
+        f"""SELECT user_id, bucket, heart_rate_count, heart_rate_avg, heart_rate_min, heart_rate_max, heart_rate_device,
+                   steps, calories
+              FROM api.vitals_{level} ORDER BY user_id, bucket""".encode()
+    ).fetchall()
+
+
+def from_series(db: psycopg.Connection, level: str) -> list[tuple[object, ...]]:
+    return db.execute(
+        """SELECT u.user_id, s.t, s.heart_rate_count, s.heart_rate_avg, s.heart_rate_min, s.heart_rate_max,
+                  s.heart_rate_device, s.steps, s.calories
+             FROM api.users AS u, api.series('default', u.user_id, '2000-01-01Z', '2100-01-01Z', %s) AS s
+            ORDER BY 1, 2""",
+        [level],
+    ).fetchall()
+
+
+@pytest.mark.parametrize("level", WIDTHS)
+def test_a_view_says_what_the_series_says(db: psycopg.Connection, level: str) -> None:
+    fill(db)
+    before = from_series(db, level)
+    assert len(before) > 4
+    assert from_view(db, level) == before
+    db.execute("CALL api.refresh()")
+    assert from_view(db, level) == from_series(db, level) == before
+    write(db, "ada", "device_a", NOON, 99, 50)
+    changed = from_series(db, level)
+    assert changed != before
+    assert from_view(db, level) == changed
+    db.execute("CALL api.refresh()")
+    assert from_view(db, level) == from_series(db, level) == changed
+
+
+def test_bi_reader_reads_api_and_nothing_else(db: psycopg.Connection) -> None:
+    fill(db)
+    with db.transaction(force_rollback=True):
+        db.execute("SET LOCAL ROLE bi_reader")
+        views = db.execute("SELECT viewname FROM pg_views WHERE schemaname = 'api'").fetchall()
+        for (view,) in views:
+            db.execute(f"SELECT * FROM api.{view}".encode())
+        assert db.execute("SELECT steps FROM api.summary('default', 'ada', '2025-01-15Z', '2025-01-16Z')").fetchone()
+        assert db.execute("SELECT * FROM api.series('default', 'ada', '2025-01-15Z', '2025-01-16Z')").fetchall()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM core.reading",
+        "SELECT * FROM rollup.user_1d",
+        "INSERT INTO api.readings (user_id, ts, steps) VALUES ('eve', now(), 1)",
+        "DELETE FROM api.readings",
+        "SELECT api.set_device('default', 'watch', NULL, 1)",
+        "CALL api.refresh()",
+        "SELECT api.enrol_users(ARRAY['default'], ARRAY['eve'])",
+    ],
+)
+def test_bi_reader_cannot(db: psycopg.Connection, statement: str) -> None:
+    fill(db)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), db.transaction():
+        db.execute("SET LOCAL ROLE bi_reader")
+        db.execute(statement.encode())
