@@ -6,7 +6,7 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check migrate psql lock clean
+.PHONY: help run demo test check migrate psql bench lock clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
@@ -33,6 +33,9 @@ migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedde
 
 psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the embedded one that runs
 	@exec $(BIN)/python -m scripts.psql $(ARGS)
+
+bench: .venv/run.stamp ## Measure, on the server that BENCH_DATABASE_URL names, or on the embedded one
+	@exec $(BIN)/python -m scripts.bench $(ARGS)
 
 lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashes
 	$(BIN)/pip install --quiet uv

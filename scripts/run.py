@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -32,7 +32,7 @@ DEFAULT_DB_PORT = 15432  # below the range that the system hands out by itself
 SERVICE_STOP_SECONDS = 2.0
 DATABASE_STOP_SECONDS = 2.0
 READY_SECONDS = 60.0  # seconds, like the others
-MOST_RESTARTS = 5
+MOST_RESTARTS = 10  # of the database, or of the service
 RESTARTS_WITHIN = 10.0
 
 
@@ -68,7 +68,7 @@ class Running:
     database: embedded.EmbeddedServer | None = None
     service: subprocess.Popen[bytes] | None = None
     simulator: subprocess.Popen[bytes] | None = None
-    restarts: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_RESTARTS))
+    restarts: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_RESTARTS)))
 
 
 def main() -> int:
@@ -249,11 +249,12 @@ def watch(options: Options, running: Running, database_url: str) -> NoReturn:
 
 
 def note_restart(running: Running, what: str, status: int) -> None:
-    """Say that something is started again; give up when that was needed too often within a minute."""
+    """Say that something is started again; give up when that does not help."""
     now = time.monotonic()
-    if len(running.restarts) == MOST_RESTARTS and now - running.restarts[0] < RESTARTS_WITHIN:
+    restarts = running.restarts[what]
+    if len(restarts) == MOST_RESTARTS and now - restarts[0] < RESTARTS_WITHIN:
         raise CannotRun(f"{what} ended with status {status}, and {MOST_RESTARTS} starts did not help.")
-    running.restarts.append(now)
+    restarts.append(now)
     say(f"{what} ended with status {status}; starting it again.")
 
 

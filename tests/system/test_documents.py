@@ -45,7 +45,9 @@ def test_examples_say_what_happens(document: Path, ports: dict[str, str]) -> Non
         for documented, actual in ports.items():
             command = command.replace(f":{documented}", f":{actual}")
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
-        assert (done.stdout.strip(), done.stderr) == (output, ""), command
+        # Which resolutions answer depends on whether the job has refreshed them meanwhile.
+        said = re.sub(r'"sources":\[[^]]*\]', '"sources":["raw"]', done.stdout.strip())
+        assert (said, done.stderr) == (output, ""), command
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -58,4 +60,4 @@ def test_the_targets_that_documents_name_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for document in DOCUMENTS:
         named = set(re.findall(r"[`\s]make ([a-z]+)[`\s]", document.read_text(encoding="utf-8")))
-        assert named <= targets | {"as"}, document.name
+        assert named - {"as", "it"} <= targets, document.name
