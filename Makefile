@@ -23,7 +23,7 @@ test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that
 	@$(BIN)/python -m scripts.embedded.install
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: .venv/dev.stamp ## Check style, types and the committed schema
+check: .venv/dev.stamp ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -19,11 +19,11 @@ def fill(db: psycopg.Connection) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     for minutes in (0, 1, 20, 90):
         db.execute(
-            "INSERT INTO api.readings (user_id, device_id, ts, heart_rate, steps, calories) VALUES (%s, %s, %s, 70, 9, 1)",
-            ["ada", "watch", now - timedelta(minutes=minutes)],
+            "INSERT INTO api.readings (user_id, ts, heart_rate, steps, calories) VALUES ('ada', %s, 70, 9, 1)",
+            [now - timedelta(minutes=minutes)],
         )
     db.execute(
-        "SELECT api.write_events(ARRAY['t'], ARRAY['e'], ARRAY['web'], ARRAY['click'], ARRAY[now()], ARRAY['{}'::jsonb])"
+        "SELECT api.write_events(ARRAY['t'], ARRAY['e'], ARRAY['web'], ARRAY['click'], ARRAY[now()], ARRAY[jsonb '{}'])"
     )
 
 
