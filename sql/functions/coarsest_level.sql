@@ -2,7 +2,8 @@
 CREATE FUNCTION api.coarsest_level(bucket text, tz text, range_start timestamptz, range_end timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  step numeric;
+  step     numeric;
+  off_grid boolean;
 BEGIN
   IF bucket NOT IN ('1d', '1w', '1mo') THEN
     RETURN CASE bucket WHEN '5m' THEN '1m' ELSE bucket END;
@@ -14,8 +15,23 @@ BEGIN
   SELECT CASE WHEN bool_and(o.seconds % 3600 = 0) THEN 3600 WHEN bool_and(o.seconds % 900 = 0) THEN 900
               WHEN bool_and(o.seconds % 60 = 0) THEN 60 END
     INTO step
-    FROM generate_series(range_start - INTERVAL '8 days', range_end + INTERVAL '8 days', INTERVAL '7 days') AS s (moment),
+    FROM generate_series(range_start - INTERVAL '192 hours', range_end + INTERVAL '192 hours', INTERVAL '168 hours') AS s (moment),
          LATERAL (SELECT extract(epoch FROM (s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC'))) AS o (seconds);
+  -- Some zones changed their clocks a minute after midnight: what lies across such a moment is not theirs to roll up.
+  SELECT coalesce(bool_or((q.moment - INTERVAL '1 microsecond') AT TIME ZONE tz - (q.moment - INTERVAL '15 minutes') AT TIME ZONE tz
+                          > INTERVAL '15 minutes'
+                       OR (q.moment - INTERVAL '1 microsecond') AT TIME ZONE tz < (q.moment - INTERVAL '15 minutes') AT TIME ZONE tz),
+                  false)
+    INTO off_grid
+    FROM (SELECT s.moment, (s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC') AS "offset",
+                 lead((s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC')) OVER (ORDER BY s.moment) AS next_offset
+            FROM generate_series(public.time_bucket(INTERVAL '168 hours', range_start) - INTERVAL '168 hours',
+                                 range_end + INTERVAL '168 hours', INTERVAL '168 hours') AS s (moment)) AS w
+   CROSS JOIN LATERAL generate_series(w.moment, w.moment + INTERVAL '168 hours', INTERVAL '15 minutes') AS q (moment)
+   WHERE w.next_offset <> w."offset";
+  IF off_grid THEN
+    RETURN CASE WHEN step IS NULL THEN 'raw' ELSE '1m' END;
+  END IF;
   RETURN CASE step WHEN 3600 THEN '1h' WHEN 900 THEN '15m' WHEN 60 THEN '1m' ELSE 'raw' END;
 END
 $$;

@@ -11,7 +11,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   bucket_width CONSTANT interval := CASE bucket_size WHEN 'minute' THEN '1 minute' WHEN 'hour' THEN '1 hour'
-                                                     WHEN 'day' THEN '1 day' END;
+                                                     WHEN 'day' THEN '24 hours' END;
   lower_bound  CONSTANT timestamptz := coalesce(range_start, '-infinity');
   upper_bound  CONSTANT timestamptz := coalesce(range_end, 'infinity');
   wanted_key   int;
@@ -39,10 +39,10 @@ BEGIN
   IF lower_bound < trusted THEN
     SELECT array_agg(s.day ORDER BY s.day) INTO stale
       FROM core.stale_event_day AS s
-     WHERE s.tenant_key = wanted_key AND s.day > lower_bound - INTERVAL '1 day' AND s.day < trusted;
+     WHERE s.tenant_key = wanted_key AND s.day > lower_bound - INTERVAL '24 hours' AND s.day < trusted;
     FOR level IN
       SELECT l.name, l.width
-        FROM (VALUES (1, 'event_1d', INTERVAL '1 day'), (2, 'event_1h', INTERVAL '1 hour'),
+        FROM (VALUES (1, 'event_1d', INTERVAL '24 hours'), (2, 'event_1h', INTERVAL '1 hour'),
                      (3, 'event_1m', INTERVAL '1 minute')) AS l (part, name, width)
        WHERE l.width <= bucket_width
        ORDER BY l.part
@@ -55,7 +55,7 @@ BEGIN
                   format('SELECT bucket AS moment, source, event_type, count FROM rollup.%I '
                          'WHERE tenant_key = %L AND bucket >= %L AND bucket < %L', level.name, wanted_key, p.start, p.stop)
                   || CASE WHEN stale IS NULL THEN ''
-                          ELSE format(' AND public.time_bucket(INTERVAL ''1 day'', bucket) <> ALL (%L::timestamptz[])',
+                          ELSE format(' AND public.time_bucket(INTERVAL ''24 hours'', bucket) <> ALL (%L::timestamptz[])',
                                       stale) END, ' UNION ALL ')
            FROM (VALUES (level_from, coalesce(rolled_from, level_to)), (rolled_to, level_to)) AS p (start, stop)
           WHERE p.start < p.stop));
@@ -71,8 +71,8 @@ BEGIN
                      'WHERE tenant_key = %L AND ts >= %L AND ts < %L', wanted_key, p.start, p.stop), ' UNION ALL ')
        FROM (VALUES (lower_bound, coalesce(rolled_from, upper_bound)), (rolled_to, upper_bound)
              UNION ALL
-             SELECT greatest(min(i.day), rolled_from), least(max(i.day) + INTERVAL '1 day', rolled_to)
-               FROM (SELECT d.day, d.day - row_number() OVER (ORDER BY d.day) * INTERVAL '1 day' AS island
+             SELECT greatest(min(i.day), rolled_from), least(max(i.day) + INTERVAL '24 hours', rolled_to)
+               FROM (SELECT d.day, d.day - row_number() OVER (ORDER BY d.day) * INTERVAL '24 hours' AS island
                        FROM unnest(stale) AS d (day)) AS i
               WHERE rolled_from IS NOT NULL
               GROUP BY i.island) AS p (start, stop)

@@ -3,7 +3,7 @@ CREATE FUNCTION api.mark_stale(user_keys int[], timestamps timestamptz[]) RETURN
 LANGUAGE sql AS $$
   INSERT INTO core.stale_day AS s (user_key, day, version)
     SELECT t.user_key, t.day, nextval('core.stale_version')
-      FROM (SELECT DISTINCT c.user_key, public.time_bucket(INTERVAL '1 day', c.ts) AS day
+      FROM (SELECT DISTINCT c.user_key, public.time_bucket(INTERVAL '24 hours', c.ts) AS day
               FROM unnest(user_keys, timestamps) AS c (user_key, ts)
              WHERE c.ts < (SELECT announced FROM core.horizon)
              -- One order for every writer, so that two of them cannot deadlock.

@@ -3,7 +3,7 @@ CREATE FUNCTION api.mark_stale_events(tenant_keys int[], timestamps timestamptz[
 LANGUAGE sql AS $$
   INSERT INTO core.stale_event_day AS s (tenant_key, day, version)
     SELECT t.tenant_key, t.day, nextval('core.stale_version')
-      FROM (SELECT DISTINCT c.tenant_key, public.time_bucket(INTERVAL '1 day', c.ts) AS day
+      FROM (SELECT DISTINCT c.tenant_key, public.time_bucket(INTERVAL '24 hours', c.ts) AS day
               FROM unnest(tenant_keys, timestamps) AS c (tenant_key, ts)
              WHERE c.ts < (SELECT announced FROM core.horizon)
              -- One order for every writer, so that two of them cannot deadlock.

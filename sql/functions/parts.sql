@@ -6,7 +6,7 @@ LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-  width    CONSTANT interval := CASE coarsest WHEN '1d' THEN '1 day' WHEN '1h' THEN '1 hour'
+  width    CONSTANT interval := CASE coarsest WHEN '1d' THEN '24 hours' WHEN '1h' THEN '1 hour'
                                               WHEN '15m' THEN '15 minutes' WHEN '1m' THEN '1 minute' END;
   fine     CONSTANT interval := CASE WHEN coarsest = '1m' THEN '1 minute' ELSE '15 minutes' END;
   horizon  timestamptz;
@@ -27,7 +27,7 @@ BEGIN
   SELECT array_agg(s.day ORDER BY s.day) INTO stale
     FROM core.stale_day AS s
    WHERE s.user_key = parts.user_key
-     AND s.day > range_start - INTERVAL '1 day'
+     AND s.day > range_start - INTERVAL '24 hours'
      AND s.day < trusted;
 
   -- Whole buckets of the coarsest level, but for stale days.
@@ -35,8 +35,8 @@ BEGIN
   whole_to := public.time_bucket(width, trusted);
   IF whole_from < whole_to THEN
     source := coarsest; part_start := whole_from; part_end := whole_to; stale_days := stale;
-    first_day := public.time_bucket(INTERVAL '1 day', whole_from);
-    last_day := public.time_bucket(INTERVAL '1 day', whole_to - INTERVAL '1 microsecond');
+    first_day := public.time_bucket(INTERVAL '24 hours', whole_from);
+    last_day := public.time_bucket(INTERVAL '24 hours', whole_to - INTERVAL '1 microsecond');
     IF stale IS NULL OR extract(epoch FROM last_day - first_day) / 86400 + 1
                         > (SELECT count(*) FROM unnest(stale) AS d (day) WHERE d.day BETWEEN first_day AND last_day) THEN
       RETURN NEXT; -- unless every day of it is stale
@@ -50,8 +50,8 @@ BEGIN
   -- Stale days, neighbours together, and what is not materialized yet.
   IF stale IS NOT NULL THEN
     RETURN QUERY
-      SELECT 'raw', greatest(min(i.day), range_start), least(max(i.day) + INTERVAL '1 day', trusted), NULL::timestamptz[]
-        FROM (SELECT d.day, d.day - row_number() OVER (ORDER BY d.day) * INTERVAL '1 day' AS island
+      SELECT 'raw', greatest(min(i.day), range_start), least(max(i.day) + INTERVAL '24 hours', trusted), NULL::timestamptz[]
+        FROM (SELECT d.day, d.day - row_number() OVER (ORDER BY d.day) * INTERVAL '24 hours' AS island
                 FROM unnest(stale) AS d (day)) AS i
        GROUP BY i.island;
   END IF;

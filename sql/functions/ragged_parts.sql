@@ -12,7 +12,7 @@ BEGIN
     RETURN;
   END IF;
   -- A stale day is read raw as a whole; a ragged range touches two days at most.
-  midnight := public.time_bucket(INTERVAL '1 day', range_end - INTERVAL '1 microsecond');
+  midnight := public.time_bucket(INTERVAL '24 hours', range_end - INTERVAL '1 microsecond');
   IF midnight > range_start THEN
     RETURN QUERY SELECT * FROM api.ragged_parts(coarsest, fine, range_start, midnight, stale);
     RETURN QUERY SELECT * FROM api.ragged_parts(coarsest, fine, midnight, range_end, stale);

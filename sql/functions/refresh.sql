@@ -8,7 +8,7 @@ DECLARE
   piece       record;
 BEGIN
   -- One refresh at a time; the lock belongs to the session, since this commits several times.
-  IF NOT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('hyperpulse refresh')) THEN
+  IF NOT api.try_lock('refresh') THEN
     RAISE NOTICE 'another refresh is under way';
     RETURN;
   END IF;
@@ -24,7 +24,7 @@ BEGIN
   LOOP
     SELECT h.materialized,
            least(h.announced, public.time_bucket(INTERVAL '15 minutes',
-                                                 h.materialized + api.setting('refresh_window')::interval))
+                                                 h.materialized + greatest(api.setting('refresh_window')::interval, INTERVAL '15 minutes')))
       INTO old_horizon, new_horizon
       FROM core.horizon AS h;
     EXIT WHEN old_horizon >= new_horizon;
@@ -54,7 +54,7 @@ BEGIN
 
   CALL api.refresh_stale_events();
 
-  PERFORM pg_catalog.pg_advisory_unlock(pg_catalog.hashtext('hyperpulse refresh'));
+  PERFORM api.unlock('refresh');
 END
 $$;
 

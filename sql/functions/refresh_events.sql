@@ -6,7 +6,7 @@ DECLARE
 BEGIN
   FOR level IN
     SELECT * FROM (VALUES (1, 'rollup.event_1m', INTERVAL '1 minute'), (2, 'rollup.event_1h', INTERVAL '1 hour'),
-                          (3, 'rollup.event_1d', INTERVAL '1 day')) AS l (part, name, width)
+                          (3, 'rollup.event_1d', INTERVAL '24 hours')) AS l (part, name, width)
   LOOP
     -- The buckets that end after the old horizon and by the new one; a bucket cut by the new one waits for its end.
     IF public.time_bucket(level.width, range_start) < public.time_bucket(level.width, range_end) THEN

@@ -7,7 +7,7 @@ BEGIN
   FOR level IN
     SELECT * FROM (VALUES (1, 'rollup.device_1m', INTERVAL '1 minute'), (2, 'rollup.user_1m', INTERVAL '1 minute'),
                           (3, 'rollup.user_15m', INTERVAL '15 minutes'), (4, 'rollup.user_1h', INTERVAL '1 hour'),
-                          (5, 'rollup.user_1d', INTERVAL '1 day')) AS l (part, name, width)
+                          (5, 'rollup.user_1d', INTERVAL '24 hours')) AS l (part, name, width)
   LOOP
     -- The buckets that end after the old horizon and by the new one; a bucket cut by the new one waits for its end.
     IF public.time_bucket(level.width, range_start) < public.time_bucket(level.width, range_end) THEN

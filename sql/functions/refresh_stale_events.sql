@@ -16,11 +16,11 @@ BEGIN
    WHERE s.tenant_key = free.tenant_key AND s.day = free.day;
   COMMIT;
   FOR piece IN
-    SELECT min(p.day) AS range_start, max(p.day) + INTERVAL '1 day' AS range_end
+    SELECT min(p.day) AS range_start, max(p.day) + INTERVAL '24 hours' AS range_end
       FROM (SELECT i.day, i.island,
                    (row_number() OVER (PARTITION BY i.island ORDER BY i.day) - 1)
                      / greatest(1, extract(epoch FROM api.setting('refresh_window')::interval)::bigint / 86400) AS piece
-              FROM (SELECT d.day, d.day - row_number() OVER (ORDER BY d.day) * INTERVAL '1 day' AS island
+              FROM (SELECT d.day, d.day - row_number() OVER (ORDER BY d.day) * INTERVAL '24 hours' AS island
                       FROM (SELECT DISTINCT day FROM core.stale_event_day WHERE claimed = version) AS d) AS i) AS p
      GROUP BY p.island, p.piece
      ORDER BY 1 DESC

@@ -21,7 +21,7 @@ BEGIN
                          CASE WHEN device_key IS NULL THEN '' ELSE format(' AND device_key = %L', device_key) END,
                          CASE WHEN p.stale_days IS NULL THEN ''
                               WHEN p.source = '1d' THEN format(' AND bucket <> ALL (%L::timestamptz[])', p.stale_days)
-                              ELSE format(' AND public.time_bucket(INTERVAL ''1 day'', bucket) <> ALL (%L::timestamptz[])',
+                              ELSE format(' AND public.time_bucket(INTERVAL ''24 hours'', bucket) <> ALL (%L::timestamptz[])',
                                           p.stale_days) END)
            END, ' UNION ALL '),
          array_agg(DISTINCT p.source)

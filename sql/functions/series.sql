@@ -32,6 +32,7 @@ DECLARE
   width      interval;
   rows_query text;
   label      text;
+  start      text := 'label';
   labels     text;
 BEGIN
   bucket_used := CASE bucket WHEN 'auto' THEN api.auto_bucket(range_start, range_end, max_points) ELSE bucket END;
@@ -43,8 +44,8 @@ BEGIN
     RETURN;
   END IF;
   -- Nothing lies outside these, and time zones need not be looked up for it.
-  SELECT greatest(range_start, b.oldest), least(range_end, b.newest + INTERVAL '1 day') INTO bounds_start, bounds_end
-    FROM api.timestamp_bounds() AS b;
+  bounds_start := greatest(range_start, api.setting('oldest_timestamp')::timestamptz);
+  bounds_end := least(range_end, (SELECT b.newest + INTERVAL '24 hours' FROM api.timestamp_bounds() AS b));
 
   IF bucket_used = 'raw' THEN
     RETURN QUERY
@@ -74,8 +75,9 @@ BEGIN
                      '%L::timestamptz - INTERVAL ''1 microsecond'', %L::interval)',
                      width, range_start, range_end, width);
   ELSE
-    label := format('date_trunc(%L, bucket, %L)', unit, tz);
-    labels := format('SELECT DISTINCT date_trunc(%1$L, local AT TIME ZONE %2$L, %2$L) '
+    label := format('date_trunc(%L, bucket AT TIME ZONE %L)', unit, tz);
+    start := format('api.local_start(label, %L)', tz);
+    labels := format('SELECT DISTINCT api.local_start(local, %2$L) '
                      'FROM generate_series(date_trunc(%1$L, %3$L::timestamptz AT TIME ZONE %2$L), '
                      '(%4$L::timestamptz - INTERVAL ''1 microsecond'') AT TIME ZONE %2$L, %5$L::interval) AS local',
                      unit, tz, range_start, range_end, width);
@@ -87,11 +89,12 @@ BEGIN
   RETURN QUERY EXECUTE
     'SELECT t, coalesce(g.heart_rate_count, 0), api.from_micro(g.heart_rate_sum, nullif(g.heart_rate_count, 0)),
             g.heart_rate_min, g.heart_rate_max, d.device_id, g.steps, api.from_micro(g.calories), $1, $2
-       FROM (SELECT ' || label || ' AS t, sum(heart_rate_count)::bigint AS heart_rate_count,
+       FROM (SELECT ' || start || ' AS t, g.*
+               FROM (SELECT ' || label || ' AS label, sum(heart_rate_count)::bigint AS heart_rate_count,
                     sum(heart_rate_sum)::bigint AS heart_rate_sum, min(heart_rate_min) AS heart_rate_min,
                     max(heart_rate_max) AS heart_rate_max, sum(steps)::bigint AS steps, sum(calories)::bigint AS calories,
                     CASE WHEN min(heart_rate_device) = max(heart_rate_device) THEN min(heart_rate_device) END AS device_key
-               FROM (' || rows_query || ') AS r GROUP BY 1) AS g
+                      FROM (' || rows_query || ') AS r GROUP BY 1) AS g) AS g
        ' || CASE WHEN fill THEN 'FULL JOIN (' || labels || ') AS l (t) USING (t)' ELSE '' END || '
        LEFT JOIN core.device AS d USING (device_key)
       ORDER BY t' USING bucket_used, sources;

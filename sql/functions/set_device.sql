@@ -4,6 +4,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
   device core.device;
 BEGIN
+  -- Alone, unlike other writers: a reading of the device that commits meanwhile would be rolled up with the old priority.
+  PERFORM pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
   PERFORM api.hold_horizon();
   PERFORM api.enrol_devices(ARRAY[tenant_id], ARRAY[device_id]);
   SELECT d.* INTO device
@@ -19,7 +21,7 @@ BEGIN
   IF set_device.priority <> device.priority THEN
     INSERT INTO core.stale_day AS s (user_key, day, version)
       SELECT r.user_key, r.day, nextval('core.stale_version')
-        FROM (SELECT DISTINCT user_key, public.time_bucket(INTERVAL '1 day', ts) AS day
+        FROM (SELECT DISTINCT user_key, public.time_bucket(INTERVAL '24 hours', ts) AS day
                 FROM core.reading
                WHERE device_key = device.device_key AND ts < (SELECT announced FROM core.horizon)
                ORDER BY 1, 2) AS r

@@ -4,14 +4,14 @@ LANGUAGE sql STABLE AS $$
   WITH days AS (
     SELECT DISTINCT day FROM core.stale_day WHERE claimed = version
   ), islands AS (
-    SELECT day, day - row_number() OVER (ORDER BY day) * INTERVAL '1 day' AS island FROM days
+    SELECT day, day - row_number() OVER (ORDER BY day) * INTERVAL '24 hours' AS island FROM days
   ), pieces AS (
     SELECT day, island,
            (row_number() OVER (PARTITION BY island ORDER BY day) - 1)
              / greatest(1, extract(epoch FROM api.setting('refresh_window')::interval)::bigint / 86400) AS piece
       FROM islands
   )
-  SELECT min(day), max(day) + INTERVAL '1 day' FROM pieces GROUP BY island, piece ORDER BY 1 DESC
+  SELECT min(day), max(day) + INTERVAL '24 hours' FROM pieces GROUP BY island, piece ORDER BY 1 DESC
 $$;
 
 COMMENT ON FUNCTION api.stale_ranges IS

@@ -6,7 +6,7 @@ DECLARE
   cutoff  timestamptz;
 BEGIN
   -- One at a time; the lock belongs to the session, since this commits several times.
-  IF NOT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('hyperpulse upkeep')) THEN
+  IF NOT api.try_lock('upkeep') THEN
     RAISE NOTICE 'another upkeep is under way';
     RETURN;
   END IF;
@@ -19,6 +19,10 @@ BEGIN
       JOIN _timescaledb_catalog.chunk AS c ON c.schema_name = i.chunk_schema AND c.table_name = i.chunk_name
      WHERE i.hypertable_schema = 'core' AND i.hypertable_name = 'reading'
        AND i.range_end <= cutoff AND (c.status & 1 = 0 OR c.status & 10 <> 0)
+       -- A question that began before sees compressed readings in one piece, whenever they were written: those of a
+       -- stale day, which it reads raw, must not change under it.
+       AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                        WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start)
      ORDER BY i.range_start
   LOOP
     PERFORM public.compress_chunk(chunk.name, true);
@@ -50,7 +54,7 @@ BEGIN
       FROM api.verify(now() - INTERVAL '30 days', now(), 10) AS v;
   DELETE FROM core.verification WHERE checked_at < now() - INTERVAL '90 days';
   COMMIT;
-  PERFORM pg_catalog.pg_advisory_unlock(pg_catalog.hashtext('hyperpulse upkeep'));
+  PERFORM api.unlock('upkeep');
 END
 $$;
 

@@ -5,8 +5,8 @@ RETURNS TABLE (level text, tenant_id text, user_id text, bucket timestamptz, pro
 LANGUAGE sql STABLE AS $$
   WITH days AS (
     -- Whole days that are materialized.
-    SELECT public.time_bucket(INTERVAL '1 day', range_start) AS first_day,
-           public.time_bucket(INTERVAL '1 day', least(range_end, h.materialized)) AS after_last
+    SELECT public.time_bucket(INTERVAL '24 hours', range_start) AS first_day,
+           public.time_bucket(INTERVAL '24 hours', least(range_end, h.materialized)) AS after_last
       FROM core.horizon AS h
   ), sample AS (
     SELECT u.user_key, u.user_id, t.tenant_id
@@ -24,7 +24,7 @@ LANGUAGE sql STABLE AS $$
            max(m.heart_rate_max) AS heart_rate_max, sum(m.calories)::bigint AS calories, sum(m.steps)::bigint AS steps
       FROM minutes AS m
      CROSS JOIN (VALUES ('1m', INTERVAL '1 minute'), ('15m', INTERVAL '15 minutes'),
-                        ('1h', INTERVAL '1 hour'), ('1d', INTERVAL '1 day')) AS l (level, width)
+                        ('1h', INTERVAL '1 hour'), ('1d', INTERVAL '24 hours')) AS l (level, width)
      GROUP BY 1, 2, 3
   ), kept AS (
     SELECT '1m' AS level, user_key, bucket, first_ts, last_ts, heart_rate_sum, heart_rate_count, heart_rate_min,
@@ -53,7 +53,7 @@ LANGUAGE sql STABLE AS $$
     JOIN sample AS s ON s.user_key = coalesce(c.user_key, k.user_key)
    WHERE NOT EXISTS (SELECT FROM core.stale_day AS x
                       WHERE x.user_key = s.user_key
-                        AND x.day = public.time_bucket(INTERVAL '1 day', coalesce(c.bucket, k.bucket)))
+                        AND x.day = public.time_bucket(INTERVAL '24 hours', coalesce(c.bucket, k.bucket)))
      -- What raw retention has dropped cannot be compared.
      AND coalesce(c.bucket, k.bucket)
          >= coalesce((SELECT min(i.range_start) FROM timescaledb_information.chunks AS i

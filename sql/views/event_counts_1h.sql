@@ -5,12 +5,12 @@ CREATE VIEW api.event_counts_1h AS
     JOIN core.tenant AS t ON t.tenant_key = r.tenant_key
    WHERE r.bucket < (SELECT public.time_bucket(INTERVAL '1 hour', h.materialized) FROM core.horizon AS h)
      AND NOT EXISTS (SELECT FROM core.stale_event_day AS s
-                      WHERE s.tenant_key = r.tenant_key AND s.day = public.time_bucket(INTERVAL '1 day', r.bucket))
+                      WHERE s.tenant_key = r.tenant_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket))
   UNION ALL
   SELECT t.tenant_id, public.time_bucket(INTERVAL '1 hour', e.ts), e.source, e.event_type, count(*)
     FROM core.stale_event_day AS s
     JOIN core.tenant AS t ON t.tenant_key = s.tenant_key
-    JOIN core.event AS e ON e.tenant_key = s.tenant_key AND e.ts >= s.day AND e.ts < s.day + INTERVAL '1 day'
+    JOIN core.event AS e ON e.tenant_key = s.tenant_key AND e.ts >= s.day AND e.ts < s.day + INTERVAL '24 hours'
    WHERE e.ts < (SELECT public.time_bucket(INTERVAL '1 hour', h.materialized) FROM core.horizon AS h)
    GROUP BY 1, 2, 3, 4
   UNION ALL

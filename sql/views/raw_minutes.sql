@@ -11,7 +11,7 @@ CREATE VIEW api.raw_minutes AS
            sum(round(r.calories * 1e6)::bigint)::bigint AS calories,
            sum(r.steps) AS steps
       FROM core.reading AS r
-     WHERE r.ts >= (SELECT public.time_bucket(INTERVAL '1 day', materialized) FROM core.horizon)
+     WHERE r.ts >= (SELECT public.time_bucket(INTERVAL '24 hours', materialized) FROM core.horizon)
      GROUP BY 1, 2, 3
     UNION ALL
     SELECT r.user_key, r.device_key, public.time_bucket(INTERVAL '1 minute', r.ts),
@@ -19,8 +19,8 @@ CREATE VIEW api.raw_minutes AS
            sum(round(r.heart_rate * 1e6)::bigint)::bigint, count(r.heart_rate), min(r.heart_rate), max(r.heart_rate),
            sum(round(r.calories * 1e6)::bigint)::bigint, sum(r.steps)
       FROM core.stale_day AS s
-      JOIN core.reading AS r ON r.user_key = s.user_key AND r.ts >= s.day AND r.ts < s.day + INTERVAL '1 day'
-     WHERE s.day < (SELECT public.time_bucket(INTERVAL '1 day', materialized) FROM core.horizon)
+      JOIN core.reading AS r ON r.user_key = s.user_key AND r.ts >= s.day AND r.ts < s.day + INTERVAL '24 hours'
+     WHERE s.day < (SELECT public.time_bucket(INTERVAL '24 hours', materialized) FROM core.horizon)
      GROUP BY 1, 2, 3
   ), ranked AS (
     SELECT b.*, (d.priority::bigint << 32) + d.device_key AS rank

@@ -16,11 +16,11 @@ CREATE VIEW api.vitals_1d AS
       SELECT r.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
         FROM rollup.user_1d AS r
-       WHERE r.bucket < (SELECT public.time_bucket(INTERVAL '1 day', materialized) FROM core.horizon)
+       WHERE r.bucket < (SELECT public.time_bucket(INTERVAL '24 hours', materialized) FROM core.horizon)
          AND NOT EXISTS (SELECT FROM core.stale_day AS s
-                          WHERE s.user_key = r.user_key AND s.day = public.time_bucket(INTERVAL '1 day', r.bucket))
+                          WHERE s.user_key = r.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket))
       UNION ALL
-      SELECT m.user_key, public.time_bucket(INTERVAL '1 day', m.bucket), min(m.first_ts), max(m.last_ts),
+      SELECT m.user_key, public.time_bucket(INTERVAL '24 hours', m.bucket), min(m.first_ts), max(m.last_ts),
              sum(m.heart_rate_sum)::bigint, sum(m.heart_rate_count)::bigint, min(m.heart_rate_min),
              max(m.heart_rate_max), sum(m.calories)::bigint, sum(m.steps)::bigint,
              CASE WHEN min(m.heart_rate_device) = max(m.heart_rate_device) THEN min(m.heart_rate_device) END

@@ -1,0 +1,49 @@
+"""A database whose horizon moves only when a test moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import EMPTY
+
+JOBS = "SELECT job_id FROM timescaledb_information.jobs WHERE proc_schema = 'core' AND scheduled"
+
+
+@contextmanager
+def quiet(db: psycopg.Connection[Any]) -> Iterator[None]:
+    """Stop the jobs of the database, and put them, its settings and its horizon back afterwards."""
+    jobs = [job for (job,) in db.execute(JOBS).fetchall()]
+    settings = db.execute("SELECT value, name FROM core.setting").fetchall()
+    horizon = db.execute("SELECT materialized, announced FROM core.horizon").fetchone()
+    for job in jobs:
+        db.execute("SELECT alter_job(%s, scheduled => false)", [job])
+    # A job that runs already holds this lock.
+    db.execute("SELECT pg_advisory_lock(hashtext('hyperpulse refresh'))")
+    db.execute("SELECT pg_advisory_unlock(hashtext('hyperpulse refresh'))")
+    try:
+        yield
+    finally:
+        db.execute("SET timezone = 'UTC'")
+        empty(db)
+        db.cursor().executemany("UPDATE core.setting SET value = %s WHERE name = %s", settings)
+        db.execute("UPDATE core.horizon SET materialized = %s, announced = %s", horizon)
+        for job in jobs:
+            db.execute("SELECT alter_job(%s, scheduled => true)", [job])
+
+
+def empty(db: psycopg.Connection[Any]) -> None:
+    """Empty the database once more within a test."""
+    for statement in EMPTY.split(";"):
+        db.execute(statement)
+
+
+@pytest.fixture
+def calm(db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """The empty database with no job running."""
+    with quiet(db):
+        yield db

@@ -1,0 +1,227 @@
+"""The database as a person with psql uses it: one function per thing that can be done, moments in microseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests.exactness.model import (
+    MINUTE,
+    Count,
+    Found,
+    Happening,
+    Item,
+    Latest,
+    Minute,
+    Point,
+    Summary,
+    Values,
+    Vitals,
+    micros,
+    moment,
+)
+
+WRITE = "SELECT api.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
+SUMMARY = "SELECT * FROM api.summary(%s, %s, %s, %s, %s)"
+SERIES = "SELECT * FROM api.series(%s, %s, %s, %s, %s, %s, %s, %s)"
+MINUTES = """
+    SELECT m.*, d.device_id
+      FROM api.minutes(api.find_user(%s, %s), %s, %s, api.find_device(%s, %s)) AS m
+      LEFT JOIN core.device AS d ON d.device_key = m.heart_rate_device
+     ORDER BY m.bucket
+"""
+COLUMNS = "tenant_id, user_id, device_id, ts, heart_rate, steps, calories"
+IDENTITY = "tenant_id = %s AND user_id = %s AND device_id = %s AND ts = %s"
+VITALS = """
+    SELECT bucket, heart_rate_device, heart_rate_count, heart_rate_avg, heart_rate_min, heart_rate_max, steps,
+           calories, first_ts, last_ts
+      FROM {}
+     WHERE tenant_id = %s AND user_id = %s AND bucket >= %s AND bucket < %s
+     ORDER BY bucket
+"""
+DELETE = "DELETE FROM api.readings WHERE tenant_id = %s AND user_id = %s AND ts >= %s AND ts < %s"
+
+
+def write(db: psycopg.Connection[Any], items: Sequence[Item]) -> list[str]:
+    """Write readings of which no two have one identity; return the outcomes."""
+    columns = [list(column) for column in zip(*items, strict=True)]
+    columns[3] = [moment(ts) for ts in columns[3]]
+    row = db.execute(WRITE, columns).fetchone()
+    assert row is not None
+    return list(row[0])
+
+
+def insert(db: psycopg.Connection[Any], items: Sequence[Item]) -> None:
+    """Write readings by INSERT into the view."""
+    query = f"INSERT INTO api.readings ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    with db.transaction():
+        db.cursor().executemany(query, [(*item[:3], moment(item.ts), *item[4:]) for item in items])
+
+
+def copy(db: psycopg.Connection[Any], items: Sequence[Item]) -> None:
+    """Write readings by COPY into the view."""
+    with db.cursor().copy(f"COPY api.readings ({COLUMNS}) FROM STDIN") as stream:
+        for item in items:
+            stream.write_row((*item[:3], moment(item.ts), *item[4:]))
+
+
+def update(db: psycopg.Connection[Any], item: Item) -> None:
+    """Replace all metrics of a reading, if it is there."""
+    query = f"UPDATE api.readings SET heart_rate = %s, steps = %s, calories = %s WHERE {IDENTITY}"
+    db.execute(query, [*item[4:], *item[:3], moment(item.ts)])
+
+
+def delete(db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, device: str | None) -> None:
+    """Delete a user's readings of a range, of everyone or of one device."""
+    query = f"{DELETE} AND device_id = coalesce(%s, device_id)"
+    db.execute(query, [tenant, user, moment(start), moment(end), device])
+
+
+def happen(db: psycopg.Connection[Any], events: Sequence[Happening]) -> list[bool]:
+    """Store events; return whether each was created."""
+    columns = [list(column) for column in zip(*events, strict=True)]
+    columns[4] = [moment(ts) for ts in columns[4]]
+    row = db.execute(
+        "SELECT api.write_events(%s, %s, %s, %s, %s::timestamptz[], array_fill('{}'::jsonb, ARRAY[%s]))",
+        [*columns, len(events)],
+    ).fetchone()
+    assert row is not None
+    return list(row[0])
+
+
+def counts(db: psycopg.Connection[Any], tenant: str, start: int, end: int, bucket: str) -> list[Count]:
+    size = {"1m": "minute", "1h": "hour", "1d": "day"}[bucket]
+    rows = db.execute(
+        "SELECT bucket, source, event_type, count FROM api.event_counts(%s, %s, NULL, NULL, %s, %s)",
+        [tenant, size, moment(start), moment(end)],
+    ).fetchall()
+    return sorted(Count(micros(row[0]), *row[1:]) for row in rows)
+
+
+def viewed_counts(db: psycopg.Connection[Any], tenant: str, start: int, end: int, bucket: str) -> list[Count]:
+    """Read the buckets of a view that start in start <= t < end."""
+    query = sql.SQL(
+        "SELECT bucket, source, event_type, count FROM {} WHERE tenant_id = %s AND bucket >= %s AND bucket < %s"
+    )
+    view = sql.Identifier("api", f"event_counts_{bucket}")
+    rows = db.execute(query.format(view), [tenant, moment(start), moment(end)]).fetchall()
+    return sorted(Count(micros(row[0]), *row[1:]) for row in rows)
+
+
+def set_priority(db: psycopg.Connection[Any], tenant: str, device: str, priority: int) -> None:
+    db.execute("SELECT api.set_device(%s, %s, NULL, %s)", [tenant, device, priority])
+
+
+def aim(db: psycopg.Connection[Any], horizon: int, window: str = "30 days") -> None:
+    """Set the lag so that the next refresh moves the horizon to that moment, a multiple of 15 minutes."""
+    db.execute(
+        "UPDATE core.setting SET value = extract(epoch FROM now() - %s) || ' seconds' WHERE name = 'refresh_lag'",
+        [moment(horizon + 7 * MINUTE)],
+    )
+    db.execute("UPDATE core.setting SET value = %s WHERE name = 'refresh_window'", [window])
+
+
+def refresh(db: psycopg.Connection[Any], horizon: int, window: str = "30 days") -> None:
+    """Refresh, with the horizon moving to that moment if it is further."""
+    aim(db, horizon, window)
+    db.execute("CALL api.refresh()")
+
+
+def place_horizon(db: psycopg.Connection[Any], horizon: int) -> None:
+    """Put the horizon anywhere; only while there is no reading."""
+    db.execute("UPDATE core.horizon SET materialized = %s, announced = %s", [moment(horizon)] * 2)
+
+
+def horizon(db: psycopg.Connection[Any]) -> int:
+    """Return up to where rollups are read."""
+    row = db.execute("SELECT materialized FROM core.horizon").fetchone()
+    assert row is not None
+    return micros(row[0])
+
+
+def stale_days(db: psycopg.Connection[Any]) -> int:
+    row = db.execute("SELECT count(*) FROM core.stale_day").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def set_clock(db: psycopg.Connection[Any], tz: str) -> None:
+    """Give the session another time zone, as psql and BI tools take that of whoever runs them."""
+    db.execute("SELECT set_config('TimeZone', %s, false)", [tz])
+
+
+def maybe_micros(when: Any) -> int | None:
+    return None if when is None else micros(when)
+
+
+def summary(
+    db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, device: str | None = None
+) -> Summary:
+    row = db.execute(SUMMARY, [tenant, user, moment(start), moment(end), device]).fetchone()
+    assert row is not None
+    return Summary(*row[:6], maybe_micros(row[6]), maybe_micros(row[7]))
+
+
+def sources(db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int) -> set[str]:
+    """Return the resolutions that a summary says it was composed from."""
+    row = db.execute(SUMMARY, [tenant, user, moment(start), moment(end), None]).fetchone()
+    assert row is not None
+    return set(row[8])
+
+
+def series(
+    db: psycopg.Connection[Any],
+    tenant: str,
+    user: str,
+    start: int,
+    end: int,
+    bucket: str,
+    tz: str,
+    max_points: int = 1000,
+    device: str | None = None,
+) -> tuple[list[Point], set[str]]:
+    """Return the points, and the buckets that the answer says were used: none or one."""
+    question = [tenant, user, moment(start), moment(end), bucket, tz, max_points, device]
+    rows = db.execute(SERIES, question).fetchall()
+    return [Point(micros(row[0]), *row[1:8]) for row in rows], {row[8] for row in rows}
+
+
+def minutes(
+    db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, device: str | None = None
+) -> list[Minute]:
+    rows = db.execute(MINUTES, [tenant, user, moment(start), moment(end), tenant, device]).fetchall()
+    return [Minute(*(micros(when) for when in row[:3]), *row[3:9], row[10]) for row in rows]
+
+
+def vitals(db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, bucket: str) -> list[Vitals]:
+    view = sql.Identifier("api", f"vitals_{bucket}")
+    rows = db.execute(sql.SQL(VITALS).format(view), [tenant, user, moment(start), moment(end)]).fetchall()
+    return [
+        Vitals(micros(row[0]), row[1], Summary(*row[2:8], maybe_micros(row[8]), maybe_micros(row[9]))) for row in rows
+    ]
+
+
+def readings(
+    db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, device: str | None = None
+) -> list[Found]:
+    query = """
+        SELECT ts, device_id, heart_rate, steps, calories FROM api.readings
+         WHERE tenant_id = %s AND user_id = %s AND ts >= %s AND ts < %s AND device_id = coalesce(%s, device_id)
+         ORDER BY ts, device_id COLLATE "C"
+    """
+    rows = db.execute(query, [tenant, user, moment(start), moment(end), device]).fetchall()
+    return [Found(micros(row[0]), row[1], Values(*row[2:])) for row in rows]
+
+
+def drift(db: psycopg.Connection[Any], start: int, end: int) -> list[Any]:
+    """Return what api.verify finds wrong."""
+    query = "SELECT * FROM api.verify(%s, %s) WHERE problem IS NOT NULL"
+    return db.execute(query, [moment(start), moment(end)]).fetchall()
+
+
+def latest(db: psycopg.Connection[Any], tenant: str, user: str) -> list[Latest]:
+    rows = db.execute("SELECT * FROM api.latest(%s, %s) ORDER BY metric", [tenant, user]).fetchall()
+    return [Latest(row[0], row[1], micros(row[2]), row[3]) for row in rows]

@@ -1,0 +1,289 @@
+"""Random histories and random questions: everything follows from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from random import Random
+
+from tests.exactness.model import DAY, HOUR, MINUTE, SECOND, Happening, Item, borders, micros
+
+ZONES = [
+    "Europe/Berlin",
+    "America/St_Johns",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "America/Sao_Paulo",
+    "America/Havana",
+    "UTC",
+]
+# The days on which a history centres, and a time zone to which something happens there. None stands for today.
+ERAS: list[tuple[date | None, str]] = [
+    (date(2024, 3, 31), "Europe/Berlin"),
+    (date(2024, 10, 27), "Europe/Berlin"),
+    (date(2024, 11, 3), "America/St_Johns"),
+    (date(2024, 4, 7), "Australia/Lord_Howe"),
+    (None, "Europe/Berlin"),
+    (date(2018, 11, 4), "America/Sao_Paulo"),
+    (date(2019, 2, 17), "America/Sao_Paulo"),
+    (date(2011, 12, 30), "Pacific/Apia"),
+    (date(2024, 3, 10), "America/Havana"),
+    (date(2024, 7, 1), "Asia/Kathmandu"),
+    (date(2020, 11, 1), "America/Havana"),
+    (date(2010, 11, 7), "America/St_Johns"),
+]
+DEVICES = ["device_a", "device_b", "watch", "phone"]
+USERS = [("default", "ada"), ("default", "bob"), ("other", "ada")]
+KINDS = ["write", "happen", "update", "delete", "prioritize", "refresh", "upkeep", "clock", "ask"]
+WEIGHTS = [8, 3, 1, 2, 2, 6, 0.5, 3, 5]
+BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1d", "1d", "1w", "1mo"]
+
+
+@dataclass(frozen=True)
+class Write:
+    """Readings, by the function, or by INSERT or COPY into the view."""
+
+    items: list[Item]
+    by: str = "function"
+
+
+@dataclass(frozen=True)
+class Delete:
+    tenant: str
+    user: str
+    start: int
+    end: int
+    device: str | None
+
+
+@dataclass(frozen=True)
+class Happen:
+    """Events, some of which were sent before."""
+
+    events: list[Happening]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an UPDATE of the view makes of one reading, if it is there."""
+
+    item: Item
+
+
+@dataclass(frozen=True)
+class Prioritize:
+    tenant: str
+    device: str
+    priority: int
+
+
+@dataclass(frozen=True)
+class Refresh:
+    horizon: int
+    window: str
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """Compression of what is old."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The session's time zone, which must not matter."""
+
+    tz: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question: `what` is summary, series, minutes, latest, readings, vitals or counts."""
+
+    what: str
+    tenant: str
+    user: str
+    start: int
+    end: int
+    device: str | None
+    bucket: str
+    tz: str
+    max_points: int
+
+
+Step = Write | Happen | Update | Delete | Prioritize | Refresh | Upkeep | Clock | Ask
+
+
+@dataclass
+class Storyteller:
+    """Makes up one history; `now` matters only to the one that plays today."""
+
+    seed: int
+    now: datetime
+    written: list[Item] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
+        day, self.tz = ERAS[self.seed % len(ERAS)]
+        self.middle = micros(datetime.combine(day or self.now.date(), datetime.min.time(), UTC))
+        self.marks = self.landmarks()
+        self.horizon = self.quarter(self.middle - 4 * DAY, self.middle + 3 * DAY)
+
+    def landmarks(self) -> list[int]:
+        """Moments at which something changes: midnights here and in UTC, and moments of the horizon."""
+        start, end = self.middle - 3 * DAY, self.middle + 4 * DAY
+        here = list(borders(start, end, self.tz))
+        return [*here, *range(start, end, DAY)]
+
+    def quarter(self, start: int, end: int) -> int:
+        return self.random.randrange(start, end) // (15 * MINUTE) * 15 * MINUTE
+
+    def moment(self) -> int:
+        """A moment near a border, or any."""
+        r = self.random
+        base = r.choice(self.marks) if r.random() < 0.4 else r.randrange(self.middle - 3 * DAY, self.middle + 4 * DAY)
+        width = r.choice([1, MINUTE, 15 * MINUTE, HOUR])
+        return base // width * width + r.choice([0, 0, 0, -1, 1, -SECOND, SECOND, r.randrange(-HOUR, HOUR)])
+
+    def value(self, low: float, high: float) -> float:
+        digits = self.random.choice([0, 1, 3, 6, 17])
+        return min(float(high), max(float(low), round(self.random.uniform(low, high), digits)))
+
+    def item(self, tenant: str, user: str, device: str, ts: int) -> Item:
+        r = self.random
+        carried = r.choice([(1, 1, 1), (1, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1)])
+        return Item(
+            tenant,
+            user,
+            device,
+            ts,
+            self.value(30, 220) if carried[0] else None,
+            r.randrange(0, r.choice([3, 200, 100_001])) if carried[1] else None,
+            self.value(0, r.choice([2, 50, 10_000])) if carried[2] else None,
+        )
+
+    def stretch(self) -> list[Item]:
+        """What one or several devices measure of one user, at a steady pace."""
+        r = self.random
+        tenant, user = r.choice(USERS)
+        devices = r.sample(DEVICES, r.choice([1, 2, 2, 3]))
+        start, pace = self.moment(), r.choice([13 * SECOND, 40 * SECOND, MINUTE, 7 * MINUTE, HOUR, 5 * HOUR])
+        return [
+            self.item(tenant, user, r.choice(devices), start + turn * pace + r.choice([0, 0, 1, 999_999]))
+            for turn in range(r.randrange(3, 40))
+        ]
+
+    def scatter(self) -> list[Item]:
+        r = self.random
+        away = r.choice([0, 0, 0, 0, -40 * DAY, -9 * DAY, 20 * DAY])
+        return [self.item(*r.choice(USERS), r.choice(DEVICES), self.moment() + away) for _ in range(r.randrange(1, 12))]
+
+    def overwrites(self) -> list[Item]:
+        r = self.random
+        return [self.item(*r.choice(self.written)[:4]) for _ in range(r.randrange(1, 10))] if self.written else []
+
+    def write(self) -> Write:
+        made = self.random.choice([self.stretch, self.stretch, self.scatter, self.overwrites])()
+        newest = micros(self.now) + DAY
+        items = list({item[:4]: item for item in made if item.ts < newest}.values())
+        self.written.extend(items)
+        self.marks.extend(item.ts for item in items[:3])
+        return Write(items, self.random.choice(["function"] * 6 + ["insert", "copy"]))
+
+    def happen(self) -> Happen:
+        r = self.random
+        events = [
+            Happening(
+                r.choice(USERS)[0], str(r.randrange(500)), r.choice("ab"), r.choice(["click", "view"]), self.moment()
+            )
+            for _ in range(r.randrange(1, 20))
+        ]
+        newest = micros(self.now) + DAY
+        return Happen([event for event in events if event.ts < newest] or [events[0]._replace(ts=self.middle)])
+
+    def update(self) -> Update:
+        item = self.random.choice(self.written)
+        return Update(self.item(*item[:4]))
+
+    def delete(self) -> Delete:
+        r = self.random
+        start = self.moment()
+        end = start + r.choice([1, MINUTE, 17 * MINUTE, HOUR, DAY, 2 * DAY])
+        return Delete(*r.choice(USERS), start, end, r.choice([None, *DEVICES]))
+
+    def prioritize(self) -> Prioritize:
+        tenant = self.random.choice(USERS)[0]
+        return Prioritize(tenant, self.random.choice(DEVICES), self.random.choice([0, 1, 2, 500, 999, 2**31 - 1]))
+
+    def refresh(self) -> Refresh:
+        further = self.random.choice([0, 0, 15 * MINUTE, HOUR, 7 * HOUR, DAY, 2 * DAY])
+        target = min(self.horizon + further, micros(self.now) + 2 * DAY) // (15 * MINUTE) * 15 * MINUTE
+        self.horizon = max(self.horizon, target)
+        self.marks.append(self.horizon)
+        return Refresh(self.horizon, self.random.choice(["1 day", "3 days", "30 days"]))
+
+    def range(self) -> tuple[int, int]:
+        r = self.random
+        start = self.moment()
+        end = r.choice(
+            [
+                self.moment(),
+                self.moment(),
+                start + r.choice([0, 1, SECOND, MINUTE, 15 * MINUTE, HOUR, DAY, 2 * DAY, r.randrange(1, 3 * HOUR)]),
+                start + r.randrange(1, 60 * DAY),
+            ]
+        )
+        if r.random() < 0.1:
+            start -= r.randrange(1, 60 * DAY)
+        # A range that ends before it starts is empty, and asked now and then.
+        return (start, end) if start <= end or r.random() < 0.03 else (end, start)
+
+    def ask(self) -> Ask:
+        r = self.random
+        return Ask(
+            r.choice(
+                ["summary"] * 8
+                + ["series"] * 9
+                + ["minutes", "minutes", "latest", "readings", "vitals", "vitals", "vitals", "counts", "counts"]
+            ),
+            *r.choice(USERS),
+            *self.range(),
+            r.choice([None, None, None, None, r.choice(DEVICES)]),
+            r.choice(BUCKETS),
+            r.choice([self.tz, self.tz, *ZONES]),
+            r.choice([1, 5, 30, 100, 1000]),
+        )
+
+    def tell(self, questions: int) -> Iterator[Step]:
+        """Yield the steps of a history that asks so many questions."""
+        r = self.random
+        for _ in range(3):
+            yield self.write()
+        while questions > 0:
+            kind = r.choices(KINDS, WEIGHTS)[0]
+            if kind == "write":
+                yield self.write()
+            elif kind == "delete":
+                yield self.delete()
+            elif kind == "prioritize":
+                yield self.prioritize()
+            elif kind == "refresh":
+                yield self.refresh()
+            elif kind == "happen":
+                yield self.happen()
+            elif kind == "update" and self.written:
+                yield self.update()
+            elif kind == "upkeep":
+                yield Upkeep()
+            elif kind == "clock":
+                yield Clock(r.choice(["UTC", self.tz, self.tz, *ZONES]))
+            elif kind == "ask":
+                for _ in range(min(questions, r.choice([5, 15, 30]))):
+                    yield self.ask()
+                    questions -= 1
+
+
+def today() -> datetime:
+    """The present, to the day, so that a history told twice on one day is the same."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

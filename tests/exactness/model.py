@@ -1,0 +1,371 @@
+"""What every question must be answered with, worked out by brute force over the readings that were sent.
+
+No SQL and nothing shared with the product. A moment is a whole number of microseconds since 1970, UTC; heart rates
+and calories are added up in whole millionths, as the documents promise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+FIXED = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR}
+LADDER = [*FIXED.items(), ("1d", DAY), ("1w", 7 * DAY)]
+PRIORITIES = {"device_a": 1, "device_b": 2}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Item(NamedTuple):
+    """One reading as it is sent."""
+
+    tenant: str
+    user: str
+    device: str
+    ts: int
+    heart_rate: float | None
+    steps: int | None
+    calories: float | None
+
+
+class Values(NamedTuple):
+    """What is stored for one identity."""
+
+    heart_rate: float | None
+    steps: int | None
+    calories: float | None
+
+
+class Found(NamedTuple):
+    """A reading of one user, with the device it came from."""
+
+    ts: int
+    device: str
+    values: Values
+
+
+class Summary(NamedTuple):
+    """What a range, or a bucket of one, comes to."""
+
+    heart_rate_count: int
+    heart_rate_avg: float | None
+    heart_rate_min: float | None
+    heart_rate_max: float | None
+    steps: int | None
+    calories: float | None
+    first: int | None
+    last: int | None
+
+
+class Point(NamedTuple):
+    """One bucket of a series."""
+
+    t: int
+    heart_rate_count: int
+    heart_rate_avg: float | None
+    heart_rate_min: float | None
+    heart_rate_max: float | None
+    heart_rate_device: str | None
+    steps: int | None
+    calories: float | None
+
+
+class Minute(NamedTuple):
+    """One minute: sums of heart rate and calories in millionths."""
+
+    bucket: int
+    first_ts: int
+    last_ts: int
+    heart_rate_sum: int | None
+    heart_rate_count: int
+    heart_rate_min: float | None
+    heart_rate_max: float | None
+    calories: int | None
+    steps: int | None
+    heart_rate_device: str | None
+
+
+class Vitals(NamedTuple):
+    """One row of the views api.vitals: a bucket of UTC."""
+
+    bucket: int
+    heart_rate_device: str | None
+    values: Summary
+
+
+class Happening(NamedTuple):
+    """One event as it is sent."""
+
+    tenant: str
+    event_id: str
+    source: str
+    event_type: str
+    ts: int
+
+
+class Count(NamedTuple):
+    """How many events of a kind happened in a bucket of UTC."""
+
+    bucket: int
+    source: str
+    event_type: str
+    count: int
+
+
+class Latest(NamedTuple):
+    """A metric's latest value."""
+
+    metric: str
+    value: float
+    ts: int
+    device: str
+
+
+@dataclass
+class Device:
+    """What ranks a device: the smaller priority, then whoever was registered first."""
+
+    priority: int
+    registered: int
+
+
+@dataclass
+class Model:
+    """Every reading and event sent, and every device known."""
+
+    readings: dict[tuple[str, str], dict[tuple[str, int], Values]] = field(default_factory=dict)
+    devices: dict[tuple[str, str], Device] = field(default_factory=dict)
+    events: dict[tuple[str, str], Happening] = field(default_factory=dict)
+
+    def copy(self) -> Model:
+        """Return a model that later changes of this one do not touch."""
+        readings = {who: dict(stored) for who, stored in self.readings.items()}
+        return Model(readings, {name: replace(device) for name, device in self.devices.items()}, self.events.copy())
+
+    def enrol(self, tenant: str, device: str) -> Device:
+        known = Device(PRIORITIES.get(device, 999), len(self.devices))
+        return self.devices.setdefault((tenant, device), known)
+
+    def write(self, items: Iterable[Item]) -> list[str]:
+        """Store readings; return for each whether it was inserted, updated or unchanged."""
+        outcomes = []
+        for item in items:
+            self.enrol(item.tenant, item.device)
+            stored = self.readings.setdefault((item.tenant, item.user), {})
+            old = stored.get((item.device, item.ts))
+            new = Values(*item[4:])
+            if old is not None:
+                new = Values(*(was if sent is None else sent for was, sent in zip(old, new, strict=True)))
+            outcomes.append("inserted" if old is None else "unchanged" if old == new else "updated")
+            stored[item.device, item.ts] = new
+        return outcomes
+
+    def happen(self, events: Iterable[Happening]) -> list[bool]:
+        """Store events; return for each whether it is the first of its id."""
+        return [self.events.setdefault(event[:2], event) is event for event in events]
+
+    def counts(self, tenant: str, start: int, end: int, bucket: str) -> list[Count]:
+        """Count a tenant's events in start <= t < end by bucket, source and type."""
+        width = dict(LADDER)[bucket]
+        kinds = Counter(
+            (event.ts // width * width, event.source, event.event_type)
+            for event in self.events.values()
+            if event.tenant == tenant and start <= event.ts < end
+        )
+        return [Count(*kind, count) for kind, count in sorted(kinds.items())]
+
+    def update(self, item: Item) -> None:
+        """Replace all metrics of a reading that is there."""
+        stored = self.readings.get((item.tenant, item.user), {})
+        if (item.device, item.ts) in stored:
+            stored[item.device, item.ts] = Values(*item[4:])
+
+    def delete(self, tenant: str, user: str, start: int, end: int, device: str | None) -> None:
+        stored = self.readings.get((tenant, user), {})
+        for key in [(name, ts) for name, ts in stored if start <= ts < end and device in (None, name)]:
+            del stored[key]
+
+    def set_priority(self, tenant: str, device: str, priority: int) -> None:
+        self.enrol(tenant, device).priority = priority
+
+    def rank(self, tenant: str, device: str) -> tuple[int, int]:
+        known = self.devices[tenant, device]
+        return known.priority, known.registered
+
+    def found(self, tenant: str, user: str, start: int, end: int, device: str | None = None) -> list[Found]:
+        """Return what was measured in start <= t < end, by everyone or by one device, in the order of time."""
+        stored = self.readings.get((tenant, user), {})
+        return sorted(
+            Found(ts, name, values)
+            for (name, ts), values in stored.items()
+            if start <= ts < end and device in (None, name)
+        )
+
+    def minutes(self, tenant: str, user: str, start: int, end: int, device: str | None = None) -> list[Minute]:
+        """Return the minutes of a range: for each metric the values of the best device that reported it."""
+        groups: dict[int, list[Found]] = {}
+        for found in self.found(tenant, user, start, end, device):
+            groups.setdefault(found.ts // MINUTE * MINUTE, []).append(found)
+        return [self.minute(tenant, bucket, group) for bucket, group in sorted(groups.items())]
+
+    def minute(self, tenant: str, bucket: int, group: list[Found]) -> Minute:
+        rates, best = self.winner(tenant, group, "heart_rate")
+        steps, _ = self.winner(tenant, group, "steps")
+        calories, _ = self.winner(tenant, group, "calories")
+        return Minute(
+            bucket,
+            min(found.ts for found in group),
+            max(found.ts for found in group),
+            sum(map(micro, rates)) if rates else None,
+            len(rates),
+            min(rates, default=None),
+            max(rates, default=None),
+            sum(map(micro, calories)) if calories else None,
+            int(sum(steps)) if steps else None,
+            best,
+        )
+
+    def winner(self, tenant: str, group: list[Found], metric: str) -> tuple[list[float], str | None]:
+        """Return a metric's values of the best device that reported it, and that device."""
+        measured = [(found.device, getattr(found.values, metric)) for found in group]
+        devices = {device for device, value in measured if value is not None}
+        if not devices:
+            return [], None
+        best = min(devices, key=lambda device: self.rank(tenant, device))
+        return [value for device, value in measured if device == best and value is not None], best
+
+    def summary(self, tenant: str, user: str, start: int, end: int, device: str | None = None) -> Summary:
+        return total(self.minutes(tenant, user, start, end, device))
+
+    def series(
+        self, tenant: str, user: str, start: int, end: int, bucket: str, tz: str, device: str | None = None
+    ) -> list[Point]:
+        """Return the buckets that hold a reading, or with bucket raw the readings; `bucket` is not auto."""
+        if bucket == "raw":
+            everything = self.found(tenant, user, start, end, device)
+            everything.sort(key=lambda found: (found.ts, self.devices[tenant, found.device].registered))
+            return [raw_point(found) for found in everything]
+        groups: dict[int, list[Minute]] = {}
+        for minute in self.minutes(tenant, user, start, end, device):
+            groups.setdefault(bucket_start(minute.bucket, bucket, tz), []).append(minute)
+        points = []
+        for t, group in sorted(groups.items()):
+            whole = total(group)
+            points.append(Point(t, *whole[:4], only_device(group), whole.steps, whole.calories))
+        return points
+
+    def vitals(self, tenant: str, user: str, start: int, end: int, bucket: str) -> list[Vitals]:
+        """Return the buckets, of UTC, that start in start <= t < end and hold a reading; whole, whatever the range."""
+        width = dict(LADDER)[bucket]
+        start, end = -(-start // width) * width, -(-end // width) * width
+        groups: dict[int, list[Minute]] = {}
+        for minute in self.minutes(tenant, user, start, end):
+            groups.setdefault(minute.bucket // width * width, []).append(minute)
+        return [Vitals(t, only_device(group), total(group)) for t, group in sorted(groups.items())]
+
+    def latest(self, tenant: str, user: str) -> list[Latest]:
+        """Return each metric ever measured with its latest value; at one moment the best device's."""
+        answer = []
+        for metric in ("calories", "heart_rate", "steps"):
+            candidates = [
+                (-ts, self.rank(tenant, device), device, getattr(values, metric))
+                for (device, ts), values in self.readings.get((tenant, user), {}).items()
+                if getattr(values, metric) is not None
+            ]
+            if candidates:
+                negative, _, device, value = min(candidates)
+                answer.append(Latest(metric, value, -negative, device))
+        return answer
+
+
+def micro(value: float) -> int:
+    """Return a value in whole millionths."""
+    return round(value * 1e6)
+
+
+def only_device(minutes: list[Minute]) -> str | None:
+    """Return the device that gave all heart rates, if a single one did."""
+    devices = {minute.heart_rate_device for minute in minutes if minute.heart_rate_device is not None}
+    return devices.pop() if len(devices) == 1 else None
+
+
+def total(minutes: list[Minute]) -> Summary:
+    """Add minutes up; the average is one division of whole numbers, which Python rounds correctly."""
+    rates = [minute for minute in minutes if minute.heart_rate_count]
+    count = sum(minute.heart_rate_count for minute in rates)
+    steps = [minute.steps for minute in minutes if minute.steps is not None]
+    calories = [minute.calories for minute in minutes if minute.calories is not None]
+    return Summary(
+        count,
+        sum(minute.heart_rate_sum or 0 for minute in rates) / (count * 10**6) if count else None,
+        min((minute.heart_rate_min for minute in rates if minute.heart_rate_min is not None), default=None),
+        max((minute.heart_rate_max for minute in rates if minute.heart_rate_max is not None), default=None),
+        sum(steps) if steps else None,
+        sum(calories) / 10**6 if calories else None,
+        min((minute.first_ts for minute in minutes), default=None),
+        max((minute.last_ts for minute in minutes), default=None),
+    )
+
+
+def raw_point(found: Found) -> Point:
+    rate = found.values.heart_rate
+    count = 0 if rate is None else 1
+    return Point(found.ts, count, rate, rate, rate, found.device, found.values.steps, found.values.calories)
+
+
+def auto_bucket(start: int, end: int, max_points: int) -> str:
+    """Return the finest bucket of which at most so many make up the range."""
+    return next((name for name, width in LADDER if end - start <= width * max_points), "1mo")
+
+
+def bucket_start(ts: int, bucket: str, tz: str) -> int:
+    """Return the first instant of the bucket that a moment lies in."""
+    if bucket in FIXED:
+        return ts // FIXED[bucket] * FIXED[bucket]
+    return period_start(local_day(ts, tz), bucket, tz)
+
+
+def local_day(ts: int, tz: str) -> date:
+    return moment(ts).astimezone(ZoneInfo(tz)).date()
+
+
+@cache
+def period_start(day: date, bucket: str, tz: str) -> int:
+    """Return the first instant of the local day, week from Monday, or month that a local day lies in."""
+    if bucket == "1w":
+        day -= timedelta(days=day.weekday())
+    elif bucket == "1mo":
+        day = day.replace(day=1)
+    guess = micros(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(tz)))
+    if local_day(guess - 1, tz) < day <= local_day(guess, tz):
+        return guess
+    # Midnight is left out, or lies in a stretch that the clocks go through twice.
+    low, high = guess - 26 * HOUR, guess + 26 * HOUR
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if local_day(middle, tz) < day else (low, middle)
+    return high
+
+
+def moment(ts: int) -> datetime:
+    return EPOCH + timedelta(microseconds=ts)
+
+
+def micros(when: datetime) -> int:
+    return (when - EPOCH) // timedelta(microseconds=1)
+
+
+def borders(start: int, end: int, tz: str) -> Iterator[int]:
+    """Yield the local midnights of a range, as instants."""
+    day = local_day(start, tz)
+    while (instant := period_start(day, "1d", tz)) < end:
+        yield instant
+        day += timedelta(days=1)

@@ -1,0 +1,168 @@
+"""Several connections to one database, made to meet at a chosen step."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Thread
+from typing import Any
+
+import psycopg
+
+from service.schema import SQL
+from tests.exactness import door
+from tests.exactness.model import DAY, HOUR, MINUTE, Item, Model, micros, moment
+
+NOON = 19_800 * DAY + 12 * HOUR  # 2024-03-18
+TABLE = """
+    SELECT format('%%I.%%I', materialization_hypertable_schema, materialization_hypertable_name)
+      FROM timescaledb_information.continuous_aggregates
+     WHERE view_schema = 'rollup' AND view_name = %s
+"""
+
+
+class Act:
+    """Something that runs on a connection of its own while others go on."""
+
+    def __init__(self, connection: psycopg.Connection[Any], action: Callable[[psycopg.Connection[Any]], Any]) -> None:
+        self.connection = connection
+        self.action = action
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.thread = Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self) -> None:
+        try:
+            self.result = self.action(self.connection)
+        except Exception as error:
+            self.error = error
+
+    def end(self) -> Any:
+        """Wait for the end; return the result or raise the error."""
+        self.thread.join(60)
+        assert not self.thread.is_alive(), "it did not end"
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Stage:
+    """A database, the model of what it holds, and as many connections as a scenario needs."""
+
+    def __init__(self, db: psycopg.Connection[Any], url: str, exits: ExitStack) -> None:
+        self.db = db
+        self.url = url
+        self.exits = exits
+        self.model = Model()
+        self.events: list[int] = []
+
+    def connect(self) -> psycopg.Connection[Any]:
+        connection = psycopg.connect(self.url, autocommit=True, options="-c timezone=UTC")
+        self.exits.callback(connection.close)
+        return connection
+
+    def write(self, *items: Item) -> None:
+        door.write(self.db, items)
+        self.model.write(items)
+
+    def act(self, action: Callable[[psycopg.Connection[Any]], Any]) -> Act:
+        """Start something, and return once it has ended or waits for a lock."""
+        act = Act(self.connect(), action)
+        self.settle(act)
+        return act
+
+    def settle(self, act: Act) -> None:
+        query = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        deadline = time.monotonic() + 60
+        while act.thread.is_alive():
+            if self.db.execute(query, [act.connection.info.backend_pid]).fetchone() == (True,):
+                return
+            assert time.monotonic() < deadline, "it neither ended nor came to wait"
+            act.thread.join(0.005)
+
+    @contextmanager
+    def stopped_at(self, level: str, mode: str = "EXCLUSIVE") -> Iterator[None]:
+        """Let nobody write to a rollup meanwhile; with the mode ACCESS EXCLUSIVE nobody read it either."""
+        keeper = self.connect()
+        row = keeper.execute(TABLE, [level]).fetchone()
+        assert row is not None
+        with keeper.transaction():
+            keeper.execute(f"LOCK TABLE {row[0]} IN {mode} MODE".encode())
+            yield
+
+    def write_event(self, name: str, ts: int) -> None:
+        """Store an event, on a connection of the caller's choice or the main one."""
+        send_event(self.db, name, ts)
+        self.events.append(ts)
+
+    def miscounted(self) -> list[str]:
+        """Count events in several ways; return the counts that are wrong."""
+        start, end = NOON - 3 * DAY, NOON + 3 * DAY
+        found = []
+        for width, size, view in ((MINUTE, "minute", "1m"), (HOUR, "hour", "1h"), (DAY, "day", "1d")):
+            right = sorted(Counter(ts // width * width for ts in self.events).items())
+            for relation, arguments in ((COUNTS, [size, moment(start), moment(end)]), (COUNTS_VIEW + view, [])):
+                rows = self.db.execute(f"SELECT bucket, count FROM {relation} ORDER BY 1".encode(), arguments)
+                if (got := [(micros(bucket), count) for bucket, count in rows.fetchall()]) != right:
+                    found.append(f"{relation} {size}: {got}")
+        return found
+
+    def wrong(self, *models: Model) -> list[str]:
+        """Ask for the days around noon in several ways; return the answers that none of the models gives."""
+        models = models or (self.model,)
+        user = ("default", "ada")
+        found = []
+        for start, end in QUESTIONS:
+            got = door.summary(self.db, *user, start, end)
+            if all(got != model.summary(*user, start, end) for model in models):
+                found.append(f"summary {start}..{end}: {got}")
+        for bucket in ("1m", "15m", "1h", "1d"):
+            points, _ = door.series(self.db, *user, NOON - 3 * DAY, NOON + 3 * DAY, bucket, "UTC")
+            if all(points != model.series(*user, NOON - 3 * DAY, NOON + 3 * DAY, bucket, "UTC") for model in models):
+                found.append(f"series by {bucket}: {points}")
+        for bucket in ("1m", "15m", "1h", "1d"):
+            rows = door.vitals(self.db, *user, NOON - 3 * DAY, NOON + 3 * DAY, bucket)
+            if all(rows != model.vitals(*user, NOON - 3 * DAY, NOON + 3 * DAY, bucket) for model in models):
+                found.append(f"vitals_{bucket}: {rows}")
+        return found
+
+
+MIDNIGHT = NOON - 12 * HOUR
+QUESTIONS = [
+    (NOON - 3 * DAY, NOON + 3 * DAY),
+    (MIDNIGHT, MIDNIGHT + DAY),
+    (NOON, NOON + HOUR),
+    (NOON - 15 * MINUTE, NOON + 15 * MINUTE),
+    (NOON + 1, NOON + 3 * HOUR + 1),
+]
+
+
+COUNTS = "api.event_counts('default', %s, NULL, NULL, %s, %s)"
+COUNTS_VIEW = "api.event_counts_"
+EVENT = "SELECT api.write_events('{default}', %s, '{web}', '{click}', %s::timestamptz[], '{1}')"
+
+
+def send_event(db: psycopg.Connection[Any], name: str, ts: int) -> None:
+    db.execute(EVENT, [[name], [moment(ts)]])
+
+
+def beat(device: str, ts: int, steps: int) -> Item:
+    """A reading of Ada's with numbers that tell readings apart."""
+    return Item("default", "ada", device, ts, 60 + steps % 100, steps, steps / 8)
+
+
+def script(name: str) -> str:
+    """The text of a file of sql/, made to replace what is there."""
+    text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
+    return re.sub("^CREATE (?=FUNCTION|PROCEDURE|VIEW)", "CREATE OR REPLACE ", text, flags=re.MULTILINE)
+
+
+def install(db: psycopg.Connection[Any], text: str) -> None:
+    """Replace a function as scripts/migrate.py would build it."""
+    with db.transaction():
+        db.execute("SET LOCAL search_path = pg_catalog")
+        db.execute(text.encode())

@@ -1,0 +1,109 @@
+"""Every answer equals brute force over the readings sent, to the last digit, whatever happened before.
+
+Histories and questions are random, each from its seed. EXACTNESS_QUESTIONS says how many questions are asked,
+EXACTNESS_SEED from which seed on.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.exactness import door
+from tests.exactness.histories import (
+    Ask,
+    Clock,
+    Delete,
+    Happen,
+    Prioritize,
+    Refresh,
+    Step,
+    Storyteller,
+    Update,
+    Upkeep,
+    Write,
+    today,
+)
+from tests.exactness.model import DAY, HOUR, MINUTE, Model, auto_bucket
+
+QUESTIONS = int(os.environ.get("EXACTNESS_QUESTIONS", "480"))
+FIRST = int(os.environ.get("EXACTNESS_SEED", "0"))
+EACH = 80
+
+
+def play(db: psycopg.Connection[Any], model: Model, step: Step) -> str | None:
+    """Do one step in the database and in the model; return what differs."""
+    match step:
+        case Write(items, by):
+            outcomes = model.write(items)
+            if items and by == "function":
+                return compare(door.write(db, items), outcomes)
+            if items:
+                (door.insert if by == "insert" else door.copy)(db, items)
+        case Happen(events):
+            return compare(door.happen(db, events), model.happen(events))
+        case Update(item):
+            door.update(db, item)
+            model.update(item)
+        case Delete():
+            door.delete(db, step.tenant, step.user, step.start, step.end, step.device)
+            model.delete(step.tenant, step.user, step.start, step.end, step.device)
+        case Prioritize():
+            door.set_priority(db, step.tenant, step.device, step.priority)
+            model.set_priority(step.tenant, step.device, step.priority)
+        case Refresh():
+            door.refresh(db, step.horizon, step.window)
+            return compare((door.horizon(db), door.stale_days(db)), (step.horizon, 0))
+        case Upkeep():
+            db.execute("CALL api.upkeep()")
+        case Clock():
+            door.set_clock(db, step.tz)
+        case Ask():
+            return compare(*answers(db, model, step))
+    return None
+
+
+def answers(db: psycopg.Connection[Any], model: Model, ask: Ask) -> tuple[Any, Any]:
+    """Return what the database answers and what is right."""
+    question = (ask.tenant, ask.user, ask.start, ask.end)
+    if ask.what == "latest":
+        return door.latest(db, ask.tenant, ask.user), model.latest(ask.tenant, ask.user)
+    if ask.what == "summary":
+        return door.summary(db, *question, ask.device), model.summary(*question, ask.device)
+    if ask.what == "readings":
+        return door.readings(db, *question, ask.device), model.found(*question, ask.device)
+    if ask.what == "counts":
+        bucket = {"1m": "1m", "1h": "1h"}.get(ask.bucket, "1d")
+        width = {"1m": MINUTE, "1h": HOUR, "1d": DAY}[bucket]
+        whole = [-(-end // width) * width for end in question[2:]]
+        got = door.counts(db, ask.tenant, *question[2:], bucket), door.viewed_counts(db, ask.tenant, *whole, bucket)
+        return got, tuple(model.counts(ask.tenant, *ends, bucket) for ends in (question[2:], whole))
+    if ask.what == "vitals":
+        bucket = ask.bucket if ask.bucket in ("1m", "15m", "1h") else "1d"
+        return door.vitals(db, *question, bucket), model.vitals(*question, bucket)
+    if ask.what == "minutes":
+        if (ask.tenant, ask.user) not in model.readings or (ask.tenant, ask.device) not in model.devices:
+            ask = Ask(**{**ask.__dict__, "device": None})
+        return door.minutes(db, *question, ask.device), model.minutes(*question, ask.device)
+    used = auto_bucket(ask.start, ask.end, ask.max_points) if ask.bucket == "auto" else ask.bucket
+    points = model.series(*question, used, ask.tz, ask.device)
+    answer = door.series(db, *question, ask.bucket, ask.tz, ask.max_points, ask.device)
+    return answer, (points, {used} if points else set())
+
+
+def compare(got: Any, expected: Any) -> str | None:
+    return None if got == expected else f"got      {got}\nexpected {expected}"
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(1, QUESTIONS // EACH)))
+def test_answers_are_exact(calm: psycopg.Connection[Any], seed: int) -> None:
+    story = Storyteller(seed, today())
+    door.place_horizon(calm, story.horizon)
+    model = Model()
+    for number, step in enumerate(story.tell(min(EACH, QUESTIONS))):
+        difference = play(calm, model, step)
+        assert difference is None, f"seed {seed}, step {number}, {step}\n{difference}"
+    assert door.drift(calm, story.middle - 60 * DAY, story.middle + 60 * DAY) == []
