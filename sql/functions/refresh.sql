@@ -3,12 +3,14 @@
 CREATE PROCEDURE api.refresh()
 LANGUAGE plpgsql AS $$
 DECLARE
+  place int;
   old_horizon timestamptz;
   new_horizon timestamptz;
   piece       record;
 BEGIN
   -- One refresh at a time; the lock belongs to the session, since this commits several times.
-  IF NOT api.try_lock('refresh') THEN
+  place := api.try_lock('refresh');
+  IF place IS NULL THEN
     RAISE NOTICE 'another refresh is under way';
     RETURN;
   END IF;
@@ -54,7 +56,7 @@ BEGIN
 
   CALL api.refresh_stale_events();
 
-  PERFORM api.unlock('refresh');
+  PERFORM api.unlock('refresh', place);
 END
 $$;
 

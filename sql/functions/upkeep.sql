@@ -2,11 +2,13 @@
 CREATE PROCEDURE api.upkeep()
 LANGUAGE plpgsql AS $$
 DECLARE
+  place int;
   chunk   record;
   cutoff  timestamptz;
 BEGIN
   -- One at a time; the lock belongs to the session, since this commits several times.
-  IF NOT api.try_lock('upkeep') THEN
+  place := api.try_lock('upkeep');
+  IF place IS NULL THEN
     RAISE NOTICE 'another upkeep is under way';
     RETURN;
   END IF;
@@ -54,7 +56,7 @@ BEGIN
       FROM api.verify(now() - INTERVAL '30 days', now(), 10) AS v;
   DELETE FROM core.verification WHERE checked_at < now() - INTERVAL '90 days';
   COMMIT;
-  PERFORM api.unlock('upkeep');
+  PERFORM api.unlock('upkeep', place);
 END
 $$;
 

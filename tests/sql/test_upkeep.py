@@ -47,6 +47,9 @@ def test_what_is_late_enough_is_compressed(db: psycopg.Connection) -> None:
     fill(db)
     before = summary(db)
     db.execute("CALL api.upkeep()")
+    assert compressed(db) == 0, "days that are stale are left alone"
+    db.execute("CALL api.refresh()")
+    db.execute("CALL api.upkeep()")
     assert compressed(db) == 3
     assert summary(db) == before
     db.execute("CALL api.refresh()")
@@ -72,6 +75,7 @@ def test_compressed_chunks_can_be_written_to(db: psycopg.Connection) -> None:
 
 def test_the_outcomes_in_a_compressed_chunk_are_true(db: psycopg.Connection) -> None:
     fill(db)
+    db.execute("CALL api.refresh()")
     db.execute("CALL api.upkeep()")
     row = db.execute(
         """SELECT api.write_readings(array_fill('default'::text, ARRAY[3]), array_fill('ada'::text, ARRAY[3]),
