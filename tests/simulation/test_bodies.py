@@ -45,7 +45,7 @@ def test_a_day_has_sleep_walks_and_a_run_in_order(seed: int, user: str, day: int
     assert list(starts) == sorted(starts)
     assert starts[0] == 0
     assert starts[-1] < bodies.DAY
-    assert 5 <= (starts[1] + bodies.DAY - starts[-1]) / 3600 <= 11
+    assert 5 <= (starts[1] + bodies.DAY - starts[-1]) / 3600 <= 12
 
 
 @settings(max_examples=25, deadline=None)
