@@ -1,0 +1,135 @@
+"""What keeping the answers fast costs, beside what writing the readings costs."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import psycopg
+
+from scripts.benchmarks.database import Connection, value
+from scripts.benchmarks.history import DAY, TENANT, History, names
+from scripts.benchmarks.measure import in_database
+from scripts.benchmarks.questions import SUMMARY, Question
+from service.schema import query
+
+WRITE = query("write_readings")
+QUARTER = timedelta(minutes=15)
+BATCH = 1000
+
+
+class Live(NamedTuple):
+    """A day as it happens; seconds in the database, one connection."""
+
+    readings: int
+    ingest: float
+    refresh: float
+    """Of a refresh every quarter of an hour."""
+    idle_refresh: float
+    """Of one refresh that finds nothing to do; the job runs one a minute."""
+
+
+class Late(NamedTuple):
+    """A day uploaded late; milliseconds."""
+
+    readings: int
+    write: float
+    before: float
+    """The day's summary before the upload, from rollups."""
+    stale: float
+    """Its summary while the day is stale, from raw readings."""
+    refresh: float
+    after: float
+    """Its summary after the refresh, from rollups again."""
+
+
+def live_day(connection: Connection, users: int, every: int) -> Live:
+    """Write a day of new users as it happens, refreshing every quarter of an hour, into a database without readings."""
+    end = value(connection, "SELECT announced FROM core.horizon")
+    moment = end - DAY
+    connection.execute("UPDATE core.horizon SET announced = %s, materialized = %s", (moment, moment))
+    people = names("live", users)
+    readings, ingest, refresh = 0, 0.0, 0.0
+    while moment < end:
+        batches = list(readings_of(people, moment, moment + QUARTER, every))
+        began = time.perf_counter()
+        write(connection, batches)
+        ingest += time.perf_counter() - began
+        readings += sum(len(batch["user_ids"]) for batch in batches)
+        moment += QUARTER
+        set_lag_to(connection, moment)
+        refresh += timed_refresh(connection)
+    set_lag(connection, "1 hour")
+    connection.execute("CALL api.refresh()")
+    return Live(readings, ingest, refresh, min(timed_refresh(connection) for _ in range(5)))
+
+
+def write(connection: Connection, batches: list[dict[str, list[object]]]) -> None:
+    """Write batches as the service does, with parameters that stay apart from the statement."""
+    cursor = psycopg.Cursor(connection)
+    for batch in batches:
+        cursor.execute(WRITE, batch)
+
+
+def set_lag_to(connection: Connection, moment: datetime) -> None:
+    """Let the next refresh move the horizon up to a moment."""
+    set_lag(connection, value(connection, "SELECT (now() - %s::timestamptz)::text", moment))
+
+
+def set_lag(connection: Connection, lag: str) -> None:
+    """Set how far behind now the horizon stays."""
+    connection.execute("UPDATE core.setting SET value = %s WHERE name = 'refresh_lag'", (lag,))
+
+
+def timed_refresh(connection: Connection) -> float:
+    """Refresh; return the seconds."""
+    began = time.perf_counter()
+    connection.execute("CALL api.refresh()")
+    return time.perf_counter() - began
+
+
+def readings_of(
+    people: tuple[str, ...], start: datetime, end: datetime, every: int, seed: int = 1
+) -> Iterator[dict[str, list[object]]]:
+    """Make batches as the service writes them: everybody's minute, then everybody's next."""
+    chance = random.Random(f"{seed} {start}")  # noqa: S311
+    count = math.ceil((end - start).total_seconds() / every)
+    rows = [
+        (TENANT, person, f"watch of {person}", start + timedelta(seconds=every * step), pulse(chance), 3, 1.25)
+        for step in range(count)
+        for person in people
+    ]
+    fields = ("tenant_ids", "user_ids", "device_ids", "timestamps", "heart_rates", "steps", "calories")
+    for first in range(0, len(rows), BATCH):
+        columns = zip(*rows[first : first + BATCH], strict=True)
+        yield {field: list(column) for field, column in zip(fields, columns, strict=True)}
+
+
+def pulse(chance: random.Random) -> float:
+    """Return a heart rate in beats per minute."""
+    return float(chance.randint(50, 150))
+
+
+def late_day(connection: Connection, of: History, every: int, seed: int) -> Late:
+    """Overwrite a day of a user's past, and refresh."""
+    user = next(iter(of.users))
+    start = of.start + (of.end - of.start) // 2
+    start = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    question = Question(SUMMARY, {"tenant": TENANT, "user": user, "start": start, "end": start + DAY})
+    before = best(connection, question)
+    batches = list(readings_of((user,), start, start + DAY, every, seed))
+    began = time.perf_counter()
+    write(connection, batches)
+    written = (time.perf_counter() - began) * 1000
+    stale = best(connection, question)
+    refresh = timed_refresh(connection) * 1000
+    return Late(sum(len(b["user_ids"]) for b in batches), written, before, stale, refresh, best(connection, question))
+
+
+def best(connection: Connection, question: Question) -> float:
+    """Return the milliseconds in the database of the fastest of five."""
+    return min(in_database(connection, question) for _ in range(5))

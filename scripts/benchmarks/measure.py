@@ -1,0 +1,62 @@
+"""Ask questions and take the time: in the database, and as the client sees it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from scripts.benchmarks.database import Connection
+from scripts.benchmarks.questions import Question
+
+PATIENCE = 20.0
+LEAST = 3
+EXPLAIN = b"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY, FORMAT JSON) "
+
+
+class Times(NamedTuple):
+    """Milliseconds of one kind of question."""
+
+    questions: int
+    p50: float
+    """In the database: planning and execution, without the wire."""
+    p99: float
+    client_p50: float
+    """As the client sees it over one connection."""
+    client_p99: float
+
+
+def measure(connection: Connection, questions: Iterable[Question]) -> Times:
+    """Ask each question twice, for the database's clock and for the client's; fewer, if they take very long."""
+    inside: list[float] = []
+    outside: list[float] = []
+    began = time.monotonic()
+    for question in questions:
+        inside.append(in_database(connection, question))
+        outside.append(by_client(connection, question))
+        if time.monotonic() - began > PATIENCE and len(inside) >= LEAST:
+            break
+    return Times(
+        len(inside), percentile(inside, 50), percentile(inside, 99), percentile(outside, 50), percentile(outside, 99)
+    )
+
+
+def in_database(connection: Connection, question: Question) -> float:
+    """Return the milliseconds that the server needs to plan and execute."""
+    row = connection.execute(EXPLAIN + question.statement, question.parameters).fetchone()
+    assert row is not None
+    plan = row[0][0]
+    return float(plan["Planning Time"] + plan["Execution Time"])
+
+
+def by_client(connection: Connection, question: Question) -> float:
+    """Return the milliseconds from sending the question to having read the answer."""
+    began = time.perf_counter()
+    connection.execute(question.statement, question.parameters).fetchall()
+    return (time.perf_counter() - began) * 1000
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """Return the smallest value that so many percent of all do not exceed."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

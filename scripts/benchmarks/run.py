@@ -1,0 +1,109 @@
+"""A run from an empty database to the table of results."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scripts.benchmarks import freshness
+from scripts.benchmarks.database import Connection, connect, database, version
+from scripts.benchmarks.freshness import Late, Live
+from scripts.benchmarks.history import DAY, History, Loaded, Say, load, loaded
+from scripts.benchmarks.measure import Times, measure
+from scripts.benchmarks.options import Options
+from scripts.benchmarks.questions import KINDS, RAW, Kind, ask
+
+STALE_DAYS = 1000
+SCALED = ("summary of a ragged year", "summary of a ragged day", "year of days, Europe/Berlin", "latest values")
+
+
+class Results(NamedTuple):
+    """Everything measured; times by the kind's name."""
+
+    version: str
+    users: int
+    days: int
+    live: Live | None
+    loaded: Loaded | None
+    times: dict[str, Times]
+    stale_days: int
+    with_stale_days: dict[str, Times]
+    """The same questions while so many days of other users are stale."""
+    late: Late
+    scaled: dict[str, dict[str, Times]]
+    """The same questions of databases of other sizes, by size."""
+
+
+def run(options: Options, say: Say) -> Results:
+    """Measure what is asked for."""
+    place = database(options.server_url, options.database, keep=options.keep, reuse=options.reuse)
+    live, filled = None, None
+    with place as url:
+        if not options.reuse:
+            with connect(url) as connection:
+                say(f"A day of {options.live_users:,} users as it happens.")
+                live = freshness.live_day(connection, options.live_users, options.every)
+            say(f"{options.days:,} days of {options.users:,} users at once.")
+            filled = load(url, options.users, options.days, options.every, say, watch=not options.is_embedded)
+        with connect(url) as connection:
+            of = loaded(connection)
+            say("Questions.")
+            times = all_times(connection, of, KINDS, options, say)
+            # The compiler takes longer over a year of chunks than the readings do; the baseline does without it.
+            connection.execute("SET jit = off")
+            times |= all_times(connection, of, RAW, options._replace(questions=options.baselines), say)
+            connection.execute("RESET jit")
+            stale_days, stale = with_stale_days(connection, of, options, say)
+            say("A late upload.")
+            late = freshness.late_day(connection, of, options.every, options.seed)
+            name = version(connection)
+    scaled = compare_sizes(options, say) if options.scale else {}
+    days = round((of.end - of.start) / DAY)
+    return Results(name, len(of.users), days, live, filled, times, stale_days, stale, late, scaled)
+
+
+def all_times(
+    connection: Connection, of: History, kinds: tuple[Kind, ...], options: Options, say: Say
+) -> dict[str, Times]:
+    """Measure kinds of questions."""
+    times = {}
+    for kind in kinds:
+        say(f"  {kind.name}")
+        times[kind.name] = measure(connection, ask(kind, of, options.questions, options.seed))
+    return times
+
+
+def with_stale_days(connection: Connection, of: History, options: Options, say: Say) -> tuple[int, dict[str, Times]]:
+    """Measure questions of some users while days of others are stale; return how many days are, and the times."""
+    users = list(of.users.items())
+    others = [key for _, key in users[len(users) // 2 :]]
+    midnight = of.start.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [midnight + day * DAY for day in range((of.end - of.start) // DAY)]
+    marks = [(key, day) for day in days for key in others][:STALE_DAYS]
+    say(f"With {len(marks):,} stale days of other users.")
+    connection.execute(
+        "SELECT api.mark_stale(%s::int[], %s::timestamptz[])", ([key for key, _ in marks], [day for _, day in marks])
+    )
+    try:
+        asked = of._replace(users=dict(users[: len(users) // 2]))
+        return len(marks), all_times(connection, asked, KINDS[:3], options, say)
+    finally:
+        # Nothing changed in truth, so nothing needs a refresh.
+        connection.execute("TRUNCATE core.stale_day")
+
+
+def compare_sizes(options: Options, say: Say) -> dict[str, dict[str, Times]]:
+    """Ask the same of ten times the users and ten times the days, each with readings a tenth as dense."""
+    sizes = {
+        "once": (options.users, options.days),
+        "ten times the users": (options.users * 10, options.days),
+        "ten times the days": (options.users, options.days * 10),
+    }
+    kinds = tuple(kind for kind in KINDS if kind.name in SCALED)
+    found = {}
+    for size, (users, days) in sizes.items():
+        say(f"{size.capitalize()}: {users:,} users, {days:,} days, a reading every {options.every * 10} s.")
+        with database(options.server_url, f"{options.database}_scale") as url:
+            load(url, users, days, options.every * 10, say, watch=not options.is_embedded)
+            with connect(url) as connection:
+                found[size] = all_times(connection, loaded(connection), kinds, options, say)
+    return found
