@@ -11,7 +11,6 @@ BEGIN
     RETURN '1d';
   END IF;
   -- Local midnights that are not on the hour come from offsets of 30 or 45 minutes, and from before there were zones.
-  -- A zone's offset does not change twice within a week.
   SELECT CASE WHEN bool_and(o.seconds % 3600 = 0) THEN 3600 WHEN bool_and(o.seconds % 900 = 0) THEN 900
               WHEN bool_and(o.seconds % 60 = 0) THEN 60 END
     INTO step
@@ -23,12 +22,9 @@ BEGIN
                        OR (q.moment - INTERVAL '1 microsecond') AT TIME ZONE tz < (q.moment - INTERVAL '15 minutes') AT TIME ZONE tz),
                   false)
     INTO off_grid
-    FROM (SELECT s.moment, (s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC') AS "offset",
-                 lead((s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC')) OVER (ORDER BY s.moment) AS next_offset
-            FROM generate_series(public.time_bucket(INTERVAL '168 hours', range_start) - INTERVAL '168 hours',
-                                 range_end + INTERVAL '168 hours', INTERVAL '168 hours') AS s (moment)) AS w
-   CROSS JOIN LATERAL generate_series(w.moment, w.moment + INTERVAL '168 hours', INTERVAL '15 minutes') AS q (moment)
-   WHERE w.next_offset <> w."offset";
+    FROM api.clock_changes(tz, range_start, range_end) AS h (moment)
+   CROSS JOIN LATERAL generate_series(h.moment + INTERVAL '15 minutes', h.moment + INTERVAL '1 hour', INTERVAL '15 minutes')
+                   AS q (moment);
   IF off_grid THEN
     RETURN CASE WHEN step IS NULL THEN 'raw' ELSE '1m' END;
   END IF;

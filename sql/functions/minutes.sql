@@ -1,5 +1,4 @@
 -- Where devices meet: each minute and metric takes the values of the best device that reported it.
--- No SET clause and one statement: so it is inlined, and literal bounds exclude chunks when the query is planned.
 CREATE FUNCTION api.minutes(user_key int, range_start timestamptz, range_end timestamptz, device_key int DEFAULT NULL)
 RETURNS TABLE (
   bucket            timestamptz,
@@ -13,10 +12,16 @@ RETURNS TABLE (
   steps             bigint,
   heart_rate_device int
 )
-LANGUAGE sql STABLE AS $$
+LANGUAGE plpgsql STABLE
+-- Planned once; the part that needs literal bounds is in api.raw_readings.
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   WITH by_device AS (
     SELECT public.time_bucket(INTERVAL '1 minute', r.ts) AS bucket,
-           r.device_key,
+           r.device AS device_key,
            min(r.ts) AS first_ts,
            max(r.ts) AS last_ts,
            sum(round(r.heart_rate * 1e6)::bigint)::bigint AS heart_rate_sum,
@@ -25,11 +30,7 @@ LANGUAGE sql STABLE AS $$
            max(r.heart_rate) AS heart_rate_max,
            sum(round(r.calories * 1e6)::bigint)::bigint AS calories,
            sum(r.steps) AS steps
-      FROM core.reading AS r
-     WHERE r.user_key = minutes.user_key
-       AND r.ts >= range_start
-       AND r.ts < range_end
-       AND (minutes.device_key IS NULL OR r.device_key = minutes.device_key)
+      FROM api.raw_readings(minutes.user_key, minutes.device_key, minutes.range_start, minutes.range_end) AS r
      GROUP BY 1, 2
   ), ranked AS (
     -- The smaller priority wins, then the device registered first.
@@ -37,8 +38,8 @@ LANGUAGE sql STABLE AS $$
       FROM by_device AS b
       JOIN core.device AS d USING (device_key)
   )
-  SELECT bucket,
-         min(first_ts),
+  SELECT ranked.bucket,
+         min(ranked.first_ts),
          max(last_ts),
          public.first(heart_rate_sum, rank) FILTER (WHERE heart_rate_count > 0),
          coalesce(public.first(heart_rate_count, rank) FILTER (WHERE heart_rate_count > 0), 0),
@@ -48,7 +49,8 @@ LANGUAGE sql STABLE AS $$
          public.first(steps, rank) FILTER (WHERE steps IS NOT NULL),
          public.first(ranked.device_key, rank) FILTER (WHERE heart_rate_count > 0)
     FROM ranked
-   GROUP BY bucket
+   GROUP BY ranked.bucket;
+END
 $$;
 
 COMMENT ON FUNCTION api.minutes IS

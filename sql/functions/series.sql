@@ -24,13 +24,15 @@ AS $$
 #variable_conflict use_column
 DECLARE
   wanted_user   CONSTANT int := api.find_user(tenant_id, user_id);
-  wanted_device CONSTANT int := api.find_device(tenant_id, device_id);
+  wanted_device CONSTANT int := CASE WHEN series.device_id IS NOT NULL THEN api.find_device(tenant_id, series.device_id) END;
   bounds_start timestamptz := range_start;
   bounds_end   timestamptz := range_end;
   -- How a moment's bucket is found, and the buckets of a range: local ones by the calendar of the time zone.
   unit       text;
   width      interval;
-  rows_query text;
+  coarsest   text;
+  parts      api.part[];
+  borders    timestamptz[];
   label      text;
   start      text := 'label';
   labels     text;
@@ -60,10 +62,11 @@ BEGIN
     RETURN;
   END IF;
 
-  SELECT q.query, q.sources INTO rows_query, sources
-    FROM api.rows_query(wanted_user, wanted_device, bounds_start, bounds_end,
-                        api.coarsest_level(bucket_used, tz, bounds_start, bounds_end)) AS q;
-  IF rows_query IS NULL THEN
+  coarsest := CASE WHEN wanted_device IS NULL THEN api.coarsest_level(bucket_used, tz, bounds_start, bounds_end) ELSE '1m' END;
+  SELECT array_agg((p.source, p.part_start, p.part_end, p.stale_days)::api.part), array_agg(DISTINCT p.source)
+    INTO parts, sources
+    FROM api.parts(wanted_user, bounds_start, bounds_end, coarsest) AS p;
+  IF parts IS NULL THEN
     RETURN;
   END IF;
   unit := CASE bucket_used WHEN '1d' THEN 'day' WHEN '1w' THEN 'week' WHEN '1mo' THEN 'month' END;
@@ -82,6 +85,9 @@ BEGIN
                      '(%4$L::timestamptz - INTERVAL ''1 microsecond'') AT TIME ZONE %2$L, %5$L::interval) AS local',
                      unit, tz, range_start, range_end, width);
   END IF;
+  IF unit IS NOT NULL AND coarsest = '15m' THEN
+    borders := api.local_borders(unit, tz, bounds_start, bounds_end);
+  END IF;
   IF fill AND (extract(epoch FROM range_end) - extract(epoch FROM range_start)) / extract(epoch FROM width) > 100000 THEN
     RAISE EXCEPTION 'the range has more than 100000 buckets of %', bucket_used
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for a shorter range, a coarser bucket, or without filling.';
@@ -94,10 +100,10 @@ BEGIN
                     sum(heart_rate_sum)::bigint AS heart_rate_sum, min(heart_rate_min) AS heart_rate_min,
                     max(heart_rate_max) AS heart_rate_max, sum(steps)::bigint AS steps, sum(calories)::bigint AS calories,
                     CASE WHEN min(heart_rate_device) = max(heart_rate_device) THEN min(heart_rate_device) END AS device_key
-                      FROM (' || rows_query || ') AS r GROUP BY 1) AS g) AS g
+                      FROM api.rows($3, $4, $5, $6) AS r GROUP BY 1) AS g) AS g
        ' || CASE WHEN fill THEN 'FULL JOIN (' || labels || ') AS l (t) USING (t)' ELSE '' END || '
        LEFT JOIN core.device AS d USING (device_key)
-      ORDER BY t' USING bucket_used, sources;
+      ORDER BY t' USING bucket_used, sources, wanted_user, wanted_device, parts, borders;
 END
 $$;
 

@@ -1,7 +1,10 @@
 -- One setting's value.
 CREATE FUNCTION api.setting(name text) RETURNS text
-LANGUAGE sql STABLE
-RETURN (SELECT s.value FROM core.setting AS s WHERE s.name = setting.name);
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT s.value FROM core.setting AS s WHERE s.name = setting.name);
+END
+$$;
 
 COMMENT ON FUNCTION api.setting IS
   'The value of one row of api.settings as text; null where it is switched off or unknown.';

@@ -15,29 +15,26 @@ CREATE FUNCTION api.summary(
 -- STABLE: router, rollups and raw readings are then read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
--- Moments are written into a query's text, and other styles write them with names of zones that mean several.
-SET datestyle = 'ISO'
+SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
 DECLARE
-  user_key   CONSTANT int := api.find_user(tenant_id, user_id);
-  device_key CONSTANT int := api.find_device(tenant_id, device_id);
-  rows_query text;
+  wanted_user   CONSTANT int := api.find_user(summary.tenant_id, summary.user_id);
+  wanted_device CONSTANT int := CASE WHEN summary.device_id IS NOT NULL
+                                     THEN api.find_device(summary.tenant_id, summary.device_id) END;
+  parts api.part[];
 BEGIN
-  IF user_key IS NOT NULL AND (device_id IS NULL OR device_key IS NOT NULL) THEN
-    SELECT q.query, q.sources INTO rows_query, sources
-      FROM api.rows_query(user_key, device_key, range_start, range_end, '1d') AS q;
+  IF wanted_user IS NOT NULL AND (summary.device_id IS NULL OR wanted_device IS NOT NULL) THEN
+    SELECT array_agg((p.source, p.part_start, p.part_end, p.stale_days)::api.part), array_agg(DISTINCT p.source)
+      INTO parts, sources
+      FROM api.parts(wanted_user, range_start, range_end, CASE WHEN wanted_device IS NULL THEN '1d' ELSE '1m' END) AS p;
   END IF;
-  IF rows_query IS NULL THEN
-    RETURN QUERY SELECT 0::bigint, NULL::float8, NULL::float8, NULL::float8, NULL::bigint, NULL::float8,
-                        NULL::timestamptz, NULL::timestamptz, ARRAY[]::text[];
-    RETURN;
-  END IF;
-  RETURN QUERY EXECUTE
-    'SELECT coalesce(sum(heart_rate_count), 0)::bigint,
-            api.from_micro(sum(heart_rate_sum)::bigint, nullif(sum(heart_rate_count)::bigint, 0)),
-            min(heart_rate_min), max(heart_rate_max), sum(steps)::bigint, api.from_micro(sum(calories)::bigint),
-            min(first_ts), max(last_ts), $1
-       FROM (' || rows_query || ') AS r' USING sources;
+  RETURN QUERY
+    SELECT coalesce(sum(r.heart_rate_count), 0)::bigint,
+           api.from_micro(sum(r.heart_rate_sum)::bigint, nullif(sum(r.heart_rate_count)::bigint, 0)),
+           min(r.heart_rate_min), max(r.heart_rate_max), sum(r.steps)::bigint, api.from_micro(sum(r.calories)::bigint),
+           min(r.first_ts), max(r.last_ts), coalesce(sources, '{}')
+      FROM api.rows(wanted_user, wanted_device, parts) AS r;
 END
 $$;
 

@@ -1,8 +1,10 @@
 -- The moments at which a reading or an event is accepted.
 CREATE FUNCTION api.timestamp_bounds(OUT oldest timestamptz, OUT newest timestamptz)
-LANGUAGE sql STABLE AS $$
-  SELECT greatest(api.setting('oldest_timestamp')::timestamptz, now() - api.setting('raw_retention')::interval),
-         now() + api.setting('future_tolerance')::interval
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  oldest := greatest(api.setting('oldest_timestamp')::timestamptz, now() - api.setting('raw_retention')::interval);
+  newest := now() + api.setting('future_tolerance')::interval;
+END
 $$;
 
 COMMENT ON FUNCTION api.timestamp_bounds IS

@@ -367,9 +367,9 @@ TOGETHER: list[tuple[str, Scenario, Mutant | None]] = [
         Mutant("functions/refresh_stale_events", {r" AND claimed = version(?=;|\s+FOR UPDATE)": ""}),
     ),
     ("functions as they are", torn_summary, None),
-    ("a summary in two snapshots", torn_summary, Mutant("functions/summary", {STABLE: "LANGUAGE plpgsql VOLATILE"})),
+    ("a summary in two snapshots", torn_summary, Mutant("functions/rows", {STABLE: "LANGUAGE plpgsql VOLATILE"})),
     ("functions as they are", torn_series, None),
-    ("a series in two snapshots", torn_series, Mutant("functions/series", {STABLE: "LANGUAGE plpgsql VOLATILE"})),
+    ("a series in two snapshots", torn_series, Mutant("functions/rows", {STABLE: "LANGUAGE plpgsql VOLATILE"})),
 ]
 
 

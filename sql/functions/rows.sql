@@ -1,0 +1,93 @@
+-- The rows of every part of a range.
+CREATE FUNCTION api.rows(user_key int, device_key int, parts api.part[], borders timestamptz[] DEFAULT NULL)
+RETURNS TABLE (
+  bucket            timestamptz,
+  first_ts          timestamptz,
+  last_ts           timestamptz,
+  heart_rate_sum    bigint,
+  heart_rate_count  bigint,
+  heart_rate_min    double precision,
+  heart_rate_max    double precision,
+  calories          bigint,
+  steps             bigint,
+  heart_rate_device int
+)
+LANGUAGE plpgsql STABLE
+-- Rollups with few chunks are planned once in a session: planning costs more than reading a user's rows.
+SET plan_cache_mode = force_generic_plan
+SET datestyle = 'ISO'
+AS $$
+#variable_conflict use_column
+DECLARE
+  wanted_user   CONSTANT int := user_key;
+  wanted_device CONSTANT int := device_key;
+  part      api.part;
+  cut_hours timestamptz[];
+BEGIN
+  FOREACH part IN ARRAY coalesce(parts, '{}') LOOP
+    IF part.source = 'raw' THEN
+      RETURN QUERY SELECT * FROM api.minutes(wanted_user, part.part_start, part.part_end, wanted_device);
+    ELSIF part.source = '1m' THEN
+      -- Many chunks: with literal bounds they are excluded when the query is planned.
+      RETURN QUERY EXECUTE format(
+        'SELECT bucket, first_ts, last_ts, heart_rate_sum, heart_rate_count, heart_rate_min, heart_rate_max, calories, '
+        'steps, %s FROM rollup.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s%s',
+        CASE WHEN wanted_device IS NULL THEN 'heart_rate_device'
+             ELSE 'CASE WHEN heart_rate_count > 0 THEN device_key END' END,
+        CASE WHEN wanted_device IS NULL THEN 'user_1m' ELSE 'device_1m' END,
+        wanted_user, part.part_start, part.part_end,
+        CASE WHEN wanted_device IS NULL THEN '' ELSE format(' AND device_key = %L', wanted_device) END,
+        CASE WHEN part.stale_days IS NULL THEN ''
+             ELSE format(' AND public.time_bucket(INTERVAL ''24 hours'', bucket) <> ALL (%L::timestamptz[])',
+                         part.stale_days) END);
+    ELSIF part.source = '15m' AND borders IS NOT NULL THEN
+      -- Whole hours where no border or end lies within one, which are a quarter of the rows.
+      SELECT array_agg(DISTINCT public.time_bucket(INTERVAL '1 hour', c.cut)) INTO cut_hours
+        FROM unnest(borders || part.part_start || part.part_end) AS c (cut)
+       WHERE c.cut BETWEEN part.part_start AND part.part_end AND c.cut <> public.time_bucket(INTERVAL '1 hour', c.cut);
+      RETURN QUERY
+        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+          FROM rollup.user_1h AS r
+         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start
+           AND r.bucket <= part.part_end - INTERVAL '1 hour'
+           AND r.bucket NOT IN (SELECT unnest(cut_hours))
+           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+      RETURN QUERY
+        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+          FROM unnest(cut_hours) AS h (cut_hour)
+         CROSS JOIN LATERAL (SELECT * FROM rollup.user_15m AS q
+                              WHERE q.user_key = wanted_user
+                                AND q.bucket >= h.cut_hour AND q.bucket < h.cut_hour + INTERVAL '1 hour'
+                             OFFSET 0) AS r
+         WHERE r.bucket >= part.part_start AND r.bucket < part.part_end
+           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+    ELSIF part.source = '15m' THEN
+      RETURN QUERY
+        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+          FROM rollup.user_15m AS r
+         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start AND r.bucket < part.part_end
+           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+    ELSIF part.source = '1h' THEN
+      RETURN QUERY
+        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+          FROM rollup.user_1h AS r
+         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start AND r.bucket < part.part_end
+           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+    ELSIF part.source = '1d' THEN
+      RETURN QUERY
+        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+          FROM rollup.user_1d AS r
+         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start AND r.bucket < part.part_end
+           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+    END IF;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION api.rows IS
+  'The rows of any resolution that together are a user''s readings in the parts given; a device_key asks for that device alone. Where borders are given, ascending, a part of 15m takes the hours that none of them cuts as a whole.';

@@ -1,0 +1,5 @@
+-- A part of a range, and the resolution that answers for it.
+CREATE TYPE api.part AS (source text, part_start timestamptz, part_end timestamptz, stale_days timestamptz[]);
+
+COMMENT ON TYPE api.part IS
+  'A half-open part of a range that one resolution answers for (1d, 1h, 15m, 1m or raw), but for its stale_days.';

@@ -1,0 +1,42 @@
+"""What answers: plans kept in a session stay right, and one question is answered from one snapshot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.exactness import door
+from tests.exactness.model import DAY, HOUR, MINUTE, Model
+from tests.exactness.stage import NOON, beat
+
+ANSWERING = ("summary", "series", "latest", "parts", "ragged_parts", "rows", "minutes", "raw_readings")
+YEAR = 365 * DAY
+
+
+@pytest.mark.parametrize("name", ANSWERING)
+def test_one_question_is_answered_from_one_snapshot(db: psycopg.Connection[Any], name: str) -> None:
+    """A volatile function would take a snapshot of its own for each of its statements."""
+    found = db.execute(
+        "SELECT DISTINCT provolatile FROM pg_proc WHERE pronamespace = 'api'::regnamespace AND proname = %s", [name]
+    ).fetchall()
+    assert found
+    assert ("v",) not in found
+
+
+def test_plans_kept_in_a_session_see_chunks_made_since(db: psycopg.Connection[Any], database_url: str) -> None:
+    """Ten years, so that every rollup gets chunks that were not there when the question was planned."""
+    model = Model()
+    with psycopg.connect(database_url, autocommit=True, options="-c timezone=UTC") as asker:
+        for years in range(10):
+            then = NOON - years * YEAR
+            items = [beat("watch", then, 100 + years), beat("watch", then + HOUR, years)]
+            door.write(db, items)
+            model.write(items)
+            door.refresh(db, NOON + 2 * DAY)
+            for range_ in ((then - HOUR + MINUTE, NOON + 2 * DAY), (then - 2 * DAY, then + 2 * DAY)):
+                assert door.summary(asker, "default", "ada", *range_) == model.summary("default", "ada", *range_)
+                for bucket, tz in (("1d", "UTC"), ("1d", "Europe/Berlin"), ("1d", "Asia/Kathmandu"), ("1mo", "UTC")):
+                    question = ("default", "ada", *range_, bucket, tz)
+                    assert door.series(asker, *question)[0] == model.series(*question), question
