@@ -2,7 +2,7 @@
 CREATE FUNCTION api.coarsest_level(bucket text, tz text, range_start timestamptz, range_end timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  step     numeric;
+  step     int;
   off_grid boolean;
 BEGIN
   IF bucket NOT IN ('1d', '1w', '1mo') THEN
@@ -15,7 +15,7 @@ BEGIN
               WHEN bool_and(o.seconds % 60 = 0) THEN 60 END
     INTO step
     FROM generate_series(range_start - INTERVAL '192 hours', range_end + INTERVAL '192 hours', INTERVAL '168 hours') AS s (moment),
-         LATERAL (SELECT extract(epoch FROM (s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC'))) AS o (seconds);
+         LATERAL (SELECT date_part('epoch', (s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC'))::int) AS o (seconds);
   -- Some zones changed their clocks a minute after midnight: what lies across such a moment is not theirs to roll up.
   SELECT coalesce(bool_or((q.moment - INTERVAL '1 microsecond') AT TIME ZONE tz - (q.moment - INTERVAL '15 minutes') AT TIME ZONE tz
                           > INTERVAL '15 minutes'

@@ -1,5 +1,5 @@
 -- The rows of every part of a range.
-CREATE FUNCTION api.rows(user_key int, device_key int, parts api.part[], borders timestamptz[] DEFAULT NULL)
+CREATE FUNCTION api.rows(user_key int, device_key int, parts api.part[])
 RETURNS TABLE (
   bucket            timestamptz,
   first_ts          timestamptz,
@@ -21,8 +21,10 @@ AS $$
 DECLARE
   wanted_user   CONSTANT int := user_key;
   wanted_device CONSTANT int := device_key;
-  part      api.part;
-  cut_hours timestamptz[];
+  part       api.part;
+  hours_from timestamptz;
+  hours_to   timestamptz;
+  cut_hour   timestamptz;
 BEGIN
   FOREACH part IN ARRAY coalesce(parts, '{}') LOOP
     IF part.source = 'raw' THEN
@@ -40,23 +42,33 @@ BEGIN
         CASE WHEN part.stale_days IS NULL THEN ''
              ELSE format(' AND public.time_bucket(INTERVAL ''24 hours'', bucket) <> ALL (%L::timestamptz[])',
                          part.stale_days) END);
-    ELSIF part.source = '15m' AND borders IS NOT NULL THEN
-      -- Whole hours where no border or end lies within one, which are a quarter of the rows.
-      SELECT array_agg(DISTINCT public.time_bucket(INTERVAL '1 hour', c.cut)) INTO cut_hours
-        FROM unnest(borders || part.part_start || part.part_end) AS c (cut)
-       WHERE c.cut BETWEEN part.part_start AND part.part_end AND c.cut <> public.time_bucket(INTERVAL '1 hour', c.cut);
+    ELSIF part.source IN ('1h', '15m') AND part.midnight IS NOT NULL THEN
+      -- Local days added up from the hours, but for an hour that a local midnight or an end of the part cuts.
+      hours_from := public.time_bucket(INTERVAL '1 hour', part.part_start + INTERVAL '59 minutes');
+      hours_to := public.time_bucket(INTERVAL '1 hour', part.part_end);
+      cut_hour := public.time_bucket(INTERVAL '1 hour', part.midnight);
       RETURN QUERY
-        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
-               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+        SELECT min(r.bucket), min(r.first_ts), max(r.last_ts), sum(r.heart_rate_sum)::bigint,
+               sum(r.heart_rate_count)::bigint, min(r.heart_rate_min), max(r.heart_rate_max), sum(r.calories)::bigint,
+               sum(r.steps)::bigint,
+               CASE WHEN min(r.heart_rate_device) = max(r.heart_rate_device) THEN min(r.heart_rate_device)
+                    WHEN min(r.heart_rate_device) IS NOT NULL THEN 0 END
           FROM rollup.user_1h AS r
-         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start
-           AND r.bucket <= part.part_end - INTERVAL '1 hour'
-           AND r.bucket NOT IN (SELECT unnest(cut_hours))
-           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+         WHERE r.user_key = wanted_user AND r.bucket >= hours_from AND r.bucket < hours_to
+           AND (cut_hour = part.midnight OR r.bucket <> public.time_bucket(INTERVAL '24 hours', r.bucket, cut_hour))
+           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days))
+         GROUP BY public.time_bucket(INTERVAL '24 hours', r.bucket, part.midnight);
+      CONTINUE WHEN part.source = '1h';
       RETURN QUERY
         SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
                r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
-          FROM unnest(cut_hours) AS h (cut_hour)
+          FROM (SELECT generate_series(public.time_bucket(INTERVAL '24 hours', part.part_start, cut_hour),
+                                       part.part_end, INTERVAL '24 hours')
+                 WHERE cut_hour <> part.midnight
+                UNION
+                SELECT hours_from - INTERVAL '1 hour'
+                UNION
+                SELECT hours_to) AS h (cut_hour)
          CROSS JOIN LATERAL (SELECT * FROM rollup.user_15m AS q
                               WHERE q.user_key = wanted_user
                                 AND q.bucket >= h.cut_hour AND q.bucket < h.cut_hour + INTERVAL '1 hour'
@@ -90,4 +102,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.rows IS
-  'The rows of any resolution that together are a user''s readings in the parts given; a device_key asks for that device alone. Where borders are given, ascending, a part of 15m takes the hours that none of them cuts as a whole.';
+  'The rows of any resolution that together are a user''s readings in the parts given; a device_key asks for that device alone. Where a part names a midnight, its rows may be those of local days, by their first bucket.';

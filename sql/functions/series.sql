@@ -32,7 +32,6 @@ DECLARE
   width      interval;
   coarsest   text;
   parts      api.part[];
-  borders    timestamptz[];
   label      text;
   start      text := 'label';
   labels     text;
@@ -62,14 +61,22 @@ BEGIN
     RETURN;
   END IF;
 
+  unit := CASE bucket_used WHEN '1d' THEN 'day' WHEN '1w' THEN 'week' WHEN '1mo' THEN 'month' END;
   coarsest := CASE WHEN wanted_device IS NULL THEN api.coarsest_level(bucket_used, tz, bounds_start, bounds_end) ELSE '1m' END;
-  SELECT array_agg((p.source, p.part_start, p.part_end, p.stale_days)::api.part), array_agg(DISTINCT p.source)
+  SELECT array_agg((p.source, p.part_start, p.part_end, p.stale_days, NULL)::api.part), array_agg(DISTINCT p.source)
     INTO parts, sources
     FROM api.parts(wanted_user, bounds_start, bounds_end, coarsest) AS p;
   IF parts IS NULL THEN
     RETURN;
   END IF;
-  unit := CASE bucket_used WHEN '1d' THEN 'day' WHEN '1w' THEN 'week' WHEN '1mo' THEN 'month' END;
+  IF unit IS NOT NULL AND coarsest IN ('1h', '15m') THEN
+    SELECT array_agg((p.source, greatest(p.part_start, s.span_start), least(p.part_end, s.span_end), p.stale_days,
+                      s.midnight)::api.part)
+      INTO parts
+      FROM unnest(parts) AS p
+      LEFT JOIN api.local_spans(tz, bounds_start, bounds_end) AS s
+        ON p.source = coarsest AND s.span_start < p.part_end AND s.span_end > p.part_start;
+  END IF;
   width := CASE bucket_used WHEN '1m' THEN '1 minute' WHEN '5m' THEN '5 minutes' WHEN '15m' THEN '15 minutes'
                             WHEN '1h' THEN '1 hour' WHEN '1d' THEN '1 day' WHEN '1w' THEN '1 week' ELSE '1 month' END;
   IF unit IS NULL THEN
@@ -85,9 +92,6 @@ BEGIN
                      '(%4$L::timestamptz - INTERVAL ''1 microsecond'') AT TIME ZONE %2$L, %5$L::interval) AS local',
                      unit, tz, range_start, range_end, width);
   END IF;
-  IF unit IS NOT NULL AND coarsest = '15m' THEN
-    borders := api.local_borders(unit, tz, bounds_start, bounds_end);
-  END IF;
   IF fill AND (extract(epoch FROM range_end) - extract(epoch FROM range_start)) / extract(epoch FROM width) > 100000 THEN
     RAISE EXCEPTION 'the range has more than 100000 buckets of %', bucket_used
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for a shorter range, a coarser bucket, or without filling.';
@@ -100,10 +104,10 @@ BEGIN
                     sum(heart_rate_sum)::bigint AS heart_rate_sum, min(heart_rate_min) AS heart_rate_min,
                     max(heart_rate_max) AS heart_rate_max, sum(steps)::bigint AS steps, sum(calories)::bigint AS calories,
                     CASE WHEN min(heart_rate_device) = max(heart_rate_device) THEN min(heart_rate_device) END AS device_key
-                      FROM api.rows($3, $4, $5, $6) AS r GROUP BY 1) AS g) AS g
+                      FROM api.rows($3, $4, $5) AS r GROUP BY 1) AS g) AS g
        ' || CASE WHEN fill THEN 'FULL JOIN (' || labels || ') AS l (t) USING (t)' ELSE '' END || '
        LEFT JOIN core.device AS d USING (device_key)
-      ORDER BY t' USING bucket_used, sources, wanted_user, wanted_device, parts, borders;
+      ORDER BY t' USING bucket_used, sources, wanted_user, wanted_device, parts;
 END
 $$;
 
