@@ -26,7 +26,7 @@ from tests.exactness.model import (
 
 WRITE = "SELECT api.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
 SUMMARY = "SELECT * FROM api.summary(%s, %s, %s, %s, %s)"
-SERIES = "SELECT * FROM api.series(%s, %s, %s, %s, %s, %s, %s, %s)"
+SERIES = "SELECT * FROM api.series(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 MINUTES = """
     SELECT m.*, d.device_id
       FROM api.minutes(api.find_user(%s, %s), %s, %s, api.find_device(%s, %s)) AS m
@@ -182,9 +182,10 @@ def series(
     tz: str,
     max_points: int = 1000,
     device: str | None = None,
+    fill: bool = False,
 ) -> tuple[list[Point], set[str]]:
     """Return the points, and the buckets that the answer says were used: none or one."""
-    question = [tenant, user, moment(start), moment(end), bucket, tz, max_points, device]
+    question = [tenant, user, moment(start), moment(end), bucket, tz, max_points, device, fill]
     rows = db.execute(SERIES, question).fetchall()
     return [Point(micros(row[0]), *row[1:8]) for row in rows], {row[8] for row in rows}
 

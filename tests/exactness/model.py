@@ -262,6 +262,13 @@ class Model:
             points.append(Point(t, *whole[:4], only_device(group), whole.steps, whole.calories))
         return points
 
+    def filled(self, points: list[Point], start: int, end: int, bucket: str, tz: str) -> list[Point]:
+        """Put an empty point into each bucket of a range that has none."""
+        known = {point.t: point for point in points}
+        step = min(FIXED.get(bucket, DAY), 15 * MINUTE)
+        every = {bucket_start(ts, bucket, tz) for ts in [*range(start, end, step), max(start, end - 1)] if ts < end}
+        return [known.get(t, Point(t, 0, None, None, None, None, None, None)) for t in sorted(every)]
+
     def vitals(self, tenant: str, user: str, start: int, end: int, bucket: str) -> list[Vitals]:
         """Return the buckets, of UTC, that start in start <= t < end and hold a reading; whole, whatever the range."""
         width = dict(LADDER)[bucket]

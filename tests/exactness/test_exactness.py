@@ -27,11 +27,12 @@ from tests.exactness.histories import (
     Write,
     today,
 )
-from tests.exactness.model import DAY, HOUR, MINUTE, Model, auto_bucket
+from tests.exactness.model import DAY, FIXED, HOUR, MINUTE, Model, auto_bucket
 
 QUESTIONS = int(os.environ.get("EXACTNESS_QUESTIONS", "480"))
 FIRST = int(os.environ.get("EXACTNESS_SEED", "0"))
 EACH = 80
+MOST_FILLED = 3000
 
 
 def play(db: psycopg.Connection[Any], model: Model, step: Step) -> str | None:
@@ -90,7 +91,10 @@ def answers(db: psycopg.Connection[Any], model: Model, ask: Ask) -> tuple[Any, A
         return door.minutes(db, *question, ask.device), model.minutes(*question, ask.device)
     used = auto_bucket(ask.start, ask.end, ask.max_points) if ask.bucket == "auto" else ask.bucket
     points = model.series(*question, used, ask.tz, ask.device)
-    answer = door.series(db, *question, ask.bucket, ask.tz, ask.max_points, ask.device)
+    fill = bool(points) and used != "raw" and ask.end - ask.start <= MOST_FILLED * FIXED.get(used, DAY)
+    if fill:
+        points = model.filled(points, ask.start, ask.end, used, ask.tz)
+    answer = door.series(db, *question, ask.bucket, ask.tz, ask.max_points, ask.device, fill)
     return answer, (points, {used} if points else set())
 
 
