@@ -149,6 +149,12 @@ class EventMetrics(TypedDict):
     metrics: list[EventCount]
 
 
+class EventMetricsAfter(EventMetrics):
+    """Events counted by bucket, source and type, after a cursor; next_cursor is null at the end."""
+
+    next_cursor: str | None
+
+
 class Receipt(TypedDict):
     """What became of the readings of a request; the first 100 errors."""
 

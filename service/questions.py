@@ -18,6 +18,7 @@ from pydantic import (
 )
 from starlette.requests import Request
 
+from service.cursors import Cursor
 from service.fields import Name, Timestamp, between, digits
 from service.problems import Fault, Invalid, fault
 from service.times import format_timestamp
@@ -143,7 +144,18 @@ class EventsAfter(HalfOpenRange):
     source: Source = None
     event_type: EventType = None
     limit: Annotated[int, between("limit"), Field(description="At most so many events.")] = 100
-    cursor: Annotated[str | None, Field(max_length=2000, description="next_cursor of the answer before.")] = None
+    cursor: Cursor = None
+
+
+class EventCountsAfter(HalfOpenRange):
+    """`GET /v1/events/metrics`: events counted by bucket, those that come after a cursor."""
+
+    tenant_id: TenantId
+    bucket_size: BucketSize = "minute"
+    source: Source = None
+    event_type: EventType = None
+    limit: Annotated[int, between("limit"), Field(description="At most so many counts.")] = 1000
+    cursor: Cursor = None
 
 
 def ask(request: Request, kind: type[Question]) -> Question:

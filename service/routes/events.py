@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -13,13 +10,12 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.bodies import read_json
+from service.cursors import no_cursor, read_cursor, write_cursor
 from service.database import fetch_all, fetch_one
 from service.events import EVENT, Event, write_events
-from service.fields import without_nul
 from service.items import items_of, judge, require_all, require_list, require_one
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Operation
-from service.problems import Fault, Invalid
-from service.questions import EventCounts, EventsAfter, EventsPage, ask
+from service.questions import EventCounts, EventCountsAfter, EventsAfter, EventsPage, ask
 from service.state import state_of
 from service.times import format_timestamp, parse_timestamp
 
@@ -89,7 +85,7 @@ async def after(request: Request) -> Response:
     """Answer with the events after a cursor."""
     question = ask(request, EventsAfter)
     start, end = question.range
-    after_ts, after_event_id = read_cursor(question.cursor)
+    after_ts, after_event_id = after_moment(question.cursor, 2)
     rows = await fetch_all(
         state_of(request).pool,
         "events_after",
@@ -106,9 +102,22 @@ async def after(request: Request) -> Response:
     return json_response(
         {
             "events": [event_document(row) for row in shown],
-            "next_cursor": write_cursor(shown[-1]) if len(rows) > len(shown) else None,
+            "next_cursor": write_cursor(format_timestamp(shown[-1]["ts"]), shown[-1]["event_id"])
+            if len(rows) > len(shown)
+            else None,
         }
     )
+
+
+def after_moment(cursor: str | None, count: int) -> list[Any]:
+    """Read a cursor of a moment and then texts; as many times None without one."""
+    if cursor is None:
+        return [None] * count
+    moment, *texts = read_cursor(cursor, count)
+    try:
+        return [parse_timestamp(moment), *texts]
+    except ValueError:
+        raise no_cursor(cursor) from None
 
 
 async def event_metrics(request: Request) -> Response:
@@ -119,27 +128,42 @@ async def event_metrics(request: Request) -> Response:
     return json_response({"tenant_id": question.tenant_id, "bucket_size": question.bucket_size, "metrics": counts})
 
 
+async def event_metrics_after(request: Request) -> Response:
+    """Answer with the counts after a cursor."""
+    question = ask(request, EventCountsAfter)
+    start, end = question.range
+    after_bucket, after_source, after_event_type = after_moment(question.cursor, 3)
+    rows = await fetch_all(
+        state_of(request).pool,
+        "event_counts_after",
+        tenant_id=question.tenant_id,
+        bucket_size=question.bucket_size,
+        source=question.source,
+        event_type=question.event_type,
+        start=start,
+        end=end,
+        after_bucket=after_bucket,
+        after_source=after_source,
+        after_event_type=after_event_type,
+        limit=question.limit + 1,
+    )
+    counts = [{**row, "bucket": format_timestamp(row["bucket"])} for row in rows[: question.limit]]
+    return json_response(
+        {
+            "tenant_id": question.tenant_id,
+            "bucket_size": question.bucket_size,
+            "metrics": counts,
+            "next_cursor": write_cursor(*(counts[-1][name] for name in ("bucket", "source", "event_type")))
+            if len(rows) > len(counts)
+            else None,
+        }
+    )
+
+
 def event_document(row: dict[str, Any]) -> dict[str, Any]:
     """Write a row of api.events as it was sent."""
     document = {name: row[name] for name in ("event_id", "tenant_id", "source", "event_type")}
     return {**document, "timestamp": format_timestamp(row["ts"]), "payload": row["payload"]}
-
-
-def write_cursor(row: dict[str, Any]) -> str:
-    """Write where a page ended, opaquely."""
-    return base64.urlsafe_b64encode(f"{format_timestamp(row['ts'])} {row['event_id']}".encode()).decode()
-
-
-def read_cursor(cursor: str | None) -> tuple[datetime | None, str | None]:
-    """Read where the page before ended; Invalid where that is no cursor."""
-    if cursor is None:
-        return None, None
-    try:
-        ts, _, event_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().partition(" ")
-        return parse_timestamp(ts), without_nul(event_id)
-    except (ValueError, binascii.Error):
-        fault = Fault(at="cursor", problem="is not the next_cursor of an earlier answer", value=cursor[:100])
-        raise Invalid("The request is invalid.", [fault]) from None
 
 
 EVENT_EXAMPLE = {
@@ -188,6 +212,27 @@ OPERATIONS = [
             )
         },
         questions=[EventsAfter],
+    ),
+    Operation(
+        "GET",
+        "/v1/events/metrics",
+        event_metrics_after,
+        "Events",
+        "Events of a range, counted",
+        {
+            200: Answer(
+                "Counts by bucket, source and type, in that order, and the cursor of what follows.",
+                answers.EventMetricsAfter,
+                {
+                    "tenant_id": "tenant_1",
+                    "bucket_size": "minute",
+                    "metrics": [{"bucket": "2025-01-15T10:00:00Z", "source": "web", "event_type": "click", "count": 3}],
+                    "next_cursor": None,
+                },
+            )
+        },
+        description="start <= t < end: of a bucket that the range cuts, only what lies in the range is counted.",
+        questions=[EventCountsAfter],
     ),
     Operation(
         "POST",

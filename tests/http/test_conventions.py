@@ -45,6 +45,7 @@ READS = [
     ("/events", {"tenant_id": "tenant_1"}, ("start", "end")),
     ("/v1/users/303/summary", {}, ("start", "end")),
     ("/v1/events", {"tenant_id": "tenant_1"}, ("start", "end")),
+    ("/v1/events/metrics", {"tenant_id": "tenant_1"}, ("start", "end")),
 ]
 READ_PATHS = [path for path, _, _ in READS]
 BOMB = 256 * 2**20
@@ -172,6 +173,7 @@ def test_no_such_path_is_a_problem(visitor: httpx.Client, path: str) -> None:
         ("POST", "/v1/users/ada/summary"),
         ("PATCH", "/v1/readings"),
         ("DELETE", "/v1/events"),
+        ("POST", "/v1/events/metrics"),
     ],
 )
 def test_another_method_is_a_problem_that_names_the_right_ones(visitor: httpx.Client, method: str, path: str) -> None:

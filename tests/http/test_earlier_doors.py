@@ -27,6 +27,7 @@ DOCUMENTED = {
     "/v1/users/{user_id}/summary": {"get"},
     "/v1/users/{user_id}/latest": {"get"},
     "/v1/events": {"get", "post"},
+    "/v1/events/metrics": {"get"},
 }
 
 

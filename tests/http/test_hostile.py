@@ -297,6 +297,16 @@ QUERIES = {
         "limit": "10",
         "cursor": "x",
     },
+    "/v1/events/metrics": {
+        "tenant_id": "tenant_1",
+        "bucket_size": "hour",
+        "source": "web",
+        "event_type": "click",
+        "start": moment("00:00:00"),
+        "end": moment("23:59:59"),
+        "limit": "10",
+        "cursor": "x",
+    },
 }
 ODD_ARGUMENTS = [
     "",

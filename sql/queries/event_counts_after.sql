@@ -1,0 +1,12 @@
+-- Events counted by bucket, source and type in a half-open range, those that come after the cursor.
+SELECT bucket, source, event_type, count
+  FROM api.event_counts(
+    %(tenant_id)s, %(bucket_size)s, %(source)s::text, %(event_type)s::text,
+    -- Whole buckets are counted again, so the cursor's own bucket is asked for from its beginning.
+    greatest(%(start)s::timestamptz, %(after_bucket)s::timestamptz), %(end)s::timestamptz
+  )
+ WHERE %(after_bucket)s::timestamptz IS NULL
+    OR (bucket, source COLLATE "C", event_type COLLATE "C")
+       > (%(after_bucket)s::timestamptz, %(after_source)s::text COLLATE "C", %(after_event_type)s::text COLLATE "C")
+ ORDER BY bucket, source COLLATE "C", event_type COLLATE "C"
+ LIMIT %(limit)s
