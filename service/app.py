@@ -11,11 +11,12 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.measurements import Measured
 from service.openapi import openapi_document
 from service.operations import Operation, to_routes
 from service.paths import CompressOnRequest, PlainPaths, SameOrigin
 from service.problems import Problem, on_problem, problem_response
-from service.routes import devices, events, metrics, readings, system, users
+from service.routes import devices, events, metrics, prometheus, readings, system, users
 from service.routes.live import live_routes
 from service.routes.pages import openapi_route, page_routes
 from service.settings import Settings
@@ -30,6 +31,7 @@ OPERATIONS: list[Operation] = [
     *events.OPERATIONS,
     *metrics.OPERATIONS,
     *system.OPERATIONS,
+    *prometheus.OPERATIONS,
 ]
 
 
@@ -38,7 +40,12 @@ def make_app(settings: Settings) -> Starlette:
     routes = to_routes(OPERATIONS)
     app = Starlette(
         routes=[*routes, *live_routes(), openapi_route(openapi_document(OPERATIONS)), *page_routes()],
-        middleware=[Middleware(PlainPaths), Middleware(SameOrigin), Middleware(CompressOnRequest, minimum_size=1000)],
+        middleware=[
+            Middleware(PlainPaths),
+            Middleware(Measured),
+            Middleware(SameOrigin),
+            Middleware(CompressOnRequest, minimum_size=1000),
+        ],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_surprise},
         lifespan=lifespan(settings),
     )

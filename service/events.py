@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from service.database import Pool, fetch_one
 from service.fields import Name, WrittenTimestamp, without_nul
+from service.measurements import count_items
 
 LONGEST_PAYLOAD = 256 * 1024
 ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -62,4 +63,5 @@ async def write_events(pool: Pool, events: Sequence[Event]) -> list[bool]:
         payloads=[json.dumps(event["payload"], ensure_ascii=False) for event in events],
     )
     created: list[bool] = row["created"]
+    count_items("events", created=sum(created), duplicate=len(created) - sum(created))
     return created

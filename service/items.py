@@ -6,10 +6,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from service.events import EVENT
 from service.fields import Bounds
+from service.measurements import count_items
 from service.problems import Fault, Invalid, fault
+from service.readings import HEART_RATE_READING, INGEST_ITEM, READING
 
 MOST_FAULTS = 100
+KINDS = {EVENT: "events", READING: "readings", INGEST_ITEM: "readings", HEART_RATE_READING: "readings"}
 
 
 class Judged:
@@ -51,6 +55,8 @@ def judge(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: 
         else:
             judged.places.append(index)
             judged.items.append(item)
+    if judged.rejected:
+        count_items(KINDS[adapter], rejected=judged.rejected)
     return judged
 
 
@@ -67,6 +73,8 @@ def require_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
     try:
         return adapter.validate_python(value, context=bounds)
     except ValidationError as error:
+        if adapter in KINDS:
+            count_items(KINDS[adapter], rejected=1)
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
 
 

@@ -11,19 +11,21 @@ from starlette.requests import HTTPConnection
 
 from service.accepted import AcceptedTimes
 from service.database import Pool, make_pool
+from service.figures import Figures, asking_figures
 from service.live import Hub, running_hub
 from service.settings import Settings
 from service.writer import Writer, running_writer
 
 
 class State(NamedTuple):
-    """The settings, the pool, the writer, the live hub, and which timestamps are accepted."""
+    """The settings, the pool, the writer, the live hub, which timestamps are accepted, and the database's figures."""
 
     settings: Settings
     pool: Pool
     writer: Writer
     hub: Hub
     accepted: AcceptedTimes
+    figures: Figures
 
 
 def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
@@ -36,8 +38,9 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             pool,
             running_hub(settings.database_url, pool) as hub,
             running_writer(pool, settings.writers, settings.max_queued_readings) as writer,
+            asking_figures(pool) as figures,
         ):
-            yield {"state": State(settings, pool, writer, hub, AcceptedTimes(pool))}
+            yield {"state": State(settings, pool, writer, hub, AcceptedTimes(pool), figures)}
 
     return live
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from service.database import Connection, Pool, statement, with_connection
 from service.fold import Write, fold
+from service.measurements import count_items
 from service.problems import Overloaded, Problem
 from service.readings import Row
 
@@ -74,6 +75,7 @@ class Writer:
                 if not submission.outcomes.done():
                     submission.outcomes.set_exception(problem)
             return
+        count_items("readings", **Counter(outcomes))
         start = 0
         for submission in group:
             end = start + len(submission.rows)

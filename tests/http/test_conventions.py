@@ -170,6 +170,7 @@ def test_no_such_path_is_a_problem(visitor: httpx.Client, path: str) -> None:
         ("PUT", "/events"),
         ("GET", "/events/bulk"),
         ("POST", "/health"),
+        ("POST", "/prometheus"),
         ("POST", "/v1/users/ada/summary"),
         ("PATCH", "/v1/readings"),
         ("DELETE", "/v1/events"),

@@ -1,0 +1,139 @@
+"""`GET /prometheus`: the service's own metrics for a scraper."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from psycopg.rows import DictRow
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import __version__
+from service.exposition import MEDIA_TYPE, family, histogram, single
+from service.measurements import BOUNDS, ITEMS, REQUESTS, Timing
+from service.operations import Answer, Operation
+from service.state import State, state_of
+
+
+async def prometheus(request: Request) -> Response:
+    """Answer with all metrics; with what the process knows alone while the database is away."""
+    state = state_of(request)
+    figures = await state.figures.now()
+    text = "".join([*of_requests(), *of_items(), *of_process(state), *of_database(figures)])
+    return Response(text, headers={"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"})
+
+
+def template(route: str) -> str:
+    """Write a route as the OpenAPI document does."""
+    return route.replace(":name}", "}")
+
+
+def of_requests() -> Iterator[str]:
+    """Tell of requests, by method, route and status, and how long they took."""
+    yield family(
+        "hyperpulse_http_requests_total",
+        "counter",
+        "Requests answered; the route is a template, empty where there is none.",
+        [
+            ({"method": asked.method, "route": template(asked.route), "status": asked.status}, sum(timing.counts))
+            for asked, timing in REQUESTS.items()
+        ],
+    )
+    merged: defaultdict[tuple[str, str], Timing] = defaultdict(Timing)
+    for asked, timing in REQUESTS.items():
+        series = merged[asked.method, template(asked.route)]
+        series.counts = [one + other for one, other in zip(series.counts, timing.counts, strict=True)]
+        series.seconds += timing.seconds
+    yield histogram(
+        "hyperpulse_http_request_seconds",
+        "Time from a request's head to the beginning of its answer.",
+        BOUNDS,
+        [({"method": key[0], "route": key[1]}, timing.counts, timing.seconds) for key, timing in merged.items()],
+    )
+
+
+def of_items() -> Iterator[str]:
+    """Tell what became of readings and events."""
+    outcomes = {
+        "readings": ("inserted", "updated", "unchanged", "rejected"),
+        "events": ("created", "duplicate", "rejected"),
+    }
+    for kind, names in outcomes.items():
+        yield family(
+            f"hyperpulse_{kind}_total",
+            "counter",
+            f"{kind.capitalize()} received, by what became of them.",
+            [({"outcome": outcome}, ITEMS[kind, outcome]) for outcome in names],
+        )
+
+
+def of_process(state: State) -> Iterator[str]:
+    """Tell of the process: what waits in it, who listens, and its connections to the database."""
+    yield family("hyperpulse_build_info", "gauge", "The release that answers.", [({"version": __version__}, 1)])
+    yield single("hyperpulse_writer_queued_readings", "gauge", "Readings that wait to be stored.", state.writer.queued)
+    yield single("hyperpulse_live_clients", "gauge", "Clients that listen.", len(state.hub.subscribers))
+    stats = Counter(state.pool.get_stats())
+    yield family(
+        "hyperpulse_pool_connections",
+        "gauge",
+        "Connections to the database, of the pool.",
+        [
+            ({"state": "idle"}, stats["pool_available"]),
+            ({"state": "used"}, stats["pool_size"] - stats["pool_available"]),
+        ],
+    )
+    yield single("hyperpulse_pool_connections_max", "gauge", "The most connections of the pool.", stats["pool_max"])
+    yield single("hyperpulse_pool_waiting", "gauge", "Requests that wait for a connection.", stats["requests_waiting"])
+    yield single(
+        "hyperpulse_pool_wait_seconds_total",
+        "counter",
+        "Time that requests waited for a connection.",
+        stats["requests_wait_ms"] / 1000,
+    )
+    yield single(
+        "hyperpulse_pool_errors_total",
+        "counter",
+        "Requests that got no connection in time.",
+        stats["requests_errors"],
+    )
+
+
+def of_database(figures: DictRow | None) -> Iterator[str]:
+    """Tell how far the rollups are, what the last check of them found, and how the jobs fare."""
+    up = "Whether the database answered this scrape within 2 seconds; without it what follows is left out."
+    yield single("hyperpulse_database_up", "gauge", up, int(figures is not None))
+    if figures is None:
+        return
+    for name, meaning, column in (
+        ("rollup_lag_seconds", "How far the horizon of the rollups is behind now.", "lag"),
+        ("stale_days", "Days of users that are read raw until they are refreshed.", "stale_days"),
+        ("stale_event_days", "Days of tenants whose events are counted raw until then.", "stale_event_days"),
+        ("last_refresh_timestamp_seconds", "When a refresh last succeeded.", "last_refresh"),
+        ("verification_timestamp_seconds", "When rollups were last compared with readings.", "checked_at"),
+        ("verification_buckets", "Buckets compared then, of 10 users drawn, 30 days.", "checked_buckets"),
+        ("verification_drift", "Buckets that differed then, which must be none.", "drift"),
+    ):
+        yield single(f"hyperpulse_{name}", "gauge", meaning, figures[column])
+    for name, meaning in (("runs", "Runs of a job."), ("failures", "Runs of a job that failed.")):
+        yield family(
+            f"hyperpulse_job_{name}_total",
+            "counter",
+            meaning,
+            [({"job": job["job"]}, job[name]) for job in figures["jobs"]],
+        )
+
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/prometheus",
+        prometheus,
+        "System",
+        "The service's own metrics",
+        {200: Answer("Counters, gauges and a histogram, of this process and of the database.", media_type=MEDIA_TYPE)},
+        description="In the Prometheus text format. While the database is away, hyperpulse_database_up is 0 and what "
+        "it would say is left out.",
+        refuses=(),
+    ),
+]
