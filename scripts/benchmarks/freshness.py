@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
@@ -22,12 +25,19 @@ QUARTER = timedelta(minutes=15)
 BATCH = 1000
 
 
+class Cost(NamedTuple):
+    """Seconds that passed, and those that the database's process computed; None where that cannot be seen."""
+
+    passed: float
+    computed: float | None
+
+
 class Live(NamedTuple):
-    """A day as it happens; seconds in the database, one connection."""
+    """A day as it happens, on one connection."""
 
     readings: int
-    ingest: float
-    refresh: float
+    ingest: Cost
+    refresh: Cost
     """Of a refresh every quarter of an hour."""
     idle_refresh: float
     """Of one refresh that finds nothing to do; the job runs one a minute."""
@@ -53,19 +63,42 @@ def live_day(connection: Connection, users: int, every: int) -> Live:
     moment = end - DAY
     connection.execute("UPDATE core.horizon SET announced = %s, materialized = %s", (moment, moment))
     people = names("live", users)
-    readings, ingest, refresh = 0, 0.0, 0.0
+    readings, ingest, refresh = 0, [], []
     while moment < end:
         batches = list(readings_of(people, moment, moment + QUARTER, every))
-        began = time.perf_counter()
-        write(connection, batches)
-        ingest += time.perf_counter() - began
+        ingest.append(cost(connection, partial(write, connection, batches)))
         readings += sum(len(batch["user_ids"]) for batch in batches)
         moment += QUARTER
         set_lag_to(connection, moment)
-        refresh += timed_refresh(connection)
+        refresh.append(cost(connection, partial(timed_refresh, connection)))
     set_lag(connection, "1 hour")
     connection.execute("CALL api.refresh()")
-    return Live(readings, ingest, refresh, min(timed_refresh(connection) for _ in range(5)))
+    return Live(readings, total(ingest), total(refresh), min(timed_refresh(connection) for _ in range(5)))
+
+
+def cost(connection: Connection, work: Callable[[], object]) -> Cost:
+    """Do something on a connection; return what it took."""
+    computed, began = computed_seconds(connection), time.perf_counter()
+    work()
+    passed, after = time.perf_counter() - began, computed_seconds(connection)
+    return Cost(passed, None if computed is None or after is None else after - computed)
+
+
+def computed_seconds(connection: Connection) -> float | None:
+    """Return the CPU seconds of a connection's process, where it is one of this machine (Linux)."""
+    process = Path(f"/proc/{connection.info.backend_pid}")
+    try:
+        name, _, rest = process.joinpath("stat").read_text().rpartition(")")
+    except OSError:
+        return None
+    user, system = rest.split()[11:13]  # proc(5): fields 14 and 15, of which the first two are in name
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") if name.endswith("(postgres") else None
+
+
+def total(costs: list[Cost]) -> Cost:
+    """Add costs up."""
+    computed = [cost.computed for cost in costs if cost.computed is not None]
+    return Cost(sum(cost.passed for cost in costs), sum(computed) if computed else None)
 
 
 def write(connection: Connection, batches: list[dict[str, list[object]]]) -> None:

@@ -84,10 +84,15 @@ def costs(results: Results) -> Iterator[str]:
     """Say what loading, freshness and a late upload cost."""
     if live := results.live:
         yield (
-            f"A day as it happens, {live.readings:,} readings: ingest {live.ingest:.1f} s, "
-            f"96 refreshes {live.refresh:.1f} s, {live.refresh / live.ingest:.0%} of it; "
+            f"A day as it happens, {live.readings:,} readings: ingest {live.ingest.passed:.1f} s, "
+            f"96 refreshes {live.refresh.passed:.1f} s, {live.refresh.passed / live.ingest.passed:.0%} of it; "
             f"a refresh with nothing to do {live.idle_refresh * 1000:.0f} ms."
         )
+        if live.ingest.computed and live.refresh.computed:
+            yield (
+                f"CPU of the database's process: ingest {live.ingest.computed:.1f} s, refreshes "
+                f"{live.refresh.computed:.1f} s, {live.refresh.computed / live.ingest.computed:.0%} of it."
+            )
     if loaded := results.loaded:
         yield (
             f"At once, {loaded.readings:,} readings: INSERT {loaded.ingest:.0f} s, backfill {loaded.backfill:.0f} s "
