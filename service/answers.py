@@ -244,6 +244,26 @@ class DeviceDocument(TypedDict):
     priority: int
 
 
+class RollupsErased(TypedDict):
+    """Rows erased from each rollup."""
+
+    device_1m: int
+    user_1m: int
+    user_15m: int
+    user_1h: int
+    user_1d: int
+
+
+class ErasureReceipt(TypedDict):
+    """Rows erased in each place; names is 1 where the user was known."""
+
+    user_id: str
+    readings: int
+    stale_days: int
+    names: int
+    rollups: RollupsErased
+
+
 class LatestValue(TypedDict):
     """A metric's latest value, when it was measured and by which device."""
 

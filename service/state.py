@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
@@ -18,7 +19,7 @@ from service.writer import Writer, running_writer
 
 
 class State(NamedTuple):
-    """The settings, the pool, the writer, the live hub, which timestamps are accepted, and the database's figures."""
+    """The settings, and what is shared by requests; `erasing` is held while a user is erased."""
 
     settings: Settings
     pool: Pool
@@ -26,6 +27,7 @@ class State(NamedTuple):
     hub: Hub
     accepted: AcceptedTimes
     figures: Figures
+    erasing: asyncio.Lock
 
 
 def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
@@ -40,7 +42,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             running_writer(pool, settings.writers, settings.max_queued_readings) as writer,
             asking_figures(pool) as figures,
         ):
-            yield {"state": State(settings, pool, writer, hub, AcceptedTimes(pool), figures)}
+            yield {"state": State(settings, pool, writer, hub, AcceptedTimes(pool), figures, asyncio.Lock())}
 
     return live
 

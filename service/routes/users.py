@@ -1,4 +1,4 @@
-"""What is known of a user: summaries of a range, minutes of heart rate, the latest values."""
+"""What is known of a user: summaries, minutes of heart rate, the latest values; and forgetting all of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.database import fetch_all, fetch_one
+from service.erasure import erase_user
 from service.live import latest_document
 from service.operations import Answer, Operation
 from service.problems import Invalid, Problem
@@ -163,6 +164,18 @@ async def latest(request: Request) -> Response:
     return json_response({"user_id": user_id, **latest_document(rows)})
 
 
+async def erase(request: Request) -> Response:
+    """Erase a user everywhere and answer with a receipt, once it is committed."""
+    state = state_of(request)
+    user_id = request.path_params["user_id"]
+    # One at a time, as in the database: those that wait need no connection.
+    async with state.erasing:
+        rows = await erase_user(state.pool, DEFAULT_TENANT, user_id)
+    erased = {row["place"]: row["erased"] for row in rows}
+    receipt = {name: erased.pop(name) for name in ("readings", "stale_days", "names")}
+    return json_response({"user_id": user_id, **receipt, "rollups": erased})
+
+
 HEART_RATE_OPERATION = Operation(
     "GET",
     "/metrics/heart-rate",
@@ -263,6 +276,30 @@ OPERATIONS = [
             )
         },
         refuses=(404, 503),
+    ),
+    Operation(
+        "DELETE",
+        "/v1/users/{user_id:name}",
+        erase,
+        "Users",
+        "Erase a user everywhere",
+        {
+            200: Answer(
+                "A receipt: how many rows were erased in each place; zeros where nobody of that name is known.",
+                answers.ErasureReceipt,
+                {
+                    "user_id": "user_123",
+                    "readings": 1440,
+                    "stale_days": 1,
+                    "names": 1,
+                    "rollups": {"device_1m": 1440, "user_1m": 1440, "user_15m": 96, "user_1h": 24, "user_1d": 1},
+                },
+            )
+        },
+        description="Readings, compressed ones too, every rollup of them, and the name, in one transaction; it waits "
+        "for a refresh that is under way. Devices and events stay. Erasing again erases nothing. What is written for "
+        "that user afterwards starts anew.",
+        refuses=(403, 404, 503),
     ),
     HEART_RATE_OPERATION,
 ]

@@ -21,6 +21,10 @@ BEGIN
      WHERE user_key = keys.f1 AND device_key = keys.f2 AND ts = OLD.ts;
   END IF;
   IF TG_OP <> 'INSERT' THEN
+    -- Gone since the statement began: then there is nothing to change, and nothing may come back.
+    IF NOT FOUND THEN
+      RETURN NULL;
+    END IF;
     PERFORM api.mark_stale(ARRAY[keys.f1], ARRAY[OLD.ts]);
     PERFORM api.announce(ARRAY[keys.f1], ARRAY[OLD.ts]);
   END IF;

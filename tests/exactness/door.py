@@ -42,6 +42,7 @@ VITALS = """
      WHERE tenant_id = %s AND user_id = %s AND bucket >= %s AND bucket < %s
      ORDER BY bucket
 """
+LEVELS = ["device_1m", "user_1m", "user_15m", "user_1h", "user_1d"]
 DELETE = "DELETE FROM api.readings WHERE tenant_id = %s AND user_id = %s AND ts >= %s AND ts < %s"
 
 
@@ -78,6 +79,19 @@ def delete(db: psycopg.Connection[Any], tenant: str, user: str, start: int, end:
     """Delete a user's readings of a range, of everyone or of one device."""
     query = f"{DELETE} AND device_id = coalesce(%s, device_id)"
     db.execute(query, [tenant, user, moment(start), moment(end), device])
+
+
+def erase(db: psycopg.Connection[Any], tenant: str, user: str) -> int:
+    """Erase a user; return how many readings went."""
+    rows = db.execute("SELECT * FROM api.erase_user(%s, %s)", [tenant, user]).fetchall()
+    return int(dict(rows)["readings"])
+
+
+def keyless(db: psycopg.Connection[Any]) -> list[str]:
+    """Name the tables that know a key of nobody; views would not show it."""
+    places = ["core.reading", "core.stale_day", *(f"rollup.{level}" for level in LEVELS)]
+    query = "SELECT count(*) FROM {} WHERE user_key NOT IN (SELECT u.user_key FROM core.app_user AS u)"
+    return [place for place in places if db.execute(query.format(place).encode()).fetchone() != (0,)]
 
 
 def happen(db: psycopg.Connection[Any], events: Sequence[Happening]) -> list[bool]:

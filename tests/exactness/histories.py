@@ -36,8 +36,8 @@ ERAS: list[tuple[date | None, str]] = [
 ]
 DEVICES = ["device_a", "device_b", "watch", "phone"]
 USERS = [("default", "ada"), ("default", "bob"), ("other", "ada")]
-KINDS = ["write", "happen", "update", "delete", "prioritize", "refresh", "upkeep", "clock", "ask"]
-WEIGHTS = [8, 3, 1, 2, 2, 6, 0.5, 3, 5]
+KINDS = ["write", "happen", "update", "delete", "erase", "prioritize", "refresh", "upkeep", "clock", "ask"]
+WEIGHTS = [8, 3, 1, 2, 0.7, 2, 6, 0.5, 3, 5]
 BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1d", "1d", "1w", "1mo"]
 
 
@@ -56,6 +56,14 @@ class Delete:
     start: int
     end: int
     device: str | None
+
+
+@dataclass(frozen=True)
+class Erase:
+    """A user goes, and all that is known of them."""
+
+    tenant: str
+    user: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ class Ask:
     max_points: int
 
 
-Step = Write | Happen | Update | Delete | Prioritize | Refresh | Upkeep | Clock | Ask
+Step = Write | Happen | Update | Delete | Erase | Prioritize | Refresh | Upkeep | Clock | Ask
 
 
 @dataclass
@@ -266,6 +274,8 @@ class Storyteller:
                 yield self.write()
             elif kind == "delete":
                 yield self.delete()
+            elif kind == "erase":
+                yield Erase(*r.choice(USERS))
             elif kind == "prioritize":
                 yield self.prioritize()
             elif kind == "refresh":

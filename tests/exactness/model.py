@@ -193,6 +193,10 @@ class Model:
         for key in [(name, ts) for name, ts in stored if start <= ts < end and device in (None, name)]:
             del stored[key]
 
+    def erase(self, tenant: str, user: str) -> int:
+        """Forget a user; return how many readings go."""
+        return len(self.readings.pop((tenant, user), {}))
+
     def set_priority(self, tenant: str, device: str, priority: int) -> None:
         self.enrol(tenant, device).priority = priority
 

@@ -17,6 +17,7 @@ from tests.exactness.histories import (
     Ask,
     Clock,
     Delete,
+    Erase,
     Happen,
     Prioritize,
     Refresh,
@@ -52,6 +53,8 @@ def play(db: psycopg.Connection[Any], model: Model, step: Step) -> str | None:
         case Delete():
             door.delete(db, step.tenant, step.user, step.start, step.end, step.device)
             model.delete(step.tenant, step.user, step.start, step.end, step.device)
+        case Erase(tenant, user):
+            return compare((door.erase(db, tenant, user), door.keyless(db)), (model.erase(tenant, user), []))
         case Prioritize():
             door.set_priority(db, step.tenant, step.device, step.priority)
             model.set_priority(step.tenant, step.device, step.priority)

@@ -188,6 +188,66 @@ def written_during_stale_time(stage: Stage) -> list[str]:
     return found + stage.wrong()
 
 
+def erase(db: psycopg.Connection[Any]) -> int:
+    return door.erase(db, "default", "ada")
+
+
+def gone(stage: Stage) -> list[str]:
+    """Return what is still known of Ada."""
+    stage.model.erase("default", "ada")
+    return stage.wrong() + door.keyless(stage.db)
+
+
+def erased_during_a_refresh(stage: Stage) -> list[str]:
+    """Ada is erased while a refresh is about to read a stale day of hers, and the erasure waits for a writer."""
+    door.refresh(stage.db, NOON)
+    stage.write(beat("watch", NOON - DAY, 100))
+    stage.write_event("one", NOON + HOUR)
+    writer = stage.connect()
+    with writer.transaction():
+        with stage.stopped_at("event_1m"):
+            refresh = stage.act(lambda db: door.refresh(db, NOON + DAY))
+            door.write(writer, [beat("watch", NOON + 2 * DAY, 3)._replace(user="bob")])
+            erasure = stage.act(erase)
+        refresh.end()
+    erasure.end()
+    return gone(stage)
+
+
+def written_over_an_erasure(stage: Stage) -> list[str]:
+    """A reading of Ada's is stored and not committed when she is erased."""
+    stage.write(beat("watch", NOON, 100))
+    writer = stage.connect()
+    with writer.transaction():
+        door.write(writer, [beat("watch", NOON + MINUTE, 3)])
+        erasure = stage.act(erase)
+    erasure.end()
+    return gone(stage)
+
+
+def moved_over_an_erasure(stage: Stage) -> list[str]:
+    """Somebody moves a reading of Ada's by an UPDATE that began before she was erased."""
+    stage.write(beat("watch", NOON, 100))
+    owner = stage.connect()
+    with owner.transaction():
+        erase(owner)
+        move = stage.act(lambda db: db.execute("UPDATE api.readings SET ts = ts + INTERVAL '1 minute'").rowcount)
+    found = [] if move.end() == 0 else ["it moved"]
+    return found + gone(stage)
+
+
+def asked_during_an_erasure(stage: Stage) -> list[str]:
+    """Somebody asks while an erasure is not committed."""
+    stage.write(beat("watch", NOON, 100))
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.write(beat("watch", NOON - DAY, 200))
+    owner = stage.connect()
+    with owner.transaction():
+        erase(owner)
+        found = stage.wrong()
+    return found + gone(stage)
+
+
 def torn(stage: Stage, ask: Callable[[psycopg.Connection[Any]], Any], right: Callable[[], Any]) -> list[str]:
     """Somebody writes to a stale and to a fresh day at once, after a question found out which is which."""
     stage.write(beat("watch", NOON, 100))
@@ -366,6 +426,30 @@ TOGETHER: list[tuple[str, Scenario, Mutant | None]] = [
         event_during_stale_time,
         Mutant("functions/refresh_stale_events", {r" AND claimed = version(?=;|\s+FOR UPDATE)": ""}),
     ),
+    ("functions as they are", erased_during_a_refresh, None),
+    (
+        "an erasure does not wait for the refresh",
+        erased_during_a_refresh,
+        Mutant("functions/erase_user", {r"PERFORM api.hold_refresh\(\);": ""}),
+    ),
+    (
+        "an erasure leaves the minutes of devices",
+        erased_during_a_refresh,
+        Mutant("functions/erase_user", {r"\(1, 'device_1m'\), ": ""}),
+    ),
+    ("functions as they are", written_over_an_erasure, None),
+    (
+        "an erasure does not wait for writers",
+        written_over_an_erasure,
+        Mutant("functions/erase_user", {r"PERFORM pg_advisory_xact_lock[^;]*;": ""}),
+    ),
+    ("functions as they are", moved_over_an_erasure, None),
+    (
+        "an UPDATE brings back what is gone",
+        moved_over_an_erasure,
+        Mutant("functions/write_reading_row", {r"IF NOT FOUND THEN": "IF false THEN"}),
+    ),
+    ("functions as they are", asked_during_an_erasure, None),
     ("functions as they are", torn_summary, None),
     ("a summary in two snapshots", torn_summary, Mutant("functions/rows", {STABLE: "LANGUAGE plpgsql VOLATILE"})),
     ("functions as they are", torn_series, None),
@@ -470,6 +554,57 @@ def test_a_refresh_that_is_killed_is_picked_up_again(stage: Stage, level: str, l
     assert (door.horizon(stage.db), door.stale_days(stage.db)) == (NOON + 2 * DAY, 0), "another refresh did not go on"
     assert stage.wrong() == []
     assert door.sources(stage.db, *RANGE[:2], NOON - 12 * HOUR, NOON + 12 * HOUR) == {"1d"}
+
+
+@pytest.mark.native
+def test_a_question_that_meets_an_erasure(stage: Stage) -> None:
+    """Ada is erased, compressed readings and all, after a question has found out where to look."""
+    stage.write(beat("watch", NOON, 100))
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.write(beat("watch", NOON - DAY, 200))
+    stage.db.execute("SELECT compress_chunk(c) FROM show_chunks('core.reading') AS c")
+    before = stage.model.summary(*RANGE)
+    with stage.stopped_at("user_1d", "ACCESS EXCLUSIVE"):
+        question = stage.act(lambda db: door.summary(db, *RANGE))
+        erasure = stage.act(erase)
+    assert erasure.end() == 2
+    assert question.end() == before
+    assert gone(stage) == []
+
+
+@pytest.mark.native
+def test_a_refresh_that_failed_holds_no_erasure_up(stage: Stage) -> None:
+    """Its session keeps the lock until it ends, idle."""
+    stage.write(beat("watch", NOON, 100))
+    assert stage.connect().execute("SELECT api.try_lock('refresh')").fetchone() == (1,)
+    assert stage.act(erase).end() == 1
+    assert gone(stage) == []
+
+
+@pytest.mark.native
+def test_two_erasures_at_once_are_one(stage: Stage) -> None:
+    stage.write(beat("watch", NOON, 100))
+    owner = stage.connect()
+    with owner.transaction():
+        assert erase(owner) == 1
+        other = stage.act(erase)
+        third = stage.act(lambda db: door.erase(db, "default", "nobody"))
+        assert third.end() == 0, "who is unknown waits for nobody"
+    assert other.end() == 0
+    assert gone(stage) == []
+
+
+@pytest.mark.native
+def test_no_refresh_begins_during_an_erasure(stage: Stage) -> None:
+    stage.write(beat("watch", NOON, 100))
+    owner = stage.connect()
+    with owner.transaction():
+        erase(owner)
+        stage.act(lambda db: door.refresh(db, NOON + DAY)).end()
+        assert door.horizon(stage.db) == BEFORE
+    door.refresh(stage.db, NOON + DAY)
+    assert door.horizon(stage.db) == NOON + DAY
+    assert gone(stage) == []
 
 
 @pytest.mark.native

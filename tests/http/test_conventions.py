@@ -173,6 +173,7 @@ def test_no_such_path_is_a_problem(visitor: httpx.Client, path: str) -> None:
         ("POST", "/prometheus"),
         ("POST", "/v1/users/ada/summary"),
         ("PATCH", "/v1/readings"),
+        ("POST", "/v1/users/ada"),
         ("DELETE", "/v1/events"),
         ("POST", "/v1/events/metrics"),
     ],

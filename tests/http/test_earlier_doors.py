@@ -25,6 +25,7 @@ DOCUMENTED = {
     "/ready": {"get"},
     "/prometheus": {"get"},
     "/v1/readings": {"post"},
+    "/v1/users/{user_id}": {"delete"},
     "/v1/users/{user_id}/summary": {"get"},
     "/v1/users/{user_id}/latest": {"get"},
     "/v1/events": {"get", "post"},

@@ -583,6 +583,13 @@ def test_an_odd_user_in_the_path_is_met_calmly(visitor: httpx.Client, answer: st
         stays_calm(visitor.get(f"/v1/users/{odd}/{answer}", timeout=PATIENCE))
 
 
+def test_an_odd_user_to_erase_is_met_calmly(client: httpx.Client) -> None:
+    client.post("/v1/readings", json=reading())
+    for odd in [*ODD_ARGUMENTS, in_path("\x00"), in_path("\r\nX: y"), "%2e%2e", "%2f", "%5c", ";", ":", "@", "*"]:
+        stays_calm(client.delete(f"/v1/users/{odd}", timeout=PATIENCE))
+    assert summary(client)["heart_rate"]["count"] == 1
+
+
 # Slow, lying and broken connections -------------------------------------------------------------------------
 
 

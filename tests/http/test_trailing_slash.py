@@ -46,6 +46,12 @@ def test_a_write_works(visitor: httpx.Client, path: str, body: object) -> None:
     assert 200 <= slashed.status_code < 300, (slashed.status_code, slashed.text)
 
 
+def test_an_erasure_works(client: httpx.Client) -> None:
+    client.post("/v1/readings", json=[reading(user_id="a"), reading(user_id="a/")])
+    assert client.delete("/v1/users/a%2F/").json()["readings"] == 1
+    assert client.delete("/v1/users/a/").json()["readings"] == 1
+
+
 def test_a_user_id_that_ends_in_a_slash_is_not_one_without(client: httpx.Client) -> None:
     client.post("/v1/readings", json=[reading(user_id="a", heart_rate=60), reading(user_id="a/", heart_rate=70)])
     for path, rate in (("a", 60), ("a%2F", 70)):
