@@ -84,7 +84,9 @@ def loaded(connection: Connection) -> History:
     ).fetchall()
     users = {str(name): int(key) for name, key in rows}
     span = connection.execute(
-        "SELECT min(ts), max(ts) FROM core.reading WHERE user_key = %s", (next(iter(users.values())),)
+        # From the rollup: a question of all chunks of ten years needs more locks than PostgreSQL has by default.
+        "SELECT min(first_ts), max(last_ts) FROM rollup.user_1d WHERE user_key = %s",
+        (next(iter(users.values())),),
     ).fetchone()
     assert span is not None
     return History(users, *span)

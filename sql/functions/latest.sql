@@ -5,50 +5,9 @@ CREATE FUNCTION api.latest(tenant_id text, user_id text) RETURNS TABLE (
   ts        timestamptz,
   device_id text
 )
--- STABLE: rollups and raw readings are then read in one snapshot.
-LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
-AS $$
-#variable_conflict use_column
-DECLARE
-  wanted_user CONSTANT int := api.find_user(latest.tenant_id, latest.user_id);
-  missing     text[] := ARRAY['heart_rate', 'steps', 'calories'];
-  day         timestamptz;
-  day_end     timestamptz := 'infinity';
-  oldest      timestamptz;
-BEGIN
-  -- First what no rollup knows yet, then only the days of which a rollup says that they hold a missing metric.
-  SELECT public.time_bucket(INTERVAL '24 hours', h.materialized) INTO day FROM core.horizon AS h;
-  SELECT b.oldest INTO oldest FROM api.timestamp_bounds() AS b;
-  WHILE wanted_user IS NOT NULL AND day IS NOT NULL LOOP
-    FOR metric, value, ts, device_id IN
-      SELECT DISTINCT ON (m.metric) m.metric, m.value, r.ts, d.device_id
-        FROM api.raw_readings(wanted_user, NULL, day, day_end) AS r
-       CROSS JOIN LATERAL (VALUES ('heart_rate', r.heart_rate), ('steps', r.steps), ('calories', r.calories))
-                       AS m (metric, value)
-        JOIN core.device AS d ON d.device_key = r.device
-       WHERE m.value IS NOT NULL AND m.metric = ANY (missing)
-       ORDER BY m.metric, r.ts DESC, d.priority, d.device_key
-    LOOP
-      missing := array_remove(missing, metric);
-      RETURN NEXT;
-    END LOOP;
-    EXIT WHEN missing = '{}';
-    day_end := day;
-    day := greatest(
-      (SELECT max(s.day) FROM core.stale_day AS s WHERE s.user_key = wanted_user AND s.day < day_end),
-      (SELECT v.bucket
-         FROM rollup.user_1d AS v
-        WHERE v.user_key = wanted_user AND v.bucket < day_end
-          AND ((v.heart_rate_count > 0 AND 'heart_rate' = ANY (missing))
-               OR (v.steps IS NOT NULL AND 'steps' = ANY (missing))
-               OR (v.calories IS NOT NULL AND 'calories' = ANY (missing)))
-        ORDER BY v.bucket DESC
-        LIMIT 1));
-    EXIT WHEN day < public.time_bucket(INTERVAL '24 hours', oldest);
-    day_end := day + INTERVAL '24 hours';
-  END LOOP;
-END
+LANGUAGE sql STABLE AS $$
+  SELECT v.metric, v.value, v.ts, v.device_id
+    FROM api.latest_values(ARRAY(SELECT k FROM api.find_user(tenant_id, user_id) AS k WHERE k IS NOT NULL)) AS v
 $$;
 
 COMMENT ON FUNCTION api.latest IS

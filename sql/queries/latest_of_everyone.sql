@@ -1,5 +1,12 @@
 -- Each metric's latest value of a tenant's first users.
-SELECT u.user_id, l.metric, l.value, l.ts, l.device_id
-  FROM (SELECT tenant_id, user_id FROM api.users WHERE tenant_id = %(tenant_id)s
-         ORDER BY registered_at, user_id LIMIT %(limit)s) AS u
- CROSS JOIN LATERAL api.latest(u.tenant_id, u.user_id) AS l
+WITH people AS MATERIALIZED (
+  SELECT u.user_key, u.user_id
+    FROM core.app_user AS u
+    JOIN core.tenant AS t USING (tenant_key)
+   WHERE t.tenant_id = %(tenant_id)s
+   ORDER BY u.registered_at, u.user_id
+   LIMIT %(limit)s
+)
+SELECT p.user_id, v.metric, v.value, v.ts, v.device_id
+  FROM api.latest_values(ARRAY(SELECT user_key FROM people)) AS v
+  JOIN people AS p USING (user_key)

@@ -11,7 +11,19 @@ from tests.exactness import door
 from tests.exactness.model import DAY, HOUR, MINUTE, Model
 from tests.exactness.stage import NOON, beat
 
-ANSWERING = ("summary", "series", "latest", "parts", "ragged_parts", "rows", "minutes", "raw_readings")
+ANSWERING = (
+    "summary",
+    "series",
+    "parts",
+    "ragged_parts",
+    "rows",
+    "minutes",
+    "raw_readings",
+    "latest",
+    "latest_values",
+    "recent_values",
+    "older_values",
+)
 YEAR = 365 * DAY
 
 

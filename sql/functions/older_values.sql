@@ -1,0 +1,56 @@
+-- The latest values before a moment.
+CREATE FUNCTION api.older_values(user_key int, before timestamptz, metrics text[]) RETURNS TABLE (
+  metric    text,
+  value     double precision,
+  ts        timestamptz,
+  device_id text
+)
+-- STABLE: rollups and raw readings are then read in one snapshot.
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+  wanted_user CONSTANT int := user_key;
+  missing text[] := metrics;
+  day     timestamptz;
+  day_end timestamptz := before;
+  oldest  timestamptz;
+BEGIN
+  -- First what no rollup knows yet, then only the days of which a rollup says that they hold a missing metric.
+  SELECT public.time_bucket(INTERVAL '24 hours', h.materialized) INTO day FROM core.horizon AS h;
+  SELECT public.time_bucket(INTERVAL '24 hours', b.oldest) INTO oldest FROM api.timestamp_bounds() AS b;
+  WHILE missing <> '{}' LOOP
+    IF day < day_end THEN
+      FOR metric, value, ts, device_id IN
+        SELECT DISTINCT ON (m.metric) m.metric, m.value, r.ts, d.device_id
+          FROM api.raw_readings(wanted_user, NULL, day, day_end) AS r
+         CROSS JOIN LATERAL (VALUES ('heart_rate', r.heart_rate), ('steps', r.steps), ('calories', r.calories))
+                         AS m (metric, value)
+          JOIN core.device AS d ON d.device_key = r.device
+         WHERE m.value IS NOT NULL AND m.metric = ANY (missing)
+         ORDER BY m.metric, r.ts DESC, d.priority, d.device_key
+      LOOP
+        missing := array_remove(missing, metric);
+        RETURN NEXT;
+      END LOOP;
+      day_end := day;
+    END IF;
+    day := greatest(
+      (SELECT max(s.day) FROM core.stale_day AS s WHERE s.user_key = wanted_user AND s.day < day_end),
+      (SELECT v.bucket
+         FROM rollup.user_1d AS v
+        WHERE v.user_key = wanted_user AND v.bucket < day_end
+          AND ((v.heart_rate_count > 0 AND 'heart_rate' = ANY (missing))
+               OR (v.steps IS NOT NULL AND 'steps' = ANY (missing))
+               OR (v.calories IS NOT NULL AND 'calories' = ANY (missing)))
+        ORDER BY v.bucket DESC
+        LIMIT 1));
+    EXIT WHEN day IS NULL OR day < oldest;
+    day_end := day + INTERVAL '24 hours';
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION api.older_values IS
+  'Of each metric named (heart_rate, steps, calories) a user''s latest value before a moment, at which no later one may be known; at the same moment the best device. One row per metric that was ever measured.';
