@@ -8,6 +8,9 @@ LANGUAGE sql AS $$
              WHERE c.ts < (SELECT announced FROM core.horizon)
              -- One order for every writer, so that two of them cannot deadlock.
              ORDER BY 1, 2) AS t
+     -- A day that no refresh has claimed is marked already: one that claims it now waits for this transaction to end.
+     WHERE NOT EXISTS (SELECT FROM core.stale_day AS m
+                        WHERE m.user_key = t.user_key AND m.day = t.day AND m.claimed IS DISTINCT FROM m.version)
   ON CONFLICT (user_key, day) DO UPDATE SET version = excluded.version
 $$;
 

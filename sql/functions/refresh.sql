@@ -43,6 +43,9 @@ BEGIN
     FROM (SELECT user_key, day FROM core.stale_day WHERE claimed IS DISTINCT FROM version FOR UPDATE SKIP LOCKED) AS free
    WHERE s.user_key = free.user_key AND s.day = free.day;
   COMMIT;
+  -- Writers that found a day marked and not claimed have left it at that: what they wrote must be there first.
+  PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('hyperpulse horizon'));
+  COMMIT;
   FOR piece IN SELECT p.range_start, p.range_end FROM api.stale_ranges() AS p LOOP
     RAISE LOG 'hyperpulse: refreshing stale days from % to %', piece.range_start, piece.range_end;
     CALL api.refresh_levels(piece.range_start, least(piece.range_end, new_horizon), true);

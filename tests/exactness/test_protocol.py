@@ -248,6 +248,23 @@ def asked_during_an_erasure(stage: Stage) -> list[str]:
     return found + gone(stage)
 
 
+def written_to_a_marked_day(stage: Stage) -> list[str]:
+    """Somebody wrote to a day that was marked already, and has not committed when a refresh claims it."""
+    door.refresh(stage.db, NOON + DAY)
+    stage.write(beat("watch", NOON, 100), beat("watch", NOON + DAY + HOUR, 9))
+    item = beat("watch", NOON + MINUTE, 3)
+    writer = stage.connect()
+    with ExitStack() as until_claimed:
+        with stage.stopped_at("user_1d"):
+            refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+            until_claimed.enter_context(writer.transaction())
+            door.write(writer, [item])
+        stage.settle(refresh)
+    refresh.end()
+    stage.model.write([item])
+    return stage.wrong()
+
+
 def torn(stage: Stage, ask: Callable[[psycopg.Connection[Any]], Any], right: Callable[[], Any]) -> list[str]:
     """Somebody writes to a stale and to a fresh day at once, after a question found out which is which."""
     stage.write(beat("watch", NOON, 100))
@@ -370,7 +387,7 @@ TOGETHER: list[tuple[str, Scenario, Mutant | None]] = [
     (
         "the refresh does not wait for writers",
         write_over_an_announcement,
-        Mutant("functions/refresh", {r"PERFORM pg_catalog.pg_advisory_xact_lock\([^;]*;": ""}),
+        Mutant("functions/refresh", {r"PERFORM pg_catalog.pg_advisory_xact_lock\([^;]*;(?=\s+UPDATE)": ""}),
     ),
     ("functions as they are", priority_over_an_announcement, None),
     (
@@ -413,6 +430,12 @@ TOGETHER: list[tuple[str, Scenario, Mutant | None]] = [
         "stale days are forgotten whatever their version",
         written_during_stale_time,
         Mutant("functions/refresh", {r" AND claimed = version(?=;|\s+FOR UPDATE)": ""}),
+    ),
+    ("functions as they are", written_to_a_marked_day, None),
+    (
+        "the refresh of stale days does not wait for writers",
+        written_to_a_marked_day,
+        Mutant("functions/refresh", {r"PERFORM pg_catalog.pg_advisory_xact_lock\([^;]*;(?=\s+COMMIT)": ""}),
     ),
     ("functions as they are", event_over_an_announcement, None),
     (
