@@ -28,9 +28,18 @@ log = logging.getLogger("hyperpulse")
 statement = cache(query)
 
 
+class Contended(Overloaded):
+    """Others held what a statement needed for too long, or made it a victim too often."""
+
+
 def make_pool(settings: Settings) -> Pool:
     """Describe the pool; it connects when it is opened. Sessions are in UTC and commit durably."""
-    options = f"-c timezone=UTC -c synchronous_commit=on -c statement_timeout={settings.statement_seconds}s"
+    options = (
+        f"-c timezone=UTC -c synchronous_commit=on -c statement_timeout={settings.statement_seconds}s"
+        f" -c lock_timeout={settings.lock_seconds}s -c idle_in_transaction_session_timeout=60s"
+        # A late upload may touch as many compressed readings as it holds.
+        " -c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
+    )
     return AsyncConnectionPool(
         settings.database_url,
         connection_class=psycopg.AsyncConnection[DictRow],
@@ -70,6 +79,10 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Res
         except errors.QueryCanceled:
             raise Overloaded("The database took too long; ask for less, or try again.") from None
         except AGAIN + AWAY as error:
+            if isinstance(error, AGAIN):
+                if attempt == ATTEMPTS:
+                    raise Contended("Others write the same at this moment; try again in a second.") from None
+                continue
             if attempt == ATTEMPTS or isinstance(error, PoolTimeout | TooManyRequests):
                 raise unavailable(error) from None
             # The server may have come back since: connections from before it went are of no use.

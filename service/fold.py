@@ -36,11 +36,12 @@ def fold(rows: Sequence[Row]) -> tuple[list[list[Write]], dict[int, str]]:
     certain: dict[int, str] = {}
     standings: dict[tuple[object, ...], Standing] = {}
     for item, row in enumerate(rows):
-        standing = standings.get(row[:4])
+        identity = (row.user_id, row.device_id, row.timestamp)
+        standing = standings.get(identity)
         if standing is None:
             write = Write(row, item)
             add(waves, 0, write)
-            standings[row[:4]] = Standing(row, 0, write)
+            standings[identity] = Standing(row, 0, write)
             continue
         changed, asks = compare(standing.known, row)
         if changed:
@@ -60,19 +61,27 @@ def fold(rows: Sequence[Row]) -> tuple[list[list[Write]], dict[int, str]]:
 def compare(known: Row, row: Row) -> tuple[bool, bool]:
     """Tell whether a row changes a known metric, and whether it carries one that only the database knows."""
     changed = asks = False
-    for old, new in zip(known[4:], row[4:], strict=True):
+    for old, new in zip(metrics(known), metrics(row), strict=True):
         if new is not None:
             asks = asks or old is None
             changed = changed or (old is not None and old != new)
     return changed, asks
 
 
+def metrics(row: Row) -> tuple[float | None, int | None, float | None]:
+    """Return what was measured."""
+    return row.heart_rate, row.steps, row.calories
+
+
 def merge(old: Row, new: Row) -> Row:
     """Lay the metrics that `new` carries over those of `old`."""
-    return old._replace(
-        heart_rate=old.heart_rate if new.heart_rate is None else new.heart_rate,
-        steps=old.steps if new.steps is None else new.steps,
-        calories=old.calories if new.calories is None else new.calories,
+    return Row(
+        old.user_id,
+        old.device_id,
+        old.timestamp,
+        old.heart_rate if new.heart_rate is None else new.heart_rate,
+        old.steps if new.steps is None else new.steps,
+        old.calories if new.calories is None else new.calories,
     )
 
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, NamedTuple, NotRequired
+from typing import Annotated, Any, NotRequired
 
+import msgspec
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from service.fields import Calories, HeartRate, Name, Steps, UserId, WholeUserId, WrittenTimestamp
+from service.moments import to_micros
 
 DEFAULT_TENANT = "default"
 DEFAULT_DEVICE = "default"
 
 
-class Row(NamedTuple):
-    """A reading on its way to the database; None where a metric was not measured."""
+class Row(msgspec.Struct, gc=False):
+    """A reading on its way to the database: a moment in microseconds since 2000, None where nothing was measured."""
 
-    tenant_id: str
     user_id: str
     device_id: str
-    timestamp: datetime
-    heart_rate: float | None
-    steps: int | None
-    calories: float | None
+    timestamp: int
+    heart_rate: float | None = None
+    steps: int | None = None
+    calories: float | None = None
 
 
 @with_config(ConfigDict(strict=True, extra="forbid", title="Reading"))
@@ -75,10 +75,9 @@ HEART_RATE_READING: TypeAdapter[Any] = TypeAdapter(HeartRateReading)
 def to_row(reading: Any) -> Row:
     """Turn any of the three validated forms into a row."""
     return Row(
-        DEFAULT_TENANT,
         reading["user_id"],
         reading.get("device_id", DEFAULT_DEVICE),
-        reading["timestamp"],
+        to_micros(reading["timestamp"]),
         reading.get("heart_rate"),
         reading.get("steps"),
         reading.get("calories"),

@@ -23,6 +23,7 @@ class Settings:
     pool_size: int = 8
     writers: int = 2
     statement_seconds: int = 30
+    lock_seconds: int = 5
     max_live_clients: int = 2_000
 
 

@@ -1,23 +1,26 @@
 """The batch writer: requests that arrive while one write is under way go together in the next.
 
-There is no timer and no delay when idle, and nobody is answered before the commit that holds their readings.
+There is no timer and no delay when idle, and nobody is answered before the commit that holds their readings. Small
+requests and large ones wait apart and take turns, so that neither has to wait for all of the other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from service.database import Connection, Pool, statement, with_connection
-from service.fold import Write, fold
+from service.database import Connection, Contended, Pool, with_connection
+from service.lanes import Outcome, store
 from service.measurements import count_items
+from service.names import Register
 from service.problems import Overloaded, Problem
 from service.readings import Row
 
 MOST_ROWS_TOGETHER = 5_000
+SMALL = 100  # readings
 
 
 @dataclass(slots=True)
@@ -25,7 +28,7 @@ class Submission:
     """The rows of one request and the outcomes it waits for."""
 
     rows: Sequence[Row]
-    outcomes: asyncio.Future[list[str]]
+    outcomes: asyncio.Future[bytearray]
 
 
 class Writer:
@@ -35,7 +38,11 @@ class Writer:
         self.pool = pool
         self.most_queued = most_queued
         self.queued = 0
-        self.queue: asyncio.Queue[Submission] = asyncio.Queue()
+        self.register = Register()
+        self.small: deque[Submission] = deque()
+        self.large: deque[Submission] = deque()
+        self.small_is_next = True
+        self.arrival = asyncio.Event()
 
     async def write(self, rows: Sequence[Row]) -> Counter[str]:
         """Store rows and count them by outcome: inserted, updated, unchanged. Problem 503 when too much waits."""
@@ -45,70 +52,68 @@ class Writer:
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
         submission = Submission(rows, asyncio.get_running_loop().create_future())
         self.queued += len(rows)
-        self.queue.put_nowait(submission)
+        (self.small if len(rows) <= SMALL else self.large).append(submission)
+        self.arrival.set()
         try:
-            return Counter(await submission.outcomes)
+            outcomes = await submission.outcomes
         finally:
             self.queued -= len(rows)
+        return told(outcomes)
 
     async def run(self) -> None:
-        """Write what is queued, again and again, until cancelled."""
+        """Write what waits, again and again, until cancelled."""
+        merging = False
         while True:
-            group = [await self.queue.get()]
-            count = len(group[0].rows)
-            while not self.queue.empty() and count < MOST_ROWS_TOGETHER:
-                group.append(self.queue.get_nowait())
-                count += len(group[-1].rows)
-            await self.answer(group)
+            await self.arrival.wait()
+            group = self.take()
+            if group:
+                merging = await self.answer(group, merging)
+            else:
+                self.arrival.clear()
 
-    async def answer(self, group: list[Submission]) -> None:
-        """Write a group in one transaction and hand each submission its part of the outcomes."""
+    def take(self) -> list[Submission]:
+        """Take what goes together next: of the small requests and the large ones, those whose turn it is."""
+        waiting = self.small if (self.small_is_next and self.small) or not self.large else self.large
+        self.small_is_next = waiting is self.large
+        group: list[Submission] = []
+        count = 0
+        while waiting and (not group or count + len(waiting[0].rows) <= MOST_ROWS_TOGETHER):
+            group.append(waiting.popleft())
+            count += len(group[-1].rows)
+        return group
+
+    async def answer(self, group: list[Submission], merging: bool) -> bool:
+        """Write a group in one transaction and hand each submission its outcomes; return whether some were known."""
+        rows = group[0].rows if len(group) == 1 else [row for submission in group for row in submission.rows]
+
+        async def write(connection: Connection) -> bytearray:
+            return await store(connection, self.register, rows, merging)
+
         try:
-            outcomes = await self.store([row for submission in group for row in submission.rows])
+            outcomes = await with_connection(self.pool, write)
         except Problem as problem:
-            if problem.status == 500 and len(group) > 1:
+            if len(group) > 1 and (problem.status == 500 or isinstance(problem, Contended)):
                 # Whatever the database refused is in one of them; the others must not suffer for it.
                 for submission in group:
-                    await self.answer([submission])
-                return
+                    merging = await self.answer([submission], merging)
+                return merging
             for submission in group:
                 if not submission.outcomes.done():
                     submission.outcomes.set_exception(problem)
-            return
-        count_items("readings", **Counter(outcomes))
+            return merging
+        count_items("readings", **told(outcomes))
         start = 0
         for submission in group:
             end = start + len(submission.rows)
             if not submission.outcomes.done():
                 submission.outcomes.set_result(outcomes[start:end])
             start = end
-
-    async def store(self, rows: Sequence[Row]) -> list[str]:
-        """Write rows in one transaction and return the outcome of each."""
-        waves, certain = fold(rows)
-
-        async def write(connection: Connection) -> list[str]:
-            outcomes = dict(certain)
-            async with connection.transaction():
-                for wave in waves:
-                    outcomes |= await write_wave(connection, wave)
-            return [outcomes[item] for item in range(len(rows))]
-
-        return await with_connection(self.pool, write)
+        return outcomes.count(Outcome.inserted) < len(outcomes)
 
 
-async def write_wave(connection: Connection, wave: Sequence[Write]) -> dict[int, str]:
-    """Send one wave; return the outcomes of the items that ask for one."""
-    columns = list(zip(*(write.row for write in wave), strict=True))
-    names = ("tenant_ids", "user_ids", "device_ids", "timestamps", "heart_rates", "steps", "calories")
-    cursor = await connection.execute(
-        statement("write_readings"),
-        {name: list(column) for name, column in zip(names, columns, strict=True)},
-        binary=True,
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    return {write.item: outcome for write, outcome in zip(wave, row["outcomes"], strict=True) if write.item is not None}
+def told(outcomes: bytearray) -> Counter[str]:
+    """Count outcomes by their names."""
+    return Counter({outcome.name: outcomes.count(outcome) for outcome in Outcome})
 
 
 @asynccontextmanager

@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EMPTY = """
     TRUNCATE core.reading, core.stale_day, core.event, core.event_id, core.stale_event_day,
              core.device, core.app_user, core.tenant RESTART IDENTITY CASCADE;
+    UPDATE core.names_version SET version = version + 1;
     TRUNCATE rollup.device_1m;
     TRUNCATE rollup.user_1m;
     TRUNCATE rollup.user_15m;

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from service import answers
 from service.answers import json_response
-from service.bodies import read_json
+from service.bodies import parse_json, read_body, read_json, require_json
+from service.decoding import decode
 from service.items import Judged, items_of, judge, require_all, require_list, require_one
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Operation
 from service.problems import Invalid, Problem
@@ -73,9 +74,14 @@ async def heart_rate_batch(request: Request) -> Response:
 async def readings(request: Request) -> Response:
     """Store readings and answer with a receipt."""
     atomic = flag(request, "atomic")
-    items, prefix = items_of(await read_json(request), "readings")
+    require_json(request)
     state = state_of(request)
-    judged = judge(READING, items, await state.accepted.now(), prefix)
+    body = await read_body(request, state.settings.max_body_bytes, state.settings.body_idle_seconds)
+    bounds = await state.accepted.now()
+    if (rows := decode(body, bounds)) is not None:
+        return json_response(receipt(len(rows), await state.writer.write(rows), Judged()))
+    items, prefix = items_of(parse_json(body), "readings")
+    judged = judge(READING, items, bounds, prefix)
     if atomic and judged.rejected:
         raise Invalid(
             f"{judged.rejected} of {len(items)} readings are invalid; atomic=true, so nothing was stored.",

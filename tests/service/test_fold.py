@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.fold import fold
+from service.fold import metrics as of
 from service.readings import Row
 
-NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
+NOON = 790_257_600_000_000
 Metrics = tuple[float | None, int | None, float | None]
 Stored = dict[str, Metrics]
 few = st.none() | st.integers(1, 2)
@@ -19,14 +18,14 @@ readings = st.lists(st.tuples(st.sampled_from("ab"), metrics), max_size=12)
 
 
 def row(user_id: str, values: Metrics) -> Row:
-    return Row("default", user_id, "watch", NOON, *values)
+    return Row(user_id, "watch", NOON, *values)
 
 
 def upsert(stored: Stored, written: Row) -> str:
     """Write one reading as the database does."""
     before = stored.get(written.user_id)
     old = before or (None, None, None)
-    after = tuple(a if b is None else b for a, b in zip(old, written[4:], strict=True))
+    after = tuple(a if b is None else b for a, b in zip(old, of(written), strict=True))
     stored[written.user_id] = after
     return "inserted" if before is None else "unchanged" if before == after else "updated"
 
@@ -41,7 +40,7 @@ def test_folding_changes_no_outcome(before: Stored, sent: list[tuple[str, Metric
     in_waves = dict(before)
     waves, outcomes = fold(rows)
     for wave in waves:
-        identities = [write.row[:4] for write in wave]
+        identities = [write.row.user_id for write in wave]
         assert len(set(identities)) == len(identities)
         for write in wave:
             outcome = upsert(in_waves, write.row)

@@ -1,0 +1,81 @@
+"""Keys of users and devices, kept by the process so that a batch need not ask for them.
+
+Keys are kept under the version of names that they were learnt under: erasing a person changes it, and a transaction
+that finds another version than the one its rows were packed under begins anew. Only keys whose registration is
+committed come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from service.database import Connection, statement
+from service.readings import DEFAULT_TENANT, Row
+
+MOST_KEPT = 100_000  # users, and as many devices: some 15 MB each
+
+
+class Names:
+    """What is known under one version of names."""
+
+    def __init__(self, version: int = -1) -> None:
+        self.version = version
+        self.users: dict[str, int] = {}
+        self.devices: dict[str, int] = {}
+
+    def keep(self, users: Mapping[str, int], devices: Mapping[str, int]) -> None:
+        """Add keys; forget the oldest where there are too many."""
+        for kept, new in ((self.users, users), (self.devices, devices)):
+            kept.update(new)
+            for name in list(islice(kept, max(0, len(kept) - MOST_KEPT))):
+                del kept[name]
+
+
+class Keys:
+    """The keys that a batch needs, and the version of names that they hold under."""
+
+    def __init__(self, version: int, users: Mapping[str, int], devices: Mapping[str, int]) -> None:
+        self.version = version
+        self.users = users
+        self.devices = devices
+
+
+class Register:
+    """The names of one process, shared by its writers."""
+
+    def __init__(self) -> None:
+        self.names = Names()
+
+    def forget(self, version: int) -> None:
+        """Drop every key that was learnt under another version of names."""
+        if self.names.version != version:
+            self.names = Names(version)
+
+    async def keys(self, connection: Connection, rows: Iterable[Row]) -> Keys:
+        """Return the keys of the names in rows; those not known are asked for, in one transaction of its own."""
+        # In order of first appearance, which breaks ties between devices.
+        user_ids = dict.fromkeys(row.user_id for row in rows)
+        device_ids = dict.fromkeys(row.device_id for row in rows)
+        while True:
+            names = self.names
+            users = {name: names.users[name] for name in user_ids if name in names.users}
+            devices = {name: names.devices[name] for name in device_ids if name in names.devices}
+            new_users = [name for name in user_ids if name not in users]
+            new_devices = [name for name in device_ids if name not in devices]
+            if not new_users and not new_devices:
+                return Keys(names.version, users, devices)
+            cursor = await connection.execute(
+                statement("enrol_names"),
+                {"tenant_id": DEFAULT_TENANT, "user_ids": new_users, "device_ids": new_devices},
+            )
+            row = await cursor.fetchone()
+            assert row is not None
+            learnt_users = dict(zip(new_users, row["user_keys"] or (), strict=True))
+            learnt_devices = dict(zip(new_devices, row["device_keys"] or (), strict=True))
+            if row["names_version"] == names.version:
+                names.keep(learnt_users, learnt_devices)
+                return Keys(names.version, users | learnt_users, devices | learnt_devices)
+            # What was known is of an earlier version; with what was learnt alone, the loop asks for the rest.
+            self.forget(row["names_version"])
+            self.names.keep(learnt_users, learnt_devices)

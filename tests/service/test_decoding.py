@@ -1,0 +1,147 @@
+"""The fast decoder against the model: what it takes, the model takes, and the rows are the same."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from service.decoding import decode, decode_lines
+from service.fields import Bounds
+from service.items import items_of
+from service.problems import Problem
+from service.readings import READING, Row, to_row
+
+BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
+
+
+def by_the_model(body: bytes) -> list[Row] | None:
+    """Read a body as the model does; None where it refuses anything."""
+    try:
+        items, _ = items_of(from_json(body, allow_inf_nan=False), "readings")
+        return [to_row(READING.validate_python(item, context=BOUNDS)) for item in items]
+    except (ValueError, ValidationError, Problem):
+        return None
+
+
+def fields(row: Any) -> tuple[Any, ...]:
+    """Say all of a row, -0.0 and the kinds of its values included."""
+    values = (row.user_id, row.device_id, row.timestamp, row.heart_rate, row.steps, row.calories)
+    return tuple((type(value), repr(value)) for value in values)
+
+
+def agree(body: bytes) -> bool:
+    """Hold both against each other; return whether the fast one took the body."""
+    fast, right = decode(body, BOUNDS), by_the_model(body)
+    if fast is None:
+        return False
+    assert right is not None, body
+    assert [fields(row) for row in fast] == [fields(row) for row in right]
+    return True
+
+
+# fmt: off
+awkward = st.sampled_from([
+    None, True, False, 0, -0.0, 1.0, 1e2, 30, 29.999999999999996, 220, 220.00000000000003, 100_000, 100_001, 0.5,
+    10_000, 10_000.000000000002, -1, 2**63, 2**64, 10**30, 10**400, -(10**130), "", "7", "x" * 128, "x" * 129,
+    "é" * 128, "é" * 129, "\x00", "a\x00b", "\ud800", "\U0001f600", "a/b", [], {}, ["x"], {"a": 1}, " ", "\x7f",
+])
+# fmt: on
+clocks = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(["2025-01-15", "1899-12-31", "1900-01-01", "2030-01-01", "2024-02-29", "2025-02-29", "2025-1-5"]),
+    st.sampled_from(["T", "t", " ", ""]),
+    st.sampled_from(["00:00:00", "23:59:59", "12:34", "24:00:00", "12:60:00", "12:00:60", "1:2:3", "12:34:56"]),
+    st.sampled_from(["", ".5", ".123456", ".1234567", ".123456789", ".1234567891", ",5", ".", ".x"]),
+    st.sampled_from(
+        ["Z", "z", "", "+02:00", "-0330", "+02", " 02:00", " Z", "+24:00", "+23:59", "ZZ", "+2:00", "\x00"]
+    ),
+)
+moments = st.datetimes(datetime(1890, 1, 1), datetime(2040, 1, 1)).map(lambda at: at.isoformat() + "Z")
+good = st.fixed_dictionaries(
+    {"user_id": st.sampled_from(["ada", "日本"]) | st.integers(-5, 10**12), "timestamp": moments},
+    optional={
+        "device_id": st.sampled_from(["watch", "device_a"]),
+        "heart_rate": st.none() | st.floats(30, 220) | st.integers(30, 220),
+        "steps": st.none() | st.integers(0, 100_000),
+        "calories": st.none() | st.floats(0, 10_000),
+    },
+)
+names = st.sampled_from(["user_id", "device_id", "timestamp", "heart_rate", "steps", "calories", "other", "readings"])
+spoiled = st.tuples(good, st.dictionaries(names, awkward | clocks | moments, max_size=3)).map(
+    lambda two: two[0] | two[1]
+)
+readings = good | spoiled
+bodies = (
+    readings
+    | st.lists(readings, max_size=3)
+    | st.lists(readings, max_size=3).map(lambda items: {"readings": items})
+    | st.tuples(good, awkward).map(list)
+    | awkward
+)
+
+
+@settings(max_examples=600)
+@given(bodies, st.booleans())
+def test_what_the_fast_one_takes_the_model_takes_alike(body: Any, ascii_only: bool) -> None:
+    agree(json.dumps(body, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass"))
+
+
+@settings(max_examples=200)
+@given(st.lists(good.filter(lambda one: one.keys() & {"heart_rate", "steps", "calories"}), min_size=1, max_size=3))
+def test_what_is_usual_is_read_fast(items: list[dict[str, Any]]) -> None:
+    body = json.dumps(items).encode()
+    if by_the_model(body) is not None:
+        assert agree(body)
+        assert agree(json.dumps({"readings": items}).encode())
+        lines = b"\n".join(json.dumps(item).encode() for item in items)
+        rows = decode_lines(lines, BOUNDS)
+        assert rows is not None
+        assert [fields(row) for row in rows] == [fields(row) for row in by_the_model(body) or []]
+
+
+REST = ',"timestamp":"2025-01-15T10:00:00Z","steps":1}'
+
+
+@settings(max_examples=600)
+@given(st.text(st.sampled_from('{}[]",:0123456789eE+-.nulltruefalse \n\t\x00\x01\ufeff\\u'), max_size=30))
+@example('"user_id":"a","user_id":7')
+@example('"user_id":7,"user_id":null')
+@example('"user_id":-0')
+@example('"user_id":007')
+@example('"user_id":1e2')
+@example('"user_id":"a\\u0000"')
+@example('"user_id":"a\x01"')
+@example('"user_id":"\\ud83d\\ude00"')
+@example('"user_id":"\\ud83d"')
+@example('"user_id":"a","steps":1.0')
+@example('"user_id":"a","heart_rate":1e999')
+@example('"user_id":"a","heart_rate":NaN')
+@example('"user_id":"a","calories":1E-400')
+@example('"user_id":"a","calories":0.1000000000000000055511151231257827021181583404541015625')
+def test_texts_that_are_nearly_json(text: str) -> None:
+    agree(("{" + text + REST).encode())
+    agree(f"[{text}]".encode())
+    agree(f'{{"user_id":"a","calories":{text}{REST}'.encode())
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\x00"])
+def test_what_is_not_utf_8_is_left_to_the_model(damage: bytes) -> None:
+    body = b'{"user_id":"a' + damage + b'"' + REST.encode()
+    agree(body)
+    agree(damage + b'{"user_id":"a"' + REST.encode())
+    agree(b'{"user_id":"a"' + REST.encode() + damage)
+
+
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2029, 1, 1)), st.integers(-14 * 60, 14 * 60))
+def test_a_moment_is_the_same_at_every_offset(moment: datetime, minutes: int) -> None:
+    sign, (hours, rest) = "-" if minutes < 0 else "+", divmod(abs(minutes), 60)
+    there = (moment + timedelta(minutes=minutes)).isoformat()
+    body = f'{{"user_id":"a","steps":1,"timestamp":"{there}{sign}{hours:02}:{rest:02}"}}'.encode()
+    assert agree(body) == (by_the_model(body) is not None)
