@@ -202,12 +202,12 @@ def erased_during_a_refresh(stage: Stage) -> list[str]:
     """Ada is erased while a refresh is about to read a stale day of hers, and the erasure waits for a writer."""
     door.refresh(stage.db, NOON)
     stage.write(beat("watch", NOON - DAY, 100))
-    stage.write_event("one", NOON + HOUR)
-    writer = stage.connect()
+    writer, keeper = stage.connect(), stage.connect()
     with writer.transaction():
-        with stage.stopped_at("event_1m"):
-            refresh = stage.act(lambda db: door.refresh(db, NOON + DAY))
-            door.write(writer, [beat("watch", NOON + 2 * DAY, 3)._replace(user="bob")])
+        with keeper.transaction():
+            keeper.execute("LOCK TABLE core.reading IN ACCESS EXCLUSIVE MODE")
+            refresh = stage.act(lambda db: door.refresh(db, NOON))
+            writer.execute("SELECT api.hold_horizon()")
             erasure = stage.act(erase)
         refresh.end()
     erasure.end()
