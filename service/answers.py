@@ -244,6 +244,38 @@ class DeviceDocument(TypedDict):
     priority: int
 
 
+class SeenUser(TypedDict):
+    """A user, and when the latest reading was measured; null where there is none."""
+
+    user_id: str
+    last_seen: str | None
+
+
+class UsersAfterDocument(TypedDict):
+    """Users after a cursor; next_cursor is null at the end."""
+
+    users: list[SeenUser]
+    next_cursor: str | None
+
+
+class StoredReading(TypedDict):
+    """A reading as it was sent; null where a metric was not measured."""
+
+    timestamp: str
+    device_id: str
+    heart_rate: float | None
+    steps: int | None
+    calories: float | None
+
+
+class ReadingsAfterDocument(TypedDict):
+    """A user's readings after a cursor; next_cursor is null at the end."""
+
+    user_id: str
+    readings: list[StoredReading]
+    next_cursor: str | None
+
+
 class RollupsErased(TypedDict):
     """Rows erased from each rollup."""
 

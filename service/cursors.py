@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from service.fields import without_nul
 from service.problems import Fault, Invalid
+from service.times import parse_timestamp
 
 Cursor = Annotated[str | None, Field(max_length=2000, description="next_cursor of the answer before.")]
 
@@ -29,6 +30,17 @@ def read_cursor(cursor: str, count: int) -> list[str]:
     except (ValueError, binascii.Error):
         pass
     raise no_cursor(cursor)
+
+
+def after_moment(cursor: str | None, count: int) -> list[Any]:
+    """Read a cursor of a moment and then texts; as many times None without one."""
+    if cursor is None:
+        return [None] * count
+    moment, *texts = read_cursor(cursor, count)
+    try:
+        return [parse_timestamp(moment), *texts]
+    except ValueError:
+        raise no_cursor(cursor) from None
 
 
 def no_cursor(cursor: str) -> Invalid:

@@ -20,6 +20,7 @@ REFUSALS = {
     400: "The body is not JSON, or on some paths of earlier services: the input is invalid.",
     403: "A page of another site must not write here.",
     404: "No such thing, or no data in the range.",
+    406: "The Accept header takes none of the formats there are.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is announced as something that is not taken.",
@@ -103,6 +104,8 @@ def responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         if answer.example is not None:
             content["example"] = answer.example
         described[str(status)] = {"description": answer.meaning, "content": {answer.media_type: content}}
+        for media_type, example in answer.also.items():
+            described[str(status)]["content"][media_type] = {"schema": {"type": "string"}, "example": example}
         if status >= 400:
             described[str(status)]["content"][MEDIA_TYPE] = {"schema": schemas.of(ProblemDocument)}
     for status in operation.refuses:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -29,6 +29,7 @@ class Answer:
     shape: Any = None
     example: Any = None
     media_type: str = "application/json"
+    also: Mapping[str, Any] = field(default_factory=dict)  # other media types, each with an example
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,21 @@ class Series(HalfOpenRange):
     device_id: Device = None
 
 
+class ReadingsAfter(HalfOpenRange):
+    """`GET /v1/users/{user_id}/readings`: the readings that come after a cursor; streams take all of the range."""
+
+    device_id: Device = None
+    limit: Annotated[int, between("limit"), Field(description="At most so many readings.")] = 1000
+    cursor: Cursor = None
+
+
+class UsersAfter(AnyQuestion):
+    """`GET /v1/users`: the users that come after a cursor."""
+
+    limit: Annotated[int, between("limit"), Field(description="At most so many users.")] = 100
+    cursor: Cursor = None
+
+
 class EventsAfter(HalfOpenRange):
     """`GET /v1/events`: the events that come after a cursor."""
 

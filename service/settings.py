@@ -25,6 +25,7 @@ class Settings:
     statement_seconds: int = 30
     lock_seconds: int = 5
     max_live_clients: int = 2_000
+    max_streams: int = 2
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

@@ -19,7 +19,7 @@ from service.writer import Writer, running_writer
 
 
 class State(NamedTuple):
-    """The settings, and what is shared by requests; `erasing` is held while a user is erased."""
+    """The settings, and what requests share; `erasing` is held by an erasure, `streams` by each stream."""
 
     settings: Settings
     pool: Pool
@@ -28,6 +28,7 @@ class State(NamedTuple):
     accepted: AcceptedTimes
     figures: Figures
     erasing: asyncio.Lock
+    streams: asyncio.Semaphore
 
 
 def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
@@ -42,7 +43,8 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             running_writer(pool, settings.writers, settings.max_queued_readings) as writer,
             asking_figures(pool) as figures,
         ):
-            yield {"state": State(settings, pool, writer, hub, AcceptedTimes(pool), figures, asyncio.Lock())}
+            streams = asyncio.Semaphore(settings.max_streams)
+            yield {"state": State(settings, pool, writer, hub, AcceptedTimes(pool), figures, asyncio.Lock(), streams)}
 
     return live
 

@@ -10,14 +10,14 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.bodies import read_json
-from service.cursors import no_cursor, read_cursor, write_cursor
+from service.cursors import after_moment, write_cursor
 from service.database import fetch_all, fetch_one
 from service.events import EVENT, Event, write_events
 from service.items import items_of, judge, require_all, require_list, require_one
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Operation
 from service.questions import EventCounts, EventCountsAfter, EventsAfter, EventsPage, ask
 from service.state import state_of
-from service.times import format_timestamp, parse_timestamp
+from service.times import format_timestamp
 
 MOST_IN_A_BULK = 5000
 
@@ -107,17 +107,6 @@ async def after(request: Request) -> Response:
             else None,
         }
     )
-
-
-def after_moment(cursor: str | None, count: int) -> list[Any]:
-    """Read a cursor of a moment and then texts; as many times None without one."""
-    if cursor is None:
-        return [None] * count
-    moment, *texts = read_cursor(cursor, count)
-    try:
-        return [parse_timestamp(moment), *texts]
-    except ValueError:
-        raise no_cursor(cursor) from None
 
 
 async def event_metrics(request: Request) -> Response:

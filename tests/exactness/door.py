@@ -87,6 +87,11 @@ def erase(db: psycopg.Connection[Any], tenant: str, user: str) -> int:
     return int(dict(rows)["readings"])
 
 
+def seen(db: psycopg.Connection[Any], tenant: str) -> list[tuple[str, int | None]]:
+    rows = db.execute("SELECT user_id, last_seen FROM api.seen_users(%s)", [tenant]).fetchall()
+    return [(user, maybe_micros(last)) for user, last in rows]
+
+
 def keyless(db: psycopg.Connection[Any]) -> list[str]:
     """Name the tables that know a key of nobody; views would not show it."""
     places = ["core.reading", "core.stale_day", *(f"rollup.{level}" for level in LEVELS)]
@@ -229,6 +234,22 @@ def readings(
     """
     rows = db.execute(query, [tenant, user, moment(start), moment(end), device]).fetchall()
     return [Found(micros(row[0]), row[1], Values(*row[2:])) for row in rows]
+
+
+def paged(
+    db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, device: str | None, most: int
+) -> list[Found]:
+    """Read the same page by page."""
+    query = "SELECT ts, device_id, heart_rate, steps, calories FROM api.user_readings(%s, %s, %s, %s, %s, %s, %s, %s)"
+    found: list[Found] = []
+    after: list[Any] = [None, None]
+    while True:
+        question = [tenant, user, moment(start), moment(end), device, *after, max(most, 10)]
+        rows = db.execute(query, question).fetchall()
+        found += [Found(micros(row[0]), row[1], Values(*row[2:])) for row in rows]
+        if len(rows) < max(most, 10):
+            return found
+        after = list(rows[-1][:2])
 
 
 def drift(db: psycopg.Connection[Any], start: int, end: int) -> list[Any]:

@@ -107,7 +107,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Ask:
-    """A question: `what` is summary, series, minutes, latest, readings, vitals or counts."""
+    """A question: `what` is summary, series, minutes, latest, seen, readings, vitals or counts."""
 
     what: str
     tenant: str
@@ -253,7 +253,7 @@ class Storyteller:
             r.choice(
                 ["summary"] * 8
                 + ["series"] * 9
-                + ["minutes", "minutes", "latest", "readings", "vitals", "vitals", "vitals", "counts", "counts"]
+                + ["minutes", "minutes", "latest", "seen", "readings", "vitals", "vitals", "vitals", "counts", "counts"]
             ),
             *r.choice(USERS),
             *self.range(),

@@ -197,6 +197,11 @@ class Model:
         """Forget a user; return how many readings go."""
         return len(self.readings.pop((tenant, user), {}))
 
+    def seen(self, tenant: str) -> list[tuple[str, int | None]]:
+        """Return every user of a tenant, by name, and the moment of the latest reading."""
+        users = [(user, stored) for (of, user), stored in self.readings.items() if of == tenant]
+        return sorted((user, max((ts for _, ts in stored), default=None)) for user, stored in users)
+
     def set_priority(self, tenant: str, device: str, priority: int) -> None:
         self.enrol(tenant, device).priority = priority
 

@@ -75,10 +75,13 @@ def answers(db: psycopg.Connection[Any], model: Model, ask: Ask) -> tuple[Any, A
     question = (ask.tenant, ask.user, ask.start, ask.end)
     if ask.what == "latest":
         return door.latest(db, ask.tenant, ask.user), model.latest(ask.tenant, ask.user)
+    if ask.what == "seen":
+        return door.seen(db, ask.tenant), model.seen(ask.tenant)
     if ask.what == "summary":
         return door.summary(db, *question, ask.device), model.summary(*question, ask.device)
     if ask.what == "readings":
-        return door.readings(db, *question, ask.device), model.found(*question, ask.device)
+        paged = door.paged(db, *question, ask.device, ask.max_points)
+        return (door.readings(db, *question, ask.device), paged), (model.found(*question, ask.device),) * 2
     if ask.what == "counts":
         bucket = {"1m": "1m", "1h": "1h"}.get(ask.bucket, "1d")
         width = {"1m": MINUTE, "1h": HOUR, "1d": DAY}[bucket]

@@ -44,6 +44,7 @@ READS = [
     ("/metrics/heart-rate", {"user_id": "303"}, ("start", "end")),
     ("/events", {"tenant_id": "tenant_1"}, ("start", "end")),
     ("/v1/users/303/summary", {}, ("start", "end")),
+    ("/v1/users/303/readings", {}, ("start", "end")),
     ("/v1/events", {"tenant_id": "tenant_1"}, ("start", "end")),
     ("/v1/events/metrics", {"tenant_id": "tenant_1"}, ("start", "end")),
 ]
@@ -174,6 +175,9 @@ def test_no_such_path_is_a_problem(visitor: httpx.Client, path: str) -> None:
         ("POST", "/v1/users/ada/summary"),
         ("PATCH", "/v1/readings"),
         ("POST", "/v1/users/ada"),
+        ("GET", "/v1/users/ada"),
+        ("POST", "/v1/users"),
+        ("DELETE", "/v1/users/ada/readings"),
         ("DELETE", "/v1/events"),
         ("POST", "/v1/events/metrics"),
     ],

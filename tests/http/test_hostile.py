@@ -288,6 +288,14 @@ QUERIES = {
     },
     "/v1/users/ada/summary": {"start": moment("00:00:00"), "end": moment("23:59:59"), "device_id": "default"},
     "/v1/users/ada/latest": {"nothing": "x"},
+    "/v1/users": {"limit": "10", "cursor": "x"},
+    "/v1/users/ada/readings": {
+        "start": moment("00:00:00"),
+        "end": moment("23:59:59"),
+        "device_id": "default",
+        "limit": "10",
+        "cursor": "x",
+    },
     "/v1/events": {
         "tenant_id": "tenant_1",
         "source": "web",
@@ -399,6 +407,10 @@ def reads_calmly(client: httpx.Client) -> None:
     for user_id in ("ada", "303", "user_123"):
         stays_calm(client.get(f"/v1/users/{user_id}/summary", params=ages, timeout=PATIENCE))
         stays_calm(client.get(f"/v1/users/{user_id}/latest", timeout=PATIENCE))
+        for accept in ("application/json", "text/csv", "application/x-ndjson"):
+            answer = client.get(f"/v1/users/{user_id}/readings", params=ages, headers={"accept": accept})
+            stays_calm(answer)
+    stays_calm(client.get("/v1/users", timeout=PATIENCE))
 
 
 # Bodies -----------------------------------------------------------------------------------------------------
@@ -577,7 +589,7 @@ def test_the_ends_of_time_are_met_calmly(client: httpx.Client, edge: str) -> Non
         stays_calm(client.get(path.partition("#")[0], params=asked | dict.fromkeys(names, edge), timeout=PATIENCE))
 
 
-@pytest.mark.parametrize("answer", ["summary", "latest"])
+@pytest.mark.parametrize("answer", ["summary", "latest", "readings"])
 def test_an_odd_user_in_the_path_is_met_calmly(visitor: httpx.Client, answer: str) -> None:
     for odd in [*ODD_ARGUMENTS, in_path("\x00"), in_path("\r\nX: y"), "%2e%2e", "%2f", "%5c", ";", ":", "@", "*"]:
         stays_calm(visitor.get(f"/v1/users/{odd}/{answer}", timeout=PATIENCE))
@@ -588,6 +600,14 @@ def test_an_odd_user_to_erase_is_met_calmly(client: httpx.Client) -> None:
     for odd in [*ODD_ARGUMENTS, in_path("\x00"), in_path("\r\nX: y"), "%2e%2e", "%2f", "%5c", ";", ":", "@", "*"]:
         stays_calm(client.delete(f"/v1/users/{odd}", timeout=PATIENCE))
     assert summary(client)["heart_rate"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    "odd", [b"\xff", b"\x80/*", b"*" * 5000, b"text/csv;q=" + b"9" * 5000, b"a/b," * 2000, b";q=1"]
+)
+def test_an_odd_accept_header_is_met_calmly(client: httpx.Client, odd: bytes) -> None:
+    client.post("/v1/readings", json=reading())
+    stays_calm(client.get("/v1/users/ada/readings", headers={b"accept": odd}, timeout=PATIENCE))
 
 
 # Slow, lying and broken connections -------------------------------------------------------------------------

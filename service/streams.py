@@ -1,0 +1,142 @@
+"""Answers as long as a table: streamed by COPY as fast as the client takes them, in constant memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service.database import Connection, Pool, statement, with_connection
+from service.problems import Overloaded, Problem
+
+PIECE = 64 * 1024  # bytes
+STALLED_SECONDS = 30
+
+
+class Interrupted(Exception):
+    """The database failed after the answer began; only a broken connection can still tell the client."""
+
+
+class Enough(Exception):
+    """The client wants no row."""
+
+
+class CopyStream(Response):
+    """Answers with what a COPY … TO STDOUT of sql/queries gives, after a header; `nothing` is raised where it is empty.
+
+    Each stream has a connection of the pool for as long as it takes, so `slots` bounds how many there are at once. A
+    client that goes away, or takes nothing for half a minute, gives its connection back.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        slots: asyncio.Semaphore,
+        query_name: str,
+        parameters: dict[str, Any],
+        *,
+        media_type: str,
+        header: bytes,
+        nothing: Problem,
+        headers: dict[str, str],
+    ) -> None:
+        self.pool = pool
+        self.slots = slots
+        self.query_name = query_name
+        self.parameters = parameters
+        self.header = header
+        self.nothing = nothing
+        self.status_code = 200
+        self.media_type = media_type
+        self.background = None
+        self.begun = False
+        self.init_headers(headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send everything, or stop when the client leaves."""
+        if self.slots.locked():
+            raise Overloaded("As many streams as are allowed are under way; try again.", retry_after=5)
+        async with self.slots:
+            sending = asyncio.create_task(self.send_all(scope["method"] == "HEAD", send))
+            leaving = asyncio.create_task(until_gone(receive))
+            try:
+                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                leaving.cancel()
+                sending.cancel()
+                (outcome, _) = await asyncio.gather(sending, leaving, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    async def send_all(self, only_head: bool, send: Send) -> None:
+        """Send the answer from a connection of the pool; a failure before it begins is tried again."""
+
+        async def copy_out(connection: Connection) -> bytes:
+            try:
+                async with without_hurry(connection):
+                    return await self.copy(connection, only_head, send)
+            except Enough:
+                return b""
+            except psycopg.Error as error:
+                if self.begun:
+                    raise Interrupted(str(error)) from None
+                raise
+
+        last = await with_connection(self.pool, copy_out)
+        # Only now, since a client that has everything leaves, and that must not meet a connection in use.
+        await self.begin(send)
+        await hand_on(send, last, more=False)
+
+    async def copy(self, connection: Connection, only_head: bool, send: Send) -> bytes:
+        """Hand the rows on in pieces and return the last; awaiting the client holds the database back."""
+        cursor = psycopg.AsyncClientCursor(connection)
+        async with cursor.copy(statement(self.query_name), self.parameters) as rows:
+            first = await rows.read()
+            if not first:
+                raise self.nothing
+            if only_head:
+                raise Enough
+            piece = bytearray(self.header + first)
+            async for row in rows:
+                piece += row
+                if len(piece) >= PIECE:
+                    await self.begin(send)
+                    await hand_on(send, bytes(piece), more=True)
+                    piece.clear()
+        return bytes(piece)
+
+    async def begin(self, send: Send) -> None:
+        """Send the head of the answer, once."""
+        if not self.begun:
+            self.begun = True
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+
+
+async def hand_on(send: Send, piece: bytes, more: bool) -> None:
+    """Send a piece; Interrupted where the client takes nothing for too long."""
+    try:
+        async with asyncio.timeout(STALLED_SECONDS):
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+    except TimeoutError:
+        raise Interrupted(f"the client took nothing for {STALLED_SECONDS} seconds") from None
+
+
+async def until_gone(receive: Receive) -> None:
+    """Wait until the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@asynccontextmanager
+async def without_hurry(connection: Connection) -> AsyncIterator[None]:
+    """Let a statement take as long as its client; without a transaction, which would keep a single backend busy."""
+    await connection.execute("SET statement_timeout = 0")
+    try:
+        yield
+    finally:
+        await connection.execute("RESET statement_timeout")
