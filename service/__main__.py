@@ -13,6 +13,7 @@ import uvicorn
 from service.app import make_app
 from service.patience import PatientProtocol
 from service.settings import BadSetting, read_settings
+from service.sockets import TellingProtocol
 
 GRACE_SECONDS = 2
 
@@ -48,8 +49,12 @@ def main() -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        ws_max_size=64 * 1024,
         http=PatientProtocol,
+        ws=TellingProtocol,
+        ws_max_size=64 * 1024,
+        ws_ping_interval=settings.live_heartbeat_seconds,
+        ws_ping_timeout=settings.live_heartbeat_seconds,
+        ws_per_message_deflate=False,  # or each client would have a message of its own, and a compressor
     )
     return 0
 

@@ -16,8 +16,7 @@ from service.openapi import openapi_document
 from service.operations import Operation, to_routes
 from service.paths import CompressOnRequest, PlainPaths, SameOrigin
 from service.problems import Problem, on_problem, problem_response
-from service.routes import devices, events, metrics, prometheus, readings, system, users
-from service.routes.live import live_routes
+from service.routes import devices, events, live, metrics, prometheus, readings, system, users
 from service.routes.pages import openapi_route, page_routes
 from service.settings import Settings
 from service.state import lifespan
@@ -30,6 +29,7 @@ OPERATIONS: list[Operation] = [
     *devices.OPERATIONS,
     *events.OPERATIONS,
     *metrics.OPERATIONS,
+    *live.OPERATIONS,
     *system.OPERATIONS,
     *prometheus.OPERATIONS,
 ]
@@ -39,7 +39,7 @@ def make_app(settings: Settings) -> Starlette:
     """Build the application; nothing connects before its lifespan begins."""
     routes = to_routes(OPERATIONS)
     app = Starlette(
-        routes=[*routes, *live_routes(), openapi_route(openapi_document(OPERATIONS)), *page_routes()],
+        routes=[*routes, *live.live_routes(), openapi_route(openapi_document(OPERATIONS)), *page_routes()],
         middleware=[
             Middleware(PlainPaths),
             Middleware(Measured),

@@ -1,209 +1,403 @@
-"""The live hub: one LISTEN connection per process tells subscribers, after each commit, whose readings changed.
+"""The live hub: tells clients, after each commit, whose readings changed.
 
-Everything is bounded: what waits for a subscriber is one message per user, merged; where too many wait, and after the
-connection was away, the state is sent again instead. Whoever takes nothing for too long is dropped (routes/live.py).
+One loop does it in rounds: what was announced since the last one becomes one question to the database about those whom
+somebody listens to, and one message for each user, encoded once. Everything is bounded: what waits for a client is one
+message for each user; where too many wait, and after the connection was away, the state is sent instead; and who
+takes nothing for too long is told and dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
-import psycopg
-
+from service import messages
+from service.changes import Change, Unreadable, add_announcement
 from service.database import Pool, fetch_all
-from service.problems import Problem
+from service.latest import by_user
+from service.lines import Line
+from service.listener import listen
+from service.messages import Message
+from service.problems import Overloaded
 from service.readings import DEFAULT_TENANT
-from service.times import format_timestamp
+from service.settings import Settings
 
-CHANNEL = "readings"
-MOST_WAITING = 1_000  # messages for one subscriber
+MOST_WAITING = 1_000  # users of whom messages wait for one client
 MOST_IN_STATE = 1_000  # users
-RECONNECT_SECONDS = 1.0
+MOST_IN_ROUND = 1_000  # users
+MOST_NAMED = 10_000  # users
+SHORTEST_PAUSE = 0.05  # seconds between two rounds
+RETRY_PAUSE = 1.0  # seconds after a round that failed
+LARGEST_BACKLOG = 64 * 1024  # bytes; with more unsent, messages wait …
+SMALLEST_BACKLOG = 16 * 1024  # bytes; … until there is less
+WATCH_SECONDS = 0.1
+SLOWEST = 6  # times live_slow_seconds: longer, and one who takes a little now and then is too slow as well
+AT_A_TIME = 50  # clients that are written to before anybody else gets a turn
+LISTEN_SECONDS = 1.0  # that a new client waits for the database
+TOO_SLOW = 1013
 
 log = logging.getLogger("hyperpulse")
 
 
-@dataclass(slots=True)
-class Change:
-    """Readings of a user that a commit, or several, touched: how many, and from when to when."""
+class News(NamedTuple):
+    """A change of a user's readings, their latest values, and the message that says so."""
 
-    count: int
-    earliest: datetime
-    latest: datetime
-
-    def add(self, other: Change) -> None:
-        """Take another change of the same user in."""
-        self.count += other.count
-        self.earliest = min(self.earliest, other.earliest)
-        self.latest = max(self.latest, other.latest)
+    user_id: str
+    change: Change
+    latest: dict[str, Any] | None
+    message: Message
 
 
 @dataclass(slots=True, eq=False)
-class Subscriber:
-    """Someone who listens: to one user, or to everyone where user_id is None."""
+class Client:
+    """Someone who listens: to users, or to everyone where user_ids is None."""
 
-    user_id: str | None
-    waiting: dict[str, tuple[Change, dict[str, Any]]] = field(default_factory=dict)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    stale: bool = True
+    line: Line
+    user_ids: tuple[str, ...] | None
+    waiting: dict[str, tuple[Change, dict[str, Any] | None]] = field(default_factory=dict)
+    is_stale: bool = True
+    backlog: int = 0
+    slow_since: float = 0.0
+    stuck_since: float = 0.0
 
-    def tell(self, user_id: str, change: Change, latest: dict[str, Any]) -> None:
-        """Let a change wait until it is taken; where too much waits, the whole state does instead."""
-        if user_id in self.waiting:
-            self.waiting[user_id][0].add(change)
-            self.waiting[user_id] = (self.waiting[user_id][0], latest)
-        else:
-            self.waiting[user_id] = (Change(change.count, change.earliest, change.latest), latest)
+    def wait(self, news: Iterable[News]) -> None:
+        """Let news wait until they can be sent; where too much waits, the whole state does instead."""
+        for user_id, change, latest, _ in news:
+            waits = self.waiting.get(user_id)
+            if waits is None:
+                # A copy: what several clients wait for is added to for each alone.
+                self.waiting[user_id] = (Change(change.count, change.first, change.last), latest)
+            else:
+                waits[0].add(change)
+                self.waiting[user_id] = (waits[0], latest)
         if len(self.waiting) > MOST_WAITING:
-            self.refresh()
-        self.wake.set()
+            self.forget()
 
-    def refresh(self) -> None:
-        """Ask for the state to be sent again."""
-        self.stale = True
+    def forget(self) -> None:
+        """Wait for the state."""
+        self.is_stale = True
         self.waiting.clear()
-        self.wake.set()
 
 
 class Hub:
-    """Knows the subscribers, and hands them what the database announces."""
+    """Knows the clients, and hands them what the database announces.
 
-    def __init__(self, database_url: str, pool: Pool) -> None:
-        self.database_url = database_url
+    Counted since the start: messages sent, clients dropped for being slow, clients refused, announcements
+    heard, rounds, connections to the database lost.
+    """
+
+    def __init__(self, settings: Settings, pool: Pool) -> None:
+        self.settings = settings
         self.pool = pool
-        self.subscribers: set[Subscriber] = set()
+        self.all: set[Client] = set()
+        self.of_everyone: set[Client] = set()
+        self.of_user: dict[str, set[Client]] = defaultdict(set)
+        self.slow: set[Client] = set()
         self.touched: dict[int, Change] = {}
         self.wake = asyncio.Event()
+        self.listening = asyncio.Event()
+        self.messages = 0
+        self.drops = 0
+        self.refusals = 0
+        self.heard = 0
+        self.rounds = 0
+        self.interruptions = 0
 
-    async def listen(self) -> None:
-        """Collect notifications, for as long as the process runs; reconnect when the connection is lost."""
-        while True:
-            try:
-                connection = await psycopg.AsyncConnection.connect(
-                    self.database_url, autocommit=True, connect_timeout=5, keepalives_idle=10
-                )
-                async with connection:
-                    await connection.execute("LISTEN readings")
-                    for subscriber in self.subscribers:
-                        subscriber.refresh()
-                    async for notification in connection.notifies():
-                        self.collect(notification.payload)
-            except psycopg.Error as error:
-                log.warning("live updates wait for the database: %s", str(error).strip().split("\n")[0])
-            await asyncio.sleep(RECONNECT_SECONDS)
+    # Clients ------------------------------------------------------------------------------------------------
+
+    @property
+    def clients(self) -> int:
+        """How many clients there are."""
+        return len(self.all)
+
+    async def admit(self) -> None:
+        """Let a client in, or raise Overloaded: there are too many, or the database is away."""
+        try:
+            async with asyncio.timeout(LISTEN_SECONDS):
+                await self.listening.wait()
+        except TimeoutError:
+            self.refusals += 1
+            raise Overloaded("The database cannot be reached at the moment; try again.", 5) from None
+        if self.clients >= self.settings.max_live_clients:
+            self.refusals += 1
+            raise Overloaded(f"{self.clients} clients are told already; try again.", 5)
+
+    @contextmanager
+    def telling(self, line: Line, user_ids: Sequence[str] | None) -> Iterator[None]:
+        """Tell a client of users, each named once, or of everyone, for as long as the block lasts."""
+        client = Client(line, None if user_ids is None else tuple(user_ids))
+        self.all.add(client)
+        if client.user_ids is None:
+            self.of_everyone.add(client)
+        for user_id in client.user_ids or ():
+            self.of_user[user_id].add(client)
+        self.wake.set()
+        try:
+            yield
+        finally:
+            self.leave(client)
+            line.release()
+
+    def leave(self, client: Client) -> None:
+        """Forget a client."""
+        self.all.discard(client)
+        self.of_everyone.discard(client)
+        self.slow.discard(client)
+        for user_id in client.user_ids or ():
+            if user_id in self.of_user:
+                self.of_user[user_id].discard(client)
+                if not self.of_user[user_id]:
+                    del self.of_user[user_id]
+
+    # Listener -----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Send everybody the state: what was announced before is not known."""
+        self.listening.set()
+        self.refresh()
 
     def collect(self, payload: str) -> None:
-        """Take a notification in: [[user_key, count, from, to], …]."""
-        for user_key, count, earliest, latest in json.loads(payload):
-            change = Change(count, datetime.fromisoformat(earliest), datetime.fromisoformat(latest))
-            if user_key in self.touched:
-                self.touched[user_key].add(change)
-            else:
-                self.touched[user_key] = change
+        """Take a notification in."""
+        self.heard += 1
+        if not self.all:
+            return
+        try:
+            add_announcement(payload, self.touched)
+        except Unreadable as unreadable:
+            log.info("live clients get the state: %s", unreadable)
+            self.refresh()
         self.wake.set()
 
+    def interrupt(self) -> None:
+        """Say that nothing is heard any more."""
+        if self.listening.is_set():
+            self.listening.clear()
+            self.interruptions += 1
+            message = messages.encode(type="interrupted", reason="The database cannot be reached at the moment.")
+            for client in self.all:
+                if not (client.line.is_plain or client.is_stale or client in self.slow):
+                    self.write(client, message, 1)
+
+    def refresh(self) -> None:
+        """Have the state sent to everybody."""
+        self.touched.clear()
+        for client in self.all:
+            client.forget()
+        self.wake.set()
+
+    # Rounds -------------------------------------------------------------------------------------------------
+
     async def deliver(self) -> None:
-        """Hand what was collected to the subscribers, again and again."""
+        """Tell clients what was collected, round after round."""
+        loop = asyncio.get_running_loop()
         while True:
             await self.wake.wait()
+            await self.listening.wait()
             self.wake.clear()
-            touched, self.touched = self.touched, {}
-            if touched and self.subscribers:
-                try:
-                    await self.hand_out(touched)
-                except Problem:
-                    for subscriber in self.subscribers:
-                        subscriber.refresh()
+            began = loop.time()
+            try:
+                await self.round()
+            except Exception as error:
+                log.warning("a round of live updates failed: %s", error, exc_info=not isinstance(error, Overloaded))
+                self.refresh()
+                await asyncio.sleep(RETRY_PAUSE)
+            # At most half of the time is spent on rounds: the rest is for those who write.
+            await asyncio.sleep(max(SHORTEST_PAUSE, loop.time() - began))
 
-    async def hand_out(self, touched: dict[int, Change]) -> None:
-        """Read the latest values of the users touched, and tell whoever listens to them."""
-        rows = await fetch_all(self.pool, "latest_of_touched", user_keys=list(touched), tenant_id=DEFAULT_TENANT)
-        key_of = {row["user_id"]: row["user_key"] for row in rows}
-        for user_id, latest in by_user(rows).items():
-            for subscriber in self.subscribers:
-                if subscriber.user_id in (None, user_id):
-                    subscriber.tell(user_id, touched[key_of[user_id]], latest)
+    async def round(self) -> None:
+        """Send states to those who need them, and news of the users touched."""
+        if not self.all:
+            self.touched.clear()
+            return
+        self.rounds += 1
+        stale = [client for client in self.all if client.is_stale and client not in self.slow]
+        if stale:
+            await self.send_states(stale)
+        if self.touched:
+            await self.send_news(await self.news())
+        if self.touched:
+            self.wake.set()
 
-    @asynccontextmanager
-    async def subscription(self, user_id: str | None) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-        """Subscribe; yields the messages: first the state, then what changes."""
-        subscriber = Subscriber(user_id)
-        self.subscribers.add(subscriber)
-        try:
-            yield self.messages(subscriber)
-        finally:
-            self.subscribers.discard(subscriber)
+    async def send_states(self, stale: list[Client]) -> None:
+        """Send states: one question for those who listen to everyone, another for all the others."""
+        everyone = [client for client in stale if client.user_ids is None]
+        named = self.some_of([client for client in stale if client.user_ids is not None])
+        for client in (*everyone, *named):
+            client.is_stale = False
+        if len(everyone) + len(named) < len(stale):
+            self.wake.set()
+        if everyone:
+            await self.write_all((client, state) for state in [await self.state_of_everyone()] for client in everyone)
+        if named:
+            wanted = {user_id for client in named for user_id in client.user_ids or ()}
+            rows = await self.ask("latest_of_named", user_ids=list(wanted))
+            latest = by_user(rows)
+            users = {user_id: messages.user_state(user_id, latest.get(user_id)) for user_id in wanted}
+            made: dict[tuple[tuple[str, ...], bool], Message] = {}
+            await self.write_all((client, state_of(client, users, made)) for client in named)
 
-    async def messages(self, subscriber: Subscriber) -> AsyncIterator[dict[str, Any]]:
-        """Yield a subscriber's messages, without end."""
+    def some_of(self, named: list[Client]) -> list[Client]:
+        """Return as many clients as one question may be for."""
+        users = 0
+        for taken, client in enumerate(named):
+            users += len(client.user_ids or ())
+            if users > MOST_IN_STATE and taken:
+                return named[:taken]
+        return named
+
+    async def state_of_everyone(self) -> Message:
+        """Return the state of everyone, or of some where they are too many."""
+        latest = by_user(await self.ask("latest_of_everyone", limit=MOST_IN_STATE + 1))
+        users = (messages.user_state(*user) for user in islice(latest.items(), MOST_IN_STATE))
+        return messages.state(users, complete=len(latest) <= MOST_IN_STATE)
+
+    async def news(self) -> list[News]:
+        """Return the news of users touched whom somebody listens to; more than fit in a round wait for the next."""
+        touched, self.touched = self.touched, {}
+        # So many that to name them would take longer than to look at who was touched.
+        wanted = None if self.of_everyone or len(self.of_user) > MOST_NAMED else list(self.of_user)
+        rows = await self.ask("names_of_touched", user_keys=list(touched), user_ids=wanted)
+        names = {row["user_key"]: row["user_id"] for row in rows if self.of_everyone or row["user_id"] in self.of_user}
+        for user_key in list(names)[MOST_IN_ROUND:]:
+            del names[user_key]
+            self.put_back(user_key, touched[user_key])
+        if not names:
+            return []
+        latest = by_user(await self.ask("latest_of_touched", user_keys=list(names)))
+        return [
+            News(name, touched[key], latest.get(name), messages.readings(name, touched[key], latest.get(name)))
+            for key, name in names.items()
+        ]
+
+    def put_back(self, user_key: int, change: Change) -> None:
+        """Leave a change to the next round."""
+        if user_key in self.touched:
+            change.add(self.touched[user_key])
+        self.touched[user_key] = change
+
+    async def send_news(self, news: list[News]) -> None:
+        """Hand news to those who listen."""
+        if not news:
+            return
+        if self.of_everyone:
+            await self.tell(list(self.of_everyone), news)
+        of_client: dict[Client, list[News]] = defaultdict(list)
+        for item in news:
+            for client in self.of_user.get(item.user_id, ()):
+                of_client[client].append(item)
+        for number, (client, of_it) in enumerate(of_client.items()):
+            await give_way(number)
+            self.tell_one(client, of_it, messages.together([item.message for item in of_it]))
+
+    async def tell(self, clients: Sequence[Client], news: list[News]) -> None:
+        """Hand the same news to clients."""
+        message = messages.together([item.message for item in news])
+        for number, client in enumerate(clients):
+            await give_way(number)
+            self.tell_one(client, news, message)
+
+    def tell_one(self, client: Client, news: list[News], message: Message) -> None:
+        """Hand news to a client: now, or when it has taken what it was sent before."""
+        if client.is_stale or client not in self.all:
+            return
+        if client in self.slow:
+            client.wait(news)
+        else:
+            self.write(client, message, len(news))
+
+    async def write_all(self, written: Iterable[tuple[Client, Message]]) -> None:
+        """Write a message to each client."""
+        for number, (client, message) in enumerate(written):
+            await give_way(number)
+            if client in self.all:
+                self.write(client, message, 1)
+
+    def write(self, client: Client, message: Message, count: int) -> None:
+        """Write so many messages to a client."""
+        client.line.write(message)
+        self.messages += count
+        if client.line.backlog() > LARGEST_BACKLOG:
+            self.watch(client)
+
+    async def ask(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Ask the database about the tenant."""
+        return await fetch_all(self.pool, query, tenant_id=DEFAULT_TENANT, **parameters)
+
+    # Slow clients -------------------------------------------------------------------------------------------
+
+    def watch(self, client: Client) -> None:
+        """Let messages for a client wait until it has taken what was sent."""
+        self.slow.add(client)
+        client.slow_since = client.stuck_since = asyncio.get_running_loop().time()
+        client.backlog = client.line.backlog()
+
+    async def look_after(self) -> None:
+        """Send slow clients what waits for them, or drop them; show the others a sign of life."""
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + self.settings.live_heartbeat_seconds
         while True:
-            if subscriber.stale:
-                subscriber.stale = False
-                yield await self.state(subscriber.user_id)
-            elif subscriber.waiting:
-                user_id = next(iter(subscriber.waiting))
-                yield readings_message(user_id, *subscriber.waiting.pop(user_id))
-            else:
-                subscriber.wake.clear()
-                await subscriber.wake.wait()
+            await asyncio.sleep(WATCH_SECONDS)
+            for client in list(self.slow):
+                self.look_at(client, loop.time())
+            if loop.time() >= beat_at:
+                beat_at = loop.time() + self.settings.live_heartbeat_seconds
+                for number, client in enumerate(self.all - self.slow):
+                    await give_way(number)
+                    client.line.beat()
 
-    async def state(self, user_id: str | None) -> dict[str, Any]:
-        """Return the state message of one user, or of everyone."""
-        if user_id is not None:
-            rows = await fetch_all(self.pool, "latest", tenant_id=DEFAULT_TENANT, user_id=user_id)
-            latest = by_user([{**row, "user_id": user_id} for row in rows]).get(user_id)
-            return {"type": "state", "user_id": user_id, "latest": latest}
-        rows = await fetch_all(self.pool, "latest_of_everyone", tenant_id=DEFAULT_TENANT, limit=MOST_IN_STATE)
-        users = [{"user_id": user_id, "latest": latest} for user_id, latest in by_user(rows).items()]
-        return {"type": "state", "users": users}
+    def look_at(self, client: Client, now: float) -> None:
+        """Judge a slow client."""
+        backlog = client.line.backlog()
+        if backlog < SMALLEST_BACKLOG:
+            self.catch_up(client)
+            return
+        if backlog < client.backlog:
+            client.stuck_since = now
+        client.backlog = backlog
+        patience = self.settings.live_slow_seconds
+        if now - client.stuck_since > patience or now - client.slow_since > SLOWEST * patience:
+            self.drops += 1
+            self.leave(client)
+            client.line.close(TOO_SLOW, f"Too slow: {backlog} bytes were not taken within {patience} seconds.")
 
-
-def by_user(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Gather rows of api.latest by user: each metric's latest value, and when the user was last seen."""
-    gathered: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        gathered[row["user_id"]].append(row)
-    return {user_id: latest_document(of_user) for user_id, of_user in gathered.items()}
-
-
-def latest_document(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Write the rows of one user."""
-    document: dict[str, Any] = {"last_seen": format_timestamp(max(row["ts"] for row in rows))}
-    document |= {"heart_rate": None, "steps": None, "calories": None}
-    for row in rows:
-        document[row["metric"]] = {
-            "value": int(row["value"]) if row["metric"] == "steps" else row["value"],
-            "timestamp": format_timestamp(row["ts"]),
-            "device_id": row["device_id"],
-        }
-    return document
+    def catch_up(self, client: Client) -> None:
+        """Send what waited for a client that has taken what was sent."""
+        self.slow.discard(client)
+        if client.is_stale:
+            self.wake.set()
+        elif client.waiting:
+            waiting, client.waiting = client.waiting, {}
+            made = [messages.readings(user_id, *of_user) for user_id, of_user in waiting.items()]
+            self.write(client, messages.together(made), len(made))
 
 
-def readings_message(user_id: str, change: Change, latest: dict[str, Any]) -> dict[str, Any]:
-    """Say that readings of a user changed."""
-    return {
-        "type": "readings",
-        "user_id": user_id,
-        "latest": latest,
-        "count": change.count,
-        "from": format_timestamp(change.earliest),
-        "to": format_timestamp(change.latest),
-    }
+def state_of(client: Client, users: dict[str, bytes], made: dict[tuple[tuple[str, ...], bool], Message]) -> Message:
+    """Return the state of the users that a client listens to, the same for all who listen to the same."""
+    asked = (client.user_ids or (), client.line.is_plain)
+    if asked not in made:
+        of_it = [users[user_id] for user_id in asked[0]]
+        made[asked] = messages.state_of_one(of_it[0]) if client.line.is_plain else messages.state(of_it, True)
+    return made[asked]
+
+
+async def give_way(number: int) -> None:
+    """Let others have a turn after every few clients."""
+    if number % AT_A_TIME == AT_A_TIME - 1:
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
-async def running_hub(database_url: str, pool: Pool) -> AsyncIterator[Hub]:
+async def running_hub(settings: Settings, pool: Pool) -> AsyncIterator[Hub]:
     """Run a hub until the block ends."""
-    hub = Hub(database_url, pool)
-    tasks = [asyncio.create_task(hub.listen()), asyncio.create_task(hub.deliver())]
+    hub = Hub(settings, pool)
+    work = (listen(settings.database_url, hub), hub.deliver(), hub.look_after())
+    tasks = [asyncio.create_task(task) for task in work]
     try:
         yield hub
     finally:

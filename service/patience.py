@@ -7,6 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.lines import GOING_AWAY, LINE, STOPPING, Leave
+
 HEAD_SECONDS = 20.0
 
 
@@ -14,6 +16,7 @@ class PatientProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with a limit on how long the head of a request may take."""
 
     deadline: asyncio.TimerHandle | None = None
+    leave: Leave | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
@@ -23,6 +26,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Wait for the rest of the head of a request that has begun."""
         super().on_message_begin()
+        self.scope["extensions"] = {LINE: self}  # type: ignore[dict-item]
         if self.deadline is None:
             self.wait()
 
@@ -35,6 +39,12 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop waiting."""
         self.stop_waiting()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """End an event stream, which would not end by itself."""
+        super().shutdown()
+        if self.leave is not None:
+            self.leave(GOING_AWAY, STOPPING)
 
     def wait(self) -> None:
         """Close the connection unless a head is complete in time."""

@@ -108,6 +108,8 @@ def sentence(error: ErrorDetails) -> str:
             return "must not be empty"
         case "string_too_long":
             return f"must have at most {context['max_length']} characters"
+        case "too_long":
+            return f"must be at most {context['max_length']}"
         case "string_type":
             return "must be a string"
         case "int_type" | "int_parsing" | "int_from_float" | "int_parsing_size":

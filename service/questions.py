@@ -16,7 +16,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from service.cursors import Cursor
 from service.fields import Name, Timestamp, between, digits
@@ -24,6 +24,9 @@ from service.problems import Fault, Invalid, fault
 from service.times import format_timestamp
 
 Question = TypeVar("Question", bound="AnyQuestion")
+
+MOST_LIVE_USERS = 1000
+MOST_ARGUMENTS = 2000
 
 TIME_ZONES = available_timezones()
 YEAR_ONE = datetime.min.replace(tzinfo=UTC)
@@ -47,6 +50,11 @@ def time_zone(name: str) -> str:
     if name not in TIME_ZONES:
         raise ValueError("is not a time zone of the IANA database, such as Europe/Berlin")
     return name
+
+
+def each_once(names: list[str]) -> list[str]:
+    """Leave out repetitions."""
+    return list(dict.fromkeys(names))
 
 
 class AnyQuestion(BaseModel):
@@ -152,6 +160,16 @@ class UsersAfter(AnyQuestion):
     cursor: Cursor = None
 
 
+class LiveUsers(AnyQuestion):
+    """`GET /v1/live`: whom to tell of; nobody named means everyone."""
+
+    user_id: Annotated[
+        list[Name],
+        Field(max_length=MOST_LIVE_USERS, description="Whom to tell of; may be repeated. By default everyone."),
+        AfterValidator(each_once),
+    ] = []
+
+
 class EventsAfter(HalfOpenRange):
     """`GET /v1/events`: the events that come after a cursor."""
 
@@ -171,6 +189,16 @@ class EventCountsAfter(HalfOpenRange):
     event_type: EventType = None
     limit: Annotated[int, between("limit"), Field(description="At most so many counts.")] = 1000
     cursor: Cursor = None
+
+
+def ask_live(connection: HTTPConnection) -> LiveUsers:
+    """Read whom live updates are asked for; Invalid says what is wrong."""
+    if connection.scope["query_string"].count(b"&") > MOST_ARGUMENTS:
+        raise Invalid(f"The query string has more than {MOST_ARGUMENTS} arguments.")
+    try:
+        return LiveUsers.model_validate({"user_id": connection.query_params.getlist("user_id")})
+    except ValidationError as error:
+        raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
 
 
 def ask(request: Request, kind: type[Question]) -> Question:

@@ -26,6 +26,8 @@ class Settings:
     lock_seconds: int = 5
     max_live_clients: int = 2_000
     max_streams: int = 2
+    live_heartbeat_seconds: int = 15
+    live_slow_seconds: int = 10
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

@@ -39,7 +39,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
         pool = make_pool(settings)
         async with (
             pool,
-            running_hub(settings.database_url, pool) as hub,
+            running_hub(settings, pool) as hub,
             running_writer(pool, settings.writers, settings.max_queued_readings) as writer,
             asking_figures(pool) as figures,
         ):

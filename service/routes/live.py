@@ -1,69 +1,145 @@
-"""Live updates over a WebSocket, as the earlier services' clients expect them."""
+"""Live updates: `GET /v1/live` as a WebSocket or an event stream, and the WebSockets of earlier clients."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 
-from pydantic_core import to_json
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.problems import Problem
+from service.lines import Line, PlainSocketLine, SocketLine, StreamLine, connection_of
+from service.operations import Answer, Operation
+from service.problems import Problem, problem_response
+from service.questions import LiveUsers, ask_live
 from service.state import state_of
 
-SEND_SECONDS = 10
-TRY_AGAIN_LATER = 1013
+EVENT_STREAM = "text/event-stream"
+ACCEPTS_EVENTS = re.compile(r"(^|,)\s*text/event-stream\s*(;(?!\s*q=0(\.0*)?\s*(,|$))[^,]*)?(,|$)", re.IGNORECASE)
+RETRY = b"retry: 2000\n\n"  # ms
+
+
+async def live_socket(socket: WebSocket) -> None:
+    """Tell of the users asked for, or of everyone."""
+    try:
+        question = ask_live(socket)
+    except Problem as problem:
+        await socket.send_denial_response(problem_response(problem))
+        return
+    await tell(socket, question.user_id or None, SocketLine)
 
 
 async def everyone(socket: WebSocket) -> None:
-    """Tell of all users."""
-    await tell(socket, None)
+    """Tell an earlier client of everyone."""
+    await tell(socket, None, PlainSocketLine)
 
 
 async def one_user(socket: WebSocket) -> None:
-    """Tell of one user."""
-    await tell(socket, socket.path_params["user_id"])
+    """Tell an earlier client of one user."""
+    await tell(socket, [socket.path_params["user_id"]], PlainSocketLine)
 
 
-async def tell(socket: WebSocket, user_id: str | None) -> None:
-    """Send the state and then what changes, until the client leaves or is too slow."""
-    state = state_of(socket)
-    if len(state.hub.subscribers) >= state.settings.max_live_clients:
-        await socket.close(TRY_AGAIN_LATER, "too many listeners")
+async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Line]) -> None:
+    """Have a client told until it leaves or is dropped."""
+    hub = state_of(socket).hub
+    try:
+        await hub.admit()
+    except Problem as problem:
+        await socket.send_denial_response(problem_response(problem))
         return
     await socket.accept()
-    sending = asyncio.create_task(send_messages(socket, user_id))
-    leaving = asyncio.create_task(wait_until_gone(socket))
-    try:
-        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        sending.cancel()
-        leaving.cancel()
-        await asyncio.gather(sending, leaving, return_exceptions=True)
+    with suppress(WebSocketDisconnect), hub.telling(kind(connection_of(socket.scope), patience(socket)), user_ids):
+        # Whatever else it says is dropped by service/sockets.py.
+        await socket.receive()
 
 
-async def send_messages(socket: WebSocket, user_id: str | None) -> None:
-    """Send a subscription's messages; say so and close when the client cannot keep up."""
-    reason = "too slow"
-    with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-        try:
-            async with state_of(socket).hub.subscription(user_id) as messages:
-                async for message in messages:
-                    async with asyncio.timeout(SEND_SECONDS):
-                        await socket.send_text(to_json(message).decode())
-        except Problem as problem:
-            reason = problem.detail
-        async with asyncio.timeout(1):
-            await socket.close(TRY_AGAIN_LATER, reason)
+def patience(connection: HTTPConnection) -> float:
+    """Return how many seconds a peer may acknowledge nothing before it is taken for gone."""
+    settings = state_of(connection).settings
+    return 2.0 * settings.live_heartbeat_seconds + settings.live_slow_seconds
 
 
-async def wait_until_gone(socket: WebSocket) -> None:
-    """Ignore whatever the client says until it leaves."""
-    while (await socket.receive())["type"] != "websocket.disconnect":
+async def live(request: Request) -> Response:
+    """Tell of the users asked for, or of everyone, as an event stream."""
+    if not ACCEPTS_EVENTS.search(request.headers.get("accept", "")):
+        raise Problem(406, f"This is told over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
+    question = ask_live(request)
+    await state_of(request).hub.admit()
+    return EventStream(request, question.user_id or None)
+
+
+class EventStream(Response):
+    """An answer that goes on until the client leaves or is dropped."""
+
+    media_type = EVENT_STREAM
+
+    def __init__(self, request: Request, user_ids: Sequence[str] | None) -> None:
+        # Not to be kept, changed or held back on the way.
+        super().__init__(
+            headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Connection": "close"}
+        )
+        del self.headers["content-length"]
+        self.request = request
+        self.user_ids = user_ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the head, and then what the hub tells."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await send({"type": "http.response.body", "body": RETRY, "more_body": True})
+        line = StreamLine(connection_of(scope), patience(self.request))
+        with state_of(self.request).hub.telling(line, self.user_ids):
+            gone = asyncio.create_task(until_gone(receive))
+            ended = asyncio.create_task(line.ended.wait())
+            await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
+            gone.cancel()
+            ended.cancel()
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def until_gone(receive: Receive) -> None:
+    """Wait until the client leaves."""
+    while (await receive())["type"] != "http.disconnect":
         pass
+
+
+STATE_EXAMPLE = (
+    'retry: 2000\n\nid: 1\ndata: {"type":"state","users":[{"user_id":"user_123","latest":null}],"complete":true}\n\n'
+    'id: 2\ndata: {"type":"readings","user_id":"user_123","latest":{"last_seen":"2025-01-15T10:00:00Z",'
+    '"heart_rate":{"value":75.0,"timestamp":"2025-01-15T10:00:00Z","device_id":"watch"},"steps":null,'
+    '"calories":null},"count":1,"from":"2025-01-15T10:00:00Z","to":"2025-01-15T10:00:00Z"}\n\n'
+)
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/v1/live",
+        live,
+        "Live",
+        "What happens, as it happens",
+        {200: Answer("A stream of events that does not end by itself.", str, STATE_EXAMPLE, EVENT_STREAM)},
+        description="First the current state of each user asked for, or of everyone; then a message after each commit "
+        "that touched one. The same messages come over a WebSocket at this path, and a request that is neither that "
+        f"nor accepts `{EVENT_STREAM}` is answered 406.\n\nThe `data` of an event is one JSON object, told apart by "
+        "`type`: `state` replaces what was known, `readings` says what changed, `interrupted` that the service has "
+        "lost the database, `closing` why the stream ends. Comments are signs of life.",
+        questions=[LiveUsers],
+        refuses=(406, 422, 503),
+    )
+]
 
 
 def live_routes() -> list[WebSocketRoute]:
     """List the WebSocket routes."""
-    return [WebSocketRoute("/ws", everyone), WebSocketRoute("/ws/{user_id:name}", one_user)]
+    return [
+        WebSocketRoute("/v1/live", live_socket),
+        WebSocketRoute("/ws", everyone),
+        WebSocketRoute("/ws/{user_id:name}", one_user),
+    ]

@@ -72,7 +72,7 @@ def of_process(state: State) -> Iterator[str]:
     """Tell of the process: what waits in it, who listens, and its connections to the database."""
     yield family("hyperpulse_build_info", "gauge", "The release that answers.", [({"version": __version__}, 1)])
     yield single("hyperpulse_writer_queued_readings", "gauge", "Readings that wait to be stored.", state.writer.queued)
-    yield single("hyperpulse_live_clients", "gauge", "Clients that listen.", len(state.hub.subscribers))
+    yield single("hyperpulse_live_clients", "gauge", "Clients that listen.", state.hub.clients)
     stats = Counter(state.pool.get_stats())
     yield family(
         "hyperpulse_pool_connections",

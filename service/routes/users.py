@@ -13,7 +13,7 @@ from service.answers import json_response
 from service.cursors import after_moment, read_cursor, write_cursor
 from service.database import fetch_all, fetch_one
 from service.erasure import erase_user
-from service.live import latest_document
+from service.latest import latest_document
 from service.operations import Answer, Operation
 from service.problems import Invalid, Problem
 from service.questions import HeartRateMinutes, RangeSummary, ReadingsAfter, Series, Summary, UsersAfter, ask

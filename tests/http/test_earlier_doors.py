@@ -32,6 +32,7 @@ DOCUMENTED = {
     "/v1/users/{user_id}/latest": {"get"},
     "/v1/events": {"get", "post"},
     "/v1/events/metrics": {"get"},
+    "/v1/live": {"get"},
 }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+
+from service.changes import Change, Unreadable, add_announcement, moment
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 CALL = "SELECT api.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
@@ -89,18 +91,46 @@ def test_the_tables_refuse_what_the_door_does(db: psycopg.Connection, reading: d
     assert stored(db) == []
 
 
+def announced(db: psycopg.Connection) -> list[str]:
+    """Return the payloads of the notifications that have come."""
+    return [notification.payload for notification in db.notifies(timeout=0.5)]
+
+
 def test_changes_are_announced_once_for_each_batch(db: psycopg.Connection) -> None:
     db.execute("LISTEN readings")
-    write(db, *({"user": f"u{user}", "steps": 1} for user in range(3)))
+    later = NOON + timedelta(hours=1, microseconds=7)
+    write(db, *({"user": f"u{user}", "ts": ts, "steps": 1} for user in range(3) for ts in (later, NOON)))
     write(db, {"user": "u0", "steps": 1})
-    payloads = [notification.payload for notification in db.notifies(timeout=0.5)]
-    assert len(payloads) == 1
-    assert payloads[0].count("2025-01-15T12:00:00") == 6
+    (payload,) = announced(db)
+    changes: dict[int, Change] = {}
+    add_announcement(payload, changes)
+    assert [(change.count, moment(change.first), moment(change.last)) for change in changes.values()] == [
+        (2, NOON, later)
+    ] * 3
+    keys = db.execute("SELECT array_agg(user_key) FROM core.app_user").fetchone()
+    assert keys is not None
+    assert changes.keys() == set(keys[0])
 
 
 def test_an_announcement_of_many_users_fits(db: psycopg.Connection) -> None:
     db.execute("LISTEN readings")
-    write(db, *({"user": f"u{user}", "steps": 1} for user in range(500)))
-    payloads = [notification.payload for notification in db.notifies(timeout=0.5)]
-    assert sum(payload.count("2025-01-15T12:00:00") for payload in payloads) == 1000
-    assert max(len(payload) for payload in payloads) < 8000
+    write(db, *({"user": f"u{user}", "steps": 1} for user in range(1000)))
+    payloads = announced(db)
+    changes: dict[int, Change] = {}
+    for payload in payloads:
+        add_announcement(payload, changes)
+    assert len(changes) == 1000
+    assert max(map(len, payloads)) < 8000
+
+
+def test_an_announcement_of_too_many_says_so_shortly(db: psycopg.Connection) -> None:
+    db.execute("LISTEN readings")
+    db.execute("SELECT api.announce(array_agg(n), array_agg(now())) FROM generate_series(1, 20001) AS n")
+    db.execute("SELECT api.announce('{}', '{}'), api.announce(NULL, NULL)")
+    assert announced(db) == ["many"]
+
+
+@pytest.mark.parametrize("payload", ["many", "", "[[1, 2]]", "AAAA", "ü" * 100, "A" * 4000])
+def test_what_is_no_announcement_is_noticed(payload: str) -> None:
+    with pytest.raises(Unreadable):
+        add_announcement(payload, {})

@@ -1,0 +1,66 @@
+"""What the database announces: whose readings a commit changed, as api.announce packs it."""
+
+from __future__ import annotations
+
+import binascii
+import struct
+from base64 import b64decode
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
+MANY = "many"
+
+# PostgreSQL sends an array as a head of 20 bytes, and then each element after its length.
+HEAD = 20
+ONE_DIMENSION_OF_INT4 = bytes.fromhex("00000001 00000000 00000017")
+KEY = struct.Struct(">xxxxi")
+MOMENT = struct.Struct(">xxxxq")
+
+
+class Unreadable(Exception):
+    """An announcement that does not say whose readings changed: of too many, or nothing that api.announce wrote."""
+
+
+@dataclass(slots=True)
+class Change:
+    """Readings of a user that were changed: how many, and the first and last of their timestamps, in µs since 2000."""
+
+    count: int
+    first: int
+    last: int
+
+    def add(self, other: Change) -> None:
+        """Take another change of the same user in."""
+        self.count += other.count
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+
+
+def moment(microseconds: int) -> datetime:
+    """Return the instant so many microseconds after the beginning of 2000."""
+    return YEAR_2000 + timedelta(microseconds=microseconds)
+
+
+def add_announcement(payload: str, changes: dict[int, Change]) -> None:
+    """Add what a notification announces to changes by user key; Unreadable where it cannot be told."""
+    if payload == MANY:
+        raise Unreadable("readings of too many users to name them")
+    try:
+        packed = b64decode(payload)
+        if not packed.startswith(ONE_DIMENSION_OF_INT4):
+            raise ValueError
+        keys_end = HEAD + (len(packed) - 2 * HEAD) // (KEY.size + MOMENT.size) * KEY.size
+        pairs = zip(KEY.iter_unpack(packed[HEAD:keys_end]), MOMENT.iter_unpack(packed[keys_end + HEAD :]), strict=True)
+        for (user_key,), (ts,) in pairs:
+            change = changes.get(user_key)
+            if change is None:
+                changes[user_key] = Change(1, ts, ts)
+                continue
+            change.count += 1
+            if ts < change.first:
+                change.first = ts
+            elif ts > change.last:
+                change.last = ts
+    except (binascii.Error, struct.error, ValueError):
+        raise Unreadable("a notification that api.announce did not send") from None

@@ -1,0 +1,30 @@
+"""The latest values of users, as documents."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from service.times import format_timestamp
+
+
+def by_user(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Gather rows of api.latest by user: each metric's latest value, and when the user was last seen."""
+    gathered: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        gathered[row["user_id"]].append(row)
+    return {user_id: latest_document(of_user) for user_id, of_user in gathered.items()}
+
+
+def latest_document(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write the rows of one user."""
+    document: dict[str, Any] = {"last_seen": format_timestamp(max(row["ts"] for row in rows))}
+    document |= {"heart_rate": None, "steps": None, "calories": None}
+    for row in rows:
+        document[row["metric"]] = {
+            "value": int(row["value"]) if row["metric"] == "steps" else row["value"],
+            "timestamp": format_timestamp(row["ts"]),
+            "device_id": row["device_id"],
+        }
+    return document

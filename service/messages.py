@@ -1,0 +1,94 @@
+"""Messages to live clients, each encoded once for all who get it: as a WebSocket frame, and as an event of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+from pydantic_core import to_json
+
+from service.changes import Change, moment
+from service.times import format_timestamp
+
+LARGEST_STATE = 512 * 1024  # bytes
+TEXT = 0x81  # the first byte of a text message that is one frame
+
+numbers = count(1)
+
+
+class Message:
+    """One message, or several to be sent together."""
+
+    def __init__(self, *texts: bytes) -> None:
+        self.texts = texts
+
+    @cached_property
+    def frames(self) -> bytes:
+        """The message as WebSocket frames."""
+        return b"".join([frame(text) for text in self.texts])
+
+    @cached_property
+    def events(self) -> bytes:
+        """The message as events, in chunks of HTTP/1.1."""
+        return b"".join([chunk(b"id: %d\ndata: %b\n\n" % (next(numbers), text)) for text in self.texts])
+
+
+def frame(text: bytes) -> bytes:
+    """Write a text message of a server as a WebSocket frame."""
+    size = len(text)
+    if size < 126:
+        return bytes((TEXT, size)) + text
+    if size < 1 << 16:
+        return bytes((TEXT, 126)) + size.to_bytes(2) + text
+    return bytes((TEXT, 127)) + size.to_bytes(8) + text
+
+
+def chunk(content: bytes) -> bytes:
+    """Write a chunk of a body of HTTP/1.1."""
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+def together(messages: Sequence[Message]) -> Message:
+    """Return messages as one."""
+    return messages[0] if len(messages) == 1 else Message(*[text for message in messages for text in message.texts])
+
+
+def encode(**document: Any) -> Message:
+    """Write a document."""
+    return Message(to_json(document))
+
+
+def user_state(user_id: str, latest: dict[str, Any] | None) -> bytes:
+    """Write one user of a state."""
+    return to_json({"user_id": user_id, "latest": latest})
+
+
+def state(users: Iterable[bytes], complete: bool) -> Message:
+    """Put users together to a state; what would make it too large is left out."""
+    taken, size = [], 0
+    for user in users:
+        size += len(user) + 1
+        if size > LARGEST_STATE:
+            complete = False
+            break
+        taken.append(user)
+    ending = b"true" if complete else b"false"
+    return Message(b'{"type":"state","users":[%b],"complete":%b}' % (b",".join(taken), ending))
+
+
+def state_of_one(user: bytes) -> Message:
+    """Write the state of one user as earlier clients expect it."""
+    return Message(b'{"type":"state",' + user[1:])
+
+
+def readings(user_id: str, change: Change, latest: dict[str, Any] | None) -> Message:
+    """Say that readings of a user changed."""
+    return encode(
+        type="readings",
+        user_id=user_id,
+        latest=latest,
+        count=change.count,
+        **{"from": format_timestamp(moment(change.first)), "to": format_timestamp(moment(change.last))},
+    )
