@@ -64,6 +64,9 @@ BEGIN
   DELETE FROM core.app_user AS u WHERE u.user_key = who;
   GET DIAGNOSTICS erased = ROW_COUNT;
   RETURN NEXT;
+
+  -- Nobody can be told of a key without a name, so live listeners are sent the state.
+  PERFORM pg_notify('readings', 'many');
 END
 $$;
 

@@ -124,6 +124,14 @@ def test_what_cannot_be_named_becomes_the_state(client: httpx.Client, base_url: 
             assert heard(earlier) == {"type": "state", "user_id": "ada", "latest": LATEST}
 
 
+def test_an_erased_user_is_gone_for_those_who_listen(client: httpx.Client, base_url: str) -> None:
+    post(client, "/v1/readings", reading())
+    with listening(base_url, "/v1/live?user_id=ada") as socket:
+        assert heard(socket)["users"][0]["latest"] == LATEST
+        assert client.delete("/v1/users/ada").status_code == 200
+        assert heard(socket)["users"] == [{"user_id": "ada", "latest": None}]
+
+
 # What is refused --------------------------------------------------------------------------------------------
 
 
