@@ -11,6 +11,7 @@ from rich.console import Console
 if not __package__:  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from scripts.benchmarks import live
 from scripts.benchmarks.options import parse
 from scripts.benchmarks.report import show, write_json
 from scripts.benchmarks.run import run
@@ -18,6 +19,9 @@ from scripts.benchmarks.run import run
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; their exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["live"]:
+        return live.main(arguments[1:])
     options = parse(arguments)
     results = run(options, lambda line: print(line, file=sys.stderr, flush=True))
     # Wide enough for the table, in a pipe too.

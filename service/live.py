@@ -269,7 +269,8 @@ class Hub:
             self.put_back(user_key, touched[user_key])
         if not names:
             return []
-        latest = by_user(await self.ask("latest_of_touched", user_keys=list(names)))
+        rows = await fetch_all(self.pool, "latest_of_touched", user_keys=list(names))
+        latest = by_user({**row, "user_id": names[row["user_key"]]} for row in rows)
         return [
             News(name, touched[key], latest.get(name), messages.readings(name, touched[key], latest.get(name)))
             for key, name in names.items()

@@ -1,10 +1,3 @@
--- Each metric's latest value of the users of a tenant that have these keys.
-WITH people AS MATERIALIZED (
-  SELECT u.user_key, u.user_id
-    FROM core.app_user AS u
-    JOIN core.tenant AS t USING (tenant_key)
-   WHERE u.user_key = ANY (%(user_keys)s::int[]) AND t.tenant_id = %(tenant_id)s
-)
-SELECT p.user_key, p.user_id, v.metric, v.value, v.ts, v.device_id
-  FROM api.latest_values(ARRAY(SELECT user_key FROM people)) AS v
-  JOIN people AS p USING (user_key)
+-- Each metric's latest value of the users that have these keys.
+SELECT v.user_key, v.metric, v.value, v.ts, v.device_id
+  FROM api.latest_values(%(user_keys)s::int[]) AS v

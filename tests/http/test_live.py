@@ -129,7 +129,7 @@ def test_an_erased_user_is_gone_for_those_who_listen(client: httpx.Client, base_
     with listening(base_url, "/v1/live?user_id=ada") as socket:
         assert heard(socket)["users"][0]["latest"] == LATEST
         assert client.delete("/v1/users/ada").status_code == 200
-        assert heard(socket)["users"] == [{"user_id": "ada", "latest": None}]
+        assert heard(socket, "state")["users"] == [{"user_id": "ada", "latest": None}]
 
 
 # What is refused --------------------------------------------------------------------------------------------
