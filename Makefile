@@ -6,7 +6,7 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check migrate psql bench lock clean
+.PHONY: help run demo test check load migrate psql bench lock clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
@@ -27,6 +27,9 @@ check: .venv/dev.stamp ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/'; ARGS=--help tells how
+	@exec $(BIN)/python -m scripts.load $(ARGS)
 
 migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedded one in DATA
 	@exec $(BIN)/python -m scripts.migrate

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 Key = tuple[str, str, datetime]
+NOTHING_ELSE: dict[str, Any] = {"updated": 0, "unchanged": 0, "rejected": 0, "errors": []}
 PRIORITY = {"device_a": 1, "device_b": 2}
 
 
@@ -63,7 +64,7 @@ class StandIn:
             return Dropped()
         if request.url.path == "/ingest":
             return JSONResponse({"message": "Data received", "ingested": len(items)})
-        return JSONResponse({"received": len(items), "inserted": len(items), "rejected": 0, "errors": []})
+        return JSONResponse({"received": len(items), "inserted": len(items), **NOTHING_ELSE})
 
     def take(self, item: dict[str, Any]) -> None:
         """Write one reading over what is there."""

@@ -1,0 +1,216 @@
+"""A run of the importer, from its options to its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+from pydantic_core import from_json
+from rich.console import Console
+
+from scripts.loading import rejects
+from scripts.loading.delivery import Outcome, deliver_items
+from scripts.loading.display import Display, counted, summed
+from scripts.loading.errors import CannotRead, CannotSend
+from scripts.loading.lines import Source, files_of, opened
+from scripts.loading.options import Options
+from scripts.loading.pieces import Piece, Reject, Start, pieces, start_of
+from scripts.loading.state import OUTCOMES, FileState, file_state, read_state, write_state
+from scripts.simulation.sender import Answer, deliver
+from service.fields import Bounds
+from service.items import judge
+from service.readings import READING
+
+DONE, SOME_REJECTED, CANNOT_READ, CANNOT_SEND, STOPPED = 0, 1, 2, 3, 130
+HEADERS = {"Content-Type": "application/json"}
+SHOWN = 10
+"""Rejected lines that are shown; all are in their file."""
+GREETING_SECONDS = 5.0
+
+
+class Work(NamedTuple):
+    """One file and how far it came."""
+
+    path: Path
+    start: Start
+    state: FileState
+    before: int
+    """Bytes on disk of the files before it."""
+
+
+class Import:
+    """Everything that the parts of a run share."""
+
+    def __init__(self, options: Options, console: Console) -> None:
+        files = files_of(options.paths)
+        self.options = options
+        self.state = read_state(options)
+        sizes = [file.stat().st_size for file in files]
+        # Every file is looked at before the first one is sent, so that a wrong one is known at once.
+        self.work = [self.work_of(file, sum(sizes[:index])) for index, file in enumerate(files)]
+        self.display = Display(console, sum(sizes), shown=options.progress)
+        self.shown: list[str] = []
+
+    def work_of(self, path: Path, before: int) -> Work:
+        """Look at one file."""
+        start = start_of(path)
+        return Work(path, start, file_state(self.state, path, start.number, start.offset), before)
+
+    def note(self, work: Work, piece: Piece, outcome: Outcome, position: int) -> None:
+        """Keep what became of an acknowledged piece."""
+        state = work.state
+        found = sorted(piece.malformed + outcome.rejects, key=lambda reject: reject.line.number)
+        readings = len(piece.items) + len(piece.malformed)
+        state.line, state.offset = piece.number, piece.offset
+        state.readings += readings
+        for name in OUTCOMES:
+            malformed = len(piece.malformed) if name == "rejected" else 0
+            setattr(state, name, getattr(state, name) + outcome.counts[name] + malformed)
+        self.keep_rejects(work.path, found)
+        self.save()
+        self.display.advance(work.path, work.before + position, readings)
+
+    def keep_rejects(self, path: Path, found: list[Reject]) -> None:
+        """Write rejected lines to their file, and show the first."""
+        self.shown += [rejects.words(path, reject) for reject in found[: SHOWN - len(self.shown)]]
+        if found and not self.options.dry_run:
+            self.state.rejects_bytes = rejects.append(self.options.rejects, path, found)
+
+    def finish(self, work: Work, size: int) -> None:
+        """Note that a file was read to its end; it is looked at again when it has grown."""
+        work.state.finished_at_bytes = size
+        self.save()
+
+    def save(self) -> None:
+        """Write how far it came."""
+        if not self.options.dry_run:
+            write_state(self.options.state, self.state)
+
+    def conclude(self) -> int:
+        """Say what became of everything; the exit status."""
+        display, files = self.display, [work.state for work in self.work]
+        for words in self.shown:
+            display.say(words)
+        if self.options.dry_run:
+            valid = sum(file.readings - file.rejected for file in files)
+            rejected = sum(file.rejected for file in files)
+            display.say(f"{counted(len(files), 'file')}: {counted(valid, 'reading')} to send, {rejected:,} rejected.")
+            return SOME_REJECTED if rejected else DONE
+        display.say(summed(files))
+        rate = f"{display.readings / display.seconds:,.0f} a second"
+        display.say(f"This run: {counted(display.readings, 'reading')} in {display.seconds:.1f} s, {rate}.")
+        if not any(file.rejected for file in files):
+            return DONE
+        display.say(f"The rejected lines and what is wrong with each: {self.options.rejects}")
+        return SOME_REJECTED
+
+
+def load(options: Options, console: Console) -> int:
+    """Import everything, or judge it; the exit status."""
+    running = None
+    try:
+        running = Import(options, console)
+        with running.display.bar:
+            if options.dry_run:
+                dry_run(running)
+            else:
+                rejects.cut(options.rejects, running.state.rejects_bytes)
+                asyncio.run(send_all(running))
+        return running.conclude()
+    except CannotRead as error:
+        complain(str(error))
+        return CANNOT_READ
+    except CannotSend as error:
+        complain(f"{error} What was acknowledged is stored; the same command goes on behind it.")
+        return CANNOT_SEND
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        sent = running is not None and not options.dry_run
+        complain(f"Stopped. {came_to(running)} To go on:\n  {command()}" if running and sent else "Stopped.")
+        return STOPPED
+
+
+def complain(words: str) -> None:
+    """Say why it ends early."""
+    Console(stderr=True).print(f"load: {words}", markup=False, highlight=False, soft_wrap=True)
+
+
+def came_to(running: Import) -> str:
+    """Say how far it came."""
+    begun = [work for work in running.work if work.state.readings]
+    if not begun:
+        return "Nothing is acknowledged yet."
+    return f"Acknowledged up to line {begun[-1].state.line:,} of {begun[-1].path}."
+
+
+def command() -> str:
+    """Return the command that runs; --restart would not go on."""
+    return shlex.join(["python", "-m", "scripts.load", *(part for part in sys.argv[1:] if part != "--restart")])
+
+
+async def send_all(running: Import) -> None:
+    """Send every file; a signal cancels this, and what is under way then is sent again by the next run."""
+    options = running.options
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    async with httpx.AsyncClient(base_url=options.url, timeout=options.timeout, trust_env=False) as client:
+        if await deliver(client, "GET", "/health", patience=GREETING_SECONDS) is None:
+            raise CannotSend(f"No service answers at {options.url}; is it running, and is that --url right?")
+
+        async def post(body: bytes) -> Answer:
+            answer = await deliver(
+                client,
+                "POST",
+                "/v1/readings",
+                patience=options.patience,
+                notice=running.display.trouble,
+                content=body,
+                headers=HEADERS,
+            )
+            if answer is None:
+                raise CannotSend(f"The service was busy or away for {options.patience:g} s.")
+            return answer
+
+        for work in running.work:
+            if work.state.finished_at_bytes == work.path.stat().st_size:
+                continue
+            with opened(work.path) as source:
+                for piece in upcoming(source, work, options.batch):
+                    outcome = Outcome()
+                    await deliver_items(post, piece.items, outcome)
+                    running.note(work, piece, outcome, source.raw.tell())
+                running.finish(work, source.raw.tell())
+
+
+def upcoming(source: Source, work: Work, batch: int) -> Iterator[Piece]:
+    """Yield the pieces of a file that were not acknowledged."""
+    return pieces(source, work.start.read, work.state.line, work.state.offset, batch)
+
+
+def dry_run(running: Import) -> None:
+    """Judge every reading here, by the model that the service has, and its usual bounds of time."""
+    bounds = Bounds(datetime.min.replace(tzinfo=UTC), datetime.now(UTC) + timedelta(days=1))
+    for work in running.work:
+        with opened(work.path) as source:
+            for piece in upcoming(source, work, running.options.batch):
+                outcome = Outcome()
+                for item in piece.items:
+                    judged = judge(READING, [from_json(item.json, allow_inf_nan=False)], bounds, "")
+                    if judged.rejected:
+                        problems: list[dict[str, object]] = [
+                            {**fault, "at": fault["at"].removeprefix("[0]").removeprefix(".")}
+                            for fault in judged.faults
+                        ]
+                        outcome.counts["rejected"] += 1
+                        outcome.rejects.append(Reject(item.line, problems))
+                running.note(work, piece, outcome, source.raw.tell())
