@@ -1,10 +1,13 @@
-"""Measure how fast questions are answered, and what keeping the answers fast costs. See --help."""
+"""Measure how fast readings are stored and questions are answered. See --help."""
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -12,23 +15,87 @@ if not __package__:  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.benchmarks import live
-from scripts.benchmarks.options import parse
-from scripts.benchmarks.report import show, write_json
-from scripts.benchmarks.run import run
+from scripts.benchmarks import options as answers_options
+from scripts.benchmarks import report as answers_report
+from scripts.benchmarks import run as answers
+from scripts.benchmarks.ingest import options as ingest_options
+from scripts.benchmarks.ingest import report as ingest_report
+from scripts.benchmarks.ingest import run as ingest
+from scripts.benchmarks.ingest.processes import CannotStart
+
+USAGE = """\
+usage: bench [ingest | answers | live] [options]
+
+  bench ingest   how many readings a second are stored, beside psql's COPY and what one would take instead
+  bench answers  how fast questions are answered, and what keeping the answers fast costs
+  bench live     how soon live clients hear of a commit, and what it costs to tell them
+
+Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
+
+WIDTH = 140
+"""Columns: wide enough for the tables, in a pipe too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; their exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["live"]:
-        return live.main(arguments[1:])
-    options = parse(arguments)
-    results = run(options, lambda line: print(line, file=sys.stderr, flush=True))
-    # Wide enough for the table, in a pipe too.
-    show(results, Console(width=max(140, Console().width)))
+    signal.signal(signal.SIGTERM, stop)
+    match list(sys.argv[1:] if arguments is None else arguments):
+        case ["ingest", *rest]:
+            return measure_ingest(rest)
+        case ["answers", *rest]:
+            return measure_answers(rest)
+        case ["live", *rest]:
+            return live.main(rest)
+        case []:
+            return measure_ingest([]) or measure_answers([])
+        case ["-h" | "--help"]:
+            print(USAGE)
+            return 0
+        case _:
+            print(USAGE, file=sys.stderr)
+            return 2
+
+
+def measure_ingest(arguments: Sequence[str]) -> int:
+    """Measure writing."""
+    options = ingest_options.parse(arguments)
+    try:
+        results = ingest.run(options, say)
+    except CannotStart as error:
+        say(f"bench: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("bench: stopped; what was started is ended, and its database is gone.")
+        return 130
+    ingest_report.show(results, console())
     if options.json is not None:
-        write_json(results, options.json)
+        ingest_report.write_json(results, options.json)
     return 0
+
+
+def measure_answers(arguments: Sequence[str]) -> int:
+    """Measure reading."""
+    options = answers_options.parse(arguments)
+    results = answers.run(options, say)
+    answers_report.show(results, console())
+    if options.json is not None:
+        answers_report.write_json(results, options.json)
+    return 0
+
+
+def say(line: str) -> None:
+    """Tell what is going on, apart from the results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def console() -> Console:
+    """Return where the tables go."""
+    return Console(width=max(WIDTH, Console().width))
+
+
+def stop(number: int, frame: FrameType | None) -> NoReturn:
+    """End like on Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

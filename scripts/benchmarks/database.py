@@ -23,13 +23,17 @@ def database(server_url: str | None, name: str, *, keep: bool = False, reuse: bo
     """Yield the address of a migrated database whose jobs do not run: of its own, or an embedded one."""
     place = embedded_database() if server_url is None else native_database(server_url, name, keep, reuse)
     with place as url:
-        migrate(url)
-        with connect(url) as connection:
-            connection.execute(
-                "SELECT alter_job(job_id, scheduled => false) "
-                "FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
-            )
+        settle(url)
         yield url
+
+
+def settle(url: str) -> None:
+    """Migrate a database, and keep its jobs still."""
+    migrate(url)
+    with connect(url) as connection:
+        connection.execute(
+            "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
+        )
 
 
 @contextlib.contextmanager

@@ -19,11 +19,11 @@ it on the embedded database, in a temporary directory, with less data."""
 
 EPILOG = """\
 examples:
-  BENCH_DATABASE_URL=postgresql://postgres@localhost/postgres python -m scripts.bench
-  python -m scripts.bench --users 5 --days 30
-  python -m scripts.bench --keep --json first.json     keep the database …
-  python -m scripts.bench --reuse --json second.json   … and ask it again, after a change to sql/
-  python -m scripts.bench --scale                      also ten times the users, and ten times the days
+  BENCH_DATABASE_URL=postgresql://postgres@localhost/postgres python -m scripts.bench answers
+  python -m scripts.bench answers --users 5 --days 30
+  python -m scripts.bench answers --keep --json first.json     keep the database …
+  python -m scripts.bench answers --reuse --json second.json   … and ask it again, after a change to sql/
+  python -m scripts.bench answers --scale                      also ten times the users, and ten times the days
 
 The times of one run compare; those of two runs differ by what else the machine does."""
 
@@ -61,7 +61,10 @@ def at_least(least: int) -> Callable[[str], int]:
 def parser() -> argparse.ArgumentParser:
     """All options, in the order of --help."""
     made = argparse.ArgumentParser(
-        prog="bench", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="bench answers",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     data = made.add_argument_group("data")
     data.add_argument("--users", type=at_least(2), metavar="N", help="users with a history (20; embedded 5)")

@@ -1,0 +1,1 @@
+"""How fast readings are stored: psql's COPY, Hyperpulse, and what one would take instead, in one run."""

@@ -1,0 +1,97 @@
+"""Servers that are measured: started, watched by their processor time, and stopped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+PROC = Path("/proc")
+READY_SECONDS = 30.0
+
+
+class CannotStart(Exception):
+    """A server does not start; the message says which and why."""
+
+
+@contextmanager
+def server(
+    command: Sequence[str], directory: Path, environment: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server, in a session of its own so that Ctrl-C reaches it through us only, and end it afterwards."""
+    with log.open("ab") as out, start(command, directory, environment, out) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def start(
+    command: Sequence[str], directory: Path, environment: Mapping[str, str], out: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start a process whose standard input stays open as long as this one lives."""
+    return subprocess.Popen(
+        command,
+        cwd=directory,
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=out,
+        stderr=out,
+        start_new_session=True,
+    )
+
+
+def wait_until_answering(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a GET is answered at all; CannotStart when the process ends or that takes too long."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise CannotStart(f"{process.args!r} does not answer: {log.read_text(errors='replace')[-500:]}")
+
+
+def cpu_seconds(pid: int | None) -> float | None:
+    """Return the processor time of a process and all below it, also those that ended; None where it cannot be seen."""
+    if pid is None or not (PROC / str(pid) / "stat").exists():
+        return None
+    children: dict[int, list[int]] = {}
+    times: dict[int, int] = {}
+    for path in PROC.iterdir():
+        if path.name.isdigit():
+            try:
+                fields = (path / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(path.name))
+            times[int(path.name)] = sum(int(field) for field in fields[11:15])
+    total, left = 0, [pid]
+    while left:
+        at = left.pop()
+        total += times.get(at, 0)
+        left += children.get(at, [])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the parent of a process of this machine, None where it cannot be seen."""
+    try:
+        return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,81 @@
+"""The table of results, for people, for documents and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.benchmarks.ingest.copying import SUBJECT
+from scripts.benchmarks.ingest.measured import Measured, document
+
+TITLES = ("readings/s", "of COPY", "p50 ms", "p99 ms", "service", "database", "client")
+
+
+class Results(NamedTuple):
+    """Everything measured."""
+
+    machine: str
+    version: str
+    versions: dict[str, str]
+    """Of the peers that were measured."""
+    readings: int
+    users: int
+    rows: list[Measured]
+    left_out: list[str]
+    """What was not measured, and why."""
+
+
+def machine() -> str:
+    """Say how large this machine is."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB"
+
+
+def limit_of(rows: Sequence[Measured]) -> float | None:
+    """Return the rate of COPY of fresh readings, the faster of one and two connections."""
+    return max((row.rate for row in rows if row.subject == SUBJECT and row.what.startswith("fresh")), default=None)
+
+
+def show(results: Results, console: Console) -> None:
+    """Print one table."""
+    console.print(
+        f"\n{results.version}; {results.machine}; up to {results.readings:,} readings of {results.users:,} users"
+    )
+    console.print("The last three columns are processor seconds for a million readings.")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for title in TITLES:
+        table.add_column(title, justify="right")
+    table.add_column("", overflow="fold")
+    limit = limit_of(results.rows)
+    for row in results.rows:
+        table.add_row(row.name, *cells(row, limit), row.note)
+    console.print(table, markup=False)
+    for words in results.left_out:
+        console.print(f"Left out: {words}", markup=False, highlight=False)
+
+
+def cells(row: Measured, limit: float | None) -> tuple[str, ...]:
+    """Write the figures of a row."""
+    if not row.readings:
+        return ("",) * len(TITLES)
+    million = row.readings / 1e6
+    latencies = ("" if value is None else f"{value:,.1f}" for value in (row.p50, row.p99))
+    cpu = ("" if value is None else f"{value / million:,.1f}" for value in row.cpu)
+    return (f"{row.rate:,.0f}", f"{row.rate / limit:.2g}" if limit else "", *latencies, *cpu)
+
+
+def write_json(results: Results, path: Path) -> None:
+    """Write every measurement."""
+    limit = limit_of(results.rows)
+    rows = [document(row, limit) for row in results.rows]
+    measured_at = datetime.now(UTC).isoformat(timespec="seconds")
+    text = json.dumps({"measured_at": measured_at, **results._asdict(), "rows": rows}, indent=2)
+    path.write_text(text + "\n", encoding="utf-8")

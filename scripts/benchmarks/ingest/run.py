@@ -1,0 +1,103 @@
+"""A run from an empty database to the table of results."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from scripts.benchmarks.ingest import hyperpulse
+from scripts.benchmarks.ingest.copying import copies
+from scripts.benchmarks.ingest.measured import Measured
+from scripts.benchmarks.ingest.options import Options
+from scripts.benchmarks.ingest.place import Keys, Place, enrol, place
+from scripts.benchmarks.ingest.processes import CannotStart
+from scripts.benchmarks.ingest.readings import Readings, shifted
+from scripts.benchmarks.ingest.report import Results, machine
+
+Say = Callable[[str], None]
+LATE = timedelta(days=-10)
+
+
+class Run:
+    """What the parts of a run share."""
+
+    def __init__(self, options: Options, found: Place, keys: Keys, directory: Path, say: Say) -> None:
+        self.options = options
+        self.place = found
+        self.keys = keys
+        self.directory = directory
+        self.say = say
+        self.fresh = fresh_readings(options)
+        self.late = shifted(self.fresh, LATE)
+        self.port = options.port
+        self.rows: list[Measured] = []
+        self.left_out: list[str] = []
+
+    def wanted(self, name: str) -> bool:
+        """Tell whether a row is asked for."""
+        return not self.options.only or any(word in name.lower() for word in self.options.only)
+
+    def next_port(self) -> int:
+        """Return a port that no server of this run has had."""
+        self.port += 1
+        return self.port - 1
+
+    def add(self, row: Measured) -> None:
+        """Keep a row, and say it."""
+        self.rows.append(row)
+        rate = f"{row.rate:,.0f}/s" if row.readings else ""
+        self.say(f"  {row.name}  {rate}  {row.note}".rstrip())
+
+
+def fresh_readings(options: Options) -> Readings:
+    """Return readings of the last while, all of one day if that can be."""
+    each = options.readings // options.users
+    span = timedelta(seconds=each * options.every)
+    now = datetime.now(UTC).replace(microsecond=0)
+    midnight = now.replace(hour=0, minute=0, second=0)
+    start = now - span
+    if start < midnight + timedelta(minutes=2) and now - span / 2 > midnight:
+        start = midnight + timedelta(minutes=2)  # a service takes what is a little ahead
+    return Readings(options.users, each, start, options.every, options.seed)
+
+
+def run(options: Options, say: Say) -> Results:
+    """Measure what is asked for."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hyperpulse-bench-") as directory,
+        place(options.server_url, options.database) as found,
+    ):
+        keys = enrol(found.url, options.users)
+        running = Run(options, found, keys, Path(directory), say)
+        measure_copy(running)
+        for workers in (1, 2):
+            measure_hyperpulse(running, workers)
+        return Results(machine(), found.version, {}, running.fresh.total, options.users, running.rows, running.left_out)
+
+
+def measure_copy(running: Run) -> None:
+    """Measure the limit; every run needs it."""
+    try:
+        for row in copies(running.place, running.fresh, running.late):
+            running.add(row)
+    except CannotStart as reason:
+        running.left_out.append(str(reason))
+
+
+def measure_hyperpulse(running: Run, workers: int) -> None:
+    """Measure Hyperpulse with so many workers."""
+    name = f"Hyperpulse, {workers} worker{'' if workers == 1 else 's'}"
+    shapes = [shape for shape in hyperpulse.SHAPES if running.wanted(f"{name}: {shape.what}")]
+    if not shapes:
+        return
+    if workers > 1 and not hyperpulse.knows_workers():
+        running.left_out.append(f"{name}: this release has no WORKERS.")
+        return
+    options = running.options
+    with hyperpulse.running(
+        running.place, running.keys, workers, running.next_port(), options.seconds, running.directory
+    ) as subject:
+        for shape in shapes:
+            running.add(hyperpulse.row(subject, shape, running.fresh, running.late))
