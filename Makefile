@@ -37,7 +37,7 @@ migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedde
 psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the embedded one that runs
 	@exec $(BIN)/python -m scripts.psql $(ARGS)
 
-bench: .venv/run.stamp ## Measure, on the server that BENCH_DATABASE_URL names, or on the embedded one
+bench: .venv/run.stamp .venv-bench/stamp ## Measure, on the server that BENCH_DATABASE_URL names, or on the embedded one
 	@exec $(BIN)/python -m scripts.bench $(ARGS)
 
 lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashes
@@ -45,9 +45,10 @@ lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashe
 	$(BIN)/uv pip compile $(COMPILE) --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --extra dev --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --extra psql --output-file requirements-psql.lock pyproject.toml
+	$(BIN)/uv pip compile $(COMPILE) --group peers --output-file requirements-peers.lock
 
 clean: ## Remove what was installed and cached; data stays
-	rm -rf .venv scripts/embedded/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench scripts/embedded/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
@@ -68,3 +69,10 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-head
 	@echo "Installing packages for development."
 	@$(BIN)/pip install --disable-pip-version-check --no-deps --require-hashes --requirement requirements-dev.lock
 	@touch $@ .venv/run.stamp
+
+# What Hyperpulse is compared with stays apart from what it needs.
+.venv-bench/stamp: requirements-peers.lock
+	@echo "Installing packages of the peers that make bench compares with."
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/pip install --disable-pip-version-check --quiet --no-deps --require-hashes --requirement requirements-peers.lock
+	@touch $@

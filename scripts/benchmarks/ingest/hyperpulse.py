@@ -19,7 +19,6 @@ from service.settings import Settings
 ROOT = Path(__file__).resolve().parents[3]
 PATH = "/v1/readings"
 JSON, NDJSON = "application/json", "application/x-ndjson"
-LOADING_SECONDS = 600.0
 WARM = timedelta(minutes=1)
 """So much before the others lie the readings that open connections and create the chunk."""
 
@@ -91,7 +90,8 @@ def row(subject: Subject, shape: Shape, fresh: Readings, late: Readings) -> Meas
     empty(subject.place.url)
     readings = late if shape.arrival == "late" else fresh
     made = bodies_of(shape, readings)
-    already = prepare(subject, shape, readings, made)
+    made = prepare(subject, shape, readings, made)
+    already = stored(subject.place.url, "core.reading")
 
     def work() -> Answered:
         if shape.is_stream:
@@ -116,27 +116,29 @@ def bodies_of(shape: Shape, readings: Readings) -> list[Body]:
     return [Body(join(part), len(part)) for part in chunks(parts, shape.batch)]
 
 
-def prepare(subject: Subject, shape: Shape, readings: Readings, made: Sequence[Body]) -> int:
-    """Store what is to be there already; return how much that is."""
+def prepare(subject: Subject, shape: Shape, readings: Readings, made: Sequence[Body]) -> Sequence[Body]:
+    """Store what is to be there already, as much as is stored in twice a row's time; return the bodies that fit it."""
     match shape.arrival:
         case "late":
             fill_past(subject.place.url, "core.reading", subject.keys, readings)
         case "half duplicate":
             every_second = texts(readings, readings.by_user(), as_json)[::2]
-            load(subject, [Body(json_array(part), len(part)) for part in chunks(every_second, 5000)])
+            there = load(subject, [Body(json_array(part), len(part)) for part in chunks(every_second, 5000)])
+            return made[: 2 * there.readings // shape.batch]
         case "all duplicate":
-            load(subject, made)
+            return made[: load(subject, made).requests]
         case _:
             warm = readings._replace(each=1, start=readings.start - WARM)
             load(
                 subject,
                 [Body(json_array(part), len(part)) for part in chunks(texts(warm, warm.by_user(), as_json), 1000)],
             )
-    return stored(subject.place.url, "core.reading")
+    return made
 
 
-def load(subject: Subject, bodies: Sequence[Body]) -> None:
-    """Send bodies whose time is not taken; all must be stored."""
-    answered = send(subject.port, PATH, JSON, bodies, 8, LOADING_SECONDS)
+def load(subject: Subject, bodies: Sequence[Body]) -> Answered:
+    """Send bodies whose time is not taken; none may be refused."""
+    answered = send(subject.port, PATH, JSON, bodies, 8, 2 * subject.seconds)
     if answered.refusal:
         raise CannotStart(f"The service refused what a row needs: {answered.refusal}")
+    return answered

@@ -21,8 +21,8 @@ EPILOG = """\
 examples:
   BENCH_DATABASE_URL=postgresql://postgres@localhost/postgres python -m scripts.bench ingest
   python -m scripts.bench ingest --quick                 two seconds a row
-  python -m scripts.bench ingest --only hyperpulse       COPY and the rows whose name contains the word
-  python -m scripts.bench ingest --only "batch 1000" --json first.json
+  python -m scripts.bench ingest --only hyperpulse       COPY, and what has the word in its name
+  python -m scripts.bench ingest --only influxdb --only "1 worker" --json first.json
 
 Compare the figures of one run only. Ctrl-C stops what was started and drops the database."""
 

@@ -23,8 +23,6 @@ class Results(NamedTuple):
 
     machine: str
     version: str
-    versions: dict[str, str]
-    """Of the peers that were measured."""
     readings: int
     users: int
     rows: list[Measured]
@@ -52,12 +50,14 @@ def show(results: Results, console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
     for title in TITLES:
-        table.add_column(title, justify="right")
-    table.add_column("", overflow="fold")
+        table.add_column(title, justify="right", no_wrap=True)
     limit = limit_of(results.rows)
     for row in results.rows:
-        table.add_row(row.name, *cells(row, limit), row.note)
+        table.add_row(row.name, *cells(row, limit))
     console.print(table, markup=False)
+    for row in results.rows:
+        if row.note:
+            console.print(f"{row.name}: {row.note}", markup=False, highlight=False)
     for words in results.left_out:
         console.print(f"Left out: {words}", markup=False, highlight=False)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from scripts.benchmarks.ingest import hyperpulse
+from scripts.benchmarks.ingest import hyperpulse, peers
 from scripts.benchmarks.ingest.copying import copies
 from scripts.benchmarks.ingest.measured import Measured
 from scripts.benchmarks.ingest.options import Options
@@ -74,7 +74,8 @@ def run(options: Options, say: Say) -> Results:
         measure_copy(running)
         for workers in (1, 2):
             measure_hyperpulse(running, workers)
-        return Results(machine(), found.version, {}, running.fresh.total, options.users, running.rows, running.left_out)
+        measure_peers(running)
+        return Results(machine(), found.version, running.fresh.total, options.users, running.rows, running.left_out)
 
 
 def measure_copy(running: Run) -> None:
@@ -101,3 +102,24 @@ def measure_hyperpulse(running: Run, workers: int) -> None:
     ) as subject:
         for shape in shapes:
             running.add(hyperpulse.row(subject, shape, running.fresh, running.late))
+
+
+def measure_peers(running: Run) -> None:
+    """Measure what is installed of the peers."""
+    bench = peers.Bench(
+        running.place,
+        running.fresh,
+        running.options.seconds,
+        running.directory,
+        running.next_port,
+        running.wanted,
+    )
+    for peer in peers.PEERS:
+        # Without the word for a peer nothing of it needs to start.
+        if running.options.only and not any(word.split(":")[0] in peer.name.lower() for word in running.options.only):
+            continue
+        try:
+            for row in peers.measure(bench, peer):
+                running.add(row)
+        except CannotStart as reason:
+            running.left_out.append(f"{peer.name}: {reason}")
