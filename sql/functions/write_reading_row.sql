@@ -1,14 +1,19 @@
--- What writing to the view api.readings does: the same as the service, one row at a time.
+-- What writing to the view api.readings does with a row: the same as the service.
 CREATE FUNCTION api.write_reading_row() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
   bounds record;
   keys   record;
 BEGIN
-  PERFORM api.hold_horizon();
-  IF TG_OP <> 'INSERT' THEN
-    keys := (api.find_user(OLD.tenant_id, OLD.user_id), api.find_device(OLD.tenant_id, OLD.device_id));
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO pg_temp.gathered_reading (tenant_id, user_id, device_id, ts, heart_rate, steps, calories)
+      VALUES (coalesce(NEW.tenant_id, 'default'), NEW.user_id, coalesce(NEW.device_id, 'default'),
+              NEW.ts, NEW.heart_rate, NEW.steps, NEW.calories);
+    RETURN NEW;
   END IF;
+
+  PERFORM api.hold_horizon();
+  keys := (api.find_user(OLD.tenant_id, OLD.user_id), api.find_device(OLD.tenant_id, OLD.device_id));
 
   IF TG_OP = 'UPDATE' AND (NEW.tenant_id, NEW.user_id, NEW.device_id, NEW.ts)
                           IS NOT DISTINCT FROM (OLD.tenant_id, OLD.user_id, OLD.device_id, OLD.ts) THEN
@@ -16,18 +21,16 @@ BEGIN
     UPDATE core.reading
        SET heart_rate = NEW.heart_rate, steps = NEW.steps, calories = NEW.calories
      WHERE user_key = keys.f1 AND device_key = keys.f2 AND ts = OLD.ts;
-  ELSIF TG_OP <> 'INSERT' THEN
+  ELSE
     DELETE FROM core.reading
      WHERE user_key = keys.f1 AND device_key = keys.f2 AND ts = OLD.ts;
   END IF;
-  IF TG_OP <> 'INSERT' THEN
-    -- Gone since the statement began: then there is nothing to change, and nothing may come back.
-    IF NOT FOUND THEN
-      RETURN NULL;
-    END IF;
-    PERFORM api.mark_stale(ARRAY[keys.f1], ARRAY[OLD.ts]);
-    PERFORM api.announce(ARRAY[keys.f1], ARRAY[OLD.ts]);
+  -- Gone since the statement began: then there is nothing to change, and nothing may come back.
+  IF NOT FOUND THEN
+    RETURN NULL;
   END IF;
+  PERFORM api.mark_stale(ARRAY[keys.f1], ARRAY[OLD.ts]);
+  PERFORM api.announce(ARRAY[keys.f1], ARRAY[OLD.ts]);
   IF TG_OP = 'DELETE' THEN
     RETURN OLD;
   END IF;
@@ -47,4 +50,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.write_reading_row IS
-  'The trigger behind api.readings: resolves names, merges, marks stale days and tells live listeners, as the service does.';
+  'The trigger behind api.readings: an UPDATE or DELETE resolves names, merges, marks stale days and tells live listeners, as the service does; the rows of an INSERT are gathered for api.merge_gathered.';

@@ -12,3 +12,11 @@ COMMENT ON VIEW api.readings IS
 CREATE TRIGGER readings_are_written_like_the_service_does
   INSTEAD OF INSERT OR UPDATE OR DELETE ON api.readings
   FOR EACH ROW EXECUTE FUNCTION api.write_reading_row();
+
+CREATE TRIGGER inserted_readings_are_gathered
+  BEFORE INSERT ON api.readings
+  FOR EACH STATEMENT EXECUTE FUNCTION api.gather_readings();
+
+CREATE TRIGGER inserted_readings_are_merged_together
+  AFTER INSERT ON api.readings
+  FOR EACH STATEMENT EXECUTE FUNCTION api.merge_gathered();
