@@ -89,8 +89,7 @@ def row(subject: Subject, shape: Shape, fresh: Readings, late: Readings) -> Meas
     """Prepare the database for one row, and measure it."""
     empty(subject.place.url)
     readings = late if shape.arrival == "late" else fresh
-    made = bodies_of(shape, readings)
-    made = prepare(subject, shape, readings, made)
+    made = prepare(subject, shape, readings, bodies_of(shape, readings))
     already = stored(subject.place.url, "core.reading")
 
     def work() -> Answered:
