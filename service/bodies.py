@@ -15,6 +15,7 @@ from service.state import state_of
 
 JSON_TYPES = ("application/json", "text/json")
 HANG_UP = {"Connection": "close"}
+HELD = "hyperpulse.held"  # bytes, in the scope of a request
 
 
 async def read_json(request: Request) -> Any:
@@ -24,10 +25,16 @@ async def read_json(request: Request) -> Any:
     return parse_json(await read_body(request, settings.max_body_bytes, settings.body_idle_seconds))
 
 
+def announced_type(request: Request) -> str:
+    """Return the media type that a body is announced as; application/json where it is not, or is a kind of JSON."""
+    announced = request.headers.get("content-type", JSON_TYPES[0]).split(";")[0].strip().lower()
+    return JSON_TYPES[0] if announced in JSON_TYPES or announced.endswith("+json") else announced
+
+
 def require_json(request: Request) -> None:
     """Refuse a body that is announced as anything but JSON."""
-    announced = request.headers.get("content-type", JSON_TYPES[0]).split(";")[0].strip().lower()
-    if announced not in JSON_TYPES and not announced.endswith("+json"):
+    announced = announced_type(request)
+    if announced != JSON_TYPES[0]:
         raise Problem(415, f"The body is announced as {announced[:100]!r}; send application/json.")
 
 
@@ -44,14 +51,46 @@ async def read_body(request: Request, limit: int, idle_seconds: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and len(announced) < 20 and int(announced) > limit:
         raise too_large(limit)
-    pieces: list[bytes] = []
+    body, whole = await read_start(request, body_pieces(request, idle_seconds), limit)
+    if not whole:
+        raise too_large(limit)
+    return body
+
+
+def body_pieces(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
+    """Yield a body as it arrives, decompressed."""
+    return plain(chunks(request, idle_seconds), request.headers.get("content-encoding", ""))
+
+
+async def read_start(request: Request, pieces: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
+    """Return a body, and that it is whole; or the first bytes of one that has more than `limit`."""
+    read: list[bytes] = []
     size = 0
-    async for piece in plain(chunks(request, idle_seconds), request.headers.get("content-encoding", "")):
+    async for piece in pieces:
+        hold(request, len(piece))
         size += len(piece)
+        read.append(piece)
         if size > limit:
-            raise too_large(limit)
-        pieces.append(piece)
-    return b"".join(pieces)
+            return b"".join(read), False
+    return b"".join(read), True
+
+
+def hold(request: Request, size: int) -> None:
+    """Count bytes that a request holds until it is answered; Problem 503 where the process holds too many."""
+    state_of(request).room.take(size)
+    request.scope[HELD] = request.scope.get(HELD, 0) + size
+
+
+def let_go(request: Request) -> None:
+    """Count out what a request held."""
+    state_of(request).room.give(request.scope.pop(HELD, 0))
+
+
+async def continued(start: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield what was read of a body already, then the rest."""
+    yield start
+    async for piece in pieces:
+        yield piece
 
 
 def too_large(limit: int) -> Problem:

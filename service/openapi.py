@@ -92,7 +92,11 @@ def describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         content: dict[str, Any] = {"schema": schemas.of(operation.body)}
         if operation.body_example is not None:
             content["example"] = operation.body_example
-        document["requestBody"] = {"required": True, "content": {"application/json": content}}
+        others = {
+            media_type: {"schema": {"type": "string"}, "example": example}
+            for media_type, example in operation.other_bodies.items()
+        }
+        document["requestBody"] = {"required": True, "content": {"application/json": content, **others}}
     return document
 
 

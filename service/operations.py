@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from service.bodies import let_go
 from service.problems import Problem
 from service.questions import AnyQuestion
 
@@ -45,6 +46,7 @@ class Operation:
     description: str = ""
     body: Any = None
     body_example: Any = None
+    other_bodies: dict[str, str] = field(default_factory=dict)  # media types beside JSON, and an example of each
     questions: Sequence[type[AnyQuestion]] = ()
     flags: dict[str, str] = field(default_factory=dict)
     refuses: Sequence[int] = (422, 503)
@@ -86,6 +88,9 @@ def endpoint(handlers: dict[str, Handler]) -> Handler:
 
     async def handle(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        return await handlers[method](request)
+        try:
+            return await handlers[method](request)
+        finally:
+            let_go(request)
 
     return handle

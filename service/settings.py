@@ -19,7 +19,9 @@ class Settings:
     port: int = 8000
     max_body_bytes: int = 32 * 1024 * 1024
     body_idle_seconds: int = 15
-    max_queued_readings: int = 200_000
+    max_bytes_in_flight: int = 64 * 1024 * 1024
+    max_queued_readings: int = 150_000
+    max_atomic_readings: int = 50_000
     pool_size: int = 8
     writers: int = 2
     statement_seconds: int = 30

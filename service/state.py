@@ -14,12 +14,13 @@ from service.accepted import AcceptedTimes
 from service.database import Pool, make_pool
 from service.figures import Figures, asking_figures
 from service.live import Hub, running_hub
+from service.room import Room
 from service.settings import Settings
 from service.writer import Writer, running_writer
 
 
 class State(NamedTuple):
-    """The settings, and what requests share; `erasing` is held by an erasure, `streams` by each stream."""
+    """The settings, and what requests share; an erasure holds `erasing`, each stream `streams`, bodies take `room`."""
 
     settings: Settings
     pool: Pool
@@ -29,6 +30,7 @@ class State(NamedTuple):
     figures: Figures
     erasing: asyncio.Lock
     streams: asyncio.Semaphore
+    room: Room
 
 
 def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
@@ -44,7 +46,9 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             asking_figures(pool) as figures,
         ):
             streams = asyncio.Semaphore(settings.max_streams)
-            yield {"state": State(settings, pool, writer, hub, AcceptedTimes(pool), figures, asyncio.Lock(), streams)}
+            room = Room(settings.max_bytes_in_flight)
+            accepted = AcceptedTimes(pool)
+            yield {"state": State(settings, pool, writer, hub, accepted, figures, asyncio.Lock(), streams, room)}
 
     return live
 

@@ -19,8 +19,9 @@ from service.names import Register
 from service.problems import Overloaded, Problem
 from service.readings import Row
 
-MOST_ROWS_TOGETHER = 5_000
+MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings
+PATIENCE_SECONDS = 0.02
 
 
 @dataclass(slots=True)
@@ -44,10 +45,15 @@ class Writer:
         self.small_is_next = True
         self.arrival = asyncio.Event()
 
-    async def write(self, rows: Sequence[Row]) -> Counter[str]:
-        """Store rows and count them by outcome: inserted, updated, unchanged. Problem 503 when too much waits."""
+    async def write(self, rows: Sequence[Row], patiently: bool = False) -> Counter[str]:
+        """Store rows and count them by outcome: inserted, updated, unchanged.
+
+        When too much waits already it is Problem 503 at once, or, patiently, a wait.
+        """
         if not rows:
             return Counter()
+        while patiently and self.queued and self.queued + len(rows) > self.most_queued:
+            await asyncio.sleep(PATIENCE_SECONDS)
         if self.queued and self.queued + len(rows) > self.most_queued:
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
         submission = Submission(rows, asyncio.get_running_loop().create_future())

@@ -2,30 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service import answers
 from service.answers import json_response
-from service.bodies import parse_json, read_body, read_json, require_json
+from service.bodies import (
+    announced_type,
+    body_pieces,
+    continued,
+    hold,
+    parse_json,
+    read_json,
+    read_start,
+    require_json,
+)
 from service.decoding import decode
-from service.items import Judged, items_of, judge, require_all, require_list, require_one
+from service.intake import (
+    Form,
+    Tally,
+    csv_form,
+    json_form,
+    judge_items,
+    line_form,
+    refused_whole,
+    store_all_or_none,
+    store_in_pieces,
+)
+from service.items import items_of, judge, require_all, require_list, require_one
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Operation
+from service.parts import Pieces
 from service.problems import Invalid, Problem
 from service.questions import flag
 from service.readings import HEART_RATE_READING, INGEST_ITEM, READING, HeartRateReading, IngestItem, Reading, to_row
-from service.state import state_of
+from service.state import State, state_of
 
 MOST_IN_A_BATCH = 1000
+WHOLE = 2 * 1024 * 1024  # bytes: a JSON document up to here is stored in one transaction, a larger one in pieces
+STREAM = 2 * 1024 * 1024  # bytes that a stream may hold
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+FORMS: dict[str, Callable[[], Form]] = {"application/json": json_form, NDJSON: line_form, CSV: csv_form}
 
 
 async def ingest(request: Request) -> Response:
     """Store one reading or an array; one invalid item refuses all."""
-    value = await read_json(request)
+    require_json(request)
     state = state_of(request)
+    pieces = body_pieces(request, state.settings.body_idle_seconds)
+    start, whole = await read_start(request, pieces, WHOLE)
     bounds = await state.accepted.now()
+    if not whole:
+        tally = Tally()
+        form = json_form(INGEST_ITEM, "")
+        most = state.settings.max_atomic_readings
+        await store_all_or_none(form, continued(start, pieces), bounds, state.writer, tally, most)
+        return json_response({"message": "Data received", "ingested": tally.received})
+    value = parse_json(start)
     if isinstance(value, list):
         if not value:
             raise Invalid("The array is empty; send at least one reading.")
@@ -74,33 +109,68 @@ async def heart_rate_batch(request: Request) -> Response:
 async def readings(request: Request) -> Response:
     """Store readings and answer with a receipt."""
     atomic = flag(request, "atomic")
-    require_json(request)
+    new_form = FORMS.get(announced_type(request))
+    if new_form is None:
+        taken = ", ".join(FORMS)
+        raise Problem(415, f"The body is announced as {announced_type(request)[:100]!r}; send one of {taken}.")
     state = state_of(request)
-    body = await read_body(request, state.settings.max_body_bytes, state.settings.body_idle_seconds)
+    pieces = body_pieces(request, state.settings.body_idle_seconds)
+    if new_form is json_form:
+        start, whole = await read_start(request, pieces, WHOLE)
+        if whole:
+            return await store_whole(state, start, atomic)
+        pieces = continued(start, pieces)
+    else:
+        hold(request, STREAM)
+    return await store_stream(state, new_form(), pieces, atomic)
+
+
+async def store_whole(state: State, body: bytes, atomic: bool) -> Response:
+    """Store the readings of a document in one transaction."""
     bounds = await state.accepted.now()
-    if (rows := decode(body, bounds)) is not None:
-        return json_response(receipt(len(rows), await state.writer.write(rows), Judged()))
-    items, prefix = items_of(parse_json(body), "readings")
-    judged = judge(READING, items, bounds, prefix)
-    if atomic and judged.rejected:
-        raise Invalid(
-            f"{judged.rejected} of {len(items)} readings are invalid; atomic=true, so nothing was stored.",
-            judged.faults,
-        )
-    counts = await state.writer.write([to_row(item) for item in judged.items])
-    return json_response(receipt(len(items), counts, judged), 200 if judged.items else 422)
+    tally = Tally()
+    rows = decode(body, bounds)
+    if rows is None:
+        items, prefix = items_of(parse_json(body), "readings")
+        places = [(f"{prefix}[{index}]" if prefix else "", item) for index, item in enumerate(items)]
+        rows = judge_items(READING, places, bounds, tally)
+    else:
+        tally.received = len(rows)
+    if atomic and tally.rejected:
+        raise refused_whole(tally)
+    tally.counts += await state.writer.write(rows)
+    return receipt(tally)
 
 
-def receipt(received: int, counts: Any, judged: Judged) -> dict[str, Any]:
+async def store_stream(state: State, form: Form, pieces: Pieces, atomic: bool) -> Response:
+    """Store readings as they arrive, or once all have arrived."""
+    bounds = await state.accepted.now()
+    tally = Tally()
+    try:
+        if atomic:
+            await store_all_or_none(form, pieces, bounds, state.writer, tally, state.settings.max_atomic_readings)
+        else:
+            await store_in_pieces(form, pieces, bounds, state.writer, tally)
+    except Problem as problem:
+        if tally.stored:
+            problem.detail += f" {tally.stored} readings from before are stored; sending all again is safe."
+        raise
+    if not tally.received:
+        raise Invalid("There are no readings in the request.")
+    return receipt(tally)
+
+
+def receipt(tally: Tally) -> Response:
     """Say what became of each reading."""
-    return {
-        "received": received,
-        "inserted": counts["inserted"],
-        "updated": counts["updated"],
-        "unchanged": counts["unchanged"],
-        "rejected": judged.rejected,
-        "errors": judged.faults,
+    document = {
+        "received": tally.received,
+        "inserted": tally.counts["inserted"],
+        "updated": tally.counts["updated"],
+        "unchanged": tally.counts["unchanged"],
+        "rejected": tally.rejected,
+        "errors": tally.faults,
     }
+    return json_response(document, 422 if tally.rejected == tally.received else 200)
 
 
 INGEST_EXAMPLE = {
@@ -122,6 +192,8 @@ READING_EXAMPLE = {
     "timestamp": "2025-01-15T10:00:00Z",
     "heart_rate": 75,
 }
+NDJSON_EXAMPLE = '{"user_id": "user_123", "timestamp": "2025-01-15T10:00:00Z", "heart_rate": 75}\n'
+CSV_EXAMPLE = "user_id,timestamp,heart_rate,steps\nuser_123,2025-01-15T10:00:00Z,75,40\n"
 RECEIPT_EXAMPLE = {"received": 1, "inserted": 1, "updated": 0, "unchanged": 0, "rejected": 0, "errors": []}
 
 OPERATIONS = [
@@ -135,10 +207,13 @@ OPERATIONS = [
             200: Answer("A receipt: what became of each reading.", answers.Receipt, RECEIPT_EXAMPLE),
             422: Answer("All readings were rejected: the receipt says why.", answers.Receipt | answers.ProblemDocument),
         },
-        description="One reading, an array, or an envelope. Sending the same again changes nothing; a second write for "
-        "the same user, device and timestamp overwrites the fields that it carries and keeps the others.",
+        description="One reading, an array, an envelope, NDJSON, or CSV with a header. Sending the same again changes "
+        "nothing; a second write for the same user, device and timestamp overwrites the fields that it carries and "
+        "keeps the others. Lines, and JSON of more than 2 MiB, are stored in pieces as they arrive, so a body may be "
+        "of any size; when an upload breaks, what was stored stays, and sending all again is safe.",
         body=Reading | list[Reading] | answers.ReadingsEnvelope,
         body_example=READING_EXAMPLE,
+        other_bodies={NDJSON: NDJSON_EXAMPLE, CSV: CSV_EXAMPLE},
         flags={"atomic": "Refuse all readings if one is invalid."},
         refuses=LENIENT_WRITE_REFUSALS,
     ),

@@ -1,0 +1,174 @@
+"""Readings of a request on their way to the writer: judged part by part, counted, stored in pieces or all at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from service.csvs import Table
+from service.decoding import decode, decode_lines
+from service.fields import Bounds
+from service.items import MOST_FAULTS
+from service.parts import Pieces, elements, lines
+from service.problems import Fault, Invalid, Problem, brief, fault
+from service.readings import READING, Row, to_row
+from service.writer import Writer
+
+
+class Tally:
+    """What became of a request's readings so far."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.rejected = 0
+        self.counts: Counter[str] = Counter()
+        self.faults: list[Fault] = []
+
+    def reject(self, faults: Sequence[Fault]) -> None:
+        """Count a reading that is invalid; the first faults are kept."""
+        self.rejected += 1
+        self.faults += faults[: MOST_FAULTS - len(self.faults)]
+
+    @property
+    def stored(self) -> int:
+        """How many readings are stored."""
+        return self.counts.total()
+
+
+Judge = Callable[[bytes, Bounds, Tally], list[Row]]
+
+
+class Form(NamedTuple):
+    """A form of body: how it is cut into parts, and what judges one."""
+
+    parts: Callable[[Pieces], Pieces]
+    judge: Judge
+
+
+def json_form(adapter: TypeAdapter[Any] = READING, prefix: str = "readings") -> Form:
+    """Take arrays, and where they have a name, envelopes around one."""
+
+    def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
+        rows = decode(part, bounds) if adapter is READING else None
+        if rows is not None:
+            tally.received += len(rows)
+            return rows
+        try:
+            items = from_json(part, allow_inf_nan=False)
+        except ValueError as error:
+            raise Problem(400, f"The body is not JSON: after {tally.received} readings, {error}.") from None
+        first = tally.received
+        return judge_items(adapter, [(f"{prefix}[{first + n}]", item) for n, item in enumerate(items)], bounds, tally)
+
+    return Form(lambda pieces: elements(pieces, enveloped=bool(prefix)), judge)
+
+
+def line_form() -> Form:
+    """Take a reading of JSON in each line."""
+    line = 1
+
+    def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
+        nonlocal line
+        first, line = line, line + part.count(b"\n")
+        rows = decode_lines(part, bounds)
+        if rows is not None:
+            tally.received += len(rows)
+            return rows
+        rows = []
+        for number, text in enumerate(part.split(b"\n"), first):
+            if not text.strip():
+                continue
+            if (usual := decode_lines(text, bounds)) is not None:
+                tally.received += 1
+                rows += usual
+                continue
+            place = f"line {number}"
+            try:
+                item = from_json(text, allow_inf_nan=False)
+            except ValueError as error:
+                tally.received += 1
+                shown = brief(text.decode(errors="replace"))
+                tally.reject([Fault(at=place, problem=f"is not JSON: {error}", value=shown)])
+            else:
+                rows += judge_items(READING, [(place, item)], bounds, tally)
+        return rows
+
+    return Form(lambda pieces: lines(pieces, quoted=False), judge)
+
+
+def csv_form() -> Form:
+    """Take CSV with a header."""
+    table = Table()
+
+    def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
+        items = [(f"line {line}", item) for line, item in table.items(part)]
+        return judge_items(READING, items, bounds, tally)
+
+    return Form(lambda pieces: lines(pieces, quoted=True), judge)
+
+
+def judge_items(adapter: TypeAdapter[Any], items: Sequence[tuple[str, Any]], bounds: Bounds, tally: Tally) -> list[Row]:
+    """Judge items by the model, each alone; faults stand at the items' places."""
+    rows: list[Row] = []
+    for place, item in items:
+        tally.received += 1
+        try:
+            rows.append(to_row(adapter.validate_python(item, context=bounds)))
+        except ValidationError as error:
+            tally.reject([fault(details, place) for details in error.errors()])
+    return rows
+
+
+async def judged(form: Form, pieces: Pieces, bounds: Bounds, tally: Tally) -> AsyncIterator[list[Row]]:
+    """Yield the rows of each part."""
+    async for part in form.parts(pieces):
+        yield form.judge(part, bounds, tally)
+        await asyncio.sleep(0)  # others have their turn between parts
+
+
+async def store_in_pieces(form: Form, pieces: Pieces, bounds: Bounds, writer: Writer, tally: Tally) -> None:
+    """Store each part by a commit of its own, one after the other, while the next one is read and judged."""
+    under_way: asyncio.Task[Counter[str]] | None = None
+    try:
+        async for rows in judged(form, pieces, bounds, tally):
+            if under_way is not None:
+                tally.counts += await finished(under_way)
+            under_way = asyncio.create_task(writer.write(rows, patiently=tally.stored > 0))
+            del rows
+    finally:
+        if under_way is not None and not under_way.cancelled():
+            tally.counts += await finished(under_way)
+
+
+async def finished(task: asyncio.Task[Counter[str]]) -> Counter[str]:
+    """Wait for a write; when nobody waits any longer for the answer, it goes on all the same."""
+    return await asyncio.shield(task)
+
+
+async def store_all_or_none(
+    form: Form, pieces: Pieces, bounds: Bounds, writer: Writer, tally: Tally, most: int
+) -> None:
+    """Store all readings in one transaction, or none where one is invalid; Problem 413 where there are too many."""
+    all_rows: list[Row] = []
+    async for rows in judged(form, pieces, bounds, tally):
+        if not tally.rejected:
+            all_rows += rows
+        if len(all_rows) > most:
+            raise Problem(
+                413,
+                f"At most {most} readings are stored all or none; send fewer, or let /v1/readings judge each alone.",
+                headers={"Connection": "close"},
+            )
+    if tally.rejected:
+        raise refused_whole(tally)
+    tally.counts += await writer.write(all_rows)
+
+
+def refused_whole(tally: Tally) -> Invalid:
+    """Say that some are invalid, and that therefore none is stored."""
+    return Invalid(f"{tally.rejected} of {tally.received} readings are invalid; nothing was stored.", tally.faults)

@@ -1,0 +1,122 @@
+"""Bodies cut into parts of whole readings as they arrive, so that a body may be far larger than memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from service.problems import Problem
+
+PART = 512 * 1024  # bytes: some 4000 readings
+LONGEST_ITEM = 1024 * 1024  # bytes
+MOST_TRIES = 16
+BOM = b"\xef\xbb\xbf"
+ARRAY = re.compile(rb"\s*\[")
+ENVELOPE = re.compile(rb'\s*\{\s*"readings"\s*:\s*\[')
+COMMA = re.compile(rb"\s*,")
+SKIM = msgspec.json.Decoder(list[msgspec.Raw])
+
+Pieces = AsyncIterator[bytes]
+
+
+async def gathered(pieces: Pieces) -> Pieces:
+    """Join pieces until there is about a part of them."""
+    waiting: list[bytes] = []
+    length = 0
+    async for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= PART:
+            yield b"".join(waiting)
+            waiting, length = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
+async def lines(pieces: Pieces, quoted: bool) -> Pieces:
+    """Yield parts that end with a line; where `quoted`, a line break between quotation marks ends none."""
+    rest = b""
+    begun = False
+    async for piece in gathered(pieces):
+        text = rest + piece
+        if not begun:
+            text, begun = text.removeprefix(BOM), True
+        end = text.rfind(b"\n") + 1
+        while quoted and end and text.count(b'"', 0, end) % 2:
+            end = text.rfind(b"\n", 0, end - 1) + 1
+        if end:
+            yield text[:end]
+        rest = text[end:]
+        if len(rest) > LONGEST_ITEM:
+            raise too_large(f"A line has more than {LONGEST_ITEM} bytes.")
+    if rest:
+        yield rest
+
+
+async def elements(pieces: Pieces, enveloped: bool) -> Pieces:
+    """Yield parts of an array, or where `enveloped` of an envelope around one, each as an array."""
+    rest = b""
+    opening: re.Match[bytes] | None = None
+    some = False
+    async for piece in gathered(pieces):
+        rest += piece
+        if opening is None:
+            opening = ARRAY.match(rest) or (ENVELOPE.match(rest) if enveloped else None)
+            if opening is None:
+                raise too_large("What is so large must be an array of readings.")
+            rest = rest[opening.end() :]
+        while len(rest) >= PART:
+            end = last_comma(rest)
+            if end is None:
+                break
+            yield b"[%b]" % rest[:end].rstrip()[:-1]
+            some, rest = True, rest[end:]
+        if len(rest) > LONGEST_ITEM + PART:
+            raise too_large(f"A reading has more than {LONGEST_ITEM} bytes, or the body is not JSON.")
+    rest = rest.rstrip()
+    if opening is not None and b"{" in opening.group():
+        rest = closed(rest, b"}")
+    rest = closed(rest, b"]")
+    if some and not rest:
+        raise not_json("its last comma is followed by nothing")
+    yield b"[%b]" % rest
+
+
+def last_comma(text: bytes) -> int | None:
+    """Return where a prefix of an array ends after a comma between two elements; None where none is found.
+
+    JSON leaves no choice: when what stands before the comma is an array once it is closed, the comma is one between
+    elements, and not part of a string or of an element.
+    """
+    place = len(text)
+    for _ in range(MOST_TRIES):
+        place = text.rfind(b"}", 0, place)
+        if place < 0:
+            return None
+        comma = COMMA.match(text, place + 1)
+        if comma is not None:
+            try:
+                SKIM.decode(b"[%b]" % text[: place + 1])
+            except msgspec.DecodeError:
+                continue
+            return comma.end()
+    return None
+
+
+def closed(text: bytes, bracket: bytes) -> bytes:
+    """Take the closing bracket away."""
+    if not text.endswith(bracket):
+        raise not_json("it ends early")
+    return text[:-1].rstrip()
+
+
+def not_json(why: str) -> Problem:
+    """Say that a body is not JSON."""
+    return Problem(400, f"The body is not JSON: {why}.")
+
+
+def too_large(why: str) -> Problem:
+    """Say what is too large; what is still on its way is not read."""
+    return Problem(413, why, headers={"Connection": "close"})

@@ -1,0 +1,88 @@
+"""Cutting bodies: whatever the pieces, the parts hold what the body holds, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic_core import from_json
+
+from service import parts
+from service.problems import Problem
+
+texts = st.text(st.sampled_from('a},{[]"\\:\n é'), max_size=12)
+values = st.recursive(
+    st.none() | st.integers(-5, 5) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+sizes = st.integers(1, 40)
+part_sizes = st.integers(20, 60)  # a part holds at least what opens an array
+
+
+async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+def cut(body: bytes, size: int, part: int, enveloped: bool = True) -> list[bytes]:
+    async def collect() -> list[bytes]:
+        return [text async for text in parts.elements(in_pieces(body, size), enveloped)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "PART", part)
+        return asyncio.run(collect())
+
+
+@settings(max_examples=400)
+@given(st.lists(values, max_size=8), st.booleans(), st.sampled_from([None, 1]), sizes, part_sizes)
+def test_the_elements_of_an_array_come_out(
+    items: list[Any], named: bool, indent: int | None, size: int, part: int
+) -> None:
+    body = json.dumps({"readings": items} if named else items, indent=indent, ensure_ascii=False).encode()
+    assert [item for text in cut(body, size, part) for item in json.loads(text)] == items
+
+
+@settings(max_examples=400)
+@given(st.text(st.sampled_from('{}[],:"a1 \\'), max_size=80), sizes, part_sizes)
+def test_what_is_no_array_is_not_taken_for_one(text: str, size: int, part: int) -> None:
+    body = f"[{text}".encode()
+    try:
+        found: Any = [item for cut_text in cut(body, size, part) for item in from_json(cut_text, allow_inf_nan=False)]
+    except (Problem, ValueError):
+        found = None
+    try:
+        right = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        right = None
+    assert found == right
+
+
+@settings(max_examples=200)
+@given(st.lists(st.text(st.sampled_from('ab",\r'), max_size=9), max_size=9), st.booleans(), sizes, sizes)
+def test_lines_stay_whole(rows: list[str], ends: bool, size: int, part: int) -> None:
+    body = ("\n".join(rows) + "\n" * ends).encode()
+
+    async def collect() -> list[bytes]:
+        return [text async for text in parts.lines(in_pieces(body, size), quoted=False)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "PART", part)
+        found = asyncio.run(collect())
+    assert b"".join(found) == body
+    assert all(text.endswith(b"\n") for text in found[:-1])
+
+
+def test_a_line_without_end_is_too_large() -> None:
+    async def collect() -> None:
+        async for _ in parts.lines(in_pieces(b"a" * 4 * parts.LONGEST_ITEM, 65536), quoted=False):
+            raise AssertionError("a line came out")
+
+    with pytest.raises(Problem) as caught:
+        asyncio.run(collect())
+    assert caught.value.status == 413
