@@ -7,15 +7,18 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 
 import uvicorn
 
 from service.app import make_app
 from service.patience import PatientProtocol
-from service.settings import BadSetting, read_settings
+from service.settings import BadSetting, Settings, read_settings
 from service.sockets import TellingProtocol
+from service.workers import shared_socket, supervise
 
 GRACE_SECONDS = 2
+STARTUP_FAILURE = 3
 
 log = logging.getLogger("hyperpulse")
 
@@ -30,18 +33,9 @@ def stop_with_stdin() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def main() -> int:
-    """Serve until told to stop; the environment says where and on which database."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    try:
-        settings = read_settings(os.environ)
-    except BadSetting as error:
-        log.error("%s", error)
-        return 2
-    if os.environ.get("STOP_WITH_STDIN"):
-        stop_with_stdin()
-    uvicorn.run(
+def serve(settings: Settings) -> None:
+    """Serve in this process."""
+    config = uvicorn.Config(
         make_app(settings),
         host=settings.host,
         port=settings.port,
@@ -56,6 +50,32 @@ def main() -> int:
         ws_ping_timeout=settings.live_heartbeat_seconds,
         ws_per_message_deflate=False,  # or each client would have a message of its own, and a compressor
     )
+    sockets = [shared_socket(settings.host, settings.port)] if os.environ.get("SHARE_PORT") else None
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=sockets)
+    if not server.started:
+        raise SystemExit(STARTUP_FAILURE)
+
+
+def main() -> int:
+    """Serve until told to stop; the environment says where and on which database."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    try:
+        settings = read_settings(os.environ)
+    except BadSetting as error:
+        log.error("%s", error)
+        return 2
+    if os.environ.get("STOP_WITH_STDIN"):
+        stop_with_stdin()
+    try:
+        if settings.workers > 1:
+            return supervise(settings)
+        serve(settings)
+    except BadSetting as error:
+        log.error("%s", error)
+        return 2
     return 0
 
 
