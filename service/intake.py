@@ -14,6 +14,7 @@ from service.csvs import Table
 from service.decoding import decode, decode_lines
 from service.fields import Bounds
 from service.items import MOST_FAULTS
+from service.measurements import count_items
 from service.parts import Pieces, elements, lines
 from service.problems import Fault, Invalid, Problem, brief, fault
 from service.readings import READING, Row, to_row
@@ -32,6 +33,7 @@ class Tally:
     def reject(self, faults: Sequence[Fault]) -> None:
         """Count a reading that is invalid; the first faults are kept."""
         self.rejected += 1
+        count_items("readings", rejected=1)
         self.faults += faults[: MOST_FAULTS - len(self.faults)]
 
     @property
