@@ -71,8 +71,17 @@ def cpu_seconds(pid: int | None) -> float | None:
     """Return the processor time of a process and all below it, also those that ended; None where it cannot be seen."""
     if pid is None or not (PROC / str(pid) / "stat").exists():
         return None
+    ticks = tree_ticks(pid)
+    # A process that ends meanwhile hands its time to the one above it, and may be missed: so until nothing changes.
+    while (again := tree_ticks(pid)).keys() != ticks.keys():
+        ticks = again
+    return sum(again.values()) / os.sysconf("SC_CLK_TCK")
+
+
+def tree_ticks(pid: int) -> dict[int, int]:
+    """Return the ticks of a process and each below it, with those of their children that ended."""
     children: dict[int, list[int]] = {}
-    times: dict[int, int] = {}
+    ticks: dict[int, int] = {}
     for path in PROC.iterdir():
         if path.name.isdigit():
             try:
@@ -80,13 +89,13 @@ def cpu_seconds(pid: int | None) -> float | None:
             except OSError:
                 continue
             children.setdefault(int(fields[1]), []).append(int(path.name))
-            times[int(path.name)] = sum(int(field) for field in fields[11:15])
-    total, left = 0, [pid]
+            ticks[int(path.name)] = sum(int(field) for field in fields[11:15])
+    found, left = {}, [pid]
     while left:
         at = left.pop()
-        total += times.get(at, 0)
+        found[at] = ticks.get(at, 0)
         left += children.get(at, [])
-    return total / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 def parent_of(pid: int) -> int | None:
