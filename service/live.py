@@ -207,8 +207,8 @@ class Hub:
                 log.warning("a round of live updates failed: %s", error, exc_info=not isinstance(error, Overloaded))
                 self.refresh()
                 await asyncio.sleep(RETRY_PAUSE)
-            # At most half of the time is spent on rounds: the rest is for those who write.
-            await asyncio.sleep(max(SHORTEST_PAUSE, loop.time() - began))
+            # Some of the time is for those who write; and the longer a round takes, the more the next one is worth.
+            await asyncio.sleep(max(SHORTEST_PAUSE, (loop.time() - began) / 2))
 
     async def round(self) -> None:
         """Send states to those who need them, and news of the users touched."""

@@ -7,8 +7,10 @@ import contextlib
 import json
 import multiprocessing
 import os
+import random
 import selectors
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -27,6 +29,7 @@ from service.schema import ROOT, SQL
 
 BATCH = 1000  # readings in a request
 SENDERS = 8
+IDLE = 3.0  # seconds after which the service may have closed a connection
 YEAR_ONE = datetime(1970, 1, 1, tzinfo=UTC)
 DESCRIPTION = """\
 Wearables that send a reading a second each, and clients that are told of some of them over WebSockets.
@@ -119,7 +122,7 @@ def bodies(users: int) -> list[bytes]:
     for first in range(0, users, BATCH):
         of_batch = range(first, min(first + BATCH, users))
         rows = [
-            {"user_id": name(n), "device_id": "watch", "timestamp": "@", "heart_rate": 60 + n % 60, "steps": n % 3}
+            {"user_id": name(n), "timestamp": "@", "heart_rate": 60 + n % 60, "steps": n % 3, "calories": 0.1}
             for n in of_batch
         ]
         made.append(json.dumps(rows).encode())
@@ -137,6 +140,7 @@ def send(port: int, users: int, rate: float, seconds: float, results: multiproce
 
     def work() -> None:
         connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        used_at = began
         while True:
             with lock:
                 number = next(turn)
@@ -149,14 +153,13 @@ def send(port: int, users: int, rate: float, seconds: float, results: multiproce
                 moment = datetime.now(UTC)
                 time.sleep(1e-6)  # so that no two requests have the same timestamp
             at = time.monotonic()
-            stamp = moment.isoformat().encode()
-            connection.request("POST", "/v1/readings", body.replace(b"@", stamp), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status == 200:
+            if at - used_at > IDLE:
+                connection.close()
+            if post(connection, body.replace(b"@", moment.isoformat().encode())) == 200:
                 sent.append(Sent((moment - YEAR_ONE) // timedelta(microseconds=1), at, time.monotonic()))
             else:
                 time.sleep(0.1)
+            used_at = time.monotonic()
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(SENDERS)]
@@ -165,6 +168,14 @@ def send(port: int, users: int, rate: float, seconds: float, results: multiproce
     for thread in threads:
         thread.join()
     results.put(sent)
+
+
+def post(connection: HTTPConnection, body: bytes) -> int:
+    """Send readings; return the status."""
+    connection.request("POST", "/v1/readings", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
 
 
 # Those who listen -------------------------------------------------------------------------------------------
@@ -311,23 +322,32 @@ def deaf(port: int, pid: int, clients: int, seconds: float) -> None:
 
 def cost(url: str, port: int, users: int, clients: int, seconds: float, rounds: int) -> None:
     """Compare how many readings are taken in without announcements, with them, and with clients."""
-    taken: dict[str, float] = {"nothing announced": 0, "announced": 0, f"{clients} clients": 0}
+    taken: dict[str, list[float]] = {"nothing announced": [], "announced": [], f"{clients} clients": []}
+    chance = random.Random(1)  # noqa: S311
     for _ in range(rounds):
-        for kind in taken:
-            with (
-                announcing(url, kind != "nothing announced"),
-                listening(port, paths_of(clients if "clients" in kind else 0, users)),
-            ):
-                results: multiprocessing.SimpleQueue[list[Sent]] = multiprocessing.SimpleQueue()
-                began = time.monotonic()
-                sender = multiprocessing.Process(target=send, args=(port, users, 0, seconds, results))
-                sender.start()
-                sent = results.get()
-                sender.join()
-                taken[kind] += len(sent) * BATCH / (max(request.answered for request in sent) - began) / rounds
-    most = taken["nothing announced"]
-    for kind, rate in taken.items():
-        print(f"as many readings as are taken, {kind}: {rate:,.0f} a second, {rate / most - 1:+.1%}", flush=True)
+        for kind in chance.sample(list(taken), len(taken)):
+            paths = paths_of(clients, users) if "clients" in kind else []
+            with announcing(url, kind != "nothing announced"), listening(port, paths):
+                taken[kind].append(most(port, users, seconds))
+    base = statistics.median(taken["nothing announced"])
+    for kind, rates in taken.items():
+        rate = statistics.median(rates)
+        print(
+            f"as many readings as are taken, {kind}: {rate:,.0f} a second ({min(rates):,.0f} to {max(rates):,.0f}), "
+            f"{rate / base - 1:+.1%}",
+            flush=True,
+        )
+
+
+def most(port: int, users: int, seconds: float) -> float:
+    """Return how many readings a second are taken in when as many are sent as are taken."""
+    results: multiprocessing.SimpleQueue[list[Sent]] = multiprocessing.SimpleQueue()
+    began = time.monotonic()
+    sender = multiprocessing.Process(target=send, args=(port, users, 0, seconds, results))
+    sender.start()
+    sent = results.get()
+    sender.join()
+    return len(sent) * min(BATCH, users) / (max(request.answered for request in sent) - began)
 
 
 @contextlib.contextmanager
@@ -375,7 +395,7 @@ def parser(native: bool) -> argparse.ArgumentParser:
     made.add_argument("--rate", type=some, default=rate, metavar="N", help=f"readings a second, and users ({rate})")
     made.add_argument("--clients", type=some, default=1000, metavar="N", help="clients at most (1000)")
     made.add_argument("--seconds", type=some, default=12, metavar="N", help="of each measurement (12)")
-    made.add_argument("--rounds", type=some, default=3, metavar="N", help="of comparing the cost (3)")
+    made.add_argument("--rounds", type=some, default=5, metavar="N", help="of comparing the cost (5)")
     made.add_argument(
         "--only", choices=("told", "deaf", "cost"), action="append", help="measure only this; may be repeated"
     )
@@ -399,5 +419,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "deaf" in only:
             deaf(port, pid, given.clients, given.seconds + 8)
         if "cost" in only:
-            cost(url, port, users, given.clients, given.seconds / 3, given.rounds)
+            cost(url, port, users, given.clients, given.seconds / 4, given.rounds)
     return 0
