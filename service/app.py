@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.express import Express
 from service.measurements import Measured
 from service.openapi import openapi_document
 from service.operations import Operation, to_routes
@@ -43,6 +44,7 @@ def make_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(PlainPaths),
             Middleware(Measured),
+            Middleware(Express),
             Middleware(SameOrigin),
             Middleware(CompressOnRequest, minimum_size=1000),
         ],
