@@ -30,6 +30,7 @@ USER, DEVICE, TS = slice(2, 10), slice(10, 18), slice(18, 30)
 USER_KEY = struct.Struct(">i").unpack
 IDENTITY = slice(0, 30)  # up to the end of ts
 SOURCE = slice(0, 22)  # up to the length of ts
+BEYOND = b"\xff" * 21  # more than any ts with what follows it, which may be up to two NULLs
 
 
 def pack(rows: Sequence[Row], users: Mapping[str, int], devices: Mapping[str, int]) -> list[bytes]:
@@ -72,7 +73,7 @@ def runs(packed: Sequence[bytes]) -> Iterator[Run]:
     start = 0
     while start < len(packed):
         source = packed[start][SOURCE]
-        end = bisect_left(packed, source + b"\xff" * 9, start)
+        end = bisect_left(packed, source + BEYOND, start)
         first, last = moment(packed[start]), moment(packed[end - 1])
         if last < 0 <= first:
             # As bytes, what is before 2000 follows what is after.
@@ -96,7 +97,8 @@ def stale_days(packed: Sequence[bytes], announced: int) -> list[tuple[int, int]]
             continue
         user_key: int = USER_KEY(packed[run.start][6:10])[0]
         if run.first < 0:
-            days |= dict.fromkeys((user_key, moment(row) // DAY * DAY) for row in packed[run.start : run.end])
+            moments_of = (moment(row) for row in packed[run.start : run.end])
+            days |= dict.fromkeys((user_key, at // DAY * DAY) for at in moments_of if at < announced)
             continue
         place = run.start
         while place < run.end and (at := moment(packed[place])) < announced:

@@ -1,0 +1,75 @@
+"""What writes meet when others are in the way: erased names, held rows, too much at once."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psycopg
+import pytest
+
+from tests.conftest import running_service
+from tests.http.wire import dial, post, reading, refused, summary
+
+PATH = "/v1/readings"
+ERASE = """
+    SELECT pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
+    UPDATE core.names_version SET version = version + 1;
+    DELETE FROM core.reading;
+    DELETE FROM core.app_user
+"""
+
+
+@pytest.mark.parametrize("merging", [False, True])
+def test_keys_of_erased_people_are_forgotten(client: httpx.Client, db: psycopg.Connection, merging: bool) -> None:
+    """A process that knows a user's key does not use it once the user was erased."""
+    for _ in range(2 if merging else 1):  # what comes twice is merged, and so is what follows
+        post(client, PATH, reading(heart_rate=70))
+    with db.transaction():
+        db.execute(ERASE)
+    post(client, PATH, reading("10:00:01", heart_rate=80))
+    post(client, PATH, [reading("10:00:02", heart_rate=80), reading("10:00:02", user_id="bob", heart_rate=60)])
+    assert summary(client)["heart_rate"] == {"count": 2, "avg": 80.0, "min": 80.0, "max": 80.0}
+    assert summary(client, "bob")["heart_rate"]["count"] == 1
+    strangers = db.execute(
+        "SELECT count(*) FROM core.reading WHERE user_key NOT IN (SELECT user_key FROM core.app_user)"
+    )
+    assert strangers.fetchone() == (0,)
+
+
+@pytest.mark.native
+def test_a_reading_that_somebody_holds_keeps_only_its_own_request_waiting(
+    database_url: str, client: httpx.Client, db: psycopg.Connection
+) -> None:
+    post(client, PATH, reading(heart_rate=70))
+    with running_service(database_url, LOCK_SECONDS="1") as url, ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(database_url) as holder:
+            holder.execute("UPDATE core.reading SET heart_rate = 71")
+            held = pool.submit(httpx.post, url + PATH, json=reading(heart_rate=72), timeout=30)
+            for second in range(1, 6):
+                answer = httpx.post(url + PATH, json=reading(f"10:00:0{second}", heart_rate=60), timeout=30)
+                assert answer.status_code == 200, answer.text
+            answer = held.result(30)
+            refused(answer, 503)
+            assert answer.headers["retry-after"]
+            holder.rollback()
+        assert httpx.post(url + PATH, json=reading(heart_rate=72), timeout=30).json()["updated"] == 1
+
+
+def test_too_many_bytes_at_once_are_refused_at_once(database_url: str, client: httpx.Client) -> None:
+    head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with running_service(database_url, MAX_BYTES_IN_FLIGHT="2100000") as url, dial(url) as first:
+        first.sendall(head.format(PATH, "application/x-ndjson").encode() + b'5\r\n{"use\r\n')
+        deadline = time.monotonic() + 10
+        while True:
+            answer = httpx.post(url + PATH, content=b"x", headers={"content-type": "text/csv"}, timeout=30)
+            if answer.status_code == 503:
+                break
+            assert time.monotonic() < deadline, answer.text
+        assert answer.headers["retry-after"]
+        assert httpx.post(url + PATH, json=reading(), timeout=30).status_code == 200
+        first.sendall(b"1\r\n\n\r\n0\r\n\r\n")
+        assert first.recv(65536).startswith(b"HTTP/1.1 422")
+        answer = httpx.post(url + PATH, content=b"x", headers={"content-type": "text/csv"}, timeout=30)
+        assert answer.status_code == 422

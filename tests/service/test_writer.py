@@ -1,0 +1,71 @@
+"""The writer's queue: small requests and large ones take turns, and a group is not larger than it may be."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from service.problems import Overloaded
+from service.readings import Row
+from service.room import Room
+from service.writer import MOST_ROWS_TOGETHER, SMALL, Submission, Writer
+
+
+def waiting(*sizes: int) -> Writer:
+    """A writer that nobody runs, with requests of so many readings in its queues."""
+    writer = Writer(None, 10**6)  # type: ignore[arg-type]
+    future: Any = None
+    for size in sizes:
+        submission = Submission([Row("ada", "watch", 0, 60.0)] * size, future)
+        (writer.small if size <= SMALL else writer.large).append(submission)
+    return writer
+
+
+def sizes(writer: Writer) -> list[list[int]]:
+    """Take all groups."""
+    found = []
+    while group := writer.take():
+        found.append([len(submission.rows) for submission in group])
+    return found
+
+
+def test_small_and_large_take_turns() -> None:
+    half = MOST_ROWS_TOGETHER // 2
+    assert sizes(waiting(half, half, half, 1, 2, half)) == [[1, 2], [half, half], [half, half]]
+    writer = waiting(half, half, half, 1)
+    assert [len(submission.rows) for submission in writer.take()] == [1]
+    writer.small.append(Submission([Row("ada", "watch", 0, 60.0)] * 3, None))  # type: ignore[arg-type]
+    assert sizes(writer) == [[half, half], [3], [half]]
+
+
+def test_a_request_larger_than_a_group_goes_alone() -> None:
+    assert sizes(waiting(101, MOST_ROWS_TOGETHER + 1, 102)) == [[101], [MOST_ROWS_TOGETHER + 1], [102]]
+
+
+def test_over_the_bound_is_refused_at_once() -> None:
+    async def overfill() -> None:
+        writer = Writer(None, 100)  # type: ignore[arg-type]
+        first = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * 90))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded) as caught:
+            await writer.write([Row("ada", "watch", 0, 60.0)] * 11)
+        assert caught.value.headers["Retry-After"]
+        first.cancel()
+
+    asyncio.run(overfill())
+
+
+def test_room_is_bounded() -> None:
+    room = Room(100)
+    room.take(1000)  # alone, anything may
+    with pytest.raises(Overloaded):
+        room.take(1)
+    room.give(1000)
+    room.take(60)
+    room.take(40)
+    with pytest.raises(Overloaded):
+        room.take(1)
+    room.give(60)
+    room.take(60)
