@@ -11,7 +11,7 @@ export DATA ?= .data
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Environment: HOST PORT DB_PORT DATA DATABASE_URL, for example: make run PORT=8080"
+	@echo "Environment: HOST PORT DB_PORT DATA DATABASE_URL WORKERS, for example: make run PORT=8080"
 
 run: .venv/run.stamp ## Start everything: embedded TimescaleDB (unless DATABASE_URL names one) and the service
 	@exec $(BIN)/python -m scripts.run $(ARGS)

@@ -77,7 +77,7 @@ def main() -> int:
         prog="make run",
         description=__doc__.split("\n")[0],
         epilog="With --demo, other arguments go to the simulator. "
-        "Environment: HOST (127.0.0.1), PORT (8000), DB_PORT (15432), DATA (.data), DATABASE_URL.",
+        "Environment: HOST (127.0.0.1), PORT (8000), DB_PORT (15432), DATA (.data), DATABASE_URL, WORKERS (1).",
     )
     parser.add_argument("--demo", action="store_true", help="feed it with simulated users")
     chosen, simulation = parser.parse_known_args()
