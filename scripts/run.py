@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from scripts import embedded
+from scripts import embedded, libraries
 from scripts.migrate import CannotMigrate, migrate
 from service import __version__
 
@@ -129,6 +129,8 @@ def run(options: Options, running: Running) -> NoReturn:
     """Start everything, say what was started, and watch it."""
     started = time.monotonic()
     require_free_port(options)
+    if problem := libraries.install():
+        say(problem)
     if options.database_url is None:
         running.database = start_database(options)
         database_url = running.database.url

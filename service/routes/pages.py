@@ -13,11 +13,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
+# The dashboard's npm packages, which scripts/libraries.py installs; only their files are served.
+LIBRARIES = PAGES.parent / "libraries" / "node_modules"
 # A package of the official builds of Swagger UI and ReDoc; only its files are read, nothing of it is imported.
 READERS = ("drf_spectacular_sidecar", "static/drf_spectacular_sidecar")
 STRICT = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 # The two readers write inline styles, and ReDoc runs its search in a worker made from a blob.
 READER = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src blob:"
@@ -33,7 +35,14 @@ class Revalidated(StaticFiles):
         return response
 
 
-def page(name: str, policy: str) -> Route | BaseRoute:
+class PerhapsMissing(Revalidated):
+    """Files of a folder that may not be there; what is not is answered 404."""
+
+    async def check_config(self) -> None:
+        """Do without the folder."""
+
+
+def page(path: str, name: str, policy: str) -> BaseRoute:
     """Make the route of a page."""
 
     async def show(request: Request) -> Response:
@@ -42,16 +51,17 @@ def page(name: str, policy: str) -> Route | BaseRoute:
             headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"},
         )
 
-    return Route("/" if name == "dashboard" else f"/{name}", show)
+    return Route(path, show)
 
 
 def page_routes() -> list[BaseRoute]:
     """List the routes of the pages and of what they load."""
     return [
-        page("dashboard", STRICT),
-        page("docs", READER),
-        page("redoc", READER),
+        *(page(path, "dashboard", STRICT) for path in ("/", "/explore", "/system")),
+        page("/docs", "docs", READER),
+        page("/redoc", "redoc", READER),
         Mount("/pages", Revalidated(directory=PAGES)),
+        Mount("/libraries", PerhapsMissing(directory=LIBRARIES, check_dir=False)),
         Mount("/readers", StaticFiles(packages=[READERS])),
     ]
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from scripts import embedded
+from scripts import embedded, libraries
 from scripts.embedded import node
 from tests.embedded.conftest import Start
 
@@ -118,8 +118,9 @@ def test_install_is_quick_when_done() -> None:
     assert time.monotonic() - began < 0.1
 
 
-def test_the_lock_file_names_hashes_and_no_hosts() -> None:
-    text = (Path(embedded.__file__).parent / "package-lock.json").read_text()
+@pytest.mark.parametrize("folder", [Path(embedded.__file__).parent, libraries.FOLDER], ids=lambda folder: folder.name)
+def test_the_lock_file_names_hashes_and_no_hosts(folder: Path) -> None:
+    text = (folder / "package-lock.json").read_text()
     packages = json.loads(text)["packages"]
     assert "http" not in text
     assert all(package["integrity"].startswith("sha512-") for name, package in packages.items() if name)
