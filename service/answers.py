@@ -236,6 +236,102 @@ class SeriesDocument(TypedDict):
     sources: list[str]
 
 
+class UserOverview(TypedDict):
+    """What a user did today, and the average heart rate of each of the last 30 minutes; null where nothing was."""
+
+    user_id: str
+    steps: int | None
+    calories: float | None
+    heart_rate: list[float | None]
+
+
+class OverviewDocument(TypedDict):
+    """Users at a glance: today is day_start <= t < day_end, and the first minute begins at first_minute."""
+
+    tz: str
+    day_start: str | None
+    day_end: str | None
+    first_minute: str | None
+    users: list[UserOverview]
+
+
+class Freshness(TypedDict):
+    """Up to where rollups are trusted, seconds behind now, and which days are read raw meanwhile."""
+
+    horizon: str
+    lag: float
+    stale_days: int
+    stale_event_days: int
+    last_refresh: str | None
+    last_error: str | None
+
+
+class Job(TypedDict):
+    """A job of the database: every so many seconds, and how the last run went, where the database keeps that."""
+
+    name: str
+    every: float
+    scheduled: bool
+    runs: int | None
+    failures: int | None
+    status: str | None
+    last_start: str | None
+    last_took: float | None
+    next_start: str | None
+
+
+class Storage(TypedDict):
+    """A hypertable or rollup: bytes, and those of its compressed chunks before and after."""
+
+    name: str
+    bytes: int
+    chunks: int
+    compressed: int
+    before: int | None
+    after: int | None
+
+
+class Verification(TypedDict):
+    """The last check of rollups against readings: buckets compared, and how many differed."""
+
+    checked_at: str
+    buckets: int
+    drift: int
+
+
+class DatabaseDocument(TypedDict):
+    """The database as a whole; readings are an estimate."""
+
+    users: int
+    devices: int
+    readings: int
+    bytes: int
+    postgresql: str
+    timescaledb: str
+
+
+class Rejected(TypedDict):
+    """A kind of fault for which this process refused items, how often, and when last."""
+
+    field: str
+    problem: str
+    count: int
+    last: str
+
+
+class SystemDocument(TypedDict):
+    """How the database and this process of the service do."""
+
+    version: str
+    freshness: Freshness
+    jobs: list[Job]
+    storage: list[Storage]
+    verification: Verification | None
+    database: DatabaseDocument
+    live_clients: int
+    rejected: list[Rejected]
+
+
 class DeviceDocument(TypedDict):
     """A device."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from service import rejects
 from service.events import EVENT
 from service.fields import Bounds
 from service.measurements import count_items
@@ -57,6 +58,7 @@ def judge(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: 
             judged.items.append(item)
     if judged.rejected:
         count_items(KINDS[adapter], rejected=judged.rejected)
+        rejects.note(judged.faults)
     return judged
 
 
@@ -73,9 +75,11 @@ def require_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
     try:
         return adapter.validate_python(value, context=bounds)
     except ValidationError as error:
+        faults = [fault(details) for details in error.errors()]
         if adapter in KINDS:
             count_items(KINDS[adapter], rejected=1)
-        raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
+            rejects.note(faults)
+        raise Invalid("The request is invalid.", faults) from None
 
 
 def require_list(value: Any, name: str, most: int) -> list[Any]:

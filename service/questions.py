@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_origin
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -170,6 +170,17 @@ class LiveUsers(AnyQuestion):
     ] = []
 
 
+class Overview(AnyQuestion):
+    """`GET /v1/overview`: of whom, and where their day begins and ends."""
+
+    user_id: Annotated[list[Name], Field(max_length=1000, description="Only these users; may be repeated.")] = []
+    tz: Annotated[
+        str,
+        AfterValidator(time_zone),
+        Field(description="Today is the day of this time zone.", examples=["Europe/Berlin"]),
+    ] = "UTC"
+
+
 class EventsAfter(HalfOpenRange):
     """`GET /v1/events`: the events that come after a cursor."""
 
@@ -204,12 +215,18 @@ def ask_live(connection: HTTPConnection) -> LiveUsers:
 def ask(request: Request, kind: type[Question]) -> Question:
     """Read a question from a request's query string; Invalid says what is wrong."""
     try:
-        question = kind.model_validate(dict(request.query_params))
+        question = kind.model_validate({**request.query_params, **repeated(request, kind)})
     except ValidationError as error:
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
     start_name = "start_date" if "start_date" in request.query_params else "start"
     require_order(getattr(question, "start", None), getattr(question, "end", None), start_name)
     return question
+
+
+def repeated(request: Request, kind: type[AnyQuestion]) -> dict[str, list[str]]:
+    """Return the arguments of a question that may be given several times."""
+    lists = [name for name, field in kind.model_fields.items() if get_origin(field.annotation) is list]
+    return {name: request.query_params.getlist(name) for name in lists}
 
 
 def require_order(start: datetime | None, end: datetime | None, start_name: str = "start") -> None:

@@ -1,0 +1,43 @@
+-- How the database does: freshness, jobs, sizes and the last check of the rollups; one row.
+SELECT
+  (SELECT jsonb_build_object(
+            'horizon', f.horizon, 'lag', extract(epoch FROM f.lag), 'stale_days', f.stale_days,
+            'stale_event_days', f.stale_event_days, 'last_refresh', f.last_refresh, 'last_error', f.last_error)
+     FROM api.freshness AS f
+    LIMIT 1) AS freshness,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'name', regexp_replace(j.application_name, ' \[\d+\]$', ''), 'every', extract(epoch FROM j.schedule_interval),
+            'scheduled', j.scheduled, 'runs', s.total_runs, 'failures', s.total_failures, 'status', s.last_run_status,
+            'last_start', nullif(s.last_run_started_at, '-infinity'), 'last_took', extract(epoch FROM s.last_run_duration),
+            'next_start', nullif(nullif(s.next_start, '-infinity'), 'infinity')) ORDER BY j.job_id), '[]')
+     FROM timescaledb_information.jobs AS j
+     LEFT JOIN timescaledb_information.job_stats AS s USING (job_id)
+    WHERE j.proc_schema = 'core') AS jobs,
+  (SELECT jsonb_agg(jsonb_build_object(
+            'name', t.name, 'bytes', hypertable_size(t.hypertable), 'chunks', c.chunks, 'compressed', c.compressed,
+            'before', z.before, 'after', z.after) ORDER BY t.place)
+     FROM (SELECT row_number() OVER () AS place, t.name, coalesce(a.hypertable, t.name::regclass) AS hypertable
+             FROM unnest(ARRAY['core.reading', 'rollup.device_1m', 'rollup.user_1m', 'rollup.user_15m', 'rollup.user_1h',
+                               'rollup.user_1d', 'core.event', 'rollup.event_1m', 'rollup.event_1h', 'rollup.event_1d'])
+                    AS t (name)
+             LEFT JOIN (SELECT format('%%I.%%I', view_schema, view_name) AS name,
+                               format('%%I.%%I', materialization_hypertable_schema,
+                                      materialization_hypertable_name)::regclass AS hypertable
+                          FROM timescaledb_information.continuous_aggregates) AS a USING (name)) AS t
+    CROSS JOIN LATERAL (
+      SELECT count(*) AS chunks, count(*) FILTER (WHERE i.is_compressed) AS compressed
+        FROM timescaledb_information.chunks AS i
+       WHERE format('%%I.%%I', i.hypertable_schema, i.hypertable_name)::regclass = t.hypertable) AS c
+    CROSS JOIN LATERAL (
+      SELECT sum(p.before_compression_total_bytes) AS before, sum(p.after_compression_total_bytes) AS after
+        FROM chunk_compression_stats(t.hypertable) AS p) AS z) AS storage,
+  (SELECT jsonb_build_object('checked_at', v.checked_at, 'buckets', v.buckets, 'drift', v.drift)
+     FROM core.verification AS v
+    ORDER BY v.checked_at DESC
+    LIMIT 1) AS verification,
+  jsonb_build_object(
+    'users', (SELECT count(*) FROM core.app_user), 'devices', (SELECT count(*) FROM core.device),
+    'readings', (SELECT approximate_row_count('core.reading')),
+    'bytes', pg_database_size(current_database()),
+    'postgresql', split_part(current_setting('server_version'), ' ', 1),
+    'timescaledb', (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb')) AS database
