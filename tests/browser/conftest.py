@@ -22,8 +22,8 @@ ARGUMENTS = [
 ]
 
 
-# Of one module, since Playwright keeps an event loop running in this thread while it is open.
-@pytest.fixture(scope="module")
+# Of these tests alone, since Playwright keeps an event loop running in this thread while it is open.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """A headless Chromium; skips where Playwright or a browser is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")

@@ -2,7 +2,7 @@
 
 const LONGEST_PAUSE = 30_000; // ms
 const FAILURES_UNTIL_OFFLINE = 6;
-const SILENCE = 10_000; // ms
+const SILENCE = 20_000; // ms
 const STEADY = 10_000; // ms that a connection must have lasted to be called a success
 
 let skew = 0;
@@ -20,20 +20,30 @@ export function keepLive(path, hear, change) {
   let failures = 0;
   let heardAt = 0;
   let openedAt = 0;
+  let parting = "";
 
   function open() {
     clearTimeout(timer);
     openedAt = heardAt = Date.now();
+    parting = "";
     const mine = (socket = new WebSocket(path));
     mine.onmessage = ({ data }) => {
       if (mine !== socket) return;
       heardAt = Date.now();
       if (heardAt - openedAt > STEADY) failures = 0;
-      change("live", "");
-      hear(JSON.parse(data));
+      take(JSON.parse(data));
     };
-    mine.onclose = ({ reason }) => mine === socket && lose(reason);
-    ask();
+    mine.onclose = ({ reason }) => mine === socket && lose(parting || reason);
+    check();
+  }
+
+  function take(message) {
+    if (message.type === "interrupted") change("reconnecting", message.reason);
+    else if (message.type === "closing") parting = message.reason;
+    else if (message.type === "state" || message.type === "readings") {
+      change("live", "");
+      hear(message);
+    }
   }
 
   function lose(reason) {
@@ -47,7 +57,7 @@ export function keepLive(path, hear, change) {
   }
 
   // A socket whose network vanished stays open in silence, so silence makes us ask; the answer also tells the time.
-  async function ask() {
+  async function check() {
     const asked = socket;
     const before = Date.now();
     try {
@@ -60,7 +70,7 @@ export function keepLive(path, hear, change) {
   }
 
   const retry = () => socket === null && open();
-  setInterval(() => socket && Date.now() - heardAt > SILENCE && ask(), SILENCE);
+  setInterval(() => socket && Date.now() - heardAt > SILENCE && check(), SILENCE);
   addEventListener("online", retry);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && retry());
   open();

@@ -1,72 +1,74 @@
-// The dashboard: what arrives over the socket goes to the tiles, the connection's state to the header.
+// The dashboard: three pages in one document, whose addresses are /, /explore and /system.
 
-import { keepLive } from "./live.js";
-import { makeRange } from "./range.js";
-import { formatMoment, makeCopyable, put, putValue } from "./text.js";
-import { makeTiles, MOST_TILES } from "./tiles.js";
+import { $, memory, put } from "./dom.js";
+import { startExplore } from "./explore.js";
+import { startLive } from "./livepage.js";
+import { startSystem } from "./systempage.js";
 
-const RATE_SECONDS = 10;
-const WORDS = { loading: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline" };
-const $ = (id) => document.getElementById(id);
+const PAGES = { "/": "live", "/explore": "explore", "/system": "system" };
+const TITLES = { live: "Live", explore: "Explore", system: "System" };
+const THEMES = ["auto", "light", "dark"];
 
-const askFor = makeRange($("ask"), $("answer"), $("curl"), $("figures"), () => tiles.userIds());
-const tiles = makeTiles($("tiles"), $("tile"), askFor, showCount);
-const [bannerText, retryButton] = $("banner").children;
-let state = "loading";
-let heardAt = null; // when the last message came
-let arrived = 0; // readings since the last tick
-let seconds = []; // of the last ten: {took, count}
-let tickedAt = performance.now();
+const live = startLive(() => {});
+const explore = startExplore(live.people, (address) => go(address));
+const system = startSystem();
+let page = null;
 
-function hear(message) {
-  heardAt = Date.now();
-  if (message.type === "state") {
-    tiles.replace(message.users);
-    arrived = 0;
-    seconds = [];
-  } else if (message.type === "readings") {
-    tiles.update(message.user_id, message.latest);
-    arrived += message.count;
+function go(address) {
+  if (address !== location.pathname + location.search) history.pushState(null, "", address);
+  route(false);
+}
+
+/** Show the page of the address; `isNew` pages take the focus, so that it is not left on what is gone. */
+function route(isNew) {
+  const next = PAGES[location.pathname.replace(/(.)\/$/, "$1")] ?? "live";
+  const changed = next !== page;
+  page = next;
+  for (const name of Object.values(PAGES)) {
+    $(`${name}-page`).hidden = name !== page;
+    const link = document.querySelector(`nav [data-page=${name}]`);
+    if (name === page) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (page === "live") live.redraw();
+  if (page === "explore") explore.open(location.search);
+  if (page !== "system") system.close();
+  else if (changed) system.open();
+  document.title = `${page === "explore" ? explore.titleOf() : TITLES[page]} · Hyperpulse`;
+  if (isNew && changed) {
+    scrollTo(0, 0);
+    $(`${page}-title`).focus({ preventScroll: true });
   }
 }
 
-function change(next, reason) {
-  if (next === state && next === "live") return;
-  state = next;
-  document.body.dataset.connection = state;
-  put($("connection"), WORDS[state]);
-  const known = heardAt ? `What you see is from ${formatMoment(heardAt)}.` : "Nothing was received so far.";
-  const why = reason || (navigator.onLine ? "The service cannot be reached." : "This device has no network.");
-  put(bannerText, `${why.replace(/\.?$/, ".")} ${known} Trying again by itself.`);
-  $("banner").hidden = state === "live";
-  if (heardAt === null) {
-    put($("note").querySelector("h3"), state === "offline" ? "Offline" : "Not connected yet");
-    put($("note").querySelector("p"), "Tiles appear here as soon as the service answers.");
-  }
+function setTheme(theme) {
+  memory.set("theme", theme);
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  put($("theme-name"), theme[0].toUpperCase() + theme.slice(1));
+  repaint();
 }
 
-function showCount(count, of) {
-  $("note").hidden = true;
-  $("empty").hidden = of > 0;
-  const some = of >= MOST_TILES ? `the first ${of} users` : `${of} ${of === 1 ? "user" : "users"}`;
-  put($("shown"), of === 0 ? "" : count === of ? some : `${count} of ${some}`);
+// What is drawn on a canvas has the colors of the theme under which it was drawn.
+function repaint() {
+  live.redraw();
+  if (page === "explore") explore.redraw();
 }
 
-function tick() {
-  const time = performance.now();
-  seconds = [...seconds, { took: (time - tickedAt) / 1000, count: arrived }].slice(-RATE_SECONDS);
-  tickedAt = time;
-  arrived = 0;
-  const sum = (name) => seconds.reduce((total, second) => total + second[name], 0);
-  const rate = sum("count") / sum("took");
-  putValue($("rate"), state === "live" ? rate : null, rate < 10 ? 1 : 0);
-  tiles.tick();
-}
-
-const reading = `{"user_id": "101", "timestamp": "'$(date -u +%FT%TZ)'", "heart_rate": 72, "steps": 12, "calories": 1.4}`;
-put($("empty").querySelector("pre"), `curl -H 'Content-Type: application/json' -d '${reading}' '${location.origin}/v1/readings'`);
-put($("zone"), Intl.DateTimeFormat().resolvedOptions().timeZone);
-document.querySelectorAll(".copyable").forEach(makeCopyable);
-$("filter").addEventListener("input", ({ target }) => tiles.filter(target.value));
-retryButton.addEventListener("click", keepLive("/ws", hear, change));
-setInterval(tick, 1000);
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain || link.origin !== location.origin || !(link.pathname in PAGES) || link.hash || link.download) return;
+  event.preventDefault();
+  history.pushState(null, "", link.href);
+  route(true);
+});
+addEventListener("popstate", () => route(false));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+$("theme").addEventListener("click", () => {
+  const known = THEMES.indexOf(memory.get("theme") ?? document.documentElement.dataset.theme ?? "auto");
+  setTheme(THEMES[(Math.max(0, known) + 1) % THEMES.length]);
+});
+put($("theme-name"), (document.documentElement.dataset.theme ?? "auto").replace(/^./, (first) => first.toUpperCase()));
+route(false);
+document.body.dataset.ready = "";

@@ -1,46 +1,50 @@
-// How numbers, moments and commands are written. Text from data only ever reaches the page as text.
+// How numbers, moments and names are written.
 
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const moments = new Map();
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+const SIZES = ["B", "kB", "MB", "GB", "TB"];
 
-export const formatNumber = (value) => plain.format(value);
-export const formatMoment = (iso) => moment.format(new Date(iso));
+export const NOTHING = "–";
 
-/** Set an element's text, touching the page only where it changes. */
-export function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+/** Write a number with at most two decimals, or with none. */
+export const formatNumber = (value) => (value === null || value === undefined ? NOTHING : plain.format(value));
+export const formatWhole = (value) => (value === null || value === undefined ? NOTHING : whole.format(value));
+
+/** Write a moment (ms or ISO 8601) in a time zone, to the second. */
+export function formatMoment(moment, tz) {
+  if (!moments.has(tz)) {
+    moments.set(tz, new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone: tz }));
+  }
+  return moments.get(tz).format(new Date(moment));
 }
 
-/** Write a measured value into a <data> element, the exact one in its attribute; a dash where there is none. */
-export function putValue(element, value, digits = 2) {
-  put(element, value === null ? "–" : formatNumber(Number(value.toFixed(digits))));
-  element.value = value ?? "";
+/** Write seconds by their largest unit: "4 s", "3 min", "2 h". */
+export function formatSpan(seconds) {
+  const [size, unit] = UNITS.find(([size]) => seconds >= size) ?? [1, "s"];
+  return `${Math.floor(seconds / size)} ${unit}`;
 }
 
-/** Say how long ago something was: "4 s ago", "3 min ago"; "in 2 min" where a clock is ahead. */
+/** Say how long ago something was: "now", "4 s ago"; "in 2 min" where a clock is ahead. */
 export function formatAge(ms) {
   const seconds = Math.round(Math.abs(ms) / 1000);
   if (seconds < 1 || (ms < 0 && seconds < 3)) return "now";
-  const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-  const [size, unit] = units.find(([size]) => seconds >= size);
-  const amount = `${Math.floor(seconds / size)} ${unit}`;
-  return ms < 0 ? `in ${amount}` : `${amount} ago`;
+  return ms < 0 ? `in ${formatSpan(seconds)}` : `${formatSpan(seconds)} ago`;
 }
 
-/** Escape a name for a path, the apostrophe included, so that it also survives a shell's quotes. */
-export const inPath = (name) => encodeURIComponent(name).replaceAll("'", "%27");
+/** Write milliseconds: a decimal below ten. */
+export const formatMilliseconds = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 
-/** Let a button copy the text beside it; where the browser forbids that, select it. */
-export function makeCopyable(box) {
-  const [text, button] = box.children;
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(text.textContent);
-      put(button, "Copied");
-    } catch {
-      getSelection().selectAllChildren(text);
-      put(button, "Selected");
-    }
-    setTimeout(() => put(button, "Copy"), 2000);
-  });
+/** Write a number of bytes in decimal units. */
+export function formatBytes(bytes) {
+  const step = bytes < 1000 ? 0 : Math.min(SIZES.length - 1, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** step;
+  return `${step && value < 100 ? value.toPrecision(2 + (value >= 10)) : whole.format(value)} ${SIZES[step]}`;
 }
+
+/** "1 user", "2 users". */
+export const count = (number, noun) => `${whole.format(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** Escape a name for a path or a query, the apostrophe included, so that it also survives a shell's quotes. */
+export const escapeName = (name) => encodeURIComponent(name).replaceAll("'", "%27");

@@ -1,0 +1,193 @@
+// The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis.
+
+import { NOTHING, formatNumber } from "./text.js";
+import { shown } from "./zone.js";
+
+const HEIGHTS = { heart_rate: 280, steps: 150, calories: 150 };
+const TITLES = { heart_rate: "Heart rate, bpm", steps: "Steps", calories: "Calories, kcal" };
+const LANE = 5; // px of a device's line below the heart rate
+const LEAST_DRAG = 6; // px
+const AXIS = 52; // px for the numbers beside a chart
+
+let library = null;
+
+/** Load uPlot; rejects where it is not installed. */
+function loadLibrary() {
+  library ??= import("/libraries/uplot/dist/uPlot.esm.js").then((module) => module.default);
+  library.catch(() => (library = null));
+  return library;
+}
+
+/** Resolve the style sheet's colors for the canvas. */
+function readInks(element) {
+  const probe = document.createElement("span");
+  element.append(probe);
+  const read = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const names = ["ink", "quiet", "edge", "heart", "heart-band", "steps", "calories"];
+  const inks = Object.fromEntries(names.map((name) => [name, read(name)]));
+  inks.devices = [0, 1, 2, 3, 4].map((i) => read(`device-${i}`));
+  inks.font = getComputedStyle(element).fontFamily;
+  probe.remove();
+  return inks;
+}
+
+/** Marks on the time axis: what a clock in the zone shows, days where it is midnight. */
+function marks(tz) {
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
+  const month = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
+  return (plot, splits, axis, space, increment) =>
+    splits.map((t) => {
+      const wall = shown(t * 1000, tz);
+      if (increment >= 28 * 86400) return month.format(wall);
+      const text = new Date(wall).toISOString();
+      if (increment >= 86400 || text.slice(11, 19) === "00:00:00") return day.format(wall);
+      return increment >= 60 ? text.slice(11, 16) : text.slice(11, 19);
+    });
+}
+
+/**
+ * Keep charts in an element. zoom(start, end) in ms is called when a person drags over a part, point(index) when one is
+ * pointed at, with null when none is. Returns draw(…), which rejects where the library is missing, and clear().
+ */
+export function makeCharts(element, zoom, point) {
+  let plots = [];
+  let drawing = 0;
+
+  function clear() {
+    drawing += 1;
+    for (const plot of plots) plot.destroy();
+    plots = [];
+    element.replaceChildren();
+  }
+
+  /** Draw columns over a range in ms; devices are told apart in lanes below the heart rate. */
+  async function draw({ columns, range, metrics, tz, bucket, devices }) {
+    const mine = ++drawing;
+    const Plot = await loadLibrary();
+    if (mine !== drawing) return;
+    clear();
+    const inks = readInks(element);
+    const sync = Plot.sync("explore");
+    plots = metrics.map((metric, i) => {
+      const isLast = i === metrics.length - 1;
+      const figure = document.createElement("figure");
+      const title = document.createElement("figcaption");
+      title.textContent = TITLES[metric];
+      figure.append(title);
+      element.append(figure);
+      const made = metric === "heart_rate" ? heartRate(Plot, inks, columns, bucket, devices) : bars(Plot, inks, metric, columns);
+      const options = {
+        width: Math.max(200, element.clientWidth),
+        height: HEIGHTS[metric] + (isLast ? 30 : 0),
+        legend: { show: false },
+        padding: [8, 8, isLast ? 0 : 6, 0],
+        tzDate: (t) => Plot.tzDate(new Date(t * 1000), tz),
+        cursor: { sync: { key: sync.key, setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { show: false } },
+        scales: { x: { time: true, range: [range.start / 1000, range.end / 1000] }, y: { range: made.range } },
+        axes: axes(inks, isLast, tz),
+        series: [{}, ...made.series],
+        bands: made.bands,
+        hooks: {
+          setSelect: [select],
+          setCursor: [(plot) => plot === plots[0] && point(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
+          draw: made.draw ? [made.draw] : [],
+        },
+      };
+      return new Plot(options, made.data, figure);
+    });
+  }
+
+  function select(plot) {
+    const { left, width } = plot.select;
+    if (width < LEAST_DRAG) return;
+    const [start, end] = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
+    for (const each of plots) each.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+    zoom(start * 1000, end * 1000);
+  }
+
+  new ResizeObserver(() => {
+    for (const plot of plots) plot.setSize({ width: Math.max(200, element.clientWidth), height: plot.height });
+  }).observe(element);
+
+  return { draw, clear };
+}
+
+function axes(inks, isLast, tz) {
+  const font = `12px ${inks.font}`;
+  const line = { stroke: inks.edge, width: 1 };
+  return [
+    { show: isLast, stroke: inks.quiet, font, grid: { show: false }, ticks: { ...line, size: 4 }, values: marks(tz), size: 30, space: 72 },
+    { stroke: inks.quiet, font, grid: line, ticks: { show: false }, size: AXIS, space: 36, values: (plot, splits) => splits.map(formatNumber) },
+  ];
+}
+
+function heartRate(Plot, inks, columns, bucket, devices) {
+  const isRaw = bucket === "raw";
+  const quiet = { points: { show: false }, spanGaps: false };
+  const series = [
+    { ...quiet, stroke: "transparent", width: 0 },
+    { ...quiet, stroke: "transparent", width: 0 },
+    isRaw
+      ? { stroke: inks.heart, paths: () => null, points: { show: true, size: 4, fill: inks.heart, stroke: inks.heart, width: 0 } }
+      : { ...quiet, stroke: inks.heart, width: 1.75, points: { show: (plot, i) => alone(plot.data[i], 5) } },
+  ];
+  const room = devices.length > 1 ? devices.length : 0;
+  return {
+    data: [columns.t, columns.max, columns.min, columns.avg],
+    series,
+    bands: isRaw ? [] : [{ series: [1, 2], fill: inks["heart-band"] }],
+    range: (plot, low, high) => (low === null ? [40, 160] : [Math.floor((low - 4 - room) / 10) * 10, Math.ceil((high + 2) / 10) * 10]),
+    draw: room ? (plot) => drawLanes(plot, inks, columns.device, devices) : null,
+  };
+}
+
+// A line through few points shows them, and so does one with gaps around each.
+const alone = (values, few) => values.filter((value) => value !== null).length <= few;
+
+/** Below the line, a lane for each device, drawn where that device gave the heart rate. */
+function drawLanes(plot, inks, column, devices) {
+  const { ctx: pen, bbox } = plot;
+  const scale = devicePixelRatio || 1;
+  const t = plot.data[0];
+  pen.save();
+  devices.forEach((device, lane) => {
+    pen.fillStyle = inks.devices[lane % inks.devices.length];
+    const y = bbox.top + bbox.height - (devices.length - lane) * (LANE + 2) * scale;
+    for (let from = 0; from < t.length; from += 1) {
+      if (column[from] !== device) continue;
+      let to = from;
+      while (column[to + 1] === device) to += 1;
+      const left = plot.valToPos(t[from], "x", true);
+      const right = plot.valToPos(t[to + 1] ?? t[to] + (t[to] - (t[to - 1] ?? t[to])), "x", true);
+      pen.fillRect(left, y, Math.max(scale, right - left), LANE * scale);
+      from = to;
+    }
+  });
+  pen.restore();
+}
+
+function bars(Plot, inks, metric, columns) {
+  return {
+    data: [columns.t, columns[metric]],
+    series: [{ fill: inks[metric], stroke: inks[metric], width: 0, points: { show: false }, paths: Plot.paths.bars({ size: [0.82, 40], align: 1, gap: 0 }) }],
+    bands: [],
+    range: (plot, low, high) => [0, high ? high * 1.08 : 1],
+    draw: null,
+  };
+}
+
+/** What is at a point, as one line. */
+export function tellPoint(columns, index, metrics, names, when) {
+  const parts = [];
+  if (metrics.includes("heart_rate") && columns.avg[index] !== null) {
+    const [low, high] = [formatNumber(columns.min[index]), formatNumber(columns.max[index])];
+    const spread = low === high ? "" : ` (${low}–${high})`;
+    parts.push(`${formatNumber(columns.avg[index])}${spread} bpm, ${names(columns.device[index])}`);
+  }
+  if (metrics.includes("steps") && columns.steps[index] !== null) parts.push(`${formatNumber(columns.steps[index])} steps`);
+  if (metrics.includes("calories") && columns.calories[index] !== null) parts.push(`${formatNumber(columns.calories[index])} kcal`);
+  return `${when(columns.t[index] * 1000)}: ${parts.join(", ") || NOTHING}`;
+}

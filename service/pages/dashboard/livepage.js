@@ -1,0 +1,100 @@
+// The page Live: what arrives over the socket goes to the tiles, the connection's state to the header.
+
+import { keepDays } from "./day.js";
+import { $, makeCopyable, put, show } from "./dom.js";
+import { makeGrid } from "./grid.js";
+import { keepLive, now } from "./live.js";
+import { makePeople } from "./people.js";
+import { makeRate } from "./rate.js";
+import { count, formatMoment, formatSpan } from "./text.js";
+import { here } from "./zone.js";
+
+const SOCKET = "/ws";
+const WORDS = { loading: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline" };
+const READING = `{"user_id": "101", "timestamp": "'$(date -u +%FT%TZ)'", "heart_rate": 72, "steps": 12, "calories": 1.4}`;
+
+/** Begin; returns what the other pages need: the people known, and when this page is shown. */
+export function startLive(heardOf) {
+  const people = makePeople();
+  const rate = makeRate();
+  const grid = makeGrid($("tiles"), $("tile"), people, showCount);
+  const needsAll = () => grid.order === "steps" || grid.order === "calories";
+  const ready = () => !$("live-page").hidden;
+  const askDays = keepDays(people, () => (ready() ? grid.seen() : []), () => ready() && needsAll(), takeDays);
+  let state = "loading";
+  let heardAt = null; // when the last message came
+  let newest = 0; // when the newest reading was measured
+
+  function hear(message) {
+    heardAt = now();
+    if (message.type === "state") {
+      people.replace(message.users);
+      rate.reset();
+      newest = 0;
+      for (const someone of people.all.values()) newest = Math.max(newest, someone.lastSeen);
+      grid.touch(people.all.values());
+    } else {
+      const someone = people.update(message.user_id, message.latest);
+      grid.touch([someone]);
+      rate.add(message.count);
+      newest = Math.max(newest, someone?.lastSeen ?? 0);
+      heardOf(message.user_id);
+    }
+    setTimeout(askDays, 50); // once the tiles that it is for are there
+  }
+
+  function takeDays(some, everyone) {
+    grid.touch(some);
+    if (everyone) grid.orderAnew();
+  }
+
+  function change(next, reason) {
+    if (next === state && next === "live") return;
+    state = next;
+    document.body.dataset.connection = state;
+    put($("connection"), WORDS[state]);
+    const why = reason || (navigator.onLine ? "The service cannot be reached" : "This device has no network");
+    const known = heardAt ? `What you see is from ${formatMoment(heardAt, here())}.` : "Nothing was received so far.";
+    put($("banner").firstElementChild, `${why.replace(/\.?$/, ".")} ${known} Trying again by itself.`);
+    show($("banner"), state !== "live");
+    if (heardAt === null) {
+      put($("waiting-title"), state === "offline" ? "Offline" : "Not connected yet");
+      put($("waiting-text"), "Tiles appear here as soon as the service answers.");
+    }
+  }
+
+  function showCount(some, of) {
+    if (heardAt === null) return;
+    show($("waiting"), false);
+    show($("empty"), of === 0);
+    show($("nobody"), of > 0 && some === 0);
+    put($("shown"), of === 0 ? "" : some === of ? count(of, "user") : `${some} of ${count(of, "user")}`);
+  }
+
+  function tick() {
+    const perSecond = rate.perSecond();
+    put($("rate"), state === "live" ? perSecond.toFixed(perSecond < 10 ? 1 : 0) : "–");
+    const behind = Math.max(0, now() - newest) / 1000;
+    put($("newest"), newest && state === "live" ? (behind < 1 ? "0 s" : formatSpan(behind)) : "–");
+    grid.tick();
+    askDays();
+  }
+
+  put($("first-reading"), `curl -H 'Content-Type: application/json' -d '${READING}' '${location.origin}/v1/readings'`);
+  makeCopyable($("copy-first"), $("first-reading"));
+  $("filter").addEventListener("input", ({ target }) => grid.filter(target.value));
+  $("order").value = grid.order;
+  $("order").addEventListener("change", ({ target }) => {
+    grid.sort(target.value);
+    askDays();
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || !ready() || event.target.matches("input, select, textarea")) return;
+    event.preventDefault();
+    $("filter").focus();
+  });
+  $("retry").addEventListener("click", keepLive(SOCKET, hear, change));
+  setInterval(tick, 1000);
+
+  return { people, redraw: grid.drawAnew };
+}

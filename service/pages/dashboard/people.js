@@ -1,0 +1,69 @@
+// Everyone known: what was told of them over the socket, and their day, which is asked for where it is seen.
+
+const METRICS = ["heart_rate", "steps", "calories"];
+
+/** Someone: latest as the service tells it, day and spark once they were asked for. */
+function person(userId) {
+  return { userId, latest: null, lastSeen: 0, deviceId: "", day: null, spark: null, told: 0, asked: -1, arrived: false };
+}
+
+/** Keep people by user id; change(person) is called for whoever changed. */
+export function makePeople() {
+  const all = new Map();
+  let version = 0; // of the set of people, so that others know when to order it anew
+
+  function tell(userId, latest) {
+    if (!latest) {
+      if (all.delete(userId)) version += 1;
+      return null;
+    }
+    let someone = all.get(userId);
+    if (!someone) {
+      all.set(userId, (someone = person(userId)));
+      version += 1;
+    }
+    someone.latest = latest;
+    someone.lastSeen = Date.parse(latest.last_seen);
+    someone.told += 1;
+    let newest = null;
+    for (const name of METRICS) {
+      const metric = latest[name];
+      if (metric && (!newest || Date.parse(metric.timestamp) > Date.parse(newest.timestamp))) newest = metric;
+    }
+    if (newest && newest.device_id !== someone.deviceId) {
+      someone.deviceId = newest.device_id;
+      version += 1;
+    }
+    return someone;
+  }
+
+  return {
+    all,
+    get version() {
+      return version;
+    },
+    /** Know exactly these users. */
+    replace(users) {
+      const known = new Set(users.map((user) => user.user_id));
+      for (const userId of [...all.keys()]) if (!known.has(userId)) tell(userId, null);
+      for (const { user_id: userId, latest } of users) tell(userId, latest);
+      version += 1;
+    },
+    /** Take in someone's new latest values; returns them, or null where they are gone. */
+    update(userId, latest) {
+      const someone = tell(userId, latest);
+      if (someone) someone.arrived = true;
+      return someone;
+    },
+    /** Take in the answer to a question for the day; `told` says how much was known when it was asked. */
+    takeDay({ first_minute: first, users }, told) {
+      for (const { user_id: userId, steps, calories, heart_rate: rates } of users) {
+        const someone = all.get(userId);
+        if (!someone) continue;
+        someone.day = { steps, calories };
+        someone.spark = { from: Date.parse(first), rates };
+        someone.asked = told.get(userId) ?? someone.asked;
+      }
+    },
+  };
+}

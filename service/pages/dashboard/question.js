@@ -1,0 +1,78 @@
+// What is explored: read from the address of the page, written to it, and as paths, commands and SQL.
+
+import { now } from "./live.js";
+import { escapeName } from "./text.js";
+import { here, isZone } from "./zone.js";
+
+const MINUTE = 60_000; // ms
+const HOUR = 60 * MINUTE;
+export const PRESETS = { "1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR, "7d": 168 * HOUR, "30d": 720 * HOUR, "1y": 8760 * HOUR };
+export const METRICS = ["heart_rate", "steps", "calories"];
+export const BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1w", "1mo"];
+const MOST_POINTS = 1500; // for auto: a day by the minute
+
+/** Read a question from a query string; what it does not say, or says wrong, has a default. */
+export function readQuestion(search) {
+  const given = new URLSearchParams(search);
+  const [start, end] = [Date.parse(given.get("start")), Date.parse(given.get("end"))];
+  const fixed = start < end;
+  const metrics = METRICS.filter((name) => given.get("metric")?.split(",").includes(name));
+  return {
+    user: given.get("user") ?? "",
+    preset: fixed ? null : given.get("range") in PRESETS ? given.get("range") : "24h",
+    start: fixed ? start : null,
+    end: fixed ? end : null,
+    metrics: metrics.length ? metrics : METRICS,
+    bucket: BUCKETS.includes(given.get("bucket")) ? given.get("bucket") : "auto",
+    tz: isZone(given.get("tz") || "?") ? given.get("tz") : here(),
+    device: given.get("device") ?? "",
+  };
+}
+
+/** Write a question as the page's address; only what differs from the defaults. */
+export function writeQuestion(question) {
+  const given = new URLSearchParams();
+  if (question.user) given.set("user", question.user);
+  if (question.preset === null) {
+    given.set("start", iso(question.start));
+    given.set("end", iso(question.end));
+  } else if (question.preset !== "24h") given.set("range", question.preset);
+  if (question.metrics.length < METRICS.length) given.set("metric", question.metrics.join(","));
+  if (question.bucket !== "auto") given.set("bucket", question.bucket);
+  if (question.tz !== here()) given.set("tz", question.tz);
+  if (question.device) given.set("device", question.device);
+  const text = given.toString();
+  return text ? `/explore?${text}` : "/explore";
+}
+
+/** The half-open range in ms; one until now ends with the minute under way. */
+export function rangeOf({ preset, start, end }) {
+  if (preset === null) return { start, end };
+  const next = Math.ceil((now() + 1) / MINUTE) * MINUTE;
+  return { start: next - PRESETS[preset], end: next };
+}
+
+export const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
+
+/** The paths that answer a question over a range. */
+export function pathsOf(question, { start, end }) {
+  const user = `/v1/users/${escapeName(question.user)}`;
+  const device = question.device ? `&device_id=${escapeName(question.device)}` : "";
+  const range = `start=${iso(start)}&end=${iso(end)}`;
+  const most = question.bucket === "auto" ? `&max_points=${MOST_POINTS}` : "";
+  return {
+    summary: `${user}/summary?${range}${device}`,
+    series: `${user}/series?${range}&bucket=${question.bucket}${most}&tz=${escapeName(question.tz)}${device}`,
+  };
+}
+
+/** The same question for psql, of a bucket that is known. */
+export function sqlOf(question, { start, end }, bucket) {
+  const quote = (text) => `'${text.replaceAll("'", "''")}'`;
+  const device = question.device ? `, device_id => ${quote(question.device)}` : "";
+  const asked = [question.user, iso(start), iso(end), bucket, question.tz].map(quote).join(", ");
+  return (
+    "SELECT t, heart_rate_avg, heart_rate_min, heart_rate_max, heart_rate_device, steps, calories\n" +
+    `  FROM api.series('default', ${asked}${device});`
+  );
+}

@@ -1,0 +1,77 @@
+// One person's tile.
+
+import { put, set, show } from "./dom.js";
+import { now } from "./live.js";
+import { drawSpark, pointsOf } from "./spark.js";
+import { NOTHING, escapeName, formatAge, formatMoment, formatSpan, formatWhole } from "./text.js";
+import { here } from "./zone.js";
+
+const STALE = 60_000; // ms
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Make an empty tile from the template; write and age fill it. */
+export function makeTile(template) {
+  const root = template.content.firstElementChild.cloneNode(true);
+  const find = (selector) => root.querySelector(selector);
+  return {
+    root,
+    someone: null,
+    who: find(".who"),
+    pin: find(".pin"),
+    heart: find(".heart .value"),
+    heartAge: find(".heart .when"),
+    canvas: find(".spark"),
+    steps: find(".steps .value"),
+    calories: find(".calories .value"),
+    device: find(".device"),
+    ageText: find(".age"),
+  };
+}
+
+/** Write all that is known of a person into a tile. `spark` gives the sparkline's color and its size in CSS px. */
+export function write(tile, someone, pinned, spark) {
+  const isOther = tile.someone !== someone;
+  tile.someone = someone;
+  const { userId, latest, day, deviceId } = someone;
+  if (isOther) {
+    put(tile.who, userId);
+    set(tile.who, "href", `/explore?user=${escapeName(userId)}`);
+    set(tile.who, "title", userId);
+  }
+  set(tile.pin, "aria-pressed", String(pinned));
+  set(tile.pin, "aria-label", `Pin ${userId}`);
+  const heart = latest.heart_rate;
+  putValue(tile.heart, heart?.value ?? null);
+  set(tile.heart, "title", heart ? `${heart.value} bpm, ${formatMoment(heart.timestamp, here())}` : "Not measured");
+  putValue(tile.steps, day ? day.steps : null);
+  putValue(tile.calories, day ? day.calories : null);
+  put(tile.device, deviceId);
+  set(tile.device, "title", deviceId);
+  age(tile);
+  const color = tile.root.classList.contains("stale") ? spark.staleColor : spark.color;
+  drawSpark(tile.canvas, pointsOf(someone.spark, heart, now()), color, spark.width, spark.height);
+  if (someone.arrived && !isOther && !calm.matches) {
+    tile.root.animate([{ borderColor: spark.color }, { borderColor: spark.edge }], { duration: 900, easing: "ease-out" });
+  }
+  someone.arrived = false;
+}
+
+function putValue(element, value) {
+  put(element, value === null ? NOTHING : formatWhole(value));
+  element.value = value ?? "";
+}
+
+/** Let the ages in a tile go on; returns whether it went stale or came back. */
+export function age(tile) {
+  const { latest, lastSeen } = tile.someone;
+  const time = now();
+  const stale = time - lastSeen > STALE;
+  put(tile.ageText, stale ? `stale, ${formatSpan((time - lastSeen) / 1000)}` : formatAge(time - lastSeen));
+  const changed = tile.root.classList.contains("stale") !== stale;
+  if (changed) tile.root.classList.toggle("stale", stale);
+  const heart = latest.heart_rate;
+  const old = Boolean(heart) && !stale && time - Date.parse(heart.timestamp) > STALE;
+  show(tile.heartAge, old);
+  if (old) put(tile.heartAge, formatAge(time - Date.parse(heart.timestamp)));
+  return changed;
+}

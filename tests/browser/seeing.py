@@ -1,0 +1,38 @@
+"""What tests of the dashboard share: readings to see, and where they are seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
+
+from playwright.sync_api import Locator, Page, expect
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\"> & 'o\"neil/../%41"
+
+
+def send(client: httpx.Client, user_id: str = "ada", ago: float = 0, **fields: Any) -> None:
+    """Store one reading, measured so many seconds ago."""
+    timestamp = (datetime.now(UTC) - timedelta(seconds=ago)).isoformat()
+    send_all(client, [{"user_id": user_id, "timestamp": timestamp, **fields}])
+
+
+def send_all(client: httpx.Client, readings: list[dict[str, Any]]) -> None:
+    """Store readings."""
+    answer = client.post("/v1/readings", json=readings)
+    assert answer.json()["rejected"] == 0, answer.text
+
+
+def open_page(page: Page, client: httpx.Client, path: str = "/") -> None:
+    """Open a page of the dashboard and wait until it is live."""
+    page.goto(f"{str(client.base_url).rstrip('/')}{path}")
+    expect(page.locator("#connection")).to_have_text("Live")
+
+
+def tile(page: Page, user_id: str) -> Locator:
+    """Find a user's tile."""
+    return page.locator("#tiles .tile").filter(has=page.get_by_role("link", name=user_id, exact=True))

@@ -1,0 +1,73 @@
+"""The page System, and what holds for every page: nobody is shut out, and nothing foreign runs."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import httpx
+import pytest
+
+from tests.browser.seeing import open_page, send
+
+pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
+
+from playwright.sync_api import Page, expect
+
+# What a page shows once it is complete.
+SHOWN = {"/": ".tile", "/explore?user=ada": "#charts canvas", "/system": "#jobs td"}
+
+
+def test_it_tells_of_jobs_sizes_and_what_was_refused(client: httpx.Client, page: Page) -> None:
+    send(client, heart_rate=61)
+    client.post("/v1/readings", json=[{"user_id": "secret", "timestamp": "2026-01-15T10:00:00Z", "calories": -77}])
+    open_page(page, client, "/system")
+    expect(page.locator("#jobs tr")).to_have_count(2)
+    expect(page.locator("#storage tr").first).to_contain_text("core.reading")
+    expect(page.locator("#stale-days")).to_have_text("0")
+    expect(page.locator("#rejected tr").first).to_contain_text("must be between 0 and 10000")
+    expect(page.locator("#rejected")).not_to_contain_text("secret")
+    expect(page.locator("#rejected")).not_to_contain_text("-77")
+
+
+def test_the_pages_are_one_document(client: httpx.Client, page: Page) -> None:
+    open_page(page, client)
+    page.get_by_role("link", name="System").click()
+    expect(page.locator("#system-title")).to_be_focused()
+    expect(page).to_have_title("System · Hyperpulse")
+    page.go_back()
+    expect(page.locator("#live-page")).to_be_visible()
+    page.get_by_role("button", name="Theme").click()
+    page.get_by_role("button", name="Theme").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 17, 23)"
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_nobody_is_shut_out(client: httpx.Client, page: Page, path: str) -> None:
+    for second in range(3):
+        send(client, ago=second, heart_rate=61, steps=3, device_id=f"device_{second}")
+    send(client, "old", ago=600, heart_rate=61)
+    client.post("/v1/readings", json=[{"user_id": "ada"}])
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+    open_page(page, client, path)
+    expect(page.locator(SHOWN[path]).first).to_be_visible()
+    if "explore" in path:
+        page.get_by_text("The same as a table").click()
+    page.evaluate(axe)
+    for width, theme in (1280, "light"), (390, "dark"):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        found = page.evaluate(
+            "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+        )
+        faults = [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found["violations"]]
+        assert faults == [], (width, theme)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
+
+
+@pytest.mark.parametrize("path", ["/", "/explore", "/system"])
+def test_nothing_inline_may_run(visitor: httpx.Client, path: str) -> None:
+    policy = visitor.get(path).headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
