@@ -6,11 +6,11 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check load migrate psql bench lock clean
+.PHONY: help run demo test check load migrate psql bench screenshots lock clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Environment: HOST PORT DB_PORT DATA DATABASE_URL WORKERS, for example: make run PORT=8080"
 
 run: .venv/run.stamp ## Start everything: embedded TimescaleDB (unless DATABASE_URL names one) and the service
@@ -40,6 +40,9 @@ psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the em
 
 bench: .venv/run.stamp .venv-bench/stamp ## Measure, on the server that BENCH_DATABASE_URL names, or on the embedded one
 	@exec $(BIN)/python -m scripts.bench $(ARGS)
+
+screenshots: .venv/dev.stamp ## Take the documents' pictures of the dashboard anew
+	@exec $(BIN)/python -m scripts.screenshots $(ARGS)
 
 lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashes
 	$(BIN)/pip install --quiet uv

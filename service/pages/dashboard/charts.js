@@ -1,7 +1,7 @@
 // The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis.
 
 import { NOTHING, formatNumber } from "./text.js";
-import { shown } from "./zone.js";
+import { asIfHere, shown } from "./zone.js";
 
 const HEIGHTS = { heart_rate: 280, steps: 150, calories: 150 };
 const TITLES = { heart_rate: "Heart rate, bpm", steps: "Steps", calories: "Calories, kcal" };
@@ -84,7 +84,7 @@ export function makeCharts(element, zoom, point) {
         height: HEIGHTS[metric] + (isLast ? 30 : 0),
         legend: { show: false },
         padding: [8, 8, isLast ? 0 : 6, 0],
-        tzDate: (t) => Plot.tzDate(new Date(t * 1000), tz),
+        tzDate: (t) => asIfHere(t * 1000, tz),
         cursor: { sync: { key: sync.key, setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { show: false } },
         scales: { x: { time: true, range: [range.start / 1000, range.end / 1000] }, y: { range: made.range } },
         axes: axes(inks, isLast, tz),
@@ -126,13 +126,13 @@ function axes(inks, isLast, tz) {
 
 function heartRate(Plot, inks, columns, bucket, devices) {
   const isRaw = bucket === "raw";
-  const quiet = { points: { show: false }, spanGaps: false };
+  const quiet = { points: { show: false } };
   const series = [
     { ...quiet, stroke: "transparent", width: 0 },
     { ...quiet, stroke: "transparent", width: 0 },
     isRaw
       ? { stroke: inks.heart, paths: () => null, points: { show: true, size: 4, fill: inks.heart, stroke: inks.heart, width: 0 } }
-      : { ...quiet, stroke: inks.heart, width: 1.75, points: { show: (plot, i) => alone(plot.data[i], 5) } },
+      : { ...quiet, stroke: inks.heart, width: 1.75, points: { show: true, size: 4, fill: inks.heart, width: 0, filter: alone } },
   ];
   const room = devices.length > 1 ? devices.length : 0;
   return {
@@ -144,8 +144,12 @@ function heartRate(Plot, inks, columns, bucket, devices) {
   };
 }
 
-// A line through few points shows them, and so does one with gaps around each.
-const alone = (values, few) => values.filter((value) => value !== null).length <= few;
+/** Which points have no neighbour to draw a line to, so that they are drawn as dots. */
+function alone(plot, series) {
+  const values = plot.data[series];
+  const isAlone = (i) => values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null;
+  return values.map((value, i) => i).filter(isAlone);
+}
 
 /** Below the line, a lane for each device, drawn where that device gave the heart rate. */
 function drawLanes(plot, inks, column, devices) {

@@ -8,6 +8,7 @@ import { METRICS, PRESETS, pathsOf, rangeOf, readQuestion, sqlOf, writeQuestion 
 import { NOTHING, count, escapeName, formatMilliseconds, formatMoment, formatNumber, formatWhole } from "./text.js";
 import { fromLocal, toLocal, zones } from "./zone.js";
 
+const HOUR = PRESETS["1h"];
 const SHORTEST = 1000; // ms that a zoom shows at least
 const LONGEST = 50 * PRESETS["1y"];
 const MOST_ROWS = 500; // of the table
@@ -77,8 +78,9 @@ export function startExplore(people, go) {
     } catch (error) {
       if (error.name === "AbortError" || mine !== asking) return;
       answer = null;
-      if (error instanceof Refused && error.status === 404) showState("Nothing here", "No reading of that user lies in the range.");
-      else showState("That did not work", error.message, true);
+      const isEmpty = error instanceof Refused && error.status === 404;
+      if (isEmpty) showState("Nothing here", "No reading of that user lies in the range.", { isEmpty });
+      else showState("That did not work", error.message, { isError: true });
     } finally {
       if (mine === asking) $("answer").removeAttribute("aria-busy");
     }
@@ -86,11 +88,12 @@ export function startExplore(people, go) {
 
   // Showing.
 
-  function showState(title, text, isError = false) {
+  function showState(title, text, { isError = false, isEmpty = false } = {}) {
     charts.clear();
     put($("no-answer-title"), title);
     put($("no-answer-text"), text);
     $("no-answer").classList.toggle("error", isError);
+    show($("wider-empty"), isEmpty);
     show($("no-answer"), true);
     show($("result"), false);
     writeCommands(question.bucket === "auto" ? "auto" : question.bucket);
@@ -122,12 +125,20 @@ export function startExplore(people, go) {
     }
   }
 
+  /** Over days, what a day has on average; otherwise what an hour has. */
+  function pace(total) {
+    const [length, unit] = range.end - range.start >= 48 * HOUR ? [24 * HOUR, "a day"] : [HOUR, "an hour"];
+    return total === null ? "not measured" : `${formatWhole((total * length) / (range.end - range.start))} ${unit}`;
+  }
+
   function writeFigures({ heart_rate: heart, steps, calories, first, last }) {
     put($("average"), heart ? formatNumber(heart.avg) : NOTHING);
     $("average").value = heart?.avg ?? "";
     put($("extremes"), heart ? `${formatNumber(heart.min)} to ${formatNumber(heart.max)} bpm, ${count(heart.count, "value")}` : "not measured");
     put($("steps"), formatWhole(steps));
     $("steps").value = steps ?? "";
+    put($("steps-pace"), pace(steps));
+    put($("calories-pace"), pace(calories));
     put($("calories"), formatNumber(calories));
     $("calories").value = calories ?? "";
     put($("first"), formatMoment(first, question.tz));
@@ -236,6 +247,7 @@ export function startExplore(people, go) {
   const moves = { earlier: () => move(-0.5), later: () => move(0.5), closer: () => move(0, 0.5), wider: () => move(0, 2) };
   for (const [id, act] of Object.entries(moves)) $(id).addEventListener("click", act);
   $("charts").addEventListener("dblclick", moves.wider);
+  $("wider-empty").addEventListener("click", moves.wider);
   $("charts").addEventListener("keydown", (event) => {
     const keys = { ArrowLeft: "earlier", ArrowRight: "later", "+": "closer", "=": "closer", "-": "wider" };
     if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -3,7 +3,8 @@
 import { make, memory, set } from "./dom.js";
 import { age, makeTile, write } from "./tile.js";
 
-const SPARE_ROWS = 2;
+const SPARE_ROWS = 1;
+const MOST_SPARE = 100;
 const REORDER = 3000; // ms between two orderings while the values that they depend on change
 const names = new Intl.Collator(undefined, { numeric: true });
 const byName = (a, b) => names.compare(a.userId, b.userId) || (a.userId < b.userId ? -1 : 1);
@@ -19,6 +20,7 @@ const ORDERS = {
 /** Make the grid in a list; shown(count, of) is called when the number of tiles changes. */
 export function makeGrid(list, template, people, shown) {
   const tiles = new Map(); // of those that are rendered, by user id
+  const spare = []; // tiles that nobody needs now: a canvas is dear to make
   const changed = new Set();
   const pinned = new Set(readPins());
   let order = [];
@@ -62,7 +64,6 @@ export function makeGrid(list, template, people, shown) {
     inks = {
       color: getComputedStyle(probe.canvas).color,
       staleColor: getComputedStyle(probe.ageText).color,
-      edge: getComputedStyle(probe.root).borderTopColor,
       width: probe.canvas.offsetWidth,
       height: probe.canvas.offsetHeight,
     };
@@ -91,12 +92,13 @@ export function makeGrid(list, template, people, shown) {
       if (kept.has(userId)) continue;
       tile.root.remove();
       tiles.delete(userId);
+      spare.push(tile);
     }
     let before = null;
     seen.forEach((someone, i) => {
       let tile = tiles.get(someone.userId);
       const isNew = !tile;
-      if (isNew) tiles.set(someone.userId, (tile = makeTile(template)));
+      if (isNew) tiles.set(someone.userId, (tile = spare.pop() ?? makeTile(template)));
       if (isNew || all || changed.has(someone)) write(tile, someone, pinned.has(someone.userId), inks);
       set(tile.root, "aria-setsize", String(order.length));
       set(tile.root, "aria-posinset", String(first * layout.columns + i + 1));
@@ -105,6 +107,7 @@ export function makeGrid(list, template, people, shown) {
       before = tile.root;
     });
     changed.clear();
+    spare.length = Math.min(spare.length, MOST_SPARE);
   }
 
   function draw() {

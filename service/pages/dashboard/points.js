@@ -6,9 +6,17 @@ const HEADER = "t,heart_rate_avg,heart_rate_min,heart_rate_max,heart_rate_count,
 /** How long a bucket is at most, in seconds; a raw reading stands for the minute after it. */
 export const secondsOf = (bucket) => SECONDS[bucket] ?? 60;
 
-/** Columns for the charts: t in seconds, and null where nothing was measured, also between buckets that are apart. */
+/** How far apart points are that no line may join: more than is usual among them, or than a bucket is long. */
+function leastGap(times, bucket) {
+  const steps = times.slice(1).map((t, i) => t - times[i]);
+  const usual = steps.sort((a, b) => a - b)[steps.length >> 1] ?? 0;
+  return Math.max(usual * 2.5, secondsOf(bucket) * 1.5);
+}
+
+/** Columns for the charts: t in seconds, and null where nothing was measured, also between points that are far apart. */
 export function columnsOf({ points, bucket }) {
-  const apart = secondsOf(bucket) * (bucket === "1d" || bucket === "1mo" ? 1.1 : 1.5);
+  const times = points.map((point) => Date.parse(point.t) / 1000);
+  const apart = leastGap(times, bucket);
   const columns = { t: [], avg: [], min: [], max: [], device: [], steps: [], calories: [] };
   const add = (t, point) => {
     columns.t.push(t);
@@ -19,13 +27,10 @@ export function columnsOf({ points, bucket }) {
     columns.steps.push(point?.steps ?? null);
     columns.calories.push(point?.calories ?? null);
   };
-  let before = null;
-  for (const point of points) {
-    const t = Date.parse(point.t) / 1000;
-    if (before !== null && t - before > apart) add(before + apart / 1.5, null);
-    add(t, point);
-    before = t;
-  }
+  points.forEach((point, i) => {
+    if (i > 0 && times[i] - times[i - 1] > apart) add(times[i - 1] + apart / 2, null);
+    add(times[i], point);
+  });
   return columns;
 }
 

@@ -3,6 +3,7 @@
 const MINUTES = 30;
 const MINUTE = 60_000; // ms
 const LEAST_RISE = 24; // beats/min that the height stands for at least, so that a calm heart looks calm
+const BREAK = 4; // minutes without a reading that break the line
 const EDGE = 4; // px kept free for the dot at the end
 
 /** The points of a sparkline, [minutes from its beginning, beats/min or null]: averages, then the latest value. */
@@ -23,7 +24,7 @@ export function pointsOf(spark, heart, until) {
   return points;
 }
 
-/** Draw points into a canvas of that CSS size; the line breaks where a minute has no reading. */
+/** Draw points into a canvas of that CSS size; the line breaks where some minutes in a row have no reading. */
 export function drawSpark(canvas, points, color, width, height) {
   const scale = devicePixelRatio || 1;
   if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
@@ -31,8 +32,9 @@ export function drawSpark(canvas, points, color, width, height) {
   const pen = canvas.getContext("2d");
   pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.clearRect(0, 0, width, height);
-  const values = points.filter(([, rate]) => rate !== null).map(([, rate]) => rate);
-  if (values.length === 0) return;
+  const known = points.filter(([, rate]) => rate !== null);
+  if (known.length === 0) return;
+  const values = known.map(([, rate]) => rate);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const rise = Math.max(high - low, LEAST_RISE);
   const bottom = (low + high - rise) / 2;
@@ -42,17 +44,14 @@ export function drawSpark(canvas, points, color, width, height) {
   pen.lineWidth = 1.5;
   pen.lineJoin = pen.lineCap = "round";
   pen.beginPath();
-  let down = false;
-  points.forEach(([minute, rate], i) => {
-    if (rate === null) return (down = false);
-    const next = points[i + 1]?.[1] ?? null;
-    // A minute alone between two without a reading is a line of no length: a dot.
-    if (!down) pen.moveTo(x(minute), y(rate));
-    if (down || next === null) pen.lineTo(x(minute), y(rate));
-    down = true;
+  known.forEach(([minute, rate], i) => {
+    const joins = i > 0 && minute - known[i - 1][0] <= BREAK;
+    if (!joins) pen.moveTo(x(minute), y(rate));
+    // Also where a line begins: one of no length is a dot.
+    pen.lineTo(x(minute), y(rate));
   });
   pen.stroke();
-  const [minute, rate] = points.findLast(([, rate]) => rate !== null);
+  const [minute, rate] = known.at(-1);
   pen.beginPath();
   pen.arc(x(minute), y(rate), 2.75, 0, 2 * Math.PI);
   pen.fill();

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { $, make, put, show } from "./dom.js";
 import { now } from "./live.js";
-import { NOTHING, count, formatAge, formatBytes, formatMoment, formatNumber, formatSpan, formatWhole } from "./text.js";
+import { NOTHING, count, formatAge, formatBytes, formatLong, formatMoment, formatNumber, formatSpan, formatWhole } from "./text.js";
 import { here } from "./zone.js";
 
 const EVERY = 5000; // ms
@@ -52,7 +52,7 @@ const mark = (word, kind) => make("span", { class: `mark ${kind}` }, word);
 
 function write({ version, freshness, jobs, storage, verification, database, live_clients: clients, rejected }) {
   const late = freshness.lag > LATE;
-  put($("lag"), formatSpan(freshness.lag));
+  put($("lag"), formatLong(freshness.lag));
   $("lag").closest(".figure").classList.toggle("warn", late);
   put($("horizon"), `up to ${formatMoment(freshness.horizon, here())}`);
   put($("stale-days"), formatWhole(freshness.stale_days));
@@ -76,7 +76,7 @@ function writeJobs(jobs) {
       row(
         name,
         `every ${formatSpan(every)}`,
-        !scheduled ? mark("paused", "quiet") : status === "Failed" ? mark("failed", "bad") : status ? mark("works", "good") : mark("no statistics", "quiet"),
+        !scheduled ? mark("paused", "quiet") : status === "Failed" ? mark("failed", "bad") : status ? mark("works", "good") : mark("no run recorded", "quiet"),
         ago(last),
         took === null ? NOTHING : `${formatNumber(took)} s`,
         !scheduled || !next ? NOTHING : Date.parse(next) < now() - 60_000 ? mark("overdue", "warn") : ago(next),

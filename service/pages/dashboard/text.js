@@ -26,6 +26,14 @@ export function formatSpan(seconds) {
   return `${Math.floor(seconds / size)} ${unit}`;
 }
 
+/** Write seconds by two units where one is coarse: "1 h 12 min", "2 d 3 h". */
+export function formatLong(seconds) {
+  if (seconds < 3600) return formatSpan(seconds);
+  const [size, rest] = seconds < 86400 ? [3600, 60] : [86400, 3600];
+  const left = seconds % size;
+  return left < rest ? formatSpan(seconds) : `${formatSpan(seconds)} ${formatSpan(left)}`;
+}
+
 /** Say how long ago something was: "now", "4 s ago"; "in 2 min" where a clock is ahead. */
 export function formatAge(ms) {
   const seconds = Math.round(Math.abs(ms) / 1000);

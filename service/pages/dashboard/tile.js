@@ -51,7 +51,7 @@ export function write(tile, someone, pinned, spark) {
   const color = tile.root.classList.contains("stale") ? spark.staleColor : spark.color;
   drawSpark(tile.canvas, pointsOf(someone.spark, heart, now()), color, spark.width, spark.height);
   if (someone.arrived && !isOther && !calm.matches) {
-    tile.root.animate([{ borderColor: spark.color }, { borderColor: spark.edge }], { duration: 900, easing: "ease-out" });
+    tile.heart.animate([{ opacity: 0.5 }, { opacity: 1 }], { duration: 500, easing: "ease-out" });
   }
   someone.arrived = false;
 }

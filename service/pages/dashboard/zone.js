@@ -1,9 +1,10 @@
 // Time zones: what a clock shows somewhere, and the moment at which it shows that.
 
 const clocks = new Map();
+const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC"; // asked for once: asking takes a while
 
 /** The browser's own time zone. */
-export const here = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+export const here = () => own;
 
 /** All time zones that the browser knows, UTC first. */
 export const zones = () => ["UTC", ...Intl.supportedValuesOf("timeZone").filter((name) => name !== "UTC")];
@@ -31,6 +32,13 @@ export function shown(ms, tz) {
   const part = {};
   for (const { type, value } of clockOf(tz).formatToParts(ms)) part[type] = Number(value);
   return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second);
+}
+
+/** A Date whose own getters, which tell the browser's zone, tell what a clock shows elsewhere; for the chart library. */
+export function asIfHere(ms, tz) {
+  const wall = new Date(shown(ms, tz));
+  const [year, month, day] = [wall.getUTCFullYear(), wall.getUTCMonth(), wall.getUTCDate()];
+  return new Date(year, month, day, wall.getUTCHours(), wall.getUTCMinutes(), wall.getUTCSeconds());
 }
 
 /** Write a moment as the value of a datetime-local input, to the second where there is one. */
