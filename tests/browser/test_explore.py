@@ -108,6 +108,7 @@ def test_its_state_lives_in_the_address(client: httpx.Client, page: Page) -> Non
     page.locator("#ask").get_by_label("Device").select_option("device_a")
     expect(page.locator("#charts figure")).to_have_count(2)
     expect(page.locator("#ask").get_by_label("Start")).to_have_value("2026-01-14T13:15")
+    expect(page.locator("#answer:not([aria-busy])")).to_be_visible()
     seen = page.locator("#points").text_content()
     average = value(page, "average")
     page.reload()

@@ -9,7 +9,7 @@ import { makeRate } from "./rate.js";
 import { count, formatMoment, formatSpan } from "./text.js";
 import { here } from "./zone.js";
 
-const SOCKET = "/ws";
+const SOCKET = "/v1/live";
 const WORDS = { loading: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline" };
 const READING = `{"user_id": "101", "timestamp": "'$(date -u +%FT%TZ)'", "heart_rate": 72, "steps": 12, "calories": 1.4}`;
 
@@ -75,7 +75,7 @@ export function startLive(heardOf) {
     const perSecond = rate.perSecond();
     put($("rate"), state === "live" ? perSecond.toFixed(perSecond < 10 ? 1 : 0) : "–");
     const behind = Math.max(0, now() - newest) / 1000;
-    put($("newest"), newest && state === "live" ? (behind < 1 ? "0 s" : formatSpan(behind)) : "–");
+    put($("newest"), newest && state === "live" ? (behind < 1 ? "now" : `${formatSpan(behind)} ago`) : "–");
     grid.tick();
     askDays();
   }
