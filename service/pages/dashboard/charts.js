@@ -1,5 +1,6 @@
 // The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis.
 
+import { secondsOf } from "./points.js";
 import { NOTHING, formatNumber } from "./text.js";
 import { asIfHere, shown } from "./zone.js";
 
@@ -7,6 +8,8 @@ const HEIGHTS = { heart_rate: 280, steps: 150, calories: 150 };
 const TITLES = { heart_rate: "Heart rate, bpm", steps: "Steps", calories: "Calories, kcal" };
 const LANE = 5; // px of a device's line below the heart rate
 const LEAST_DRAG = 6; // px
+const WIDEST = 40; // px of a bar
+const FILLED = 0.82; // share of a bucket that its bar fills
 const AXIS = 52; // px for the numbers beside a chart
 
 let library = null;
@@ -78,7 +81,7 @@ export function makeCharts(element, zoom, point) {
       title.textContent = TITLES[metric];
       figure.append(title);
       element.append(figure);
-      const made = metric === "heart_rate" ? heartRate(Plot, inks, columns, bucket, devices) : bars(Plot, inks, metric, columns);
+      const made = metric === "heart_rate" ? heartRate(inks, columns, bucket, devices) : bars(inks, metric, columns, bucket);
       const options = {
         width: Math.max(200, element.clientWidth),
         height: HEIGHTS[metric] + (isLast ? 30 : 0),
@@ -124,7 +127,7 @@ function axes(inks, isLast, tz) {
   ];
 }
 
-function heartRate(Plot, inks, columns, bucket, devices) {
+function heartRate(inks, columns, bucket, devices) {
   const isRaw = bucket === "raw";
   const quiet = { points: { show: false } };
   const series = [
@@ -173,14 +176,35 @@ function drawLanes(plot, inks, column, devices) {
   pen.restore();
 }
 
-function bars(Plot, inks, metric, columns) {
+function bars(inks, metric, columns, bucket) {
   return {
     data: [columns.t, columns[metric]],
-    series: [{ fill: inks[metric], stroke: inks[metric], width: 0, points: { show: false }, paths: Plot.paths.bars({ size: [0.82, 40], align: 1, gap: 0 }) }],
+    series: [{ paths: () => null, points: { show: false } }],
     bands: [],
     range: (plot, low, high) => [0, high ? high * 1.08 : 1],
-    draw: null,
+    draw: (plot) => drawBars(plot, inks[metric], secondsOf(bucket)),
   };
+}
+
+/** Bars that begin where their bucket does. Rectangles on whole pixels: one path of a thousand takes 150 ms without a GPU. */
+function drawBars(plot, ink, seconds) {
+  const { ctx: pen, bbox, data } = plot;
+  const scale = devicePixelRatio || 1;
+  const [first, last] = [bbox.left, bbox.left + bbox.width];
+  const floor = plot.valToPos(0, "y", true);
+  const { min, max } = plot.scales.x;
+  const width = Math.max(scale, Math.min(WIDEST * scale, Math.floor((seconds / (max - min)) * bbox.width * FILLED)));
+  pen.save();
+  pen.fillStyle = ink;
+  data[0].forEach((t, i) => {
+    const value = data[1][i];
+    if (!value) return;
+    const at = Math.round(plot.valToPos(t, "x", true));
+    const [left, right] = [Math.max(first, at), Math.min(last, at + width)];
+    const top = Math.min(Math.round(plot.valToPos(value, "y", true)), floor - scale);
+    if (right > left) pen.fillRect(left, top, right - left, floor - top);
+  });
+  pen.restore();
 }
 
 /** What is at a point, as one line. */
