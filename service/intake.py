@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from service import rejects
 from service.csvs import Table
 from service.decoding import decode, decode_lines
 from service.fields import Bounds
@@ -34,6 +35,7 @@ class Tally:
         """Count a reading that is invalid; the first faults are kept."""
         self.rejected += 1
         count_items("readings", rejected=1)
+        rejects.note(faults)
         self.faults += faults[: MOST_FAULTS - len(self.faults)]
 
     @property

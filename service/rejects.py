@@ -11,8 +11,8 @@ from typing import NamedTuple
 from service.problems import Fault
 
 MOST_KINDS = 50
-PLACE = re.compile(r"^.*\]\.?")
-MOMENT = re.compile(r", \d{4}-\d\d-\d\dT\S+$")
+PLACE = re.compile(r"^(.*\]|line \d+)\.?")
+DETAIL = re.compile(r"(, \d{4}-\d\d-\d\dT\S+|(?<=is not JSON): .*)$", re.DOTALL)  # differs each time
 
 
 class Kind(NamedTuple):
@@ -35,7 +35,7 @@ _seen: OrderedDict[Kind, Seen] = OrderedDict()
 def note(faults: Iterable[Fault]) -> None:
     """Count faults by kind; the kinds not seen for longest are forgotten first."""
     for fault in faults:
-        kind = Kind(PLACE.sub("", fault["at"]), MOMENT.sub("", fault["problem"]))
+        kind = Kind(PLACE.sub("", fault["at"]), DETAIL.sub("", fault["problem"]))
         before = _seen.pop(kind, None)
         _seen[kind] = Seen(before.times + 1 if before else 1, datetime.now(UTC))
     while len(_seen) > MOST_KINDS:

@@ -182,7 +182,8 @@ def base_url(database_url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def visitor(base_url: str) -> Iterator[httpx.Client]:
     """A client for tests that do not mind what is stored: nothing is emptied for them."""
-    with httpx.Client(base_url=base_url, timeout=30) as client:
+    # The service closes a connection that is idle for 5 s, so one that nearly was must not be used again.
+    with httpx.Client(base_url=base_url, timeout=30, limits=httpx.Limits(keepalive_expiry=2)) as client:
         yield client
 
 
