@@ -119,7 +119,11 @@ def take(looking: Browser, service: str, picture: Picture) -> None:
     width, height = picture.size
     for theme in picture.themes:
         context = looking.new_context(
-            viewport={"width": width, "height": height}, color_scheme=theme, timezone_id=ZONE, locale="en-GB"
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            reduced_motion="reduce",
+            timezone_id=ZONE,
+            locale="en-GB",
         )
         page = context.new_page()
         page.goto(f"{service}{picture.path}")

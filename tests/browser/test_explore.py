@@ -55,7 +55,7 @@ def test_it_shows_the_numbers_of_the_api(client: httpx.Client, db: psycopg.Conne
     expect(page.locator("#result")).to_be_visible()
     assert value(page, "average") == summary["heart_rate"]["avg"]
     assert (value(page, "steps"), value(page, "calories")) == (summary["steps"], summary["calories"])
-    expect(page.locator("#sources")).to_have_text(", ".join(summary["sources"]))
+    expect(page.locator("#took")).to_contain_text(f"Figures from {', '.join(summary['sources'])}, in ")
     expect(page.locator("#charts figure")).to_have_count(3)
     expect(page.locator("#ask").get_by_label("Start")).to_have_value("2026-01-15T00:00")
     expect(page.locator("#devices li")).to_have_text(["device_a", "=phone"])

@@ -149,7 +149,6 @@ export function startExplore(people, go) {
     const { points, bucket, sources } = series.body;
     const what = bucket === "raw" ? count(points.length, "reading") : `${count(points.length, "bucket")} of ${bucket}`;
     put($("points"), `${what} from ${sources.join(", ")}, in ${formatMilliseconds(series.took)}`);
-    put($("sources"), summary.body.sources.join(", "));
     put($("took"), `Figures from ${summary.body.sources.join(", ")}, in ${formatMilliseconds(summary.took)}`);
     $("points").title = `Both answers together: ${formatMilliseconds(took)}`;
   }
