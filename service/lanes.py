@@ -6,7 +6,7 @@ transaction is undone, and the batch takes the merge lane, which can tell new, c
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import IntEnum
@@ -16,9 +16,9 @@ from psycopg import errors
 from psycopg.pq import TransactionStatus
 
 from service.database import Connection, statement
-from service.fold import Write, fold
+from service.fold import fold
 from service.moments import to_micros
-from service.names import Keys, Register
+from service.names import Register
 from service.packing import HEADER, TRAILER, doubles, ints, moments, pack, stale_days, touched
 from service.readings import Row
 
@@ -86,39 +86,57 @@ async def copy(connection: Connection, register: Register, rows: Sequence[Row]) 
 
 async def merge(connection: Connection, register: Register, rows: Sequence[Row]) -> bytearray:
     """Take the merge lane, in as many waves as a reading is in the batch."""
-    keys = await register.keys(connection, rows)
-    waves, certain = fold(rows)
     outcomes = bytearray(len(rows))
-    for item, outcome in certain.items():
-        outcomes[item] = Outcome[outcome]
-    async with transaction(connection, keys.version):
-        for wave in waves:
-            await merge_wave(connection, keys, wave, outcomes)
+    waves = [Wave(rows, range(len(rows)))] if distinct(rows) else folded(rows, outcomes)
+    names = register.names
+    try:
+        version, columns = names.version, [in_columns(wave.rows, names.users, names.devices) for wave in waves]
+    except KeyError:
+        keys = await register.keys(connection, rows)
+        version, columns = keys.version, [in_columns(wave.rows, keys.users, keys.devices) for wave in waves]
+    async with transaction(connection, version):
+        for wave, wave_columns in zip(waves, columns, strict=True):
+            cursor = await connection.execute(statement("merge_readings"), wave_columns, binary=True)
+            merged = await cursor.fetchone()
+            assert merged is not None
+            for outcome in (Outcome.inserted, Outcome.updated):
+                for place in merged[outcome.name]:
+                    item = wave.items[place - 1]
+                    if item is not None:
+                        outcomes[item] = outcome
     return outcomes
 
 
-async def merge_wave(connection: Connection, keys: Keys, wave: Sequence[Write], outcomes: bytearray) -> None:
-    """Send one wave, and note the outcomes of the items that it decides."""
-    rows = [write.row for write in wave]
-    cursor = await connection.execute(
-        statement("merge_readings"),
-        {
-            "user_keys": ints([keys.users[row.user_id] for row in rows]),
-            "device_keys": ints([keys.devices[row.device_id] for row in rows]),
-            "timestamps": moments([row.timestamp for row in rows]),
-            "heart_rates": doubles([row.heart_rate for row in rows]),
-            "steps": ints([row.steps for row in rows]),
-            "calories": doubles([row.calories for row in rows]),
-        },
-        binary=True,
-    )
-    merged = await cursor.fetchone()
-    assert merged is not None
-    for outcome in (Outcome.inserted, Outcome.updated):
-        for place in merged[outcome.name]:
-            item = wave[place - 1].item
-            if item is not None:
-                outcomes[item] = outcome
+class Wave(NamedTuple):
+    """Rows that are written by one statement, and the items whose outcomes they decide."""
+
+    rows: Sequence[Row]
+    items: Sequence[int | None]
+
+
+def distinct(rows: Sequence[Row]) -> bool:
+    """Tell whether no reading is twice in a batch."""
+    return len({(row.user_id, row.device_id, row.timestamp) for row in rows}) == len(rows)
+
+
+def folded(rows: Sequence[Row], outcomes: bytearray) -> list[Wave]:
+    """Fold a batch into waves, and note the outcomes that are certain already."""
+    waves, certain = fold(rows)
+    for item, outcome in certain.items():
+        outcomes[item] = Outcome[outcome]
+    return [Wave([write.row for write in wave], [write.item for write in wave]) for wave in waves]
+
+
+def in_columns(rows: Sequence[Row], users: Mapping[str, int], devices: Mapping[str, int]) -> dict[str, bytes]:
+    """Write rows as arrays, one for each column; KeyError: a name is unknown."""
+    return {
+        "user_keys": ints([users[row.user_id] for row in rows]),
+        "device_keys": ints([devices[row.device_id] for row in rows]),
+        "timestamps": moments([row.timestamp for row in rows]),
+        "heart_rates": doubles([row.heart_rate for row in rows]),
+        "steps": ints([row.steps for row in rows]),
+        "calories": doubles([row.calories for row in rows]),
+    }
 
 
 @asynccontextmanager
