@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,6 +20,8 @@ from service.parts import Pieces, elements, lines
 from service.problems import Fault, Invalid, Problem, brief, fault
 from service.readings import READING, Row, to_row
 from service.writer import Writer
+
+A_WHILE = 500  # items: some milliseconds, after which others have a turn
 
 
 class Tally:
@@ -39,12 +41,17 @@ class Tally:
         self.faults += faults[: MOST_FAULTS - len(self.faults)]
 
     @property
+    def has_room(self) -> bool:
+        """Whether more faults are kept."""
+        return len(self.faults) < MOST_FAULTS
+
+    @property
     def stored(self) -> int:
         """How many readings are stored."""
         return self.counts.total()
 
 
-Judge = Callable[[bytes, Bounds, Tally], list[Row]]
+Judge = Callable[[bytes, Bounds, Tally], Awaitable[list[Row]]]
 
 
 class Form(NamedTuple):
@@ -57,7 +64,7 @@ class Form(NamedTuple):
 def json_form(adapter: TypeAdapter[Any] = READING, prefix: str = "readings") -> Form:
     """Take arrays, and where they have a name, envelopes around one."""
 
-    def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
+    async def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
         rows = decode(part, bounds) if adapter is READING else None
         if rows is not None:
             tally.received += len(rows)
@@ -67,7 +74,9 @@ def json_form(adapter: TypeAdapter[Any] = READING, prefix: str = "readings") -> 
         except ValueError as error:
             raise Problem(400, f"The body is not JSON: after {tally.received} readings, {error}.") from None
         first = tally.received
-        return judge_items(adapter, [(f"{prefix}[{first + n}]", item) for n, item in enumerate(items)], bounds, tally)
+        return await judge_items(
+            adapter, [(f"{prefix}[{first + n}]", item) for n, item in enumerate(items)], bounds, tally
+        )
 
     return Form(lambda pieces: elements(pieces, enveloped=bool(prefix)), judge)
 
@@ -76,7 +85,7 @@ def line_form() -> Form:
     """Take a reading of JSON in each line."""
     line = 1
 
-    def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
+    async def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
         nonlocal line
         first, line = line, line + part.count(b"\n")
         rows = decode_lines(part, bounds)
@@ -85,6 +94,8 @@ def line_form() -> Form:
             return rows
         rows = []
         for number, text in enumerate(part.split(b"\n"), first):
+            if number % A_WHILE == 0:
+                await asyncio.sleep(0)
             if not text.strip():
                 continue
             if (usual := decode_lines(text, bounds)) is not None:
@@ -99,7 +110,7 @@ def line_form() -> Form:
                 shown = brief(text.decode(errors="replace"))
                 tally.reject([Fault(at=place, problem=f"is not JSON: {error}", value=shown)])
             else:
-                rows += judge_items(READING, [(place, item)], bounds, tally)
+                rows += await judge_items(READING, [(place, item)], bounds, tally)
         return rows
 
     return Form(lambda pieces: lines(pieces, quoted=False), judge)
@@ -109,29 +120,33 @@ def csv_form() -> Form:
     """Take CSV with a header."""
     table = Table()
 
-    def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
+    async def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
         items = [(f"line {line}", item) for line, item in table.items(part)]
-        return judge_items(READING, items, bounds, tally)
+        return await judge_items(READING, items, bounds, tally)
 
     return Form(lambda pieces: lines(pieces, quoted=True), judge)
 
 
-def judge_items(adapter: TypeAdapter[Any], items: Sequence[tuple[str, Any]], bounds: Bounds, tally: Tally) -> list[Row]:
+async def judge_items(
+    adapter: TypeAdapter[Any], items: Sequence[tuple[str, Any]], bounds: Bounds, tally: Tally
+) -> list[Row]:
     """Judge items by the model, each alone; faults stand at the items' places."""
     rows: list[Row] = []
-    for place, item in items:
+    for count, (place, item) in enumerate(items, 1):
         tally.received += 1
         try:
             rows.append(to_row(adapter.validate_python(item, context=bounds)))
         except ValidationError as error:
-            tally.reject([fault(details, place) for details in error.errors()])
+            tally.reject([fault(details, place) for details in error.errors()] if tally.has_room else ())
+        if count % A_WHILE == 0:
+            await asyncio.sleep(0)
     return rows
 
 
 async def judged(form: Form, pieces: Pieces, bounds: Bounds, tally: Tally) -> AsyncIterator[list[Row]]:
     """Yield the rows of each part."""
     async for part in form.parts(pieces):
-        yield form.judge(part, bounds, tally)
+        yield await form.judge(part, bounds, tally)
         await asyncio.sleep(0)  # others have their turn between parts
 
 

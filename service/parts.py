@@ -43,9 +43,7 @@ async def lines(pieces: Pieces, quoted: bool) -> Pieces:
         text = rest + piece
         if not begun:
             text, begun = text.removeprefix(BOM), True
-        end = text.rfind(b"\n") + 1
-        while quoted and end and text.count(b'"', 0, end) % 2:
-            end = text.rfind(b"\n", 0, end - 1) + 1
+        end = last_line(text, quoted)
         if end:
             yield text[:end]
         rest = text[end:]
@@ -53,6 +51,20 @@ async def lines(pieces: Pieces, quoted: bool) -> Pieces:
             raise too_large(f"A line has more than {LONGEST_ITEM} bytes.")
     if rest:
         yield rest
+
+
+def last_line(text: bytes, quoted: bool) -> int:
+    """Return where the last whole line ends; 0 where none is found."""
+    end = text.rfind(b"\n") + 1
+    marks = text.count(b'"', 0, end) if quoted else 0
+    for _ in range(MOST_TRIES):
+        if marks % 2 == 0:
+            return end
+        # An odd number of quotation marks: the last one opens what the line break is part of.
+        before = text.rfind(b"\n", 0, text.rfind(b'"', 0, end)) + 1
+        marks -= text.count(b'"', before, end)
+        end = before
+    return 0
 
 
 async def elements(pieces: Pieces, enveloped: bool) -> Pieces:

@@ -133,7 +133,7 @@ async def store_whole(state: State, body: bytes, atomic: bool) -> Response:
     if rows is None:
         items, prefix = items_of(parse_json(body), "readings")
         places = [(f"{prefix}[{index}]" if prefix else "", item) for index, item in enumerate(items)]
-        rows = judge_items(READING, places, bounds, tally)
+        rows = await judge_items(READING, places, bounds, tally)
     else:
         tally.received = len(rows)
     if atomic and tally.rejected:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,6 +23,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )
+cells = st.text(st.sampled_from('ab",\n'), max_size=6)
 sizes = st.integers(1, 40)
 part_sizes = st.integers(20, 60)  # a part holds at least what opens an array
 
@@ -76,6 +79,23 @@ def test_lines_stay_whole(rows: list[str], ends: bool, size: int, part: int) -> 
         found = asyncio.run(collect())
     assert b"".join(found) == body
     assert all(text.endswith(b"\n") for text in found[:-1])
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.lists(st.text(st.sampled_from('ab",\n'), max_size=6), min_size=1, max_size=3), max_size=9), sizes, sizes
+)
+def test_rows_of_csv_stay_whole(rows: list[list[str]], size: int, part: int) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
+
+    async def collect() -> list[bytes]:
+        return [text async for text in parts.lines(in_pieces(text.getvalue().encode(), size), quoted=True)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "PART", part)
+        found = asyncio.run(collect())
+    assert [row for text in found for row in csv.reader(io.StringIO(text.decode(), newline=""))] == rows
 
 
 def test_a_line_without_end_is_too_large() -> None:
