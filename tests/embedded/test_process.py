@@ -118,6 +118,14 @@ def test_install_is_quick_when_done() -> None:
     assert time.monotonic() - began < 0.1
 
 
+def test_without_npm_only_the_charts_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.embedded.npm.is_installed", lambda folder: False)
+    monkeypatch.setattr("scripts.embedded.npm.npm_command", lambda: ["false"])
+    problem = libraries.install()
+    assert problem is not None
+    assert problem.startswith("The dashboard has no charts: its npm packages could not be installed (exit code 1")
+
+
 @pytest.mark.parametrize("folder", [Path(embedded.__file__).parent, libraries.FOLDER], ids=lambda folder: folder.name)
 def test_the_lock_file_names_hashes_and_no_hosts(folder: Path) -> None:
     text = (folder / "package-lock.json").read_text()
