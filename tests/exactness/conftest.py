@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import EMPTY
+from tests.conftest import empty
 
 JOBS = "SELECT job_id FROM timescaledb_information.jobs WHERE proc_schema = 'core' AND scheduled"
 
@@ -34,12 +34,6 @@ def quiet(db: psycopg.Connection[Any]) -> Iterator[None]:
         db.execute("UPDATE core.horizon SET materialized = %s, announced = %s", horizon)
         for job in jobs:
             db.execute("SELECT alter_job(%s, scheduled => true)", [job])
-
-
-def empty(db: psycopg.Connection[Any]) -> None:
-    """Empty the database once more within a test."""
-    for statement in EMPTY.split(";"):
-        db.execute(statement)
 
 
 @pytest.fixture
