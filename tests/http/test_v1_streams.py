@@ -244,7 +244,7 @@ def numbers() -> Iterator[int]:
     return iter(range(1_000_000))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories)
 def test_counts_equal_the_truth(client: httpx.Client, numbers: Iterator[int], history: list[Any]) -> None:
     stored: Stored = {}

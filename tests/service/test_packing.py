@@ -35,7 +35,7 @@ def sources(batch: list[Row]) -> dict[tuple[int, int], list[int]]:
     return found
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(rows)
 def test_runs_are_of_one_user_and_device(batch: list[Row]) -> None:
     packed = pack(batch, USERS, DEVICES)
@@ -49,7 +49,7 @@ def test_runs_are_of_one_user_and_device(batch: list[Row]) -> None:
     assert after_2000 == sorted(after_2000, key=lambda row: (*struct.unpack(">i4xi", row[6:18]), moment(row)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(rows, st.integers(-3 * DAY, 3 * DAY))
 def test_exactly_the_days_below_the_horizon_are_stale(batch: list[Row], announced: int) -> None:
     wanted = {(USERS[row.user_id], row.timestamp // DAY * DAY) for row in batch if row.timestamp < announced}

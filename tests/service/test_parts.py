@@ -42,7 +42,7 @@ def cut(body: bytes, size: int, part: int, enveloped: bool = True) -> list[bytes
         return asyncio.run(collect())
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(st.lists(values, max_size=8), st.booleans(), st.sampled_from([None, 1]), sizes, part_sizes)
 def test_the_elements_of_an_array_come_out(
     items: list[Any], named: bool, indent: int | None, size: int, part: int
@@ -51,7 +51,7 @@ def test_the_elements_of_an_array_come_out(
     assert [item for text in cut(body, size, part) for item in json.loads(text)] == items
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(st.text(st.sampled_from('{}[],:"a1 \\'), max_size=80), sizes, part_sizes)
 def test_what_is_no_array_is_not_taken_for_one(text: str, size: int, part: int) -> None:
     body = f"[{text}".encode()
@@ -66,7 +66,7 @@ def test_what_is_no_array_is_not_taken_for_one(text: str, size: int, part: int) 
     assert found == right
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.lists(st.text(st.sampled_from('ab",\r'), max_size=9), max_size=9), st.booleans(), sizes, sizes)
 def test_lines_stay_whole(rows: list[str], ends: bool, size: int, part: int) -> None:
     body = ("\n".join(rows) + "\n" * ends).encode()
@@ -81,7 +81,7 @@ def test_lines_stay_whole(rows: list[str], ends: bool, size: int, part: int) -> 
     assert all(text.endswith(b"\n") for text in found[:-1])
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     st.lists(st.lists(st.text(st.sampled_from('ab",\n'), max_size=6), min_size=1, max_size=3), max_size=9), sizes, sizes
 )
