@@ -7,6 +7,7 @@ requests and large ones wait apart and take turns, so that neither has to wait f
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from service.readings import Row
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings
 PATIENCE_SECONDS = 0.02
+
+log = logging.getLogger("hyperpulse")
 
 
 @dataclass(slots=True)
@@ -92,11 +95,8 @@ class Writer:
         """Write a group in one transaction and hand each submission its outcomes; return whether some were known."""
         rows = group[0].rows if len(group) == 1 else [row for submission in group for row in submission.rows]
 
-        async def write(connection: Connection) -> bytearray:
-            return await store(connection, self.register, rows, merging)
-
         try:
-            outcomes = await with_connection(self.pool, write)
+            outcomes = await self.store(rows, merging)
         except Problem as problem:
             if len(group) > 1 and (problem.status == 500 or isinstance(problem, Contended)):
                 # Whatever the database refused is in one of them; the others must not suffer for it.
@@ -115,6 +115,21 @@ class Writer:
                 submission.outcomes.set_result(outcomes[start:end])
             start = end
         return outcomes.count(Outcome.inserted) < len(outcomes)
+
+    async def store(self, rows: Sequence[Row], merging: bool) -> bytearray:
+        """Write rows in one transaction and return the outcome of each; whatever goes wrong is a Problem."""
+
+        async def write(connection: Connection) -> bytearray:
+            return await store(connection, self.register, rows, merging)
+
+        try:
+            return await with_connection(self.pool, write)
+        except Problem:
+            raise
+        except Exception as surprise:
+            # The writer must outlive it: others wait.
+            log.exception("a batch could not be written")
+            raise Problem(500, "The request failed; the log of the service says why.") from surprise
 
 
 def told(outcomes: bytearray) -> Counter[str]:

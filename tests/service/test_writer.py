@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.problems import Overloaded
+from service.problems import Overloaded, Problem
 from service.readings import Row
 from service.room import Room
 from service.writer import MOST_ROWS_TOGETHER, SMALL, Submission, Writer
@@ -69,3 +69,17 @@ def test_room_is_bounded() -> None:
         room.take(1)
     room.give(60)
     room.take(60)
+
+
+def test_a_surprise_ends_no_writer(caplog: pytest.LogCaptureFixture) -> None:
+    async def surprise() -> None:
+        writer = Writer(None, 100)  # type: ignore[arg-type]  # a pool that fails in a way that nobody foresaw
+        running = asyncio.create_task(writer.run())
+        for _ in range(2):
+            with pytest.raises(Problem) as caught:
+                await writer.write([Row("ada", "watch", 0, 60.0)])
+            assert caught.value.status == 500
+        running.cancel()
+
+    asyncio.run(surprise())
+    assert "could not be written" in caplog.text
