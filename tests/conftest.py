@@ -33,6 +33,8 @@ settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parent.parent
 EMPTY = """
+    -- The service keeps keys of names.
+    UPDATE core.names_version SET version = version + 1;
     TRUNCATE core.reading, core.stale_day, core.event, core.event_id, core.stale_event_day,
              core.device, core.app_user, core.tenant RESTART IDENTITY CASCADE
 """
