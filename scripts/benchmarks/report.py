@@ -36,7 +36,7 @@ def show(results: Results, console: Console) -> None:
     """Print one table, and below it what loading and freshness cost."""
     console.print(f"\n{results.version}; {results.users:,} users × {results.days:,} days")
     table = Table("question", box=None, pad_edge=False)
-    for title in ("p50 ms", "p99 ms", "client p50", "client p99", "× raw", "target"):
+    for title in ("first p50", "first p99", "p50 ms", "p99 ms", "client p50", "client p99", "× raw", "target"):
         table.add_column(title, justify="right")
     for row in rows(results):
         table.add_row(*row)
@@ -61,6 +61,8 @@ def row(name: str, kind: Kind | None, times: Times, results: Results) -> tuple[s
     raw = results.times[kind.baseline].p50 / times.p50 if kind and kind.baseline else None
     return (
         name,
+        f"{times.first_p50:.2f}",
+        f"{times.first_p99:.2f}",
         f"{times.p50:.2f}",
         f"{times.p99:.2f}",
         f"{times.client_p50:.2f}",
