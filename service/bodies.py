@@ -75,9 +75,9 @@ async def read_start(request: Request, pieces: AsyncIterator[bytes], limit: int)
     return b"".join(read), True
 
 
-def hold(request: Request, size: int) -> None:
-    """Count bytes that a request holds until it is answered; Problem 503 where the process holds too many."""
-    state_of(request).room.take(size)
+def hold(request: Request, size: int, most: int | None = None) -> None:
+    """Count bytes that a request holds until it is answered; Problem 503 where the process holds more than `most`."""
+    state_of(request).room.take(size, most)
     request.scope[HELD] = request.scope.get(HELD, 0) + size
 
 

@@ -61,14 +61,25 @@ def decode(body: bytes, bounds: Bounds) -> list[Row] | None:
 
 
 def decode_lines(text: bytes, bounds: Bounds) -> list[Row] | None:
-    """Return the rows of lines of JSON; None leaves them to the model."""
+    """Return the rows of lines of JSON, one reading a line; None leaves them to the model."""
     if NUL in text:
         return None
+    text = text.strip(b" \t\r\n")
     try:
         sent: Any = ONE.decode_lines(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return sent if settle(sent, bounds) else None
+    return sent if one_a_line(text, len(sent)) and settle(sent, bounds) else None
+
+
+def one_a_line(text: bytes, count: int) -> bool:
+    """Tell whether so many objects stand in a line each.
+
+    msgspec takes two in a line, and one in several, too. A line break stands in no string, and no object here holds
+    another, so each that is between a closing and an opening brace divides two objects.
+    """
+    breaks = max(0, count - 1)
+    return text.count(b"\n") == breaks and text.count(b"}\n{") + text.count(b"}\r\n{") == breaks
 
 
 def read_object(body: bytes) -> list[Sent]:

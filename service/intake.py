@@ -98,8 +98,8 @@ def line_form() -> Form:
                 await asyncio.sleep(0)
             if not text.strip():
                 continue
-            if (usual := decode_lines(text, bounds)) is not None:
-                tally.received += 1
+            if usual := decode_lines(text, bounds):
+                tally.received += len(usual)
                 rows += usual
                 continue
             place = f"line {number}"

@@ -48,7 +48,8 @@ async def lines(pieces: Pieces, quoted: bool) -> Pieces:
             yield text[:end]
         rest = text[end:]
         if len(rest) > LONGEST_ITEM:
-            raise too_large(f"A line has more than {LONGEST_ITEM} bytes.")
+            why = ", or a quotation mark is not closed" if quoted else ""
+            raise too_large(f"A line has more than {LONGEST_ITEM} bytes{why}.")
     if rest:
         yield rest
 

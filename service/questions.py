@@ -28,7 +28,8 @@ Question = TypeVar("Question", bound="AnyQuestion")
 MOST_LIVE_USERS = 1000
 MOST_ARGUMENTS = 2000
 
-TIME_ZONES = available_timezones()
+# Without those that mean what the machine is set to.
+TIME_ZONES = available_timezones() - {"localtime", "Factory"}
 YEAR_ONE = datetime.min.replace(tzinfo=UTC)
 START = Field(description="The beginning of the range.")
 END = Field(description="The end of the range.")

@@ -41,7 +41,8 @@ from service.state import State, state_of
 
 MOST_IN_A_BATCH = 1000
 WHOLE = 2 * 1024 * 1024  # bytes: a JSON document up to here is stored in one transaction, a larger one in pieces
-STREAM = 2 * 1024 * 1024  # bytes that a stream may hold
+FIRST = 64 * 1024  # bytes: what has sent less holds no more than that, however slow it is
+STREAM = 2 * 1024 * 1024  # bytes that a stream may hold; all together take at most half of the room
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 FORMS: dict[str, Callable[[], Form]] = {"application/json": json_form, NDJSON: line_form, CSV: csv_form}
@@ -121,7 +122,10 @@ async def readings(request: Request) -> Response:
             return await store_whole(state, start, atomic)
         pieces = continued(start, pieces)
     else:
-        hold(request, STREAM)
+        start, whole = await read_start(request, pieces, FIRST)
+        if not whole:
+            hold(request, STREAM, state.room.most // 2)
+        pieces = continued(start, pieces)
     return await store_stream(state, new_form(), pieces, atomic)
 
 

@@ -9,6 +9,7 @@ import json
 import select
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -115,6 +116,17 @@ def test_bad_lines_are_named(client: httpx.Client) -> None:
     assert [error["at"] for error in answer.json()["errors"]] == ["line 3", "line 4.heart_rate", "line 5"]
 
 
+def test_a_line_is_one_reading_whatever_is_beside_it(client: httpx.Client) -> None:
+    one, two = json.dumps(reading("10:00:00")), json.dumps(reading("10:00:01"))
+    in_two_lines = one.replace(", ", ",\n", 1)
+    assert counts(send(client, f"{one}{two}\n".encode(), NDJSON)) == (1, 0, 0, 0, 1)
+    assert counts(send(client, f"{one}{two}\nbad\n".encode(), NDJSON)) == (2, 0, 0, 0, 2)
+    assert counts(send(client, f"{in_two_lines}\n".encode(), NDJSON)) == (2, 0, 0, 0, 2)
+    # As many objects as lines.
+    assert counts(send(client, f"{one}{two}\n{in_two_lines}".encode(), NDJSON)) == (3, 0, 0, 0, 3)
+    assert counts(send(client, f"\r\n {one} \r\n\r\n{two}".encode(), NDJSON)) == (2, 2, 0, 0, 0)
+
+
 def test_bad_rows_are_named(client: httpx.Client) -> None:
     rows = [
         "timestamp,user_id,heart_rate,steps",
@@ -193,12 +205,14 @@ def test_a_broken_upload_keeps_what_was_stored(client: httpx.Client, base_url: s
     assert answer[0] == answer[1] + answer[3] == 12_000
 
 
-def test_a_slow_upload_holds_nobody_up(client: httpx.Client, base_url: str) -> None:
-    with dial(base_url) as line:
-        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n"
-        line.sendall(head.encode() + b'5\r\n{"us')
+def test_slow_uploads_hold_nobody_up(client: httpx.Client, base_url: str) -> None:
+    with ExitStack() as until_the_end:
+        lines = [until_the_end.enter_context(dial(base_url)) for _ in range(40)]
+        for line in lines:
+            head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            line.sendall(head.encode() + b'5\r\n{"us')
         assert counts(client.post(PATH, json=reading())) == (1, 1, 0, 0, 0)
-        assert not select.select([line], [], [], 0)[0]
+        assert not select.select(lines, [], [], 0)[0]
 
 
 # Receipts ---------------------------------------------------------------------------------------------------
