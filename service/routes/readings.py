@@ -14,6 +14,7 @@ from service.bodies import (
     body_pieces,
     continued,
     hold,
+    let_go,
     parse_json,
     read_json,
     read_start,
@@ -124,6 +125,7 @@ async def readings(request: Request) -> Response:
     else:
         start, whole = await read_start(request, pieces, FIRST)
         if not whole:
+            let_go(request)
             hold(request, STREAM, state.room.most // 2)
         pieces = continued(start, pieces)
     return await store_stream(state, new_form(), pieces, atomic)

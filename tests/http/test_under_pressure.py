@@ -60,10 +60,11 @@ def test_a_reading_that_somebody_holds_keeps_only_its_own_request_waiting(
 def test_too_many_bytes_at_once_are_refused_at_once(database_url: str, client: httpx.Client) -> None:
     head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\n\r\n"
     with running_service(database_url, MAX_BYTES_IN_FLIGHT="2100000") as url, dial(url) as first:
-        first.sendall(head.format(PATH, "application/x-ndjson").encode() + b'5\r\n{"use\r\n')
+        # So much that it counts as a stream, with what a stream may hold.
+        first.sendall(head.format(PATH, "application/x-ndjson").encode() + b'11170\r\n{"use%b\r\n' % (b" " * 69_995))
         deadline = time.monotonic() + 10
         while True:
-            answer = httpx.post(url + PATH, content=b"x", headers={"content-type": "text/csv"}, timeout=30)
+            answer = httpx.post(url + PATH, content=b"x" * 10_000, headers={"content-type": "text/csv"}, timeout=30)
             if answer.status_code == 503:
                 break
             assert time.monotonic() < deadline, answer.text
