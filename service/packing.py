@@ -28,7 +28,6 @@ MOMENT = struct.Struct(">q")
 # Where they stand in a packed row.
 USER, DEVICE, TS = slice(2, 10), slice(10, 18), slice(18, 30)
 USER_KEY = struct.Struct(">i").unpack
-IDENTITY = slice(0, 30)  # up to the end of ts
 SOURCE = slice(0, 22)  # up to the length of ts
 BEYOND = b"\xff" * 21  # more than any ts with what follows it, which may be up to two NULLs
 

@@ -101,3 +101,15 @@ def test_writes_are_announced(db: psycopg.Connection) -> None:
     for change in ("UPDATE api.readings SET steps = 6", "DELETE FROM api.readings"):
         db.execute(change.encode())
         assert len(list(db.notifies(timeout=0.3))) >= 1
+
+
+def test_what_waits_is_held_to_the_rules_of_the_table(db: psycopg.Connection) -> None:
+    """They stand twice so that an error names the line of a COPY; here they must be the same."""
+    db.execute("INSERT INTO api.readings (user_id, ts, steps) VALUES ('ada', now(), 1)")
+    rules = """
+        SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+         WHERE conrelid = %s::regclass AND contype = 'c' ORDER BY 1
+    """
+    waiting = db.execute(rules, ["pg_temp.gathered_reading"]).fetchall()
+    assert waiting
+    assert waiting == db.execute(rules, ["core.reading"]).fetchall()
