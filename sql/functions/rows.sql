@@ -63,18 +63,19 @@ BEGIN
       RETURN QUERY
         SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
                r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
-          FROM (SELECT generate_series(public.time_bucket(INTERVAL '24 hours', part.part_start, cut_hour),
-                                       part.part_end, INTERVAL '24 hours')
-                 WHERE cut_hour <> part.midnight
-                UNION
-                SELECT hours_from - INTERVAL '1 hour'
-                UNION
-                SELECT hours_to) AS h (cut_hour)
-         CROSS JOIN LATERAL (SELECT * FROM rollup.user_15m AS q
-                              WHERE q.user_key = wanted_user
-                                AND q.bucket >= h.cut_hour AND q.bucket < h.cut_hour + INTERVAL '1 hour'
-                             OFFSET 0) AS r
-         WHERE r.bucket >= part.part_start AND r.bucket < part.part_end
+          FROM rollup.user_15m AS r
+         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start AND r.bucket < part.part_end
+           AND extract(hour FROM r.bucket AT TIME ZONE 'UTC')::int = extract(hour FROM cut_hour AT TIME ZONE 'UTC')::int
+           AND cut_hour <> part.midnight
+           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+      RETURN QUERY
+        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+          FROM (VALUES (part.part_start, least(hours_from, part.part_end)),
+                       (greatest(hours_from, hours_to), part.part_end)) AS e (end_from, end_to)
+          JOIN rollup.user_15m AS r ON r.user_key = wanted_user AND r.bucket >= e.end_from AND r.bucket < e.end_to
+         WHERE (cut_hour = part.midnight OR public.time_bucket(INTERVAL '1 hour', r.bucket)
+                                            <> public.time_bucket(INTERVAL '24 hours', r.bucket, cut_hour))
            AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
     ELSIF part.source = '15m' THEN
       RETURN QUERY

@@ -1,0 +1,1 @@
+DROP INDEX _timescaledb_internal.user_15m_by_hour;
