@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scripts.benchmarks.database import Connection
@@ -32,16 +32,25 @@ class Times(NamedTuple):
 
 def measure(connection: Connection, questions: Iterable[Question]) -> Times:
     """Ask each question three times, twice for the database's clock; fewer, if they take very long."""
-    first: list[float] = []
-    inside: list[float] = []
-    outside: list[float] = []
+    return in_turns([(connection, questions)])[0]
+
+
+def in_turns(asked: Sequence[tuple[Connection, Iterable[Question]]]) -> list[Times]:
+    """Ask each database its next question in turn, so that a machine that changes its speed changes it for all."""
+    taken: list[tuple[list[float], list[float], list[float]]] = [([], [], []) for _ in asked]
     began = time.monotonic()
-    for question in questions:
-        first.append(in_database(connection, question))
-        inside.append(in_database(connection, question))
-        outside.append(by_client(connection, question))
-        if time.monotonic() - began > PATIENCE and len(inside) >= LEAST:
+    for count, turn in enumerate(zip(*(questions for _, questions in asked), strict=True), start=1):
+        for (connection, _), question, (first, inside, outside) in zip(asked, turn, taken, strict=True):
+            first.append(in_database(connection, question))
+            inside.append(in_database(connection, question))
+            outside.append(by_client(connection, question))
+        if time.monotonic() - began > PATIENCE * len(asked) and count >= LEAST:
             break
+    return [times_of(*each) for each in taken]
+
+
+def times_of(first: list[float], inside: list[float], outside: list[float]) -> Times:
+    """Summarise what was taken."""
     return Times(
         len(inside), *(percentile(times, percent) for times in (first, inside, outside) for percent in (50, 99))
     )

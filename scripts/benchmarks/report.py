@@ -12,7 +12,7 @@ from rich.table import Table
 
 from scripts.benchmarks.measure import Times
 from scripts.benchmarks.questions import KINDS, RAW, Kind
-from scripts.benchmarks.run import Results
+from scripts.benchmarks.run import ONCE, Results
 
 
 def write_json(results: Results, path: Path) -> None:
@@ -53,7 +53,8 @@ def rows(results: Results) -> Iterator[tuple[str, ...]]:
         yield row(f"{name}; {results.stale_days:,} stale days of others", None, times, results)
     for size, by_kind in results.scaled.items():
         for name, times in by_kind.items():
-            yield row(f"{name}; {size}", None, times, results)
+            *cells, _ = row(f"{name}; {size}", None, times, results)
+            yield (*cells, f"{times.p50 / results.scaled[ONCE][name].p50 - 1:+.0%}")
 
 
 def row(name: str, kind: Kind | None, times: Times, results: Results) -> tuple[str, ...]:

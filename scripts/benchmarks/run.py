@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from scripts.benchmarks import freshness
 from scripts.benchmarks.database import Connection, connect, database, version
 from scripts.benchmarks.freshness import Late, Live
 from scripts.benchmarks.history import DAY, History, Loaded, Say, load, loaded
-from scripts.benchmarks.measure import Times, measure
+from scripts.benchmarks.measure import Times, in_turns, measure
 from scripts.benchmarks.options import Options
 from scripts.benchmarks.questions import KINDS, RAW, Kind, ask
 
 STALE_DAYS = 1000
-SCALED = ("summary of a ragged year", "summary of a ragged day", "year of days, Europe/Berlin", "latest values")
+ONCE = "once"
+SCALED = (
+    "summary of a ragged year",
+    "summary of a ragged day",
+    "year of days, Europe/Berlin",
+    "year of days, Asia/Kathmandu",
+    "auto of 1000 points, year",
+    "latest values",
+)
 
 
 class Results(NamedTuple):
@@ -91,18 +101,33 @@ def with_stale_days(connection: Connection, of: History, options: Options, say: 
 
 
 def compare_sizes(options: Options, say: Say) -> dict[str, dict[str, Times]]:
-    """Ask the same of ten times the users and ten times the days, each with readings a tenth as dense."""
+    """Ask the same, in turns, of ten times the users and ten times the days, each with readings a tenth as dense."""
     sizes = {
-        "once": (options.users, options.days),
+        ONCE: (options.users, options.days),
         "ten times the users": (options.users * 10, options.days),
         "ten times the days": (options.users, options.days * 10),
     }
-    kinds = tuple(kind for kind in KINDS if kind.name in SCALED)
-    found = {}
-    for size, (users, days) in sizes.items():
-        say(f"{size.capitalize()}: {users:,} users, {days:,} days, a reading every {options.every * 10} s.")
-        with database(options.server_url, f"{options.database}_scale") as url:
+    with contextlib.ExitStack() as stack:
+        asked = {size: stack.enter_context(sized(options, size, *sizes[size], say)) for size in sizes}
+        found: dict[str, dict[str, Times]] = {size: {} for size in sizes}
+        for kind in KINDS:
+            if kind.name in SCALED:
+                say(f"  {kind.name}")
+                turns = [
+                    (connection, ask(kind, of, options.questions, options.seed)) for connection, of in asked.values()
+                ]
+                for size, times in zip(sizes, in_turns(turns), strict=True):
+                    found[size][kind.name] = times
+        return found
+
+
+@contextlib.contextmanager
+def sized(options: Options, size: str, users: int, days: int, say: Say) -> Iterator[tuple[Connection, History]]:
+    """Yield a connection to a database of a size, and what it holds."""
+    name = f"{options.database}_{size.rsplit(maxsplit=1)[-1]}"
+    with database(options.server_url, name, keep=options.keep, reuse=options.reuse) as url:
+        if not options.reuse:
+            say(f"{size.capitalize()}: {users:,} users, {days:,} days, a reading every {options.every * 10} s.")
             load(url, users, days, options.every * 10, say, watch=not options.is_embedded)
-            with connect(url) as connection:
-                found[size] = all_times(connection, loaded(connection), kinds, options, say)
-    return found
+        with connect(url) as connection:
+            yield connection, loaded(connection)
