@@ -111,11 +111,19 @@ def happen(db: psycopg.Connection[Any], events: Sequence[Happening]) -> list[boo
     return list(row[0])
 
 
-def counts(db: psycopg.Connection[Any], tenant: str, start: int, end: int, bucket: str) -> list[Count]:
+def counts(
+    db: psycopg.Connection[Any],
+    tenant: str,
+    start: int,
+    end: int,
+    bucket: str,
+    source: str | None = None,
+    event_type: str | None = None,
+) -> list[Count]:
     size = {"1m": "minute", "1h": "hour", "1d": "day"}[bucket]
     rows = db.execute(
-        "SELECT bucket, source, event_type, count FROM api.event_counts(%s, %s, NULL, NULL, %s, %s)",
-        [tenant, size, moment(start), moment(end)],
+        "SELECT bucket, source, event_type, count FROM api.event_counts(%s, %s, %s, %s, %s, %s)",
+        [tenant, size, source, event_type, moment(start), moment(end)],
     ).fetchall()
     return sorted(Count(micros(row[0]), *row[1:]) for row in rows)
 

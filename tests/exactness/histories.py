@@ -35,6 +35,8 @@ ERAS: list[tuple[date | None, str]] = [
     (date(2010, 11, 7), "America/St_Johns"),
 ]
 DEVICES = ["device_a", "device_b", "watch", "phone"]
+SOURCES = ("a", "b")
+EVENT_TYPES = ("click", "view")
 USERS = [("default", "ada"), ("default", "bob"), ("other", "ada")]
 KINDS = ["write", "happen", "update", "delete", "erase", "prioritize", "refresh", "upkeep", "clock", "ask"]
 WEIGHTS = [8, 3, 1, 2, 0.7, 2, 6, 0.5, 3, 5]
@@ -118,6 +120,8 @@ class Ask:
     bucket: str
     tz: str
     max_points: int
+    source: str | None
+    event_type: str | None
 
 
 Step = Write | Happen | Update | Delete | Erase | Prioritize | Refresh | Upkeep | Clock | Ask
@@ -203,7 +207,7 @@ class Storyteller:
         r = self.random
         events = [
             Happening(
-                r.choice(USERS)[0], str(r.randrange(500)), r.choice("ab"), r.choice(["click", "view"]), self.moment()
+                r.choice(USERS)[0], str(r.randrange(500)), r.choice(SOURCES), r.choice(EVENT_TYPES), self.moment()
             )
             for _ in range(r.randrange(1, 20))
         ]
@@ -261,6 +265,8 @@ class Storyteller:
             r.choice(BUCKETS),
             r.choice([self.tz, self.tz, *ZONES]),
             r.choice([1, 5, 30, 100, 1000]),
+            r.choice([None, None, *SOURCES, "none of them"]),
+            r.choice([None, None, *EVENT_TYPES, "none of them"]),
         )
 
     def tell(self, questions: int) -> Iterator[Step]:

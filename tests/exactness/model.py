@@ -172,13 +172,24 @@ class Model:
         """Store events; return for each whether it is the first of its id."""
         return [self.events.setdefault(event[:2], event) is event for event in events]
 
-    def counts(self, tenant: str, start: int, end: int, bucket: str) -> list[Count]:
-        """Count a tenant's events in start <= t < end by bucket, source and type."""
+    def counts(
+        self,
+        tenant: str,
+        start: int,
+        end: int,
+        bucket: str,
+        source: str | None = None,
+        event_type: str | None = None,
+    ) -> list[Count]:
+        """Count a tenant's events in start <= t < end, of one source or type or of all, by bucket, source and type."""
         width = dict(LADDER)[bucket]
         kinds = Counter(
             (event.ts // width * width, event.source, event.event_type)
             for event in self.events.values()
-            if event.tenant == tenant and start <= event.ts < end
+            if event.tenant == tenant
+            and start <= event.ts < end
+            and source in (None, event.source)
+            and event_type in (None, event.event_type)
         )
         return [Count(*kind, count) for kind, count in sorted(kinds.items())]
 

@@ -86,8 +86,12 @@ def answers(db: psycopg.Connection[Any], model: Model, ask: Ask) -> tuple[Any, A
         bucket = {"1m": "1m", "1h": "1h"}.get(ask.bucket, "1d")
         width = {"1m": MINUTE, "1h": HOUR, "1d": DAY}[bucket]
         whole = [-(-end // width) * width for end in question[2:]]
-        got = door.counts(db, ask.tenant, *question[2:], bucket), door.viewed_counts(db, ask.tenant, *whole, bucket)
-        return got, tuple(model.counts(ask.tenant, *ends, bucket) for ends in (question[2:], whole))
+        kind = (ask.source, ask.event_type)
+        got = (
+            door.counts(db, ask.tenant, *question[2:], bucket, *kind),
+            door.viewed_counts(db, ask.tenant, *whole, bucket),
+        )
+        return got, (model.counts(ask.tenant, *question[2:], bucket, *kind), model.counts(ask.tenant, *whole, bucket))
     if ask.what == "vitals":
         bucket = ask.bucket if ask.bucket in ("1m", "15m", "1h") else "1d"
         return door.vitals(db, *question, bucket), model.vitals(*question, bucket)
