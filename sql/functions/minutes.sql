@@ -1,5 +1,5 @@
 -- Where devices meet: each minute and metric takes the values of the best device that reported it.
-CREATE FUNCTION api.minutes(user_key int, range_start timestamptz, range_end timestamptz, device_key int DEFAULT NULL)
+CREATE FUNCTION api.minutes(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
 RETURNS TABLE (
   bucket            timestamptz,
   first_ts          timestamptz,
@@ -30,7 +30,7 @@ BEGIN
            max(r.heart_rate) AS heart_rate_max,
            sum(round(r.calories * 1e6)::bigint)::bigint AS calories,
            sum(r.steps) AS steps
-      FROM api.raw_readings(minutes.user_key, minutes.device_key, minutes.range_start, minutes.range_end) AS r
+      FROM api.raw_readings(minutes.user_key, minutes.ranges, minutes.device_key) AS r
      GROUP BY 1, 2
   ), ranked AS (
     -- The smaller priority wins, then the device registered first.
@@ -54,4 +54,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.minutes IS
-  'A user''s minutes in range_start <= t < range_end, from raw readings. Per metric only the best device counts: the smallest priority, then the one registered first; readings outside the range are not seen. Sums of heart rate (beats per minute) and calories (kilocalories) are in whole millionths; null means not measured. A device_key asks for that device alone.';
+  'A user''s minutes in half-open ranges, from raw readings. Per metric only the best device counts: the smallest priority, then the one registered first; readings outside the ranges are not seen. Sums of heart rate (beats per minute) and calories (kilocalories) are in whole millionths; null means not measured. A device_key asks for that device alone.';

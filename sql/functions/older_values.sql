@@ -24,7 +24,7 @@ BEGIN
     IF day < day_end THEN
       FOR metric, value, ts, device_id IN
         SELECT DISTINCT ON (m.metric) m.metric, m.value, r.ts, d.device_id
-          FROM api.raw_readings(wanted_user, NULL, day, day_end) AS r
+          FROM api.raw_readings(wanted_user, tstzmultirange(tstzrange(day, day_end))) AS r
          CROSS JOIN LATERAL (VALUES ('heart_rate', r.heart_rate), ('steps', r.steps), ('calories', r.calories))
                          AS m (metric, value)
           JOIN core.device AS d ON d.device_key = r.device

@@ -21,14 +21,39 @@ AS $$
 DECLARE
   wanted_user   CONSTANT int := user_key;
   wanted_device CONSTANT int := device_key;
-  part       api.part;
-  hours_from timestamptz;
-  hours_to   timestamptz;
-  cut_hour   timestamptz;
+  sources CONSTANT text[] := (SELECT array_agg(DISTINCT p.source) FROM unnest(parts) AS p);
+  part    api.part;
 BEGIN
+  IF '1d' = ANY (sources) THEN
+    RETURN QUERY
+      SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min, r.heart_rate_max,
+             r.calories, r.steps, r.heart_rate_device
+        FROM unnest(parts) AS p
+        JOIN rollup.user_1d AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       WHERE p.source = '1d'
+         AND (p.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (p.stale_days));
+  END IF;
+  IF '1h' = ANY (sources) THEN
+    RETURN QUERY
+      SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min, r.heart_rate_max,
+             r.calories, r.steps, r.heart_rate_device
+        FROM unnest(parts) AS p
+        JOIN rollup.user_1h AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       WHERE p.source = '1h' AND p.midnight IS NULL
+         AND (p.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (p.stale_days));
+  END IF;
+  IF '15m' = ANY (sources) THEN
+    RETURN QUERY
+      SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min, r.heart_rate_max,
+             r.calories, r.steps, r.heart_rate_device
+        FROM unnest(parts) AS p
+        JOIN rollup.user_15m AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       WHERE p.source = '15m' AND p.midnight IS NULL
+         AND (p.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (p.stale_days));
+  END IF;
   FOREACH part IN ARRAY coalesce(parts, '{}') LOOP
-    IF part.source = 'raw' THEN
-      RETURN QUERY SELECT * FROM api.minutes(wanted_user, part.part_start, part.part_end, wanted_device);
+    IF part.midnight IS NOT NULL THEN
+      RETURN QUERY SELECT * FROM api.local_days(wanted_user, part);
     ELSIF part.source = '1m' THEN
       -- Many chunks: with literal bounds they are excluded when the query is planned.
       RETURN QUERY EXECUTE format(
@@ -42,64 +67,14 @@ BEGIN
         CASE WHEN part.stale_days IS NULL THEN ''
              ELSE format(' AND public.time_bucket(INTERVAL ''24 hours'', bucket) <> ALL (%L::timestamptz[])',
                          part.stale_days) END);
-    ELSIF part.source IN ('1h', '15m') AND part.midnight IS NOT NULL THEN
-      -- Local days added up from the hours, but for an hour that a local midnight or an end of the part cuts.
-      hours_from := public.time_bucket(INTERVAL '1 hour', part.part_start + INTERVAL '59 minutes');
-      hours_to := public.time_bucket(INTERVAL '1 hour', part.part_end);
-      cut_hour := public.time_bucket(INTERVAL '1 hour', part.midnight);
-      RETURN QUERY
-        -- Each column costs as much as reading its row: who asks for local days needs no first and last reading.
-        SELECT public.time_bucket(INTERVAL '24 hours', r.bucket, part.midnight), NULL::timestamptz, NULL::timestamptz,
-               sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count::int), min(r.heart_rate_min), max(r.heart_rate_max),
-               sum(r.calories)::bigint, sum(r.steps)::bigint,
-               CASE WHEN min(r.heart_rate_device) = max(r.heart_rate_device) THEN min(r.heart_rate_device)
-                    WHEN min(r.heart_rate_device) IS NOT NULL THEN 0 END
-          FROM rollup.user_1h AS r
-         WHERE r.user_key = wanted_user AND r.bucket >= hours_from AND r.bucket < hours_to
-           AND (cut_hour = part.midnight OR r.bucket <> public.time_bucket(INTERVAL '24 hours', r.bucket, cut_hour))
-           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days))
-         GROUP BY 1;
-      CONTINUE WHEN part.source = '1h';
-      RETURN QUERY
-        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
-               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
-          FROM rollup.user_15m AS r
-         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start AND r.bucket < part.part_end
-           AND extract(hour FROM r.bucket AT TIME ZONE 'UTC')::int = extract(hour FROM cut_hour AT TIME ZONE 'UTC')::int
-           AND cut_hour <> part.midnight
-           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
-      RETURN QUERY
-        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
-               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
-          FROM (VALUES (part.part_start, least(hours_from, part.part_end)),
-                       (greatest(hours_from, hours_to), part.part_end)) AS e (end_from, end_to)
-          JOIN rollup.user_15m AS r ON r.user_key = wanted_user AND r.bucket >= e.end_from AND r.bucket < e.end_to
-         WHERE (cut_hour = part.midnight OR public.time_bucket(INTERVAL '1 hour', r.bucket)
-                                            <> public.time_bucket(INTERVAL '24 hours', r.bucket, cut_hour))
-           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
-    ELSIF part.source = '15m' THEN
-      RETURN QUERY
-        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
-               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
-          FROM rollup.user_15m AS r
-         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start AND r.bucket < part.part_end
-           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
-    ELSIF part.source = '1h' THEN
-      RETURN QUERY
-        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
-               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
-          FROM rollup.user_1h AS r
-         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start AND r.bucket < part.part_end
-           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
-    ELSIF part.source = '1d' THEN
-      RETURN QUERY
-        SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
-               r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
-          FROM rollup.user_1d AS r
-         WHERE r.user_key = wanted_user AND r.bucket >= part.part_start AND r.bucket < part.part_end
-           AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
     END IF;
   END LOOP;
+  IF 'raw' = ANY (sources) THEN
+    RETURN QUERY
+      SELECT *
+        FROM api.minutes(wanted_user, (SELECT range_agg(tstzrange(p.part_start, p.part_end)) FROM unnest(parts) AS p
+                                        WHERE p.source = 'raw'), wanted_device);
+  END IF;
 END
 $$;
 

@@ -16,7 +16,8 @@ LANGUAGE sql STABLE AS $$
      LIMIT users
   ), minutes AS (
     SELECT s.user_key, m.*
-      FROM sample AS s, days AS d, api.minutes(s.user_key, d.first_day, d.after_last) AS m
+      FROM sample AS s, days AS d,
+             api.minutes(s.user_key, tstzmultirange(tstzrange(d.first_day, greatest(d.first_day, d.after_last)))) AS m
   ), computed AS (
     SELECT l.level, m.user_key, public.time_bucket(l.width, m.bucket) AS bucket,
            min(m.first_ts) AS first_ts, max(m.last_ts) AS last_ts, sum(m.heart_rate_sum)::bigint AS heart_rate_sum,

@@ -29,7 +29,7 @@ SUMMARY = "SELECT * FROM api.summary(%s, %s, %s, %s, %s)"
 SERIES = "SELECT * FROM api.series(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 MINUTES = """
     SELECT m.*, d.device_id
-      FROM api.minutes(api.find_user(%s, %s), %s, %s, api.find_device(%s, %s)) AS m
+      FROM api.minutes(api.find_user(%s, %s), tstzmultirange(tstzrange(%s, %s)), api.find_device(%s, %s)) AS m
       LEFT JOIN core.device AS d ON d.device_key = m.heart_rate_device
      ORDER BY m.bucket
 """
@@ -220,7 +220,7 @@ def series(
 def minutes(
     db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, device: str | None = None
 ) -> list[Minute]:
-    rows = db.execute(MINUTES, [tenant, user, moment(start), moment(end), tenant, device]).fetchall()
+    rows = db.execute(MINUTES, [tenant, user, moment(start), moment(max(start, end)), tenant, device]).fetchall()
     return [Minute(*(micros(when) for when in row[:3]), *row[3:9], row[10]) for row in rows]
 
 

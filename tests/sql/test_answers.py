@@ -17,6 +17,7 @@ ANSWERING = (
     "parts",
     "ragged_parts",
     "rows",
+    "local_days",
     "minutes",
     "raw_readings",
     "latest",

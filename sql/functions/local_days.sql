@@ -1,0 +1,60 @@
+-- Local days, added up from hours but for those that a local midnight or an end of the part cuts.
+CREATE FUNCTION api.local_days(user_key int, part api.part)
+RETURNS TABLE (
+  bucket            timestamptz,
+  first_ts          timestamptz,
+  last_ts           timestamptz,
+  heart_rate_sum    bigint,
+  heart_rate_count  bigint,
+  heart_rate_min    double precision,
+  heart_rate_max    double precision,
+  calories          bigint,
+  steps             bigint,
+  heart_rate_device int
+)
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+  hours_from CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', part.part_start + INTERVAL '59 minutes');
+  hours_to   CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', part.part_end);
+  cut_hour   CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', part.midnight);
+BEGIN
+  RETURN QUERY
+    -- Each column costs as much as reading its row: who asks for local days needs no first and last reading.
+    SELECT public.time_bucket(INTERVAL '24 hours', r.bucket, part.midnight), NULL::timestamptz, NULL::timestamptz,
+           sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count::int), min(r.heart_rate_min), max(r.heart_rate_max),
+           sum(r.calories)::bigint, sum(r.steps)::bigint,
+           CASE WHEN min(r.heart_rate_device) = max(r.heart_rate_device) THEN min(r.heart_rate_device)
+                WHEN min(r.heart_rate_device) IS NOT NULL THEN 0 END
+      FROM rollup.user_1h AS r
+     WHERE r.user_key = local_days.user_key AND r.bucket >= hours_from AND r.bucket < hours_to
+       AND (cut_hour = part.midnight OR r.bucket <> public.time_bucket(INTERVAL '24 hours', r.bucket, cut_hour))
+       AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days))
+     GROUP BY 1;
+  IF part.source = '1h' THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+    SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+           r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+      FROM rollup.user_15m AS r
+     WHERE r.user_key = local_days.user_key AND r.bucket >= part.part_start AND r.bucket < part.part_end
+       AND extract(hour FROM r.bucket AT TIME ZONE 'UTC')::int = extract(hour FROM cut_hour AT TIME ZONE 'UTC')::int
+       AND cut_hour <> part.midnight
+       AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+  RETURN QUERY
+    SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+           r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+      FROM (VALUES (part.part_start, least(hours_from, part.part_end)),
+                   (greatest(hours_from, hours_to), part.part_end)) AS e (end_from, end_to)
+      JOIN rollup.user_15m AS r ON r.user_key = local_days.user_key AND r.bucket >= e.end_from AND r.bucket < e.end_to
+     WHERE (cut_hour = part.midnight OR public.time_bucket(INTERVAL '1 hour', r.bucket)
+                                        <> public.time_bucket(INTERVAL '24 hours', r.bucket, cut_hour))
+       AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+END
+$$;
+
+COMMENT ON FUNCTION api.local_days IS
+  'A part of a user''s range, of source 1h or 15m, by local days that begin every 24 hours from its midnight: the hours added up, by midnight and without first_ts and last_ts, and beside them, by quarter of an hour, those that an end of the part or a midnight cuts.';
