@@ -22,7 +22,7 @@ demo: .venv/run.stamp ## The same, fed by simulated users
 test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that TEST_DATABASE_URL names
 	@$(BIN)/python -m scripts.embedded.install
 	@$(BIN)/python -m scripts.libraries
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 check: .venv/dev.stamp ## Check style and types
 	$(BIN)/ruff check .

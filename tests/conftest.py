@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -23,8 +24,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql import factories
 from pytest_postgresql.janitor import DatabaseJanitor
 
+from scripts import embedded
 from scripts.migrate import migrate
 from tests.ports import free_port
+from tests.together import alone, made_once, unit_of, urgency
 
 # The same examples each time, however long one takes on a busy machine.
 settings.register_profile("suite", derandomize=True, deadline=None)
@@ -45,6 +48,24 @@ FULL = " UNION ALL ".join(
     ]
     + [f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in TABLES + ROLLUPS]
 )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand whole files, and some folders, to the processes of a run with `-n`."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByUnit(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return unit_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByUnit(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: urgency(item.nodeid))
 
 
 def pg_config(what: str) -> Path:
@@ -76,10 +97,32 @@ def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         running = request.getfixturevalue("native_server")
         yield make_conninfo(host=running.host, port=running.port, user=running.user, dbname="postgres")
     else:
-        from scripts.embedded import server as embedded
-
-        with embedded.start(tmp_path_factory.mktemp("embedded")) as running:
+        migrated = request.getfixturevalue("migrated")
+        with embedded.start(tmp_path_factory.mktemp("embedded"), template=migrated) as running:
             yield running.url
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of an embedded database as it is after its creation."""
+
+    def create(data: Path) -> None:
+        embedded.install()
+        with embedded.start(data, jobs_interval=0):
+            pass
+
+    return made_once(tmp_path_factory, "created", create) / "pristine"
+
+
+@pytest.fixture(scope="session")
+def migrated(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of an embedded database that is prepared for tests."""
+
+    def create(data: Path) -> None:
+        with embedded.start(data, template=pristine, jobs_interval=0) as running:
+            prepare(running.url)
+
+    return made_once(tmp_path_factory, "migrated", create) / "databases" / "postgres"
 
 
 @pytest.fixture(scope="session")
@@ -113,14 +156,15 @@ def new_database(server_url: str, name: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def database_url(server_url: str, is_embedded: bool) -> Iterator[str]:
+def database_url(server_url: str, is_embedded: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A migrated database that the whole session shares."""
-    if is_embedded:
-        prepare(server_url)
+    if is_embedded and "TEST_DATABASE_URL" not in os.environ:
         yield server_url
     else:
         with new_database(server_url, f"hyperpulse_test_{os.getpid()}") as url:
-            prepare(url)
+            # Migrations create a role, which all databases of a server share.
+            with alone(tmp_path_factory, "migrate"):
+                prepare(url)
             yield url
 
 

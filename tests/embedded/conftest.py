@@ -20,16 +20,6 @@ Start = Callable[..., EmbeddedServer]
 
 
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory as it is after its creation."""
-    embedded.install()
-    root = tmp_path_factory.mktemp("pristine")
-    with embedded.start(root, jobs_interval=0):
-        pass
-    return root / "pristine"
-
-
-@pytest.fixture(scope="session")
 def shared_server(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """The gateway that most tests share; it gives up waiting soon and runs no jobs."""
     with embedded.start(

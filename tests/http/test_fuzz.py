@@ -1,4 +1,9 @@
-"""Schemathesis reads /openapi.json and sends what it allows and what it forbids; the service keeps its word."""
+"""Schemathesis reads /openapi.json and sends what it allows and what it forbids; the service keeps its word.
+
+FUZZ_EXAMPLES says how many requests of each kind an operation gets.
+"""
+
+import os
 
 import httpx
 import pytest
@@ -16,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.http.wire import PATIENCE
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
 LONGEST_QUERY = 5_000  # characters, each of them up to twelve once encoded; a URL of 64 kB is no HTTP to the server
 JUDGED_PIECE_BY_PIECE = {  # where a wrong item is told of, or an argument of the other earlier service is not looked at
     "POST /metrics/heart-rate/batch",
@@ -25,7 +31,7 @@ JUDGED_PIECE_BY_PIECE = {  # where a wrong item is told of, or an argument of th
 }
 
 bounded = settings(
-    max_examples=25,
+    max_examples=EXAMPLES,
     derandomize=True,
     deadline=None,
     database=None,
