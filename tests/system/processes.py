@@ -14,6 +14,9 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
+# What a `make` that runs the tests hands down, which a person's shell has not: its ARGS are for pytest.
+HANDED_DOWN = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARGS"}
+
 
 class Started:
     """A started command: its output line by line, and its children."""
@@ -22,7 +25,7 @@ class Started:
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={name: value for name, value in os.environ.items() if name not in HANDED_DOWN} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
