@@ -17,7 +17,20 @@ from service.openapi import openapi_document
 from service.operations import Operation, to_routes
 from service.paths import CompressOnRequest, PlainPaths, SameOrigin
 from service.problems import Problem, on_problem, problem_response
-from service.routes import devices, events, live, metrics, overview, prometheus, readings, system, users
+from service.routes import (
+    devices,
+    events,
+    live,
+    metrics,
+    overview,
+    prometheus,
+    readings,
+    series,
+    summaries,
+    system,
+    user_readings,
+    users,
+)
 from service.routes.pages import openapi_route, page_routes
 from service.settings import Settings
 from service.state import lifespan
@@ -26,6 +39,9 @@ log = logging.getLogger("hyperpulse")
 
 OPERATIONS: list[Operation] = [
     *readings.OPERATIONS,
+    *summaries.OPERATIONS,
+    *series.OPERATIONS,
+    *user_readings.OPERATIONS,
     *users.OPERATIONS,
     *overview.OPERATIONS,
     *devices.OPERATIONS,

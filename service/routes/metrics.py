@@ -9,7 +9,7 @@ from service import answers
 from service.operations import Answer, Operation
 from service.questions import EventCounts, RangeSummary
 from service.routes.events import event_metrics
-from service.routes.users import range_metrics
+from service.routes.summaries import range_metrics
 
 
 async def metrics(request: Request) -> Response:

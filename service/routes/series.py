@@ -1,0 +1,152 @@
+"""A range of a user by bucket: every metric, and the minutes of heart rate of an earlier service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import answers
+from service.answers import json_response
+from service.database import fetch_all, fetch_one
+from service.operations import Answer, Operation
+from service.problems import Invalid, Problem
+from service.questions import HeartRateMinutes, Series, ask
+from service.readings import DEFAULT_TENANT
+from service.routes.summaries import heart_rate_of
+from service.state import state_of
+from service.times import format_timestamp
+
+MOST_POINTS = 100_000
+
+
+async def series(request: Request) -> Response:
+    """Answer with a range by bucket."""
+    question = ask(request, Series)
+    user_id = request.path_params["user_id"]
+    start, end = question.range
+    pool = state_of(request).pool
+    asked = {"start": start, "end": end, "max_points": question.max_points}
+    bucket = question.bucket
+    if bucket == "auto":
+        bucket = (await fetch_one(pool, "auto_bucket", **asked))["bucket"]
+    rows = await fetch_all(
+        pool,
+        "series",
+        tenant_id=DEFAULT_TENANT,
+        user_id=user_id,
+        bucket=bucket,
+        tz=question.tz,
+        device_id=question.device_id,
+        fill=question.fill == "null",
+        limit=MOST_POINTS + 1,
+        **asked,
+    )
+    if len(rows) > MOST_POINTS:
+        raise Invalid(f"The answer has more than {MOST_POINTS} points; ask for a shorter range or a coarser bucket.")
+    return json_response(
+        {
+            "user_id": user_id,
+            "bucket": bucket,
+            "tz": question.tz,
+            "points": [point(row) for row in rows],
+            "sources": rows[0]["sources"] if rows else [],
+        }
+    )
+
+
+def point(row: dict[str, Any]) -> dict[str, Any]:
+    """Write one bucket."""
+    heart_rate = heart_rate_of(row)
+    if heart_rate is not None:
+        heart_rate["device_id"] = row["heart_rate_device"]
+    return {
+        "t": format_timestamp(row["t"]),
+        "heart_rate": heart_rate,
+        "steps": row["steps"],
+        "calories": row["calories"],
+    }
+
+
+async def heart_rate_minutes(request: Request) -> Response:
+    """Answer with one-minute averages; invalid input is 400 here."""
+    try:
+        question = ask(request, HeartRateMinutes)
+    except Invalid as invalid:
+        raise Problem(400, invalid.detail, invalid.faults) from None
+    rows = await fetch_all(
+        state_of(request).pool,
+        "heart_rate_minutes",
+        tenant_id=DEFAULT_TENANT,
+        user_id=question.user_id,
+        start=question.start,
+        end=question.end,
+        device_id=question.device_id,
+    )
+    if not rows:
+        raise Problem(404, "No heart rate of that user lies in the range.")
+    data = [
+        {
+            "timestamp": format_timestamp(row["bucket"]),
+            "heart_rate": row["heart_rate"],
+            "device_id": row["device_id"],
+        }
+        for row in rows
+    ]
+    return json_response({"user_id": question.user_id, "data": data, "count": len(data)})
+
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/v1/users/{user_id:name}/series",
+        series,
+        "Answers",
+        "A range by bucket",
+        {
+            200: Answer(
+                "The buckets that hold a reading, ascending.",
+                answers.SeriesDocument,
+                {
+                    "user_id": "user_123",
+                    "bucket": "15m",
+                    "tz": "UTC",
+                    "points": [
+                        {
+                            "t": "2025-01-15T10:00:00Z",
+                            "heart_rate": {"count": 1, "avg": 75.0, "min": 75.0, "max": 75.0, "device_id": "watch"},
+                            "steps": None,
+                            "calories": None,
+                        }
+                    ],
+                    "sources": ["15m"],
+                },
+            )
+        },
+        description="start <= t < end. With bucket=raw a point is a reading, of every device. A range without "
+        "readings has no points.",
+        questions=[Series],
+        refuses=(404, 422, 503),
+    ),
+    Operation(
+        "GET",
+        "/metrics/heart-rate",
+        heart_rate_minutes,
+        "Earlier services",
+        "Heart rate by the minute",
+        {
+            200: Answer(
+                "One-minute averages of the best device that reported in each minute, ascending.",
+                answers.HeartRateData,
+                {
+                    "user_id": "user_123",
+                    "data": [{"timestamp": "2024-01-15T10:00:00Z", "heart_rate": 75.0, "device_id": "device_a"}],
+                    "count": 1,
+                },
+            )
+        },
+        questions=[HeartRateMinutes],
+        refuses=(400, 404, 503),
+    ),
+]

@@ -1,0 +1,130 @@
+"""Readings of a user as they were sent: in pages, or all of a range as one stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import answers
+from service.accept import choose
+from service.answers import json_response
+from service.cursors import after_moment, write_cursor
+from service.database import fetch_all
+from service.operations import Answer, Operation
+from service.problems import Problem
+from service.questions import ReadingsAfter, ask
+from service.readings import DEFAULT_TENANT
+from service.routes.summaries import NOTHING
+from service.state import state_of
+from service.streams import CopyStream
+from service.times import format_timestamp
+
+JSON = "application/json"
+# The query, what its file is called like, and what comes before the rows.
+STREAMS = {
+    "text/csv": ("readings_csv", "csv", b"user_id,device_id,timestamp,heart_rate,steps,calories\n"),
+    "application/x-ndjson": ("readings_ndjson", "ndjson", b""),
+}
+
+
+async def user_readings(request: Request) -> Response:
+    """Answer with raw readings: a page as JSON, or all of the range streamed as CSV or NDJSON."""
+    question = ask(request, ReadingsAfter)
+    start, end = question.range
+    asked = {
+        "tenant_id": DEFAULT_TENANT,
+        "user_id": request.path_params["user_id"],
+        "device_id": question.device_id,
+        "start": start,
+        "end": end,
+    }
+    after = after_moment(question.cursor, 2)
+    media_type = choose(request.headers.get("accept", ""), [JSON, *STREAMS])
+    if media_type == JSON:
+        return await readings_page(request, question, asked, after)
+    state = state_of(request)
+    query_name, suffix, header = STREAMS[media_type]
+    return CopyStream(
+        state.pool,
+        state.streams,
+        query_name,
+        asked,
+        media_type=media_type,
+        header=header,
+        nothing=Problem(404, NOTHING),
+        headers={"Vary": "Accept", "Content-Disposition": f'attachment; filename="readings.{suffix}"'},
+    )
+
+
+async def readings_page(request: Request, question: ReadingsAfter, asked: dict[str, Any], after: list[Any]) -> Response:
+    """Answer with the readings after a cursor."""
+    after_ts, after_device_id = after
+    rows = await fetch_all(
+        state_of(request).pool,
+        "readings_after",
+        **asked,
+        after_ts=after_ts,
+        after_device_id=after_device_id,
+        limit=question.limit + 1,
+    )
+    if not rows and after_ts is None:
+        raise Problem(404, NOTHING)
+    shown = rows[: question.limit]
+    readings = [
+        {
+            "timestamp": format_timestamp(row["ts"]),
+            "device_id": row["device_id"],
+            "heart_rate": row["heart_rate"],
+            "steps": row["steps"],
+            "calories": row["calories"],
+        }
+        for row in shown
+    ]
+    more = len(rows) > len(shown)
+    next_cursor = write_cursor(readings[-1]["timestamp"], readings[-1]["device_id"]) if more else None
+    document = {"user_id": asked["user_id"], "readings": readings, "next_cursor": next_cursor}
+    response = json_response(document)
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/v1/users/{user_id:name}/readings",
+        user_readings,
+        "Answers",
+        "Readings of a range, as they were sent",
+        {
+            200: Answer(
+                "Readings by timestamp and device_id, and the cursor of what follows; or all of them, streamed.",
+                answers.ReadingsAfterDocument,
+                {
+                    "user_id": "user_123",
+                    "readings": [
+                        {
+                            "timestamp": "2025-01-15T10:00:00Z",
+                            "device_id": "watch",
+                            "heart_rate": 75.0,
+                            "steps": None,
+                            "calories": None,
+                        }
+                    ],
+                    "next_cursor": None,
+                },
+                also={
+                    "text/csv": "user_id,device_id,timestamp,heart_rate,steps,calories\n"
+                    "user_123,watch,2025-01-15T10:00:00Z,75,,\n",
+                    "application/x-ndjson": '{"user_id":"user_123","device_id":"watch",'
+                    '"timestamp":"2025-01-15T10:00:00Z","heart_rate":75,"steps":null,"calories":null}\n',
+                },
+            )
+        },
+        description="start <= t < end, of every device. `Accept: text/csv` or `application/x-ndjson` streams the whole "
+        "range, whatever limit and cursor say, with the fields that POST /v1/readings takes.",
+        questions=[ReadingsAfter],
+        refuses=(404, 406, 422, 503),
+    ),
+]
