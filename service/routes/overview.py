@@ -1,16 +1,15 @@
-"""What is seen at a glance: every user's day so far, and how the system does."""
+"""Every user at a glance: the day so far, and the last half hour."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import __version__, answers, rejects
+from service import answers
 from service.answers import json_response
-from service.database import fetch_all, fetch_one
+from service.database import fetch_all
 from service.operations import Answer, Operation
 from service.questions import Overview, ask
 from service.readings import DEFAULT_TENANT
@@ -18,7 +17,7 @@ from service.state import state_of
 from service.times import format_timestamp
 
 MOST_USERS = 1000
-MOMENTS = ("horizon", "last_refresh", "last_start", "next_start", "checked_at")
+BOUNDS = ("day_start", "day_end", "first_minute")
 
 
 async def overview(request: Request) -> Response:
@@ -36,9 +35,6 @@ async def overview(request: Request) -> Response:
     return json_response({"tz": question.tz, **bounds, "users": [at_a_glance(row) for row in rows]})
 
 
-BOUNDS = ("day_start", "day_end", "first_minute")
-
-
 def at_a_glance(row: dict[str, Any]) -> dict[str, Any]:
     """Write one user."""
     return {
@@ -47,34 +43,6 @@ def at_a_glance(row: dict[str, Any]) -> dict[str, Any]:
         "calories": row["calories"],
         "heart_rate": row["heart_rates"],
     }
-
-
-async def system(request: Request) -> Response:
-    """Answer with how the database and this process do."""
-    state = state_of(request)
-    row = await fetch_one(state.pool, "system")
-    rejected = [
-        {"field": kind.field, "problem": kind.problem, "count": seen.times, "last": format_timestamp(seen.last)}
-        for kind, seen in rejects.recent()
-    ]
-    return json_response(
-        {
-            "version": __version__,
-            **{name: with_moments(part) for name, part in row.items()},
-            "live_clients": state.hub.clients,
-            "rejected": rejected,
-        }
-    )
-
-
-def with_moments(part: Any) -> Any:
-    """Write the moments of a part as every answer does; JSON in the database has them with an offset."""
-    if isinstance(part, list):
-        return [with_moments(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    written = {name: format_timestamp(datetime.fromisoformat(part[name])) for name in MOMENTS if part.get(name)}
-    return {**part, **written}
 
 
 OPERATIONS = [
@@ -102,21 +70,5 @@ OPERATIONS = [
         description=f"The {MOST_USERS} users that were registered first, or those named. Exact, like everything; "
         "what a live message does not carry.",
         questions=[Overview],
-    ),
-    Operation(
-        "GET",
-        "/v1/system",
-        system,
-        "System",
-        "How the database and the service do",
-        {
-            200: Answer(
-                "Freshness of the rollups, jobs, sizes, and for which reasons items were refused lately.",
-                answers.SystemDocument,
-            )
-        },
-        description="Jobs have no statistics where the database keeps none. Refused items are counted by this process "
-        "since it began: fields and reasons only, no values.",
-        refuses=(503,),
     ),
 ]

@@ -1,17 +1,23 @@
-"""Whether the service works: `GET /health` and `GET /ready`."""
+"""How the service does: whether it answers, whether it is ready, and all that it knows of itself and its database."""
 
 from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
+from service import __version__, answers, rejects
 from service.answers import json_response
 from service.database import fetch_one
 from service.operations import Answer, Operation
 from service.problems import Overloaded
 from service.schema import api_digest, migration_names
 from service.state import state_of
+from service.times import format_timestamp
+
+MOMENTS = ("horizon", "last_refresh", "last_start", "next_start", "checked_at")
 
 
 async def health(request: Request) -> Response:
@@ -28,6 +34,34 @@ async def ready(request: Request) -> Response:
     if row["api_digest"] != api_digest():
         raise Overloaded("The schema api is not this release's. Run `make migrate`.", retry_after=5)
     return json_response({"status": "ready", "database": "ok", "timescaledb": row["timescaledb"]})
+
+
+async def system(request: Request) -> Response:
+    """Answer with how the database and this process do."""
+    state = state_of(request)
+    row = await fetch_one(state.pool, "system")
+    rejected = [
+        {"field": kind.field, "problem": kind.problem, "count": seen.times, "last": format_timestamp(seen.last)}
+        for kind, seen in rejects.recent()
+    ]
+    return json_response(
+        {
+            "version": __version__,
+            **{name: with_moments(part) for name, part in row.items()},
+            "live_clients": state.hub.clients,
+            "rejected": rejected,
+        }
+    )
+
+
+def with_moments(part: Any) -> Any:
+    """Write the moments of a part as every answer does; JSON in the database has them with an offset."""
+    if isinstance(part, list):
+        return [with_moments(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    written = {name: format_timestamp(datetime.fromisoformat(part[name])) for name in MOMENTS if part.get(name)}
+    return {**part, **written}
 
 
 OPERATIONS = [
@@ -47,6 +81,22 @@ OPERATIONS = [
         "System",
         "Whether requests can be served",
         {200: Answer("They can.", answers.Ready, {"status": "ready", "database": "ok", "timescaledb": "2.24.0"})},
+        refuses=(503,),
+    ),
+    Operation(
+        "GET",
+        "/v1/system",
+        system,
+        "System",
+        "How the database and the service do",
+        {
+            200: Answer(
+                "Freshness of the rollups, jobs, sizes, and for which reasons items were refused lately.",
+                answers.SystemDocument,
+            )
+        },
+        description="Jobs have no statistics where the database keeps none. Refused items are counted by this process "
+        "since it began: fields and reasons only, no values.",
         refuses=(503,),
     ),
 ]
