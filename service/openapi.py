@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from service import __version__
 from service.answers import ProblemDocument
-from service.operations import Operation
+from service.operations import Answer, Body, Operation
 from service.problems import MEDIA_TYPE
 from service.questions import AnyQuestion
 
@@ -59,8 +59,10 @@ class Schemas:
     def __init__(self, operations: Sequence[Operation]) -> None:
         wanted: dict[int, Any] = {id(ProblemDocument): ProblemDocument}
         for operation in operations:
-            shapes = [answer.shape for answer in operation.answers.values()] + [operation.body]
-            wanted |= {id(shape): shape for shape in shapes if shape is not None}
+            given: list[Answer | Body] = [*operation.answers.values()]
+            if operation.body is not None:
+                given.append(operation.body)
+            wanted |= {id(one.shape): one.shape for one in given if one.shape is not None}
         inputs = [(key, "validation", TypeAdapter(shape)) for key, shape in wanted.items()]
         by_key, rest = TypeAdapter.json_schemas(
             inputs,  # type: ignore[arg-type]  # keys are any hashable
@@ -89,14 +91,7 @@ def describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     if parameters := parameters_of(operation):
         document["parameters"] = parameters
     if operation.body is not None:
-        content: dict[str, Any] = {"schema": schemas.of(operation.body)}
-        if operation.body_example is not None:
-            content["example"] = operation.body_example
-        others = {
-            media_type: {"schema": {"type": "string"}, "example": example}
-            for media_type, example in operation.other_bodies.items()
-        }
-        document["requestBody"] = {"required": True, "content": {"application/json": content, **others}}
+        document["requestBody"] = {"required": True, "content": content(operation.body, "application/json", schemas)}
     return document
 
 
@@ -104,17 +99,21 @@ def responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     """Describe an operation's answers and its errors."""
     described: dict[str, Any] = {}
     for status, answer in operation.answers.items():
-        content: dict[str, Any] = {} if answer.shape is None else {"schema": schemas.of(answer.shape)}
-        if answer.example is not None:
-            content["example"] = answer.example
-        described[str(status)] = {"description": answer.meaning, "content": {answer.media_type: content}}
-        for media_type, example in answer.also.items():
-            described[str(status)]["content"][media_type] = {"schema": {"type": "string"}, "example": example}
+        described[str(status)] = {"description": answer.meaning, "content": content(answer, answer.media_type, schemas)}
         if status >= 400:
             described[str(status)]["content"][MEDIA_TYPE] = {"schema": schemas.of(ProblemDocument)}
     for status in operation.refuses:
         described[str(status)] = refusal(status, schemas.of(ProblemDocument))
     return dict(sorted(described.items()))
+
+
+def content(given: Answer | Body, media_type: str, schemas: Schemas) -> dict[str, Any]:
+    """Describe what a body or an answer holds, by media type."""
+    main: dict[str, Any] = {} if given.shape is None else {"schema": schemas.of(given.shape)}
+    if given.example is not None:
+        main["example"] = given.example
+    others = {name: {"schema": {"type": "string"}, "example": example} for name, example in given.also.items()}
+    return {media_type: main, **others}
 
 
 def refusal(status: int, schema: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,16 @@ class Answer:
     shape: Any = None
     example: Any = None
     media_type: str = "application/json"
-    also: Mapping[str, Any] = field(default_factory=dict)  # other media types, each with an example
+    also: Mapping[str, str] = field(default_factory=dict)  # other media types, each with an example
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that an operation takes: its shape as JSON, and an example."""
+
+    shape: Any
+    example: Any = None
+    also: Mapping[str, str] = field(default_factory=dict)  # other media types, each with an example
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +53,7 @@ class Operation:
     summary: str
     answers: dict[int, Answer]
     description: str = ""
-    body: Any = None
-    body_example: Any = None
-    other_bodies: dict[str, str] = field(default_factory=dict)  # media types beside JSON, and an example of each
+    body: Body | None = None
     questions: Sequence[type[AnyQuestion]] = ()
     flags: dict[str, str] = field(default_factory=dict)
     refuses: Sequence[int] = (422, 503)

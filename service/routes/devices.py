@@ -11,7 +11,7 @@ from service.bodies import read_json
 from service.database import fetch_all
 from service.devices import DEVICE_CHANGE, DeviceChange
 from service.items import require_one
-from service.operations import WRITE_REFUSALS, Answer, Operation
+from service.operations import WRITE_REFUSALS, Answer, Body, Operation
 from service.problems import Problem
 from service.readings import DEFAULT_TENANT
 from service.state import state_of
@@ -63,8 +63,7 @@ OPERATIONS = [
         {200: Answer("The device as it is now.", answers.DeviceDocument, DEVICE_EXAMPLE)},
         description="A new priority holds for all the past, at every resolution, when this is answered. "
         "An unknown device is registered.",
-        body=DeviceChange,
-        body_example={"name": "Ada's watch", "priority": 3},
+        body=Body(DeviceChange, {"name": "Ada's watch", "priority": 3}),
         refuses=(*WRITE_REFUSALS, 404),
     ),
 ]

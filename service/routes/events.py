@@ -14,7 +14,7 @@ from service.cursors import after_moment, write_cursor
 from service.database import fetch_all, fetch_one
 from service.events import EVENT, Event, write_events
 from service.items import items_of, judge, require_all, require_list, require_one
-from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Operation
+from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.questions import EventCounts, EventCountsAfter, EventsAfter, EventsPage, ask
 from service.state import state_of
 from service.times import format_timestamp
@@ -183,8 +183,7 @@ OPERATIONS = [
                 "All events were rejected: the receipt says why.", answers.EventReceipt | answers.ProblemDocument
             ),
         },
-        body=Event | list[Event] | answers.EventsEnvelope,
-        body_example=EVENT_EXAMPLE,
+        body=Body(Event | list[Event] | answers.EventsEnvelope, EVENT_EXAMPLE),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
     Operation(
@@ -235,8 +234,7 @@ OPERATIONS = [
                 "Its event_id was taken; the first one stays.", answers.EventStatus, {**CREATED, "status": "duplicate"}
             ),
         },
-        body=Event,
-        body_example=EVENT_EXAMPLE,
+        body=Body(Event, EVENT_EXAMPLE),
         refuses=WRITE_REFUSALS,
     ),
     Operation(
@@ -246,8 +244,7 @@ OPERATIONS = [
         "Earlier services",
         "Store up to 5000 events, all or none",
         {200: Answer("Stored.", answers.BulkStatus, {"status": "ok", "received": 1, "created": 1, "duplicates": 0})},
-        body=answers.EventsEnvelope,
-        body_example={"events": [EVENT_EXAMPLE]},
+        body=Body(answers.EventsEnvelope, {"events": [EVENT_EXAMPLE]}),
         refuses=WRITE_REFUSALS,
     ),
     Operation(

@@ -33,7 +33,7 @@ from service.intake import (
     store_in_pieces,
 )
 from service.items import items_of, judge, require_all, require_list, require_one
-from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Operation
+from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.parts import Pieces
 from service.problems import Invalid, Problem
 from service.questions import flag
@@ -217,9 +217,11 @@ OPERATIONS = [
         "nothing; a second write for the same user, device and timestamp overwrites the fields that it carries and "
         "keeps the others. Lines, and JSON of more than 2 MiB, are stored in pieces as they arrive, so a body may be "
         "of any size; when an upload breaks, what was stored stays, and sending all again is safe.",
-        body=Reading | list[Reading] | answers.ReadingsEnvelope,
-        body_example=READING_EXAMPLE,
-        other_bodies={NDJSON: NDJSON_EXAMPLE, CSV: CSV_EXAMPLE},
+        body=Body(
+            Reading | list[Reading] | answers.ReadingsEnvelope,
+            READING_EXAMPLE,
+            also={NDJSON: NDJSON_EXAMPLE, CSV: CSV_EXAMPLE},
+        ),
         flags={"atomic": "Refuse all readings if one is invalid."},
         refuses=LENIENT_WRITE_REFUSALS,
     ),
@@ -230,8 +232,7 @@ OPERATIONS = [
         "Earlier services",
         "Store readings, all or none",
         {200: Answer("Stored.", answers.Ingested, {"message": "Data received", "ingested": 1})},
-        body=IngestItem | list[IngestItem],
-        body_example=INGEST_EXAMPLE,
+        body=Body(IngestItem | list[IngestItem], INGEST_EXAMPLE),
         refuses=WRITE_REFUSALS,
     ),
     Operation(
@@ -241,8 +242,7 @@ OPERATIONS = [
         "Earlier services",
         "Store one heart rate",
         {202: Answer("Stored.", answers.Accepted, {"status": "accepted"})},
-        body=HeartRateReading,
-        body_example=HEART_RATE_EXAMPLE,
+        body=Body(HeartRateReading, HEART_RATE_EXAMPLE),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
     Operation(
@@ -258,8 +258,7 @@ OPERATIONS = [
                 {"status": "accepted", "accepted": 1, "rejected": 0, "total": 1},
             )
         },
-        body=answers.HeartRateBatch,
-        body_example={"readings": [HEART_RATE_EXAMPLE]},
+        body=Body(answers.HeartRateBatch, {"readings": [HEART_RATE_EXAMPLE]}),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
 ]
