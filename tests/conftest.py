@@ -97,32 +97,34 @@ def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         running = request.getfixturevalue("native_server")
         yield make_conninfo(host=running.host, port=running.port, user=running.user, dbname="postgres")
     else:
-        migrated = request.getfixturevalue("migrated")
-        with embedded.start(tmp_path_factory.mktemp("embedded"), template=migrated) as running:
+        data = tmp_path_factory.mktemp("embedded")
+        shutil.copytree(request.getfixturevalue("migrated"), data, dirs_exist_ok=True)
+        with embedded.start(data) as running:
             yield running.url
 
 
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of an embedded database as it is after its creation."""
+def created(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of an embedded database as it is after its creation, to be copied."""
 
     def create(data: Path) -> None:
         embedded.install()
         with embedded.start(data, jobs_interval=0):
             pass
 
-    return made_once(tmp_path_factory, "created", create) / "pristine"
+    return made_once(tmp_path_factory, "created", create)
 
 
 @pytest.fixture(scope="session")
-def migrated(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of an embedded database that is prepared for tests."""
+def migrated(created: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, prepared for tests."""
 
     def create(data: Path) -> None:
-        with embedded.start(data, template=pristine, jobs_interval=0) as running:
+        shutil.copytree(created, data, dirs_exist_ok=True)
+        with embedded.start(data, jobs_interval=0) as running:
             prepare(running.url)
 
-    return made_once(tmp_path_factory, "migrated", create) / "databases" / "postgres"
+    return made_once(tmp_path_factory, "migrated", create)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,12 @@ Start = Callable[..., EmbeddedServer]
 
 
 @pytest.fixture(scope="session")
+def pristine(created: Path) -> Path:
+    """The directory of a database as it is after its creation."""
+    return created / "pristine"
+
+
+@pytest.fixture(scope="session")
 def shared_server(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """The gateway that most tests share; it gives up waiting soon and runs no jobs."""
     with embedded.start(
