@@ -24,7 +24,8 @@ BEGIN
     SELECT *
       FROM unnest(user_keys, device_keys, timestamps, heart_rates, steps, calories) WITH ORDINALITY
         AS i (user_key, device_key, ts, heart_rate, steps, calories, item)
-     WHERE i.item::int <> ALL (unchanged)
+     -- Not by `<> ALL`, after which the planner expects a single row, and joins what is written with all of them.
+     WHERE NOT EXISTS (SELECT FROM unnest(unchanged) AS u (item) WHERE u.item = i.item)
   ), written AS (
     INSERT INTO core.reading AS r (user_key, device_key, ts, heart_rate, steps, calories)
       SELECT i.user_key, i.device_key, i.ts, i.heart_rate, i.steps, i.calories
