@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from enum import IntEnum
+from itertools import chain
 from typing import NamedTuple
 
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
+from service.copying import break_off, fill_copy, open_copy
 from service.database import Connection, statement
 from service.fold import fold
-from service.moments import to_micros
-from service.names import Register
+from service.moments import UNIX_EPOCH
+from service.names import Names, Register
 from service.packing import HEADER, TRAILER, doubles, ints, moments, pack, stale_days, touched
 from service.readings import Row
 
@@ -39,19 +40,33 @@ class NamesChanged(Exception):
         self.version = version
 
 
-class Opening(NamedTuple):
-    """What a transaction that writes readings begins with: days before this moment are to be marked stale."""
+class Packed(NamedTuple):
+    """Rows as COPY takes them, in order, and the version of names that their keys hold under."""
 
-    announced: datetime
+    rows: list[bytes]
+    version: int
 
 
-async def store(connection: Connection, register: Register, rows: Sequence[Row], merging: bool) -> bytearray:
-    """Write rows in one transaction and return the outcome of each; `merging` expects that some are known."""
+def pack_known(names: Names, rows: Sequence[Row]) -> Packed | None:
+    """Pack rows; None where a name is unknown."""
+    try:
+        return Packed(pack(rows, names.users, names.devices), names.version)
+    except KeyError:
+        return None
+
+
+async def store(
+    connection: Connection, register: Register, rows: Sequence[Row], merging: bool, parts: Sequence[Packed | None] = ()
+) -> bytearray:
+    """Write rows in one transaction and return the outcome of each; `merging` expects that some are known.
+
+    `parts` are the same rows, packed already as far as that could be done.
+    """
     while True:
         try:
             if not merging:
                 try:
-                    return await copy(connection, register, rows)
+                    return await copy(connection, register, rows, parts)
                 except errors.UniqueViolation:
                     pass
             return await merge(connection, register, rows)
@@ -59,29 +74,48 @@ async def store(connection: Connection, register: Register, rows: Sequence[Row],
             register.forget(changed.version)
 
 
-async def copy(connection: Connection, register: Register, rows: Sequence[Row]) -> bytearray:
+async def copy(
+    connection: Connection, register: Register, rows: Sequence[Row], parts: Sequence[Packed | None] = ()
+) -> bytearray:
     """Take the fast lane; UniqueViolation where a reading is known, or twice in the batch."""
-    names = register.names
-    try:
-        packed, version = pack(rows, names.users, names.devices), names.version
-    except KeyError:
-        keys = await register.keys(connection, rows)
-        packed, version = pack(rows, keys.users, keys.devices), keys.version
-    async with transaction(connection, version) as opening:
-        async with connection.cursor().copy(statement("copy_readings")) as stream:
-            await stream.write(b"".join([HEADER, *packed, TRAILER]))
-        days = stale_days(packed, to_micros(opening.announced))
+    packed, version = joined(parts, register.names.version) or await pack_all(connection, register, rows)
+    async with undone_on_error(connection):
+        ((announced, names_version),) = await open_copy(connection, statement("copy_readings"))
+        assert announced is not None
+        assert names_version is not None
+        if int(names_version) != version:
+            await break_off(connection, b"names have changed")
+            raise NamesChanged(int(names_version))
+        await fill_copy(connection, b"".join([HEADER, *packed, TRAILER]))
+        days = stale_days(packed, int(announced) - UNIX_EPOCH)
         user_keys, timestamps = touched(packed)
-        await connection.execute(
-            statement("tell_of_readings"),
-            {
-                "stale_users": ints([user_key for user_key, _ in days]),
-                "stale_days": moments([day for _, day in days]),
-                "user_keys": user_keys,
-                "timestamps": timestamps,
-            },
-        )
+        telling = {
+            "stale_users": ints([user_key for user_key, _ in days]),
+            "stale_days": moments([day for _, day in days]),
+            "user_keys": user_keys,
+            "timestamps": timestamps,
+        }
+        async with connection.pipeline():
+            await connection.execute(statement("tell_of_readings"), telling)
+            await connection.execute("COMMIT")
     return bytearray([Outcome.inserted]) * len(rows)
+
+
+def joined(parts: Sequence[Packed | None], version: int) -> Packed | None:
+    """Join packed rows; None where some are not packed, or under another version of names."""
+    rows = [part.rows for part in parts if part is not None and part.version == version]
+    if not rows or len(rows) < len(parts):
+        return None
+    return Packed(rows[0] if len(rows) == 1 else sorted(chain.from_iterable(rows)), version)
+
+
+async def pack_all(connection: Connection, register: Register, rows: Sequence[Row]) -> Packed:
+    """Pack rows, and learn the names that are unknown."""
+    packed = pack_known(register.names, rows)
+    if packed is not None:
+        return packed
+    keys = await register.keys(connection, rows)
+    return Packed(pack(rows, keys.users, keys.devices), keys.version)
 
 
 async def merge(connection: Connection, register: Register, rows: Sequence[Row]) -> bytearray:
@@ -94,16 +128,25 @@ async def merge(connection: Connection, register: Register, rows: Sequence[Row])
     except KeyError:
         keys = await register.keys(connection, rows)
         version, columns = keys.version, [in_columns(wave.rows, keys.users, keys.devices) for wave in waves]
-    async with transaction(connection, version):
-        for wave, wave_columns in zip(waves, columns, strict=True):
-            cursor = await connection.execute(statement("merge_readings"), wave_columns, binary=True)
-            merged = await cursor.fetchone()
-            assert merged is not None
+    async with undone_on_error(connection):
+        async with connection.pipeline():
+            await connection.execute("BEGIN")
+            opening = await connection.execute(statement("begin_writing"))
+            merged = [
+                await connection.execute(statement("merge_readings"), wave_columns, binary=True)
+                for wave_columns in columns
+            ]
+        (found,) = await opening.fetchall()
+        if found["names_version"] != version:
+            raise NamesChanged(found["names_version"])
+        for wave, cursor in zip(waves, merged, strict=True):
+            (places,) = await cursor.fetchall()
             for outcome in (Outcome.inserted, Outcome.updated):
-                for place in merged[outcome.name]:
+                for place in places[outcome.name]:
                     item = wave.items[place - 1]
                     if item is not None:
                         outcomes[item] = outcome
+        await connection.execute("COMMIT")
     return outcomes
 
 
@@ -140,17 +183,10 @@ def in_columns(rows: Sequence[Row], users: Mapping[str, int], devices: Mapping[s
 
 
 @asynccontextmanager
-async def transaction(connection: Connection, names_version: int) -> AsyncIterator[Opening]:
-    """Hold the horizon in a transaction; NamesChanged where the keys of a batch may be those of erased people."""
+async def undone_on_error(connection: Connection) -> AsyncIterator[None]:
+    """Roll the transaction back, in which something goes wrong."""
     try:
-        cursor = await connection.execute(statement("begin_writing"))
-        cursor.nextset()
-        row = await cursor.fetchone()
-        assert row is not None
-        if row["names_version"] != names_version:
-            raise NamesChanged(row["names_version"])
-        yield Opening(row["announced"])
-        await connection.execute("COMMIT")
+        yield
     except BaseException:
         if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
             await connection.execute("ROLLBACK")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from service.times import parse_timestamp
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+UNIX_EPOCH = 946_684_800_000_000  # from 1970 to there
 MICROSECOND = timedelta(microseconds=1)
 DAY = 86_400_000_000
 MOST_KNOWN = 65_536  # minutes, and as many seconds: some 10 MB each; every millisecond of a minute fits
@@ -27,6 +28,13 @@ class Clock:
     def __init__(self) -> None:
         self.minutes: dict[str, int] = {}
         self.seconds: dict[str, int] = {}
+
+    def recall(self, text: str) -> int:
+        """Return the moment of a timestamp, from its parts where both are known; ValueError where it is none."""
+        try:
+            return self.minutes[text[:17]] + self.seconds[text[17:]]
+        except KeyError:
+            return self.read(text)
 
     def read(self, text: str) -> int:
         """Return the moment of a timestamp and remember its parts; ValueError where it is none."""

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from service.database import Connection, Contended, Pool, with_connection
-from service.lanes import Outcome, store
+from service.lanes import Outcome, Packed, pack_known, store
 from service.measurements import count_items
 from service.names import Register
 from service.problems import Overloaded, Problem
@@ -29,10 +29,11 @@ log = logging.getLogger("hyperpulse")
 
 @dataclass(slots=True)
 class Submission:
-    """The rows of one request and the outcomes it waits for."""
+    """The rows of one request, packed too where that is likely to be of use, and the outcomes it waits for."""
 
     rows: Sequence[Row]
     outcomes: asyncio.Future[bytearray]
+    packed: Packed | None = None
 
 
 class Writer:
@@ -47,6 +48,7 @@ class Writer:
         self.large: deque[Submission] = deque()
         self.small_is_next = True
         self.arrival = asyncio.Event()
+        self.merging = False
 
     async def write(self, rows: Sequence[Row], patiently: bool = False) -> Counter[str]:
         """Store rows and count them by outcome: inserted, updated, unchanged.
@@ -59,7 +61,9 @@ class Writer:
             await asyncio.sleep(PATIENCE_SECONDS)
         if self.queued and self.queued + len(rows) > self.most_queued:
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
-        submission = Submission(rows, asyncio.get_running_loop().create_future())
+        # Packed before they wait, so that the database need not wait for it.
+        packed = None if self.merging else pack_known(self.register.names, rows)
+        submission = Submission(rows, asyncio.get_running_loop().create_future(), packed)
         self.queued += len(rows)
         (self.small if len(rows) <= SMALL else self.large).append(submission)
         self.arrival.set()
@@ -76,7 +80,7 @@ class Writer:
             await self.arrival.wait()
             group = self.take()
             if group:
-                merging = await self.answer(group, merging)
+                self.merging = merging = await self.answer(group, merging)
             else:
                 self.arrival.clear()
 
@@ -96,7 +100,7 @@ class Writer:
         rows = group[0].rows if len(group) == 1 else [row for submission in group for row in submission.rows]
 
         try:
-            outcomes = await self.store(rows, merging)
+            outcomes = await self.store(rows, merging, [submission.packed for submission in group])
         except Problem as problem:
             if len(group) > 1 and (problem.status == 500 or isinstance(problem, Contended)):
                 # Whatever the database refused is in one of them; the others must not suffer for it.
@@ -116,11 +120,11 @@ class Writer:
             start = end
         return outcomes.count(Outcome.inserted) < len(outcomes)
 
-    async def store(self, rows: Sequence[Row], merging: bool) -> bytearray:
+    async def store(self, rows: Sequence[Row], merging: bool, packed: Sequence[Packed | None]) -> bytearray:
         """Write rows in one transaction and return the outcome of each; whatever goes wrong is a Problem."""
 
         async def write(connection: Connection) -> bytearray:
-            return await store(connection, self.register, rows, merging)
+            return await store(connection, self.register, rows, merging, packed)
 
         try:
             return await with_connection(self.pool, write)

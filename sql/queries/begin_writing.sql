@@ -1,3 +1,2 @@
--- Begin a transaction that writes readings; one row: up to where days must be marked stale, and the version of names.
-BEGIN;
-SELECT announced, names_version FROM api.begin_writing()
+-- Hold the horizon for the readings that follow; one row: the version of names.
+SELECT names_version FROM api.begin_writing()
