@@ -10,7 +10,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from service.lines import GOING_AWAY, LINE, STOPPING, Leave
 
 HEAD_SECONDS = 20.0
-WHOLE = "hyperpulse.whole"  # in the scope of a request whose body has arrived
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -35,11 +34,6 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop waiting: the body has a limit of its own."""
         self.stop_waiting()
         super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """Note that the body is whole."""
-        self.scope[WHOLE] = True  # type: ignore[literal-required]
-        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
