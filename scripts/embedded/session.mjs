@@ -258,6 +258,8 @@ export class Session {
   async #execute() {
     const unit = this.#shiftUnit();
     if (this.#skipToSync) return this.#skip(unit);
+    // Drivers that send statements in a pipeline also flush after a Sync, when nothing is left to answer.
+    if (!this.#holds && unit.end === "H" && unit.messages.length === 1) return false;
     this.#running = unit;
     const { backend } = this;
     if (!this.#holds) await this.#settleIn();

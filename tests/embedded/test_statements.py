@@ -54,6 +54,14 @@ def test_pipeline(connect: Connect) -> None:
         assert [cursor.fetchone() for cursor in cursors] == [(i,) for i in range(200)]
 
 
+def test_a_pipeline_that_has_ended_keeps_nobody_waiting(connect: Connect) -> None:
+    one, other = connect(), connect()
+    with one.pipeline():  # psycopg ends it by a Sync, and flushes after that
+        one.execute("BEGIN")
+        one.execute("COMMIT")
+    assert other.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_an_error_in_a_pipeline_undoes_it_and_the_connection_goes_on(connect: Connect, table: str) -> None:
     one = connect()
     with pytest.raises(errors.DivisionByZero), one.pipeline():
