@@ -21,6 +21,7 @@ from service.problems import Fault, Invalid, Problem, brief, fault
 from service.readings import READING, Row, to_row
 from service.writer import Writer
 
+MOST_WAITING = 8000  # readings of a stream
 A_WHILE = 500  # items: some milliseconds, after which others have a turn
 
 
@@ -151,22 +152,36 @@ async def judged(form: Form, pieces: Pieces, bounds: Bounds, tally: Tally) -> As
 
 
 async def store_in_pieces(form: Form, pieces: Pieces, bounds: Bounds, writer: Writer, tally: Tally) -> None:
-    """Store each part by a commit of its own, one after the other, while the next one is read and judged."""
-    under_way: asyncio.Task[Counter[str]] | None = None
+    """Store parts one after the other, each by a commit, while the next ones are read and judged.
+
+    What is judged during a commit goes together into the next.
+    """
+    waiting: list[Row] = []
+
+    async def store_waiting() -> None:
+        while waiting:
+            rows = waiting[:]
+            waiting.clear()
+            tally.counts += await writer.write(rows, patiently=tally.stored > 0)
+
+    under_way: asyncio.Task[None] | None = None
     try:
         async for rows in judged(form, pieces, bounds, tally):
-            if under_way is not None:
-                tally.counts += await finished(under_way)
-            under_way = asyncio.create_task(writer.write(rows, patiently=tally.stored > 0))
+            if under_way is not None and (under_way.done() or len(waiting) + len(rows) > MOST_WAITING):
+                await finished(under_way)
+                under_way = None
+            waiting += rows
             del rows
+            if under_way is None:
+                under_way = asyncio.create_task(store_waiting())
     finally:
         if under_way is not None and not under_way.cancelled():
-            tally.counts += await finished(under_way)
+            await finished(under_way)
 
 
-async def finished(task: asyncio.Task[Counter[str]]) -> Counter[str]:
+async def finished(task: asyncio.Task[None]) -> None:
     """Wait for a write; when nobody waits any longer for the answer, it goes on all the same."""
-    return await asyncio.shield(task)
+    await asyncio.shield(task)
 
 
 async def store_all_or_none(
