@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from service.problems import Fault, Invalid, Problem
@@ -23,28 +24,29 @@ class Table:
         self.header: list[str] | None = None
         self.line = 1
 
-    def items(self, part: bytes) -> list[tuple[int, Any]]:
-        """Return each row's first line, counted from 1, and its cells by name. Problem 400 where it is not CSV."""
+    def items(self, part: bytes) -> Iterator[tuple[int, Any] | None]:
+        """Yield each row's first line, counted from 1, and its cells by name; None for one without.
+
+        Problem 400 where it is not CSV.
+        """
         try:
             text = part.decode()
         except UnicodeDecodeError:
             raise Problem(400, f"The body is not UTF-8, at line {self.line} or after it.") from None
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        found: list[tuple[int, Any]] = []
         begun = 0
         try:
             for cells in reader:
                 line, begun = self.line + begun, reader.line_num
                 if not cells:
-                    continue
-                if self.header is None:
+                    yield None
+                elif self.header is None:
                     self.header = header_of(cells)
                 else:
-                    found.append((line, named(self.header, cells)))
+                    yield line, named(self.header, cells)
         except csv.Error as error:
             raise Problem(400, f"The body is not CSV at line {self.line + begun}: {error}.") from None
         self.line += begun
-        return found
 
 
 def header_of(cells: list[str]) -> list[str]:

@@ -16,6 +16,8 @@ BOM = b"\xef\xbb\xbf"
 ARRAY = re.compile(rb"\s*\[")
 ENVELOPE = re.compile(rb'\s*\{\s*"readings"\s*:\s*\[')
 COMMA = re.compile(rb"\s*,")
+# A field in quotation marks, which are doubled in it; one within any other field is only a character.
+QUOTED = re.compile(rb'(?<![^,\r\n])"[^"]*(?:""[^"]*)*("?)')
 SKIM = msgspec.json.Decoder(list[msgspec.Raw])
 
 Pieces = AsyncIterator[bytes]
@@ -36,9 +38,10 @@ async def gathered(pieces: Pieces) -> Pieces:
 
 
 async def lines(pieces: Pieces, quoted: bool) -> Pieces:
-    """Yield parts that end with a line; where `quoted`, a line break between quotation marks ends none."""
+    """Yield parts that end with a line; where `quoted`, a line break in a field in quotation marks ends none."""
     rest = b""
     begun = False
+    line = 1
     async for piece in gathered(pieces):
         text = rest + piece
         if not begun:
@@ -47,25 +50,39 @@ async def lines(pieces: Pieces, quoted: bool) -> Pieces:
         if end:
             yield text[:end]
         rest = text[end:]
+        line += text.count(b"\n", 0, end)
         if len(rest) > LONGEST_ITEM:
-            why = ", or a quotation mark is not closed" if quoted else ""
-            raise too_large(f"A line has more than {LONGEST_ITEM} bytes{why}.")
+            raise (
+                unclosed(rest, line)
+                if quoted and b"\n" in rest
+                else too_large(f"Line {line} has more than {LONGEST_ITEM} bytes.")
+            )
     if rest:
         yield rest
 
 
 def last_line(text: bytes, quoted: bool) -> int:
-    """Return where the last whole line ends; 0 where none is found."""
+    """Return where the last whole line ends; 0 where none is found. A text begins with a line."""
     end = text.rfind(b"\n") + 1
-    marks = text.count(b'"', 0, end) if quoted else 0
-    for _ in range(MOST_TRIES):
-        if marks % 2 == 0:
-            return end
-        # An odd number of quotation marks: the last one opens what the line break is part of.
-        before = text.rfind(b"\n", 0, text.rfind(b'"', 0, end)) + 1
-        marks -= text.count(b'"', before, end)
-        end = before
-    return 0
+    if quoted and end:
+        for field in reversed(list(QUOTED.finditer(text))):
+            if field.end() < end:
+                break
+            if field.start() < end:
+                end = text.rfind(b"\n", 0, field.start()) + 1
+    return end
+
+
+def unclosed(rest: bytes, line: int) -> Problem:
+    """Say which quotation mark is not closed; `line` is the one that the rest begins with."""
+    (*_, last) = QUOTED.finditer(rest)
+    line += rest.count(b"\n", 0, last.start())
+    return Problem(
+        400,
+        f"The body is not CSV: in line {line} a field begins with a quotation mark, and has no end within "
+        f"{LONGEST_ITEM} bytes. Close it; double the marks that are part of a value.",
+        headers={"Connection": "close"},
+    )
 
 
 async def elements(pieces: Pieces, enveloped: bool) -> Pieces:

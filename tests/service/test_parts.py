@@ -98,6 +98,38 @@ def test_rows_of_csv_stay_whole(rows: list[list[str]], size: int, part: int) -> 
     assert [row for text in found for row in csv.reader(io.StringIO(text.decode(), newline=""))] == rows
 
 
+@settings(max_examples=200)
+@given(st.text(st.sampled_from('ab",\n'), max_size=60), sizes, sizes)
+def test_stray_quotation_marks_cut_nothing_apart(text: str, size: int, part: int) -> None:
+    """Where the whole is CSV, its parts are, and hold the same."""
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        return
+
+    async def collect() -> list[bytes]:
+        return [text async for text in parts.lines(in_pieces(text.encode(), size), quoted=True)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "PART", part)
+        found = asyncio.run(collect())
+    assert [row for text in found for row in csv.reader(io.StringIO(text.decode(), newline=""), strict=True)] == rows
+
+
+def test_a_quotation_mark_without_end_is_named() -> None:
+    async def collect(body: bytes) -> None:
+        async for _ in parts.lines(in_pieces(body, 65536), quoted=True):
+            pass
+
+    row = b'ada,"a 24"" wheel",2025-01-15T10:00:00Z,60\n'
+    rows = row * (2 * parts.LONGEST_ITEM // len(row))
+    asyncio.run(collect(row + b'bea,a 24" wheel,2025-01-15T10:00:00Z,60\n' + rows))
+    with pytest.raises(Problem) as caught:
+        asyncio.run(collect(row + b'bea,"a wheel,2025-01-15T10:00:00Z,60\n' + rows.replace(b'"', b"")))
+    assert caught.value.status == 400
+    assert "in line 2 " in caught.value.detail
+
+
 def test_a_line_without_end_is_too_large() -> None:
     async def collect() -> None:
         async for _ in parts.lines(in_pieces(b"a" * 4 * parts.LONGEST_ITEM, 65536), quoted=False):
