@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,16 @@ import psycopg
 import pytest
 
 from tests.conftest import running_service
-from tests.http.wire import dial, post, reading, refused, summary
+from tests.http.wire import (
+    dial,
+    everything_from,
+    post,
+    raw_request,
+    reading,
+    refused,
+    statuses_in,
+    summary,
+)
 
 PATH = "/v1/readings"
 ERASE = """
@@ -74,3 +84,27 @@ def test_too_many_bytes_at_once_are_refused_at_once(database_url: str, client: h
         assert first.recv(65536).startswith(b"HTTP/1.1 422")
         answer = httpx.post(url + PATH, content=b"x", headers={"content-type": "text/csv"}, timeout=30)
         assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_batch_in_pieces_is_one_receipt(client: httpx.Client, base_url: str, bad: int) -> None:
+    """Some 200 kB, of which the service has the first half before the second is sent; a bad one is for the model."""
+    batch = [reading(f"10:{n // 60:02}:{n % 60:02}", user_id=f"ada-{n % 7}", steps=n) for n in range(2000)]
+    batch += [reading(heart_rate=900)] * bad
+    request = raw_request(PATH, json.dumps(batch).encode(), Connection="close")
+    with dial(base_url) as line:
+        line.sendall(request[: len(request) // 2])
+        assert client.get("/health").status_code == 200
+        line.sendall(request[len(request) // 2 :])
+        head, _, body = everything_from(line).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    said = json.loads(body)
+    assert (said["received"], said["inserted"], said["rejected"]) == (2000 + bad, 2000, bad)
+    assert [error["at"] for error in said["errors"]] == ["readings[2000].heart_rate"] * bad
+
+
+def test_a_batch_that_does_not_go_on_is_given_up(database_url: str) -> None:
+    request = raw_request(PATH, json.dumps([reading(steps=n) for n in range(2000)]).encode())
+    with running_service(database_url, BODY_IDLE_SECONDS="1") as url, dial(url) as line:
+        line.sendall(request[:-1])
+        assert statuses_in(everything_from(line)) == [408]

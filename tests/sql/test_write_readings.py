@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,6 +54,20 @@ def test_each_item_has_its_own_outcome(db: psycopg.Connection) -> None:
     write(db, {"user": "b", "steps": 1}, {"user": "c", "steps": 1})
     items = [{"user": user, "steps": steps} for user, steps in (("d", 1), ("c", 2), ("b", 1), ("a", 1))]
     assert write(db, *items) == ["inserted", "updated", "unchanged", "inserted"]
+
+
+def test_a_batch_of_which_half_is_known_takes_no_longer_for_each(db: psycopg.Connection) -> None:
+    """It took ten times as long when what was written was joined with all others by nested loops."""
+    fresh, half = [], []
+    for user in ("ada", "bea"):
+        batch = [{"user": user, "ts": NOON + timedelta(seconds=second), "steps": 1} for second in range(8000)]
+        begun = time.perf_counter()
+        assert set(write(db, *batch[::2])) == {"inserted"}
+        between = time.perf_counter()
+        assert write(db, *batch) == ["unchanged", "inserted"] * 4000
+        fresh.append(between - begun)
+        half.append(time.perf_counter() - between)
+    assert min(half) < 6 * min(fresh)
 
 
 def test_devices_are_registered_in_order_of_appearance(db: psycopg.Connection) -> None:
