@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from service import rejects
 from service.csvs import Table
 from service.decoding import decode, decode_lines
 from service.fields import Bounds
-from service.items import MOST_FAULTS
-from service.measurements import count_items
+from service.items import A_WHILE, judge_each
 from service.parts import Pieces, elements, lines
-from service.problems import Fault, Invalid, Problem, brief, fault
+from service.problems import Fault, Invalid, Problem, brief
 from service.readings import READING, Row, to_row
+from service.tally import Tally
 from service.writer import Writer
 
 MOST_WAITING = 8000  # readings of a stream
-A_WHILE = 500  # items: some milliseconds, after which others have a turn
-
-
-class Tally:
-    """What became of a request's readings so far."""
-
-    def __init__(self) -> None:
-        self.received = 0
-        self.rejected = 0
-        self.counts: Counter[str] = Counter()
-        self.faults: list[Fault] = []
-
-    def reject(self, faults: Sequence[Fault]) -> None:
-        """Count a reading that is invalid; the first faults are kept."""
-        self.rejected += 1
-        count_items("readings", rejected=1)
-        rejects.note(faults)
-        self.faults += faults[: MOST_FAULTS - len(self.faults)]
-
-    @property
-    def has_room(self) -> bool:
-        """Whether more faults are kept."""
-        return len(self.faults) < MOST_FAULTS
-
-    @property
-    def stored(self) -> int:
-        """How many readings are stored."""
-        return self.counts.total()
 
 
 Judge = Callable[[bytes, Bounds, Tally], Awaitable[list[Row]]]
@@ -138,16 +108,7 @@ async def judge_items(
     adapter: TypeAdapter[Any], items: Sequence[tuple[str, Any]], bounds: Bounds, tally: Tally
 ) -> list[Row]:
     """Judge items by the model, each alone; faults stand at the items' places."""
-    rows: list[Row] = []
-    for count, (place, item) in enumerate(items, 1):
-        tally.received += 1
-        try:
-            rows.append(to_row(adapter.validate_python(item, context=bounds)))
-        except ValidationError as error:
-            tally.reject([fault(details, place) for details in error.errors()] if tally.has_room else ())
-        if count % A_WHILE == 0:
-            await asyncio.sleep(0)
-    return rows
+    return [to_row(item) for item in await judge_each(adapter, items, bounds, tally)]
 
 
 async def judged(form: Form, pieces: Pieces, bounds: Bounds, tally: Tally) -> AsyncIterator[list[Row]]:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from service import rejects
 from service.events import EVENT
 from service.fields import Bounds
-from service.measurements import count_items
 from service.problems import Fault, Invalid, fault
 from service.readings import HEART_RATE_READING, INGEST_ITEM, READING
+from service.tally import Tally
 
-MOST_FAULTS = 100
+A_WHILE = 500  # items: some milliseconds, after which others have a turn
 KINDS = {EVENT: "events", READING: "readings", INGEST_ITEM: "readings", HEART_RATE_READING: "readings"}
-
-
-class Judged:
-    """A batch after validation: the valid items with their places, and the faults of the others."""
-
-    def __init__(self) -> None:
-        self.places: list[int] = []
-        self.items: list[Any] = []
-        self.faults: list[Fault] = []
-        self.rejected = 0
 
 
 def items_of(value: Any, name: str) -> tuple[list[Any], str | None]:
@@ -42,32 +33,37 @@ def items_of(value: Any, name: str) -> tuple[list[Any], str | None]:
     raise Invalid(f"The body must be an object, an array, or an object with an array {name!r}.")
 
 
-def judge(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str | None) -> Judged:
-    """Validate each item alone; faults stand at `prefix[index]` or, without one, at the only item's fields."""
-    judged = Judged()
-    for index, value in enumerate(values):
+async def judge_each(
+    adapter: TypeAdapter[Any], placed: Iterable[tuple[str, Any]], bounds: Bounds, tally: Tally
+) -> list[Any]:
+    """Validate items, each alone, and return the valid ones; faults stand at the items' places."""
+    valid: list[Any] = []
+    for count, (place, value) in enumerate(placed, 1):
+        tally.received += 1
         try:
-            item = adapter.validate_python(value, context=bounds)
+            valid.append(adapter.validate_python(value, context=bounds))
         except ValidationError as error:
-            judged.rejected += 1
-            room = MOST_FAULTS - len(judged.faults)
-            place = "" if prefix is None else f"{prefix}[{index}]"
-            judged.faults += [fault(details, place) for details in error.errors()[:room]]
-        else:
-            judged.places.append(index)
-            judged.items.append(item)
-    if judged.rejected:
-        count_items(KINDS[adapter], rejected=judged.rejected)
-        rejects.note(judged.faults)
-    return judged
+            tally.reject([fault(details, place) for details in error.errors()] if tally.has_room else ())
+        if count % A_WHILE == 0:
+            await asyncio.sleep(0)
+    return valid
 
 
-def require_all(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str) -> list[Any]:
+async def judge(
+    adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str | None
+) -> tuple[list[Any], Tally]:
+    """Validate a batch, each item alone; faults stand at `prefix[index]` or, without one, at the only item's fields."""
+    tally = Tally(KINDS[adapter])
+    placed = (("" if prefix is None else f"{prefix}[{index}]", value) for index, value in enumerate(values))
+    return await judge_each(adapter, placed, bounds, tally), tally
+
+
+async def require_all(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str) -> list[Any]:
     """Validate a batch of which every item must be valid; Invalid names what is not."""
-    judged = judge(adapter, values, bounds, prefix)
-    if judged.rejected:
-        raise Invalid(f"{judged.rejected} of {len(values)} items are invalid; nothing was stored.", judged.faults)
-    return judged.items
+    items, tally = await judge(adapter, values, bounds, prefix)
+    if tally.rejected:
+        raise Invalid(f"{tally.rejected} of {len(values)} items are invalid; nothing was stored.", tally.faults)
+    return items
 
 
 def require_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
@@ -75,10 +71,10 @@ def require_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
     try:
         return adapter.validate_python(value, context=bounds)
     except ValidationError as error:
+        tally = Tally(KINDS.get(adapter, ""))
         faults = [fault(details) for details in error.errors()]
-        if adapter in KINDS:
-            count_items(KINDS[adapter], rejected=1)
-            rejects.note(faults)
+        if tally.kind:
+            tally.reject(faults)
         raise Invalid("The request is invalid.", faults) from None
 
 

@@ -26,7 +26,8 @@ from scripts.loading.pieces import Piece, Reject, Start, pieces, start_of
 from scripts.loading.state import OUTCOMES, FileState, file_state, read_state, write_state
 from scripts.simulation.sender import Answer, deliver
 from service.fields import Bounds
-from service.items import judge
+from service.items import require_one
+from service.problems import Invalid
 from service.readings import READING
 
 DONE, SOME_REJECTED, CANNOT_READ, CANNOT_SEND, STOPPED = 0, 1, 2, 3, 130
@@ -205,12 +206,9 @@ def dry_run(running: Import) -> None:
             for piece in upcoming(source, work, running.options.batch):
                 outcome = Outcome()
                 for item in piece.items:
-                    judged = judge(READING, [from_json(item.json, allow_inf_nan=False)], bounds, "")
-                    if judged.rejected:
-                        problems: list[dict[str, object]] = [
-                            {**fault, "at": fault["at"].removeprefix("[0]").removeprefix(".")}
-                            for fault in judged.faults
-                        ]
+                    try:
+                        require_one(READING, from_json(item.json, allow_inf_nan=False), bounds)
+                    except Invalid as invalid:
                         outcome.counts["rejected"] += 1
-                        outcome.rejects.append(Reject(item.line, problems))
+                        outcome.rejects.append(Reject(item.line, [{**fault} for fault in invalid.faults]))
                 running.note(work, piece, outcome, source.raw.tell())

@@ -36,7 +36,7 @@ async def create_bulk(request: Request) -> Response:
     """Store up to 5000 events, all or none."""
     items = require_list(await read_json(request), "events", MOST_IN_A_BULK)
     state = state_of(request)
-    events = require_all(EVENT, items, await state.accepted.now(), "events")
+    events = await require_all(EVENT, items, await state.accepted.now(), "events")
     created = sum(await write_events(state.pool, events))
     return json_response(
         {"status": "ok", "received": len(events), "created": created, "duplicates": len(events) - created}
@@ -47,20 +47,20 @@ async def create_v1(request: Request) -> Response:
     """Store events, each judged alone, and answer with a receipt."""
     items, prefix = items_of(await read_json(request), "events")
     state = state_of(request)
-    judged = judge(EVENT, items, await state.accepted.now(), prefix)
-    created = await write_events(state.pool, judged.items)
+    valid, tally = await judge(EVENT, items, await state.accepted.now(), prefix)
+    created = await write_events(state.pool, valid)
     receipt = {
         "received": len(items),
         "created": sum(created),
         "duplicates": len(created) - sum(created),
-        "rejected": judged.rejected,
+        "rejected": tally.rejected,
         "events": [
             {"event_id": event["event_id"], "status": "created" if new else "duplicate"}
-            for event, new in zip(judged.items, created, strict=True)
+            for event, new in zip(valid, created, strict=True)
         ],
-        "errors": judged.faults,
+        "errors": tally.faults,
     }
-    return json_response(receipt, 200 if judged.items else 422)
+    return json_response(receipt, 200 if valid else 422)
 
 
 async def page(request: Request) -> Response:

@@ -23,7 +23,6 @@ from service.bodies import (
 from service.decoding import decode
 from service.intake import (
     Form,
-    Tally,
     csv_form,
     json_form,
     judge_items,
@@ -39,6 +38,7 @@ from service.problems import Invalid, Problem
 from service.questions import flag
 from service.readings import HEART_RATE_READING, INGEST_ITEM, READING, HeartRateReading, IngestItem, Reading, to_row
 from service.state import State, state_of
+from service.tally import Tally
 
 MOST_IN_A_BATCH = 1000
 WHOLE = 2 * 1024 * 1024  # bytes: a JSON document up to here is stored in one transaction, a larger one in pieces
@@ -66,7 +66,7 @@ async def ingest(request: Request) -> Response:
     if isinstance(value, list):
         if not value:
             raise Invalid("The array is empty; send at least one reading.")
-        items = require_all(INGEST_ITEM, value, bounds, "")
+        items = await require_all(INGEST_ITEM, value, bounds, "")
     else:
         items = [require_one(INGEST_ITEM, value, bounds)]
     await state.writer.write([to_row(item) for item in items])
@@ -93,18 +93,18 @@ async def heart_rate_batch(request: Request) -> Response:
         items = require_list(value, "readings", MOST_IN_A_BATCH)
     except Invalid as invalid:
         raise Problem(400, invalid.detail, invalid.faults) from None
-    judged = judge(HEART_RATE_READING, items, await state.accepted.now(), "readings")
-    if not judged.items:
-        raise Problem(400, "All readings are invalid; nothing was stored.", judged.faults)
-    await state.writer.write([to_row(item) for item in judged.items])
+    valid, tally = await judge(HEART_RATE_READING, items, await state.accepted.now(), "readings")
+    if not valid:
+        raise Problem(400, "All readings are invalid; nothing was stored.", tally.faults)
+    await state.writer.write([to_row(item) for item in valid])
     document = {
         "status": "accepted",
-        "accepted": len(judged.items),
-        "rejected": judged.rejected,
+        "accepted": len(valid),
+        "rejected": tally.rejected,
         "total": len(items),
     }
-    if judged.faults:
-        document["errors"] = judged.faults
+    if tally.faults:
+        document["errors"] = tally.faults
     return json_response(document, 202)
 
 

@@ -1,0 +1,40 @@
+"""What became of the items of a request: counted in one way, whichever way they came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from service import rejects
+from service.measurements import count_items
+from service.problems import Fault
+
+MOST_FAULTS = 100
+
+
+class Tally:
+    """What became of a request's items so far; `kind` is readings or events."""
+
+    def __init__(self, kind: str = "readings") -> None:
+        self.kind = kind
+        self.received = 0
+        self.rejected = 0
+        self.counts: Counter[str] = Counter()
+        self.faults: list[Fault] = []
+
+    def reject(self, faults: Sequence[Fault]) -> None:
+        """Count an item that is invalid; the first faults are kept."""
+        self.rejected += 1
+        count_items(self.kind, rejected=1)
+        rejects.note(faults)
+        self.faults += faults[: MOST_FAULTS - len(self.faults)]
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more faults are kept."""
+        return len(self.faults) < MOST_FAULTS
+
+    @property
+    def stored(self) -> int:
+        """How many items are stored."""
+        return self.counts.total()
