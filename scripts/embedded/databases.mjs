@@ -5,6 +5,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { Backend } from "./backend.mjs";
+import { message, query, readString, strings } from "./protocol.mjs";
 import { identifier, literal } from "./settings.mjs";
 
 export const DEFAULT_DATABASE = "postgres";
@@ -107,8 +108,26 @@ export class Databases {
         WHERE datname = 'postgres' AND name NOT IN (SELECT datname::text FROM pg_catalog.pg_database)`);
   }
 
+  /** Replaces CREATE, DROP and some ALTER DATABASE among messages; adds the tags to show for them. */
+  async interceptAll(messages, session, tags) {
+    const result = [];
+    for (const whole of messages) result.push(await this.#interceptMessage(whole, session, tags));
+    return result;
+  }
+
+  async #interceptMessage(whole, session, tags) {
+    const type = String.fromCharCode(whole[0]);
+    if (type !== "Q" && type !== "P") return whole;
+    const [name, sqlAt] = type === "P" ? readString(whole, 5) : ["", 5];
+    const [sql, rest] = readString(whole, sqlAt);
+    const instead = await this.#intercept(sql, session);
+    if (!instead) return whole;
+    if (instead.tag) tags.push(instead.tag);
+    return type === "Q" ? query(instead.sql) : message("P", strings(name, instead.sql), whole.subarray(rest));
+  }
+
   /** Carries out what a statement says about databases; answers what to run instead of it, or null for all others. */
-  async intercept(sql, session) {
+  async #intercept(sql, session) {
     const bare = sql.replace(LEADING, "");
     if (!/^(create|drop|alter)\s+database\b/i.test(bare)) return null;
     try {

@@ -65,7 +65,7 @@ const isHarmless = (settings) => [...settings.keys()].every((name) => name === "
 function welcomeAtOnce(session, settings, before) {
   const name = settings.get("application_name");
   const values = name ? [["application_name", name.replace(/[^ -~]/g, "?").slice(0, NAME_BYTES)]] : [];
-  session.state = makeState("postgres", null, values);
+  session.preferences.state = makeState("postgres", null, values);
   welcome(session, new Map([...session.backend.reported, ...values]), before);
 }
 
@@ -81,7 +81,7 @@ async function welcomeInTurn(session, settings, before) {
     if (!error.code) throw error;
     return session.end(error.code, error.message);
   }
-  await session.adoptSettings(settings.keys());
+  await session.preferences.adopt(backend, settings.keys());
   welcome(session, await backend.readReported(), before);
 }
 

@@ -4,7 +4,8 @@ import { CopyIn } from "./copy.mjs";
 import { AnswerStream } from "./answers.mjs";
 import { BackendLost } from "./backend.mjs";
 import { greet, invalidStart } from "./handshake.mjs";
-import { applyRequests, listenAll, listenRequests } from "./notifications.mjs";
+import { Channels } from "./notifications.mjs";
+import { Preferences } from "./preferences.mjs";
 import {
   CANCEL_REQUEST,
   closeStatement,
@@ -13,48 +14,27 @@ import {
   GSS_REQUEST,
   ProtocolViolation,
   query,
-  readString,
   readyForQuery,
   SSL_REQUEST,
-  strings,
-  message,
   sync,
 } from "./protocol.mjs";
-import {
-  BASE_STATE,
-  CAPTURE,
-  captureInvented,
-  IDENTITY,
-  identifier,
-  inventedNames,
-  LIMITS,
-  makeState,
-  restoreBase,
-} from "./settings.mjs";
+import { BASE_STATE } from "./settings.mjs";
 import { Statements } from "./statements.mjs";
 import { TemporaryObjects } from "./temporary.mjs";
+import { Units } from "./units.mjs";
 
-const QUEUED_LIMIT = 4 * 1024 * 1024;
 const UNREAD_LIMIT = 64 * 1024 * 1024;
 const GOODBYE_MS = 300;
 const ORPHAN_MS = 2_000;
-const MOST_INVENTED = 500;
 
-const UNIT_ENDS = new Set(["Q", "S", "F", "H"]);
 const COPY_MESSAGES = new Set(["d", "c", "f"]);
 const KNOWN = new Set([..."QPBDECSHFXdcf"]);
-
-const RESETS_USER = /\bdiscard\s+all|\breset\s+session\s+auth|\bsession\s+authorization\s+default/i;
-
-const SETS = /\bset_config\b/i;
-
-const SETTING_TAGS = new Set(["SET", "RESET", "DISCARD ALL", "DO", "CALL"]);
 
 export class Session {
   key = crypto.randomInt(1, 2 ** 31 - 1);
   status = "I";
-  state = BASE_STATE;
-  channels = new Set();
+  channels = new Channels();
+  preferences = new Preferences();
   backend = null;
   database = null;
   user = null;
@@ -65,10 +45,7 @@ export class Session {
   #databases;
   #log;
   #early = []; // messages that came before the handshake was over
-  #unit = [];
-  #unitSize = 0;
-  #queue = [];
-  #queuedSize = 0;
+  #units = new Units();
   #turn = null;
   #running = null;
   #skipToSync = false;
@@ -77,10 +54,6 @@ export class Session {
   #temporary = new TemporaryObjects();
   #copy;
   #answers;
-  #limits = { statement: 0, idle: 0 };
-  #dirty = false;
-  #invented = new Set();
-  #requests = [];
   #unread = 0;
   #lastSign = Date.now();
   #cleaned = false;
@@ -125,28 +98,16 @@ export class Session {
       return this.#copy.fail(`unexpected message type "${type}" during COPY`);
     }
     if (COPY_MESSAGES.has(type)) {
-      if (this.#queue.length || (this.#running && !this.#copy.ended)) this.#copy.takeEarly(whole);
+      if (!this.#units.empty || (this.#running && !this.#copy.ended)) this.#copy.takeEarly(whole);
       return;
     }
-    this.#gather(type, whole);
-  }
-
-  /** A unit of work ends where the client may wait for an answer, or before it takes too much memory. */
-  #gather(type, whole) {
-    this.#unit.push(whole);
-    this.#unitSize += whole.length;
-    if (!UNIT_ENDS.has(type) && this.#unitSize < QUEUED_LIMIT) return;
-    const unit = { messages: this.#unit, size: this.#unitSize, end: type };
-    this.#unit = [];
-    this.#unitSize = 0;
-    this.#queue.push(unit);
-    this.#queuedSize += unit.size;
+    if (!this.#units.take(type, whole)) return;
     this.#backPressure();
     this.#askForTurn();
   }
 
   #backPressure() {
-    if (this.#copy.full || this.#queuedSize > QUEUED_LIMIT) this.socket.pause();
+    if (this.#copy.full || this.#units.full) this.socket.pause();
     else this.socket.resume();
   }
 
@@ -194,8 +155,8 @@ export class Session {
   // ------------------------------------------------------------------ turns
 
   #askForTurn() {
-    if (this.#turn || this.#running || !this.#queue.length || this.ended) return;
-    this.#takeTurn(() => this.#execute(this.#queue[0]));
+    if (this.#turn || this.#running || this.#units.empty || this.ended) return;
+    this.#takeTurn(() => this.#execute());
   }
 
   #takeTurn(work) {
@@ -247,8 +208,7 @@ export class Session {
   }
 
   #shiftUnit() {
-    const unit = this.#queue.shift();
-    if (unit) this.#queuedSize -= unit.size;
+    const unit = this.#units.shift();
     this.#backPressure();
     return unit;
   }
@@ -264,7 +224,7 @@ export class Session {
     const { backend } = this;
     if (!this.#holds) await this.#settleIn();
     const tags = [];
-    const messages = await this.#intercepted(unit.messages, tags);
+    const messages = await this.#databases.interceptAll(unit.messages, this, tags);
     const translated = this.#statements.translate(messages, backend);
     this.#answers.expect(translated.expected, tags);
     const sent = Buffer.concat(translated.out);
@@ -295,36 +255,18 @@ export class Session {
   async #settleIn() {
     const { backend } = this;
     if (this.#databases.isStale(backend)) await this.asBase(() => this.#databases.refreshCatalog(backend));
-    await backend.become(this.state);
+    await backend.become(this.preferences.state);
   }
 
   /** Runs the gateway's own work with the base settings, in the middle of this session's turn. */
   async asBase(work) {
     await this.backend.become(BASE_STATE);
     await work(this.backend);
-    await this.backend.become(this.state);
-  }
-
-  /** Replaces CREATE, DROP and some ALTER DATABASE by what is to be run for them. */
-  async #intercepted(messages, tags) {
-    const result = [];
-    for (const whole of messages) result.push(await this.#interceptedOne(whole, tags));
-    return result;
-  }
-
-  async #interceptedOne(whole, tags) {
-    const type = String.fromCharCode(whole[0]);
-    if (type !== "Q" && type !== "P") return whole;
-    const [name, sqlAt] = type === "P" ? readString(whole, 5) : ["", 5];
-    const [sql, rest] = readString(whole, sqlAt);
-    const instead = await this.#databases.intercept(sql, this);
-    if (!instead) return whole;
-    if (instead.tag) tags.push(instead.tag);
-    return type === "Q" ? query(instead.sql) : message("P", strings(name, instead.sql), whole.subarray(rest));
+    await this.backend.become(this.preferences.state);
   }
 
   #startTimer() {
-    const limit = this.#limits.statement;
+    const limit = this.preferences.limits.statement;
     return limit ? setTimeout(() => this.cancel("canceling statement due to statement timeout"), limit) : null;
   }
 
@@ -350,80 +292,22 @@ export class Session {
       this.#statements.clear();
       backend.epoch++;
     }
-    this.#requests.push(...(failed ? [] : texts.flatMap(listenRequests)));
-    if (tags.has("DISCARD ALL")) this.#requests.push({ listen: false, channel: null });
+    if (!failed) this.channels.note(texts);
+    if (tags.has("DISCARD ALL")) this.channels.noteDiscard();
     const text = texts.join(";");
-    if ([...tags].some((tag) => SETTING_TAGS.has(tag)) || SETS.test(text)) {
-      this.#dirty = true;
-      this.#noteInvented(text);
-      if (SETS.test(text)) this.#noteInvented(sent.toString("latin1"));
-    }
+    this.preferences.note(tags, text, sent);
     this.#temporary.note(text);
     this.#holds = !ready || this.status !== "I";
-    if (this.#holds && this.status !== "E" && ready) await this.#duringTransaction(tags, text);
     if (!this.#holds) await this.#betweenTransactions(tags, text);
+    else if (this.status !== "E" && ready) await this.preferences.duringTransaction(backend, this.user, tags, text);
     return this.#holds;
-  }
-
-  async #duringTransaction(tags, text) {
-    if (tags.has("RESET")) await this.#afterReset(text);
-    if (/_timeout/i.test(text)) await this.#readLimits();
   }
 
   async #betweenTransactions(tags, text) {
     const { backend } = this;
-    if (this.#dirty) {
-      if (tags.has("RESET") || tags.has("DISCARD ALL") || /\bdefault\b/i.test(text)) await this.#afterReset(text);
-      await this.#captureSettings();
-    }
-    this.#dirty = false;
-    if (this.#requests.length) await this.#changeChannels(tags);
+    await this.preferences.betweenTransactions(backend, this.user, tags, text);
+    await this.channels.change(backend, tags);
     if (this.#temporary.suspected) await this.#temporary.find(backend);
-  }
-
-  /** A reset went to the package's defaults, and left the user as it was: both are put right. */
-  async #afterReset(text) {
-    const [[user, role]] = await this.backend.sql(IDENTITY);
-    const login = RESETS_USER.test(text) ? this.user : user;
-    await this.backend.sql(restoreBase(login, login === user ? role : null));
-    if (login !== user) await this.backend.sql(`SET SESSION AUTHORIZATION ${identifier(login)}`);
-  }
-
-  async #captureSettings() {
-    const { backend } = this;
-    const [[user, role]] = await backend.sql(IDENTITY);
-    const values = await backend.sql(CAPTURE);
-    if (this.#invented.size) values.push(...(await backend.sql(captureInvented(this.#invented))));
-    this.state = makeState(user, role, values);
-    backend.state = this.state;
-    await this.#readLimits();
-  }
-
-  /** Remembers names that may be invented settings, which may also be parameters of set_config. */
-  #noteInvented(text) {
-    for (const name of inventedNames(text)) if (this.#invented.size < MOST_INVENTED) this.#invented.add(name);
-  }
-
-  async #readLimits() {
-    const limits = new Map(await this.backend.sql(LIMITS));
-    this.#limits.statement = Number(limits.get("statement_timeout") ?? 0);
-    this.#limits.idle = Number(limits.get("idle_in_transaction_session_timeout") ?? 0);
-  }
-
-  /** Called by the handshake when settings were given there. */
-  async adoptSettings(names) {
-    for (const name of names) this.#noteInvented(name);
-    await this.#captureSettings();
-  }
-
-  /** Rolled back requests are void; PostgreSQL's own UNLISTEN also took away what others listen to. */
-  async #changeChannels(tags) {
-    const requests = this.#requests;
-    this.#requests = [];
-    if (tags.has("ROLLBACK")) return;
-    applyRequests(this.channels, requests);
-    const again = requests.some(({ listen }) => !listen) ? listenAll(this.backend) : "";
-    if (again) await this.backend.sql(again);
   }
 
   // ------------------------------------------------------------------ called by the answers
@@ -463,7 +347,7 @@ export class Session {
       this.#holds && !this.#running ? true : Boolean(this.#running) && (this.#copy.waiting || this.#unread > 0);
     if (!waitsForClient || this.ended) return;
     const idle = Date.now() - this.#lastSign;
-    const own = this.#running ? 0 : this.#limits.idle;
+    const own = this.#running ? 0 : this.preferences.limits.idle;
     const others = this.backend.turns.holder === this && this.backend.turns.contended;
     if ((own && idle > own) || (limit && others && idle > limit))
       this.end("25P03", "terminating connection due to idle-in-transaction timeout");
