@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -11,9 +13,21 @@ from pydantic_core import from_json, to_json
 
 from service.fields import without_nul
 from service.problems import Fault, Invalid
-from service.times import parse_timestamp
+from service.times import format_timestamp, parse_timestamp
 
 Cursor = Annotated[str | None, Field(max_length=2000, description="next_cursor of the answer before.")]
+
+
+def cut_page(rows: Sequence[dict[str, Any]], limit: int, *order: str) -> tuple[Sequence[dict[str, Any]], str | None]:
+    """Return the rows of a page, of which one more than `limit` was asked for, and the cursor of what follows.
+
+    order: the columns that rows are ordered by, a moment or texts. The cursor is None where nothing follows.
+    """
+    shown = rows[:limit]
+    if len(rows) <= limit:
+        return shown, None
+    last = [shown[-1][name] for name in order]
+    return shown, write_cursor(*(format_timestamp(part) if isinstance(part, datetime) else part for part in last))
 
 
 def write_cursor(*parts: str) -> str:

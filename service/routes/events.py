@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.bodies import read_json
-from service.cursors import after_moment, write_cursor
+from service.cursors import after_moment, cut_page
 from service.database import fetch_all, fetch_one
 from service.events import EVENT, Event, write_events
 from service.items import items_of, judge, require_all, require_list, require_one
@@ -98,23 +99,15 @@ async def after(request: Request) -> Response:
         after_event_id=after_event_id,
         limit=question.limit + 1,
     )
-    shown = rows[: question.limit]
-    return json_response(
-        {
-            "events": [event_document(row) for row in shown],
-            "next_cursor": write_cursor(format_timestamp(shown[-1]["ts"]), shown[-1]["event_id"])
-            if len(rows) > len(shown)
-            else None,
-        }
-    )
+    shown, next_cursor = cut_page(rows, question.limit, "ts", "event_id")
+    return json_response({"events": [event_document(row) for row in shown], "next_cursor": next_cursor})
 
 
 async def event_metrics(request: Request) -> Response:
     """Answer with a tenant's events counted by bucket, source and type."""
     question = ask(request, EventCounts)
     rows = await fetch_all(state_of(request).pool, "event_counts", **question.model_dump())
-    counts = [{**row, "bucket": format_timestamp(row["bucket"])} for row in rows]
-    return json_response({"tenant_id": question.tenant_id, "bucket_size": question.bucket_size, "metrics": counts})
+    return json_response(counts_document(question, rows))
 
 
 async def event_metrics_after(request: Request) -> Response:
@@ -136,17 +129,14 @@ async def event_metrics_after(request: Request) -> Response:
         after_event_type=after_event_type,
         limit=question.limit + 1,
     )
-    counts = [{**row, "bucket": format_timestamp(row["bucket"])} for row in rows[: question.limit]]
-    return json_response(
-        {
-            "tenant_id": question.tenant_id,
-            "bucket_size": question.bucket_size,
-            "metrics": counts,
-            "next_cursor": write_cursor(*(counts[-1][name] for name in ("bucket", "source", "event_type")))
-            if len(rows) > len(counts)
-            else None,
-        }
-    )
+    shown, next_cursor = cut_page(rows, question.limit, "bucket", "source", "event_type")
+    return json_response(counts_document(question, shown) | {"next_cursor": next_cursor})
+
+
+def counts_document(question: EventCounts | EventCountsAfter, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Write rows of api.event_counts."""
+    counts = [{**row, "bucket": format_timestamp(row["bucket"])} for row in rows]
+    return {"tenant_id": question.tenant_id, "bucket_size": question.bucket_size, "metrics": counts}
 
 
 def event_document(row: dict[str, Any]) -> dict[str, Any]:

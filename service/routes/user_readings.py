@@ -10,7 +10,7 @@ from starlette.responses import Response
 from service import answers
 from service.accept import choose
 from service.answers import json_response
-from service.cursors import after_moment, write_cursor
+from service.cursors import after_moment, cut_page
 from service.database import fetch_all
 from service.operations import Answer, Operation
 from service.problems import Problem
@@ -71,7 +71,7 @@ async def readings_page(request: Request, question: ReadingsAfter, asked: dict[s
     )
     if not rows and after_ts is None:
         raise Problem(404, NOTHING)
-    shown = rows[: question.limit]
+    shown, next_cursor = cut_page(rows, question.limit, "ts", "device_id")
     readings = [
         {
             "timestamp": format_timestamp(row["ts"]),
@@ -82,8 +82,6 @@ async def readings_page(request: Request, question: ReadingsAfter, asked: dict[s
         }
         for row in shown
     ]
-    more = len(rows) > len(shown)
-    next_cursor = write_cursor(readings[-1]["timestamp"], readings[-1]["device_id"]) if more else None
     document = {"user_id": asked["user_id"], "readings": readings, "next_cursor": next_cursor}
     response = json_response(document)
     response.headers["Vary"] = "Accept"

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from service import answers
 from service.answers import json_response
-from service.cursors import read_cursor, write_cursor
+from service.cursors import cut_page, read_cursor
 from service.database import fetch_all
 from service.erasure import erase_user
 from service.latest import latest_document
@@ -26,14 +26,14 @@ async def users(request: Request) -> Response:
     rows = await fetch_all(
         state_of(request).pool, "users_after", tenant_id=DEFAULT_TENANT, after=after, limit=question.limit + 1
     )
-    shown = rows[: question.limit]
+    shown, next_cursor = cut_page(rows, question.limit, "user_id")
     return json_response(
         {
             "users": [
                 {"user_id": row["user_id"], "last_seen": row["last_seen"] and format_timestamp(row["last_seen"])}
                 for row in shown
             ],
-            "next_cursor": write_cursor(shown[-1]["user_id"]) if len(rows) > len(shown) else None,
+            "next_cursor": next_cursor,
         }
     )
 
