@@ -19,6 +19,7 @@ from service.paths import CompressOnRequest, PlainPaths, SameOrigin
 from service.problems import Problem, on_problem, problem_response
 from service.routes import (
     devices,
+    event_counts,
     events,
     live,
     metrics,
@@ -46,6 +47,7 @@ OPERATIONS: list[Operation] = [
     *overview.OPERATIONS,
     *devices.OPERATIONS,
     *events.OPERATIONS,
+    *event_counts.OPERATIONS,
     *metrics.OPERATIONS,
     *live.OPERATIONS,
     *system.OPERATIONS,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from service import answers
 from service.operations import Answer, Operation
 from service.questions import EventCounts, RangeSummary
-from service.routes.events import event_metrics
+from service.routes.event_counts import event_metrics
 from service.routes.summaries import range_metrics
 
 
