@@ -217,7 +217,7 @@ def running_service(database_url: str, **environment: str) -> Iterator[str]:
         process.wait(10)
 
 
-def wait_until_healthy(url: str, process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
     """Wait until a service answers; fail when it ended or does not answer in time."""
     deadline = time.monotonic() + seconds
     with httpx.Client(timeout=1) as client:

@@ -20,8 +20,8 @@ LONGEST_FIRST = (
     "tests/http/test_fuzz.py",
     "tests/system/",
     "tests/embedded/",
-    "tests/browser/",
     "tests/exactness/",
+    "tests/browser/",
     "tests/simulation/",
     "tests/http/hostile/",
 )

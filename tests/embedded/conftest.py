@@ -25,7 +25,7 @@ def pristine(created: Path) -> Path:
     return created / "pristine"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_server(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """The gateway that most tests share; it gives up waiting soon and runs no jobs."""
     with embedded.start(
