@@ -1,5 +1,6 @@
 // The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis.
 
+import { make } from "./dom.js";
 import { secondsOf } from "./points.js";
 import { NOTHING, formatNumber } from "./text.js";
 import { asIfHere, shown } from "./zone.js";
@@ -9,9 +10,13 @@ const TITLES = { heart_rate: "Heart rate, bpm", steps: "Steps", calories: "Calor
 const LANE = 5; // px of a device's line below the heart rate
 const LEAST_DRAG = 6; // px
 const FINE = 300; // points from which on a band is drawn by rectangles
+const DOT = 3; // px
+const PIECE = 32; // points of a line that are drawn at once
 const WIDEST = 40; // px of a bar
 const FILLED = 0.82; // share of a bucket that its bar fills
 const AXIS = 52; // px for the numbers beside a chart
+
+const nextFrame = () => new Promise((done) => requestAnimationFrame(() => done()));
 
 let library = null;
 
@@ -67,42 +72,54 @@ export function makeCharts(element, zoom, point) {
     element.replaceChildren();
   }
 
-  /** Draw columns over a range in ms; devices are told apart in lanes below the heart rate. */
-  async function draw({ columns, range, metrics, tz, bucket, devices }) {
+  /** Draw columns over a range in ms, one chart in each frame; devices are told apart in lanes below the heart rate. */
+  async function draw(asked) {
     const mine = ++drawing;
     const Plot = await loadLibrary();
     if (mine !== drawing) return;
-    clear();
     const inks = readInks(element);
-    const sync = Plot.sync("explore");
-    plots = metrics.map((metric, i) => {
-      const isLast = i === metrics.length - 1;
-      const figure = document.createElement("figure");
-      const title = document.createElement("figcaption");
-      title.textContent = TITLES[metric];
-      figure.append(title);
-      element.append(figure);
-      const made = metric === "heart_rate" ? heartRate(inks, columns, bucket, devices) : bars(inks, metric, columns, bucket);
-      const options = {
-        width: Math.max(200, element.clientWidth),
-        height: HEIGHTS[metric] + (isLast ? 30 : 0),
-        legend: { show: false },
-        padding: [8, 8, isLast ? 0 : 6, 0],
-        tzDate: (t) => asIfHere(t * 1000, tz),
-        cursor: { sync: { key: sync.key, setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { show: false } },
-        scales: { x: { time: true, range: [range.start / 1000, range.end / 1000] }, y: { range: made.range } },
-        axes: axes(inks, isLast, tz),
-        series: [{}, ...made.series],
-        bands: made.bands,
-        hooks: {
-          setSelect: [select],
-          setCursor: [(plot) => plot === plots[0] && point(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
-          drawAxes: made.drawBelow ? [made.drawBelow] : [],
-          draw: made.draw ? [made.draw] : [],
-        },
-      };
-      return new Plot(options, made.data, figure);
-    });
+    const figures = asked.metrics.map((metric) => figureOf(metric));
+    element.replaceChildren(...figures);
+    const old = plots;
+    plots = [];
+    for (const plot of old) if (!figures.some((figure) => figure.contains(plot.root))) plot.destroy();
+    for (const [i, metric] of asked.metrics.entries()) {
+      await nextFrame();
+      if (mine !== drawing) return;
+      old.find((plot) => figures[i].contains(plot.root))?.destroy();
+      plots.push(plotOf(Plot, inks, metric, i === asked.metrics.length - 1, asked, figures[i]));
+    }
+  }
+
+  /** The figure of a metric: the one that is there, whose chart stays until the next one takes its place. */
+  function figureOf(metric) {
+    const known = element.querySelector(`[data-metric=${metric}]`);
+    if (known) return known;
+    const figure = make("figure", { "data-metric": metric }, make("figcaption", {}, TITLES[metric]));
+    return figure;
+  }
+
+  function plotOf(Plot, inks, metric, isLast, { columns, range, tz, bucket, devices }, figure) {
+    const made = metric === "heart_rate" ? heartRate(inks, columns, bucket, devices) : bars(inks, metric, columns, bucket);
+    const options = {
+      width: Math.max(200, element.clientWidth),
+      height: HEIGHTS[metric] + (isLast ? 30 : 0),
+      legend: { show: false },
+      padding: [8, 8, isLast ? 0 : 6, 0],
+      tzDate: (t) => asIfHere(t * 1000, tz),
+      cursor: { sync: { key: "explore", setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { show: false } },
+      scales: { x: { time: true, range: [range.start / 1000, range.end / 1000] }, y: { range: made.range } },
+      axes: axes(inks, isLast, tz),
+      series: [{}, ...made.series],
+      bands: made.bands,
+      hooks: {
+        setSelect: [select],
+        setCursor: [(plot) => plot === plots[0] && point(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
+        drawAxes: made.drawBelow ? [made.drawBelow] : [],
+        draw: made.draw ? [made.draw] : [],
+      },
+    };
+    return new Plot(options, made.data, figure);
   }
 
   function select(plot) {
@@ -131,31 +148,51 @@ function axes(inks, isLast, tz) {
 
 function heartRate(inks, columns, bucket, devices) {
   const isRaw = bucket === "raw";
-  const quiet = { points: { show: false } };
-  const series = [
-    { ...quiet, stroke: "transparent", width: 0 },
-    { ...quiet, stroke: "transparent", width: 0 },
-    isRaw
-      ? { stroke: inks.heart, paths: () => null, points: { show: true, size: 4, fill: inks.heart, stroke: inks.heart, width: 0 } }
-      : { ...quiet, stroke: inks.heart, width: 1.75, points: { show: true, size: 4, fill: inks.heart, width: 0, filter: alone } },
-  ];
+  const unseen = { stroke: "transparent", width: 0, paths: () => null, points: { show: false } };
   const isFine = columns.t.length > FINE;
+  const edge = isRaw || isFine ? unseen : { ...unseen, paths: undefined };
   const room = devices.length > 1 ? devices.length : 0;
   return {
     data: [columns.t, columns.max, columns.min, columns.avg],
-    series,
+    series: [edge, edge, unseen],
     bands: isRaw || isFine ? [] : [{ series: [1, 2], fill: inks["heart-band"] }],
     drawBelow: isFine && !isRaw ? (plot) => drawBand(plot, inks["heart-band"]) : null,
     range: (plot, low, high) => (low === null ? [40, 160] : [Math.floor((low - 4 - room) / 10) * 10, Math.ceil((high + 2) / 10) * 10]),
-    draw: room ? (plot) => drawLanes(plot, inks, columns.device, devices) : null,
+    draw: (plot) => {
+      drawLine(plot, inks.heart, !isRaw);
+      if (room) drawLanes(plot, inks, columns.device, devices);
+    },
   };
 }
 
-/** Which points have no neighbour to draw a line to, so that they are drawn as dots. */
-function alone(plot, series) {
-  const values = plot.data[series];
-  const isAlone = (i) => values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null;
-  return values.map((value, i) => i).filter(isAlone);
+/** The average as a line, and as dots where there is no neighbour to draw it to. In pieces: one long path takes ten times as long without a GPU. */
+function drawLine(plot, ink, joins) {
+  const { ctx: pen, bbox, data } = plot;
+  const scale = devicePixelRatio || 1;
+  const [t, values] = [data[0], data.at(-1)];
+  const isThere = (i) => joins && (values[i] ?? null) !== null;
+  const dot = DOT * scale;
+  pen.save();
+  pen.beginPath();
+  pen.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  pen.clip();
+  pen.strokeStyle = pen.fillStyle = ink;
+  pen.lineWidth = 1.75 * scale;
+  pen.lineJoin = pen.lineCap = "round";
+  pen.beginPath();
+  values.forEach((value, i) => {
+    if (value === null) return;
+    const [x, y] = [plot.valToPos(t[i], "x", true), plot.valToPos(value, "y", true)];
+    if (isThere(i - 1)) pen.lineTo(x, y);
+    else if (isThere(i + 1)) pen.moveTo(x, y);
+    else pen.fillRect(Math.round(x - dot / 2), Math.round(y - dot / 2), dot, dot);
+    if (i % PIECE) return;
+    pen.stroke();
+    pen.beginPath();
+    pen.moveTo(x, y);
+  });
+  pen.stroke();
+  pen.restore();
 }
 
 /** The band from min to max of many buckets, by a rectangle each: a polygon of as many takes 150 ms without a GPU. */
@@ -169,8 +206,8 @@ function drawBand(plot, ink) {
     const right = Math.round(plot.valToPos(t[i + 1] ?? at, "x", true));
     const from = Math.max(bbox.left, left);
     if (high[i] !== null && right > from) {
-      const top = plot.valToPos(high[i], "y", true);
-      pen.fillRect(from, top, right - from, plot.valToPos(low[i], "y", true) - top);
+      const top = Math.round(plot.valToPos(high[i], "y", true));
+      pen.fillRect(from, top, right - from, Math.max(1, Math.round(plot.valToPos(low[i], "y", true)) - top));
     }
     left = right;
   });

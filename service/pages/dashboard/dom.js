@@ -14,9 +14,12 @@ export function make(name, attributes = {}, ...children) {
   return element;
 }
 
-/** Set an element's text, touching the page only where it changes. */
+/** Set an element's text, touching the page only where it changes; a text that is there is changed, not replaced. */
 export function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const node = element.firstChild;
+  if (node?.nodeType === Node.TEXT_NODE && node === element.lastChild) {
+    if (node.data !== text) node.data = text;
+  } else if (element.textContent !== text) element.textContent = text;
 }
 
 /** Set an attribute, touching the page only where it changes. */

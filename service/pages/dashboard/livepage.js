@@ -22,6 +22,7 @@ export function startLive(heardOf) {
   const ready = () => !$("live-page").hidden;
   const askDays = keepDays(people, () => (ready() ? grid.seen() : []), () => ready() && needsAll(), takeDays);
   let state = "loading";
+  let asking = 0;
   let heardAt = null; // when the last message came
   let newest = 0; // when the newest reading was measured
 
@@ -37,10 +38,16 @@ export function startLive(heardOf) {
       const someone = people.update(message.user_id, message.latest);
       grid.touch([someone]);
       rate.add(message.count);
+      if (someone) someone.arrivedAt = heardAt;
       newest = Math.max(newest, someone?.lastSeen ?? 0);
       heardOf(message.user_id);
     }
-    setTimeout(askDays, 50); // once the tiles that it is for are there
+    asking ||= setTimeout(askSoon, 50); // once the tiles that it is for are there
+  }
+
+  function askSoon() {
+    asking = 0;
+    askDays();
   }
 
   function takeDays(some, everyone) {

@@ -4,7 +4,7 @@ const METRICS = ["heart_rate", "steps", "calories"];
 
 /** Someone: latest as the service tells it, day and spark once they were asked for. */
 function person(userId) {
-  return { userId, latest: null, lastSeen: 0, deviceId: "", day: null, spark: null, told: 0, asked: -1, arrived: false };
+  return { userId, latest: null, lastSeen: 0, deviceId: "", day: null, spark: null, told: 0, asked: -1, arrivedAt: 0 };
 }
 
 /** Keep people by user id; change(person) is called for whoever changed. */
@@ -30,10 +30,7 @@ export function makePeople() {
       const metric = latest[name];
       if (metric && (!newest || Date.parse(metric.timestamp) > Date.parse(newest.timestamp))) newest = metric;
     }
-    if (newest && newest.device_id !== someone.deviceId) {
-      someone.deviceId = newest.device_id;
-      version += 1;
-    }
+    if (newest) someone.deviceId = newest.device_id;
     return someone;
   }
 
@@ -51,9 +48,7 @@ export function makePeople() {
     },
     /** Take in someone's new latest values; returns them, or null where they are gone. */
     update(userId, latest) {
-      const someone = tell(userId, latest);
-      if (someone) someone.arrived = true;
-      return someone;
+      return tell(userId, latest);
     },
     /** Take in the answer to a question for the day; `told` says how much was known when it was asked. */
     takeDay({ first_minute: first, users }, told) {

@@ -2,12 +2,12 @@
 
 import { put, set, show } from "./dom.js";
 import { now } from "./live.js";
-import { drawSpark, pointsOf } from "./spark.js";
+import { pointsOf, sparkOf } from "./spark.js";
 import { NOTHING, escapeName, formatAge, formatMoment, formatSpan, formatWhole } from "./text.js";
 import { here } from "./zone.js";
 
 const STALE = 60_000; // ms
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const FRESH = 900; // ms for which an arrival is shown: less than the second between two looks at the ages
 
 /** Make an empty tile from the template; write and age fill it. */
 export function makeTile(template) {
@@ -16,11 +16,15 @@ export function makeTile(template) {
   return {
     root,
     someone: null,
+    isNear: false,
+    place: -1,
+    at: "",
     who: find(".who"),
     pin: find(".pin"),
     heart: find(".heart .value"),
     heartAge: find(".heart .when"),
-    canvas: find(".spark"),
+    line: find(".line"),
+    dot: find(".dot"),
     steps: find(".steps .value"),
     calories: find(".calories .value"),
     device: find(".device"),
@@ -28,8 +32,8 @@ export function makeTile(template) {
   };
 }
 
-/** Write all that is known of a person into a tile. `spark` gives the sparkline's color and its size in CSS px. */
-export function write(tile, someone, pinned, spark) {
+/** Write all that is known of a person into a tile. */
+export function write(tile, someone, pinned) {
   const isOther = tile.someone !== someone;
   tile.someone = someone;
   const { userId, latest, day, deviceId } = someone;
@@ -37,9 +41,9 @@ export function write(tile, someone, pinned, spark) {
     put(tile.who, userId);
     set(tile.who, "href", `/explore?user=${escapeName(userId)}`);
     set(tile.who, "title", userId);
+    set(tile.pin, "aria-label", `Pin ${userId}`);
   }
   set(tile.pin, "aria-pressed", String(pinned));
-  set(tile.pin, "aria-label", `Pin ${userId}`);
   const heart = latest.heart_rate;
   putValue(tile.heart, heart?.value ?? null);
   set(tile.heart, "title", heart ? `${heart.value} bpm, ${formatMoment(heart.timestamp, here())}` : "Not measured");
@@ -48,12 +52,9 @@ export function write(tile, someone, pinned, spark) {
   put(tile.device, deviceId);
   set(tile.device, "title", deviceId);
   age(tile);
-  const color = tile.root.classList.contains("stale") ? spark.staleColor : spark.color;
-  drawSpark(tile.canvas, pointsOf(someone.spark, heart, now()), color, spark.width, spark.height);
-  if (someone.arrived && !isOther && !calm.matches) {
-    tile.heart.animate([{ opacity: 0.5 }, { opacity: 1 }], { duration: 500, easing: "ease-out" });
-  }
-  someone.arrived = false;
+  const { line, dot } = sparkOf(pointsOf(someone.spark, heart, now()));
+  set(tile.line, "d", line);
+  set(tile.dot, "d", dot);
 }
 
 function putValue(element, value) {
@@ -63,8 +64,9 @@ function putValue(element, value) {
 
 /** Let the ages in a tile go on; returns whether it went stale or came back. */
 export function age(tile) {
-  const { latest, lastSeen } = tile.someone;
+  const { latest, lastSeen, arrivedAt } = tile.someone;
   const time = now();
+  tile.root.classList.toggle("fresh", time - arrivedAt < FRESH);
   const stale = time - lastSeen > STALE;
   put(tile.ageText, stale ? `stale, ${formatSpan((time - lastSeen) / 1000)}` : formatAge(time - lastSeen));
   const changed = tile.root.classList.contains("stale") !== stale;
