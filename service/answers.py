@@ -340,6 +340,15 @@ class DeviceDocument(TypedDict):
     priority: int
 
 
+class WornDevicesDocument(TypedDict):
+    """The devices of a user in a range, the best first."""
+
+    user_id: str
+    start: str
+    end: str
+    devices: list[DeviceDocument]
+
+
 class SeenUser(TypedDict):
     """A user, and when the latest reading was measured; null where there is none."""
 

@@ -127,6 +127,10 @@ class Summary(HalfOpenRange):
     device_id: Device = None
 
 
+class WornDevices(HalfOpenRange):
+    """`GET /v1/users/{user_id}/devices`."""
+
+
 class Series(HalfOpenRange):
     """`GET /v1/users/{user_id}/series`."""
 

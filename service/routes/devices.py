@@ -1,4 +1,4 @@
-"""Devices: their names and priorities."""
+"""Devices: their names and priorities, and who wears which."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from service.devices import DEVICE_CHANGE, DeviceChange
 from service.items import require_one
 from service.operations import WRITE_REFUSALS, Answer, Body, Operation
 from service.problems import Problem
+from service.questions import WornDevices, ask
 from service.readings import DEFAULT_TENANT
 from service.state import state_of
+from service.times import format_timestamp
 
 
 async def device(request: Request) -> Response:
@@ -42,6 +44,20 @@ async def set_device(request: Request) -> Response:
     return await device(request)
 
 
+async def worn_devices(request: Request) -> Response:
+    """Answer with the devices that a user wore in a half-open range."""
+    start, end = ask(request, WornDevices).range
+    user_id = request.path_params["user_id"]
+    rows = await fetch_all(
+        state_of(request).pool, "worn_devices", tenant_id=DEFAULT_TENANT, user_id=user_id, start=start, end=end
+    )
+    if not rows:
+        raise Problem(404, "No reading of that user lies in the range.")
+    return json_response(
+        {"user_id": user_id, "start": format_timestamp(start), "end": format_timestamp(end), "devices": rows}
+    )
+
+
 DEVICE_EXAMPLE = {"device_id": "watch", "name": "Ada's watch", "priority": 3}
 
 OPERATIONS = [
@@ -65,5 +81,28 @@ OPERATIONS = [
         "An unknown device is registered.",
         body=Body(DeviceChange, {"name": "Ada's watch", "priority": 3}),
         refuses=(*WRITE_REFUSALS, 404),
+    ),
+    Operation(
+        "GET",
+        "/v1/users/{user_id:name}/devices",
+        worn_devices,
+        "Devices",
+        "The devices of a user in a range",
+        {
+            200: Answer(
+                "The devices that gave a reading there, the best first.",
+                answers.WornDevicesDocument,
+                {
+                    "user_id": "user_123",
+                    "start": "2025-01-15T00:00:00Z",
+                    "end": "2025-01-16T00:00:00Z",
+                    "devices": [DEVICE_EXAMPLE],
+                },
+            )
+        },
+        description="A summary or a series with a `device_id` tells what one of them alone reported. Several may "
+        "report the same minute, of which only the best counts otherwise, so what each reports need not add up to it.",
+        questions=[WornDevices],
+        refuses=(404, 422, 503),
     ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,41 @@ def test_a_download_has_the_points(client: httpx.Client, page: Page, tmp_path: P
     assert {row["heart_rate_device"] for row in rows} >= {"device_a", "'=phone"}
 
 
+def test_each_device_alone_need_not_add_up(client: httpx.Client, page: Page, tmp_path: Path) -> None:
+    send_days(client, 2)
+    # A third device reports what the two others do, and another metric alone.
+    send_all(
+        client,
+        [
+            {"user_id": "ada", "timestamp": f"2026-01-15T{hour:02}:00:30Z", "device_id": "ring", "steps": 500}
+            for hour in range(12)
+        ],
+    )
+    open_page(page, client, FIXED)
+    page.get_by_role("button", name="Compare devices").click()
+    expect(page).to_have_url(re.compile("by=device"))
+    expect(page.locator("#each-rows th")).to_have_text(["device_a", "=phone", "ring"])
+    expect(page.locator("#each")).to_contain_text("need not add up")
+    expect(page.locator("#devices li")).to_have_text(["device_a", "=phone", "ring"])
+    bounds = FIXED.split("&", 1)[1]
+    shown = page.locator("#each-rows tr td:nth-of-type(3)").all_text_contents()
+    alone = [
+        client.get(f"/v1/users/ada/summary?{bounds}&device_id={device}").json()["steps"]
+        for device in ("device_a", "=phone", "ring")
+    ]
+    assert [int(text.replace(",", "")) for text in shown] == alone
+    assert value(page, "steps") == client.get(f"/v1/users/ada/summary?{bounds}").json()["steps"] < sum(alone)
+    with page.expect_download() as coming:
+        page.get_by_role("button", name="Download CSV").click()
+    coming.value.save_as(tmp_path / "points.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "points.csv").read_text())))
+    for device, steps in zip(("device_a", "'=phone", "ring"), alone, strict=True):
+        assert sum(int(row["steps"]) for row in rows if row["device_id"] == device) == steps
+    page.locator("#ask").get_by_label("Device").select_option("The best of all")
+    expect(page.locator("#each")).to_be_hidden()
+    assert "by=" not in page.url
+
+
 def test_it_says_why_there_is_nothing(client: httpx.Client, page: Page) -> None:
     open_page(page, client, "/explore")
     expect(page.get_by_text("Choose a user")).to_be_visible()
@@ -151,6 +187,9 @@ def test_it_says_why_there_is_nothing(client: httpx.Client, page: Page) -> None:
     page.route("**/v1/users/**", lambda route: route.abort())
     page.get_by_role("button", name="1y").click()
     expect(page.locator("#no-answer")).to_contain_text("The service does not answer.")
+    page.unroute("**/v1/users/**")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#no-answer")).to_contain_text("No reading of that user lies in the range.")
 
 
 def test_without_the_chart_library_it_says_so(client: httpx.Client, page: Page) -> None:

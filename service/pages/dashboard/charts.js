@@ -1,19 +1,17 @@
-// The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis.
+// The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis; or, of
+// each device alone, a line and bars of its own.
 
 import { make } from "./dom.js";
+import { drawBand, drawBars, drawLanes, drawLine } from "./drawing.js";
 import { secondsOf } from "./points.js";
 import { NOTHING, formatNumber } from "./text.js";
 import { asIfHere, shown } from "./zone.js";
 
 const HEIGHTS = { heart_rate: 280, steps: 150, calories: 150 };
 const TITLES = { heart_rate: "Heart rate, bpm", steps: "Steps", calories: "Calories, kcal" };
-const LANE = 5; // px of a device's line below the heart rate
 const LEAST_DRAG = 6; // px
 const FINE = 300; // points from which on a band is drawn by rectangles
-const DOT = 3; // px
-const PIECE = 32; // points of a line that are drawn at once
-const WIDEST = 40; // px of a bar
-const FILLED = 0.82; // share of a bucket that its bar fills
+export const DEVICE_COLORS = 5; // of the style sheet
 const AXIS = 52; // px for the numbers beside a chart
 
 const nextFrame = () => new Promise((done) => requestAnimationFrame(() => done()));
@@ -35,9 +33,9 @@ function readInks(element) {
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  const names = ["ink", "quiet", "edge", "heart", "heart-band", "steps", "calories"];
+  const names = ["ink", "quiet", "edge", "field", "heart", "heart-band", "steps", "calories"];
   const inks = Object.fromEntries(names.map((name) => [name, read(name)]));
-  inks.devices = [0, 1, 2, 3, 4].map((i) => read(`device-${i}`));
+  inks.devices = Array.from({ length: DEVICE_COLORS }, (none, i) => read(`device-${i}`));
   inks.font = getComputedStyle(element).fontFamily;
   probe.remove();
   return inks;
@@ -72,7 +70,11 @@ export function makeCharts(element, zoom, point) {
     element.replaceChildren();
   }
 
-  /** Draw columns over a range in ms, one chart in each frame; devices are told apart in lanes below the heart rate. */
+  /**
+   * Draw parts over a range in ms, one chart in each frame: {device, columns}, on the same t, of each device, or a single
+   * one of the best of all, whose devices are told apart in lanes below the heart rate. colors has the place of each
+   * device among the colors.
+   */
   async function draw(asked) {
     const mine = ++drawing;
     const Plot = await loadLibrary();
@@ -99,13 +101,15 @@ export function makeCharts(element, zoom, point) {
     return figure;
   }
 
-  function plotOf(Plot, inks, metric, isLast, { columns, range, tz, bucket, devices }, figure) {
-    const made = metric === "heart_rate" ? heartRate(inks, columns, bucket, devices) : bars(inks, metric, columns, bucket);
+  function plotOf(Plot, inks, metric, isLast, asked, figure) {
+    const { parts, range, tz } = asked;
+    const isEach = parts[0].device !== null;
+    const made = metric !== "heart_rate" ? bars(inks, metric, asked) : isEach ? lines(inks, asked) : band(inks, asked);
     const options = {
       width: Math.max(200, element.clientWidth),
       height: HEIGHTS[metric] + (isLast ? 30 : 0),
       legend: { show: false },
-      padding: [8, 8, isLast ? 0 : 6, 0],
+      padding: [8, 16, isLast ? 0 : 6, 0],
       tzDate: (t) => asIfHere(t * 1000, tz),
       cursor: { sync: { key: "explore", setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { show: false } },
       scales: { x: { time: true, range: [range.start / 1000, range.end / 1000] }, y: { range: made.range } },
@@ -146,9 +150,13 @@ function axes(inks, isLast, tz) {
   ];
 }
 
-function heartRate(inks, columns, bucket, devices) {
+const unseen = { stroke: "transparent", width: 0, paths: () => null, points: { show: false } };
+const tens = (low, high, room) => (low === null ? [40, 160] : [Math.floor((low - 4 - room) / 10) * 10, Math.ceil((high + 2) / 10) * 10]);
+const inkOf = (inks, colors) => (device) => inks.devices[colors.get(device)] ?? inks.field;
+
+/** The heart rate of the best of all. */
+function band(inks, { parts: [{ columns }], bucket, devices, colors }) {
   const isRaw = bucket === "raw";
-  const unseen = { stroke: "transparent", width: 0, paths: () => null, points: { show: false } };
   const isFine = columns.t.length > FINE;
   const edge = isRaw || isFine ? unseen : { ...unseen, paths: undefined };
   const room = devices.length > 1 ? devices.length : 0;
@@ -157,125 +165,52 @@ function heartRate(inks, columns, bucket, devices) {
     series: [edge, edge, unseen],
     bands: isRaw || isFine ? [] : [{ series: [1, 2], fill: inks["heart-band"] }],
     drawBelow: isFine && !isRaw ? (plot) => drawBand(plot, inks["heart-band"]) : null,
-    range: (plot, low, high) => (low === null ? [40, 160] : [Math.floor((low - 4 - room) / 10) * 10, Math.ceil((high + 2) / 10) * 10]),
+    range: (plot, low, high) => tens(low, high, room),
     draw: (plot) => {
-      drawLine(plot, inks.heart, !isRaw);
-      if (room) drawLanes(plot, inks, columns.device, devices);
+      drawLine(plot, columns.avg, inks.heart, !isRaw);
+      if (room) drawLanes(plot, inkOf(inks, colors), columns.device, devices);
     },
   };
 }
 
-/** The average as a line, and as dots where there is no neighbour to draw it to. In pieces: one long path takes ten times as long without a GPU. */
-function drawLine(plot, ink, joins) {
-  const { ctx: pen, bbox, data } = plot;
-  const scale = devicePixelRatio || 1;
-  const [t, values] = [data[0], data.at(-1)];
-  const isThere = (i) => joins && (values[i] ?? null) !== null;
-  const dot = DOT * scale;
-  pen.save();
-  pen.beginPath();
-  pen.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  pen.clip();
-  pen.strokeStyle = pen.fillStyle = ink;
-  pen.lineWidth = 1.75 * scale;
-  pen.lineJoin = pen.lineCap = "round";
-  pen.beginPath();
-  values.forEach((value, i) => {
-    if (value === null) return;
-    const [x, y] = [plot.valToPos(t[i], "x", true), plot.valToPos(value, "y", true)];
-    if (isThere(i - 1)) pen.lineTo(x, y);
-    else if (isThere(i + 1)) pen.moveTo(x, y);
-    else pen.fillRect(Math.round(x - dot / 2), Math.round(y - dot / 2), dot, dot);
-    if (i % PIECE) return;
-    pen.stroke();
-    pen.beginPath();
-    pen.moveTo(x, y);
-  });
-  pen.stroke();
-  pen.restore();
+/** The average heart rate of each device alone. */
+function lines(inks, { parts, bucket, colors }) {
+  const draw = (plot) => {
+    for (const { device, columns } of parts) drawLine(plot, columns.avg, inkOf(inks, colors)(device), bucket !== "raw");
+  };
+  const data = [parts[0].columns.t, ...parts.map(({ columns }) => columns.avg)];
+  return { data, series: parts.map(() => unseen), bands: [], range: (plot, low, high) => tens(low, high, 0), draw };
 }
 
-/** The band from min to max of many buckets, by a rectangle each: a polygon of as many takes 150 ms without a GPU. */
-function drawBand(plot, ink) {
-  const { ctx: pen, bbox } = plot;
-  const [t, high, low] = plot.data;
-  pen.save();
-  pen.fillStyle = ink;
-  let left = Math.round(plot.valToPos(t[0], "x", true));
-  t.forEach((at, i) => {
-    const right = Math.round(plot.valToPos(t[i + 1] ?? at, "x", true));
-    const from = Math.max(bbox.left, left);
-    if (high[i] !== null && right > from) {
-      const top = Math.round(plot.valToPos(high[i], "y", true));
-      pen.fillRect(from, top, right - from, Math.max(1, Math.round(plot.valToPos(low[i], "y", true)) - top));
-    }
-    left = right;
-  });
-  pen.restore();
-}
-
-/** Below the line, a lane for each device, drawn where that device gave the heart rate. */
-function drawLanes(plot, inks, column, devices) {
-  const { ctx: pen, bbox } = plot;
-  const scale = devicePixelRatio || 1;
-  const t = plot.data[0];
-  pen.save();
-  devices.forEach((device, lane) => {
-    pen.fillStyle = inks.devices[lane % inks.devices.length];
-    const y = bbox.top + bbox.height - (devices.length - lane) * (LANE + 2) * scale;
-    for (let from = 0; from < t.length; from += 1) {
-      if (column[from] !== device) continue;
-      let to = from;
-      while (column[to + 1] === device) to += 1;
-      const left = plot.valToPos(t[from], "x", true);
-      const right = plot.valToPos(t[to + 1] ?? t[to] + (t[to] - (t[to - 1] ?? t[to])), "x", true);
-      pen.fillRect(left, y, Math.max(scale, right - left), LANE * scale);
-      from = to;
-    }
-  });
-  pen.restore();
-}
-
-function bars(inks, metric, columns, bucket) {
+function bars(inks, metric, { parts, bucket, colors }) {
+  const columns = parts.map((part) => part.columns[metric]);
+  const own = parts.map(({ device }) => (device === null ? inks[metric] : inkOf(inks, colors)(device)));
   return {
-    data: [columns.t, columns[metric]],
-    series: [{ paths: () => null, points: { show: false } }],
+    data: [parts[0].columns.t, ...columns],
+    series: parts.map(() => unseen),
     bands: [],
     range: (plot, low, high) => [0, high ? high * 1.08 : 1],
-    draw: (plot) => drawBars(plot, inks[metric], secondsOf(bucket)),
+    draw: (plot) => drawBars(plot, columns, own, secondsOf(bucket)),
   };
 }
 
-/** Bars that begin where their bucket does. Rectangles on whole pixels: one path of a thousand takes 150 ms without a GPU. */
-function drawBars(plot, ink, seconds) {
-  const { ctx: pen, bbox, data } = plot;
-  const scale = devicePixelRatio || 1;
-  const [first, last] = [bbox.left, bbox.left + bbox.width];
-  const floor = plot.valToPos(0, "y", true);
-  const { min, max } = plot.scales.x;
-  const width = Math.max(scale, Math.min(WIDEST * scale, Math.floor((seconds / (max - min)) * bbox.width * FILLED)));
-  pen.save();
-  pen.fillStyle = ink;
-  data[0].forEach((t, i) => {
-    const value = data[1][i];
-    if (!value) return;
-    const at = Math.round(plot.valToPos(t, "x", true));
-    const [left, right] = [Math.max(first, at), Math.min(last, at + width)];
-    const top = Math.min(Math.round(plot.valToPos(value, "y", true)), floor - scale);
-    if (right > left) pen.fillRect(left, top, right - left, floor - top);
+/** What is at a point, as one line; of each device where there are several parts. */
+export function tellPoint(parts, index, metrics, nameOf, when) {
+  const told = parts.map(({ device, columns }) => {
+    const values = valuesAt(columns, index, metrics, device === null ? nameOf : () => "");
+    return device === null ? values || NOTHING : values && `${nameOf(device)} ${values}`;
   });
-  pen.restore();
+  return `${when(parts[0].columns.t[index] * 1000)}: ${told.filter(Boolean).join("; ") || NOTHING}`;
 }
 
-/** What is at a point, as one line. */
-export function tellPoint(columns, index, metrics, names, when) {
-  const parts = [];
+function valuesAt(columns, index, metrics, nameOf) {
+  const told = [];
   if (metrics.includes("heart_rate") && columns.avg[index] !== null) {
     const [low, high] = [formatNumber(columns.min[index]), formatNumber(columns.max[index])];
     const spread = low === high ? "" : ` (${low}–${high})`;
-    parts.push(`${formatNumber(columns.avg[index])}${spread} bpm, ${names(columns.device[index])}`);
+    told.push(`${formatNumber(columns.avg[index])}${spread} bpm`, nameOf(columns.device[index]));
   }
-  if (metrics.includes("steps") && columns.steps[index] !== null) parts.push(`${formatNumber(columns.steps[index])} steps`);
-  if (metrics.includes("calories") && columns.calories[index] !== null) parts.push(`${formatNumber(columns.calories[index])} kcal`);
-  return `${when(columns.t[index] * 1000)}: ${parts.join(", ") || NOTHING}`;
+  if (metrics.includes("steps") && columns.steps[index] !== null) told.push(`${formatNumber(columns.steps[index])} steps`);
+  if (metrics.includes("calories") && columns.calories[index] !== null) told.push(`${formatNumber(columns.calories[index])} kcal`);
+  return told.filter(Boolean).join(", ");
 }

@@ -1,18 +1,21 @@
 // The page Explore: one person over any range, at any resolution. The address of the page is its state.
 
 import { Refused, ask } from "./api.js";
-import { makeCharts, tellPoint } from "./charts.js";
+import { DEVICE_COLORS, makeCharts, tellPoint } from "./charts.js";
+import { askDevices, askEach, writeEach } from "./devices.js";
 import { $, make, makeCopyable, put, show } from "./dom.js";
 import { columnsOf, csvOf, devicesOf } from "./points.js";
 import { METRICS, PRESETS, pathsOf, rangeOf, readQuestion, sqlOf, writeQuestion } from "./question.js";
-import { NOTHING, count, escapeName, formatMilliseconds, formatMoment, formatNumber, formatWhole } from "./text.js";
+import { NOTHING, count, escapeName, formatFigure, formatMilliseconds, formatMoment, formatNumber, formatWhole } from "./text.js";
 import { fromLocal, toLocal, zones } from "./zone.js";
 
 const HOUR = PRESETS["1h"];
 const SHORTEST = 1000; // ms that a zoom shows at least
 const LONGEST = 50 * PRESETS["1y"];
+const SMALL = 1000; // below which a heart rate has a decimal
 const MOST_ROWS = 500; // of the table
 const SEVERAL = "several devices";
+const EACH = 1; // which option means each device alone; no value does, since a device may be called anything
 const nameOf = (device) => device || SEVERAL;
 
 /** Begin; open(search) shows what an address asks for, go(address) is called to change it. */
@@ -22,9 +25,9 @@ export function startExplore(people, go) {
   const charts = makeCharts($("charts"), zoomTo, pointAt);
   let question = readQuestion("");
   let range = rangeOf(question);
-  let answer = null; // {summary, series, columns, devices} of what is shown
+  let answer = null; // {summary, series, parts, each, devices} of what is shown
   let asking = null;
-  let knownDevices = { user: "", devices: new Set() };
+  let known = { user: "", devices: new Set() }; // whose place is that of their color, so that it stays the same
 
   fields.tz.append(...zones().map((name) => new Option(name, name)));
   for (const preset of Object.keys(PRESETS)) {
@@ -73,8 +76,13 @@ export function startExplore(people, go) {
     if (!answer) showState("Loading", "Asking the service.");
     const began = performance.now();
     try {
-      const [summary, series] = await Promise.all([ask(paths.summary, mine.signal), ask(paths.series, mine.signal)]);
-      if (mine === asking) await showAnswer(summary, series, performance.now() - began);
+      const [summary, series, worn] = await Promise.all([
+        ask(paths.summary, mine.signal),
+        ask(paths.series, mine.signal),
+        askDevices(question, range, mine.signal),
+      ]);
+      const each = question.each ? await askEach(question, range, worn, mine.signal) : null;
+      if (mine === asking) await showAnswer(summary, series, worn, each, performance.now() - began);
     } catch (error) {
       if (error.name === "AbortError" || mine !== asking) return;
       answer = null;
@@ -94,19 +102,24 @@ export function startExplore(people, go) {
     put($("no-answer-text"), text);
     $("no-answer").classList.toggle("error", isError);
     show($("wider-empty"), isEmpty);
+    show($("again"), isError);
     show($("no-answer"), true);
     show($("result"), false);
     writeCommands(question.bucket === "auto" ? "auto" : question.bucket);
   }
 
-  async function showAnswer(summary, series, took) {
+  async function showAnswer(summary, series, worn, each, took) {
     const columns = columnsOf(series.body);
-    answer = { summary: summary.body, series: series.body, columns, devices: devicesOf(columns) };
+    const parts = each ?? [{ device: null, points: series.body.points, columns }];
+    knowDevices(worn.map(({ device_id: device }) => device));
+    const devices = each ? each.map(({ device }) => device) : inOrder(devicesOf(columns));
+    answer = { summary: summary.body, series: series.body, parts, each, devices };
     show($("no-answer"), false);
     show($("result"), true);
     writeFigures(summary.body);
     writeSources(summary, series, took);
     writeDevices();
+    writeEach(each, worn, swatchOf);
     writeCommands(series.body.bucket);
     if ($("table").open) writeTable();
     put($("pointed"), "");
@@ -115,10 +128,10 @@ export function startExplore(people, go) {
 
   async function drawCharts() {
     if (!answer) return;
-    const { columns, devices, series } = answer;
+    const { parts, devices, series } = answer;
     const metrics = question.metrics;
     try {
-      await charts.draw({ columns, range, metrics, tz: question.tz, bucket: series.bucket, devices });
+      await charts.draw({ parts, range, metrics, tz: question.tz, bucket: series.bucket, devices, colors: colors() });
       show($("no-charts"), false);
     } catch {
       show($("no-charts"), true);
@@ -132,17 +145,22 @@ export function startExplore(people, go) {
   }
 
   function writeFigures({ heart_rate: heart, steps, calories, first, last }) {
-    put($("average"), heart ? formatNumber(heart.avg) : NOTHING);
-    $("average").value = heart?.avg ?? "";
-    put($("extremes"), heart ? `${formatNumber(heart.min)} to ${formatNumber(heart.max)} bpm, ${count(heart.count, "value")}` : "not measured");
-    put($("steps"), formatWhole(steps));
-    $("steps").value = steps ?? "";
+    const spread = heart && `${formatFigure(heart.min, SMALL)} to ${formatFigure(heart.max, SMALL)} bpm, ${count(heart.count, "value")}`;
+    writeFigure($("average"), heart?.avg ?? null, SMALL);
+    put($("extremes"), spread ?? "not measured");
+    writeFigure($("steps"), steps);
     put($("steps-pace"), pace(steps));
+    writeFigure($("calories"), calories, 100);
     put($("calories-pace"), pace(calories));
-    put($("calories"), formatNumber(calories));
-    $("calories").value = calories ?? "";
     put($("first"), formatMoment(first, question.tz));
     put($("last"), formatMoment(last, question.tz));
+  }
+
+  /** To be read at a glance; exactly to the last digit as its value and its title. */
+  function writeFigure(element, value, small) {
+    put(element, formatFigure(value, small));
+    element.value = value ?? "";
+    element.title = value ?? "";
   }
 
   function writeSources(summary, series, took) {
@@ -153,45 +171,61 @@ export function startExplore(people, go) {
     $("points").title = `Both answers together: ${formatMilliseconds(took)}`;
   }
 
+  function knowDevices(devices) {
+    if (known.user !== question.user) known = { user: question.user, devices: new Set() };
+    for (const device of [...devices, question.device]) if (device) known.devices.add(device);
+  }
+
+  /** By color, and several at once last. */
+  const inOrder = (devices) => [...known.devices, ""].filter((device) => devices.includes(device));
+
+  const colors = () => new Map([...known.devices].map((device, i) => [device, i % DEVICE_COLORS]));
+
+  const swatchOf = (device) => make("span", { class: `swatch device-${colors().get(device) ?? "several"}`, "aria-hidden": "true" });
+
   function writeDevices() {
-    if (knownDevices.user !== question.user) knownDevices = { user: question.user, devices: new Set() };
-    for (const device of answer?.devices ?? []) if (device) knownDevices.devices.add(device);
-    if (question.device) knownDevices.devices.add(question.device);
-    const options = [...knownDevices.devices].map((device) => new Option(device, device));
-    fields.device.replaceChildren(new Option("The best of all", ""), ...options);
-    fields.device.value = question.device;
-    const many = (answer?.devices ?? []).length > 1;
-    const swatch = (i) => make("span", { class: `swatch device-${many ? i % 5 : "only"}`, "aria-hidden": "true" });
-    $("devices").replaceChildren(...(answer?.devices ?? []).map((device, i) => make("li", {}, swatch(i), nameOf(device))));
-    show($("devices").parentElement, question.metrics.includes("heart_rate") && (answer?.devices ?? []).length > 0);
+    knowDevices([]);
+    const options = [...known.devices].map((device) => new Option(device, device));
+    fields.device.replaceChildren(new Option("The best of all", ""), new Option("Each alone", ""), ...options);
+    if (question.device) fields.device.value = question.device;
+    else fields.device.selectedIndex = question.each ? EACH : 0;
+    const devices = answer?.devices ?? [];
+    const isAlone = devices.length === 1 && !answer.each;
+    const swatch = (device) => (isAlone ? make("span", { class: "swatch device-only", "aria-hidden": "true" }) : swatchOf(device));
+    $("devices").replaceChildren(...devices.map((device) => make("li", {}, swatch(device), nameOf(device))));
+    put($("devices-of"), answer?.each ? "Each alone" : "Heart rate from");
+    show($("devices").parentElement, devices.length > 0 && (Boolean(answer.each) || question.metrics.includes("heart_rate")));
+    show($("compare"), !answer?.each && !question.device && known.devices.size > 1);
   }
 
   function writeCommands(bucket) {
-    const { series } = pathsOf(question, range);
+    const device = answer?.each?.[0]?.device ?? question.device;
     show($("commands"), Boolean(question.user));
-    put($("curl"), `curl '${location.origin}${series}'`);
-    put($("sql"), sqlOf(question, range, bucket));
+    put($("commands-title"), answer?.each ? `The same from elsewhere, of ${device}` : "The same from elsewhere");
+    put($("curl"), `curl '${location.origin}${pathsOf(question, range, device).series}'`);
+    put($("sql"), sqlOf(question, range, bucket, device));
   }
 
   function writeTable() {
-    const rows = (answer?.series.points ?? []).slice(0, MOST_ROWS).map(({ t, heart_rate: heart, steps, calories }) => {
-      const cells = [heart?.avg, heart?.min, heart?.max].map(formatNumber).concat(heart ? nameOf(heart.device_id) : NOTHING);
+    const all = (answer?.parts ?? []).flatMap(({ device, points }) => points.map((point) => [device, point]));
+    const rows = all.slice(0, MOST_ROWS).map(([device, { t, heart_rate: heart, steps, calories }]) => {
+      const from = device ?? (heart ? nameOf(heart.device_id) : NOTHING);
+      const cells = [heart?.avg, heart?.min, heart?.max].map(formatNumber).concat(from);
       const values = [...cells, formatNumber(steps), formatNumber(calories)].map((text) => make("td", {}, text));
       return make("tr", {}, make("th", { scope: "row" }, formatMoment(t, question.tz)), ...values);
     });
     $("rows").replaceChildren(...rows);
-    const all = answer?.series.points.length ?? 0;
-    put($("rows-shown"), all > MOST_ROWS ? `The first ${formatWhole(MOST_ROWS)} of ${formatWhole(all)}; the CSV file has all.` : "");
+    put($("rows-shown"), all.length > MOST_ROWS ? `The first ${formatWhole(MOST_ROWS)} of ${formatWhole(all.length)}; the CSV file has all.` : "");
   }
 
   function pointAt(index) {
     if (!answer || index === null || index === undefined) return put($("pointed"), "");
     const when = (ms) => formatMoment(ms, question.tz);
-    put($("pointed"), tellPoint(answer.columns, index, question.metrics, nameOf, when));
+    put($("pointed"), tellPoint(answer.parts, index, question.metrics, nameOf, when));
   }
 
   function download() {
-    const file = new Blob([csvOf(answer.series.points)], { type: "text/csv" });
+    const file = new Blob([csvOf(answer.parts)], { type: "text/csv" });
     const name = question.user.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 60);
     const link = make("a", { href: URL.createObjectURL(file), download: `${name}-${answer.series.bucket}.csv` });
     link.click();
@@ -220,6 +254,7 @@ export function startExplore(people, go) {
       bucket: fields.bucket.value,
       tz: fields.tz.value,
       device: fields.user.value === question.user ? fields.device.value : "",
+      each: fields.device.selectedIndex === EACH,
       metrics: metrics.length ? metrics : METRICS,
     };
     const same = fields.start.value === toLocal(range.start, question.tz) && fields.end.value === toLocal(range.end, question.tz);
@@ -246,6 +281,7 @@ export function startExplore(people, go) {
   const moves = { earlier: () => move(-0.5), later: () => move(0.5), closer: () => move(0, 0.5), wider: () => move(0, 2) };
   for (const [id, act] of Object.entries(moves)) $(id).addEventListener("click", act);
   $("charts").addEventListener("dblclick", moves.wider);
+  $("again").addEventListener("click", () => open(location.search));
   $("wider-empty").addEventListener("click", moves.wider);
   $("charts").addEventListener("keydown", (event) => {
     const keys = { ArrowLeft: "earlier", ArrowRight: "later", "+": "closer", "=": "closer", "-": "wider" };
@@ -253,6 +289,7 @@ export function startExplore(people, go) {
     event.preventDefault();
     moves[keys[event.key]]();
   });
+  $("compare").addEventListener("click", () => change({ each: true }));
   $("download").addEventListener("click", download);
   $("table").addEventListener("toggle", () => $("table").open && writeTable());
   makeCopyable($("copy-curl"), $("curl"));

@@ -6,7 +6,8 @@ import { makeGrid } from "./grid.js";
 import { keepLive, now } from "./live.js";
 import { makePeople } from "./people.js";
 import { makeRate } from "./rate.js";
-import { count, formatMoment, formatSpan } from "./text.js";
+import { STALE } from "./tile.js";
+import { count, formatMoment, formatSpan, formatWhole } from "./text.js";
 import { here } from "./zone.js";
 
 const SOCKET = "/v1/live";
@@ -75,13 +76,14 @@ export function startLive(heardOf) {
     show($("waiting"), false);
     show($("empty"), of === 0);
     show($("nobody"), of > 0 && some === 0);
-    put($("shown"), of === 0 ? "" : some === of ? count(of, "user") : `${some} of ${count(of, "user")}`);
+    put($("shown"), of === 0 ? "" : some === of ? count(of, "user") : `${formatWhole(some)} of ${count(of, "user")}`);
   }
 
   function tick() {
     const perSecond = rate.perSecond();
     put($("rate"), state === "live" ? perSecond.toFixed(perSecond < 10 ? 1 : 0) : "–");
     const behind = Math.max(0, now() - newest) / 1000;
+    $("newest").parentElement.classList.toggle("old", newest > 0 && behind > STALE / 1000);
     put($("newest"), newest && state === "live" ? (behind < 1 ? "now" : `${formatSpan(behind)} ago`) : "–");
     grid.tick();
     askDays();

@@ -34,6 +34,19 @@ export function columnsOf({ points, bucket }) {
   return columns;
 }
 
+/** The same columns on one t, the union of theirs. */
+export function align(all) {
+  const t = [...new Set(all.flatMap((columns) => columns.t))].sort((a, b) => a - b);
+  const places = new Map(t.map((moment, i) => [moment, i]));
+  return all.map((columns) => {
+    const aligned = Object.fromEntries(Object.keys(columns).map((name) => [name, new Array(t.length).fill(null)]));
+    columns.t.forEach((moment, i) => {
+      for (const name of Object.keys(columns)) aligned[name][places.get(moment)] = columns[name][i];
+    });
+    return { ...aligned, t };
+  });
+}
+
 /** The devices that gave heart rates, in the order in which they appear; "" stands for several at once. */
 export const devicesOf = (columns) => [...new Set(columns.device)].filter((device) => device !== null);
 
@@ -45,10 +58,12 @@ const cell = (value) => {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
-/** The points as CSV with a header. */
-export function csvOf(points) {
-  const rows = points.map(({ t, heart_rate: heart, steps, calories }) =>
-    [t, heart?.avg, heart?.min, heart?.max, heart?.count, heart?.device_id, steps, calories].map(cell).join(","),
-  );
-  return `${[HEADER, ...rows].join("\r\n")}\r\n`;
+const cellsOf = ({ t, heart_rate: heart, steps, calories }) => [t, heart?.avg, heart?.min, heart?.max, heart?.count, heart?.device_id, steps, calories];
+
+/** The points of parts as CSV with a header; of each device alone with its name before them. */
+export function csvOf(parts) {
+  const isEach = parts[0].device !== null;
+  const rows = parts.flatMap(({ device, points }) => points.map((point) => [...(isEach ? [device] : []), ...cellsOf(point)]));
+  const lines = [isEach ? `device_id,${HEADER}` : HEADER, ...rows.map((row) => row.map(cell).join(","))];
+  return `${lines.join("\r\n")}\r\n`;
 }

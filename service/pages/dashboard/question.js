@@ -10,6 +10,7 @@ export const PRESETS = { "1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR, "7d": 168
 export const METRICS = ["heart_rate", "steps", "calories"];
 export const BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1w", "1mo"];
 const MOST_POINTS = 1500; // for auto: a day by the minute
+const MOST_POINTS_EACH = 200; // of each device alone, so that their bars have room beside each other
 
 /** Read a question from a query string; what it does not say, or says wrong, has a default. */
 export function readQuestion(search) {
@@ -26,6 +27,7 @@ export function readQuestion(search) {
     bucket: BUCKETS.includes(given.get("bucket")) ? given.get("bucket") : "auto",
     tz: isZone(given.get("tz") || "?") ? given.get("tz") : here(),
     device: given.get("device") ?? "",
+    each: given.get("by") === "device" && !given.get("device"), // each device alone, in place of the best of all
   };
 }
 
@@ -41,6 +43,7 @@ export function writeQuestion(question) {
   if (question.bucket !== "auto") given.set("bucket", question.bucket);
   if (question.tz !== here()) given.set("tz", question.tz);
   if (question.device) given.set("device", question.device);
+  else if (question.each) given.set("by", "device");
   const text = given.toString();
   return text ? `/explore?${text}` : "/explore";
 }
@@ -54,22 +57,23 @@ export function rangeOf({ preset, start, end }) {
 
 export const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
 
-/** The paths that answer a question over a range. */
-export function pathsOf(question, { start, end }) {
+/** The paths that answer a question over a range: of the best of all, or of one device alone. */
+export function pathsOf(question, { start, end }, device = question.device) {
   const user = `/v1/users/${escapeName(question.user)}`;
-  const device = question.device ? `&device_id=${escapeName(question.device)}` : "";
+  const alone = device ? `&device_id=${escapeName(device)}` : "";
   const range = `start=${iso(start)}&end=${iso(end)}`;
-  const most = question.bucket === "auto" ? `&max_points=${MOST_POINTS}` : "";
+  const most = question.bucket === "auto" ? `&max_points=${question.each ? MOST_POINTS_EACH : MOST_POINTS}` : "";
   return {
-    summary: `${user}/summary?${range}${device}`,
-    series: `${user}/series?${range}&bucket=${question.bucket}${most}&tz=${escapeName(question.tz)}${device}`,
+    summary: `${user}/summary?${range}${alone}`,
+    series: `${user}/series?${range}&bucket=${question.bucket}${most}&tz=${escapeName(question.tz)}${alone}`,
+    devices: `${user}/devices?${range}`,
   };
 }
 
 /** The same question for psql, of a bucket that is known. */
-export function sqlOf(question, { start, end }, bucket) {
+export function sqlOf(question, { start, end }, bucket, alone = question.device) {
   const quote = (text) => `'${text.replaceAll("'", "''")}'`;
-  const device = question.device ? `, device_id => ${quote(question.device)}` : "";
+  const device = alone ? `, device_id => ${quote(alone)}` : "";
   const asked = [question.user, iso(start), iso(end), bucket, question.tz].map(quote).join(", ");
   return (
     "SELECT t, heart_rate_avg, heart_rate_min, heart_rate_max, heart_rate_device, steps, calories\n" +

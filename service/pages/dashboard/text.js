@@ -2,6 +2,7 @@
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
+const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const moments = new Map();
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 const SIZES = ["B", "kB", "MB", "GB", "TB"];
@@ -11,6 +12,12 @@ export const NOTHING = "–";
 /** Write a number with at most two decimals, or with none. */
 export const formatNumber = (value) => (value === null || value === undefined ? NOTHING : plain.format(value));
 export const formatWhole = (value) => (value === null || value === undefined ? NOTHING : whole.format(value));
+
+/** Write a figure that is read at a glance: with a decimal while it is small, which for a heart rate is always. */
+export function formatFigure(value, small = 10) {
+  if (value === null || value === undefined) return NOTHING;
+  return (value < small ? tenths : whole).format(value);
+}
 
 /** Write a moment (ms or ISO 8601) in a time zone, to the second. */
 export function formatMoment(moment, tz) {

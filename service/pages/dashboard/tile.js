@@ -3,10 +3,10 @@
 import { put, set, show } from "./dom.js";
 import { now } from "./live.js";
 import { pointsOf, sparkOf } from "./spark.js";
-import { NOTHING, escapeName, formatAge, formatMoment, formatSpan, formatWhole } from "./text.js";
+import { escapeName, formatAge, formatFigure, formatMoment, formatSpan, formatWhole } from "./text.js";
 import { here } from "./zone.js";
 
-const STALE = 60_000; // ms
+export const STALE = 60_000; // ms
 const FRESH = 900; // ms for which an arrival is shown: less than the second between two looks at the ages
 
 /** Make an empty tile from the template; write and age fill it. */
@@ -48,7 +48,7 @@ export function write(tile, someone, pinned) {
   putValue(tile.heart, heart?.value ?? null);
   set(tile.heart, "title", heart ? `${heart.value} bpm, ${formatMoment(heart.timestamp, here())}` : "Not measured");
   putValue(tile.steps, day ? day.steps : null);
-  putValue(tile.calories, day ? day.calories : null);
+  putValue(tile.calories, day ? day.calories : null, formatFigure);
   put(tile.device, deviceId);
   set(tile.device, "title", deviceId);
   age(tile);
@@ -57,8 +57,8 @@ export function write(tile, someone, pinned) {
   set(tile.dot, "d", dot);
 }
 
-function putValue(element, value) {
-  put(element, value === null ? NOTHING : formatWhole(value));
+function putValue(element, value, format = formatWhole) {
+  put(element, format(value));
   element.value = value ?? "";
 }
 

@@ -1,0 +1,105 @@
+// What is drawn on a chart, by rectangles and short strokes: one long path takes ten times as long without a GPU.
+
+const LANE = 5; // px of a device's line below the heart rate
+const DOT = 3; // px
+const PIECE = 32; // points of a line that are drawn at once
+const NARROW = 5; // px of a bucket whose bar fills it
+const WIDEST = 40; // px of a bar
+const FILLED = 0.82; // share of a bucket that its bars fill
+
+/** Values as a line, and as dots where there is no neighbour to draw it to. */
+export function drawLine(plot, values, ink, joins) {
+  const { ctx: pen, bbox, data } = plot;
+  const scale = devicePixelRatio || 1;
+  const t = data[0];
+  const isThere = (i) => joins && (values[i] ?? null) !== null;
+  const dot = DOT * scale;
+  pen.save();
+  pen.beginPath();
+  pen.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  pen.clip();
+  pen.strokeStyle = pen.fillStyle = ink;
+  pen.lineWidth = 1.75 * scale;
+  pen.lineJoin = pen.lineCap = "round";
+  pen.beginPath();
+  values.forEach((value, i) => {
+    if (value === null) return;
+    const [x, y] = [plot.valToPos(t[i], "x", true), plot.valToPos(value, "y", true)];
+    if (isThere(i - 1)) pen.lineTo(x, y);
+    else if (isThere(i + 1)) pen.moveTo(x, y);
+    else pen.fillRect(Math.round(x - dot / 2), Math.round(y - dot / 2), dot, dot);
+    if (i % PIECE) return;
+    pen.stroke();
+    pen.beginPath();
+    pen.moveTo(x, y);
+  });
+  pen.stroke();
+  pen.restore();
+}
+
+/** The band from min to max of many buckets, by a rectangle each. */
+export function drawBand(plot, ink) {
+  const { ctx: pen, bbox } = plot;
+  const [t, high, low] = plot.data;
+  pen.save();
+  pen.fillStyle = ink;
+  let left = Math.round(plot.valToPos(t[0], "x", true));
+  t.forEach((at, i) => {
+    const right = Math.round(plot.valToPos(t[i + 1] ?? at, "x", true));
+    const from = Math.max(bbox.left, left);
+    if (high[i] !== null && right > from) {
+      const top = Math.round(plot.valToPos(high[i], "y", true));
+      pen.fillRect(from, top, right - from, Math.max(1, Math.round(plot.valToPos(low[i], "y", true)) - top));
+    }
+    left = right;
+  });
+  pen.restore();
+}
+
+/** Below the line, a lane for each device, drawn where that device gave the heart rate. */
+export function drawLanes(plot, inkOf, column, devices) {
+  const { ctx: pen, bbox } = plot;
+  const scale = devicePixelRatio || 1;
+  const t = plot.data[0];
+  pen.save();
+  devices.forEach((device, lane) => {
+    pen.fillStyle = inkOf(device);
+    const y = bbox.top + bbox.height - (devices.length - lane) * (LANE + 2) * scale;
+    for (let from = 0; from < t.length; from += 1) {
+      if (column[from] !== device) continue;
+      let to = from;
+      while (column[to + 1] === device) to += 1;
+      const left = plot.valToPos(t[from], "x", true);
+      const right = plot.valToPos(t[to + 1] ?? t[to] + (t[to] - (t[to - 1] ?? t[to])), "x", true);
+      pen.fillRect(left, y, Math.max(scale, right - left), LANE * scale);
+      from = to;
+    }
+  });
+  pen.restore();
+}
+
+/** Bars that begin where their bucket does; those of several columns share its width. Narrow ones leave no gap, which would flicker. */
+export function drawBars(plot, columns, inks, seconds) {
+  const { ctx: pen, bbox, data } = plot;
+  const scale = devicePixelRatio || 1;
+  const [first, last] = [bbox.left, bbox.left + bbox.width];
+  const floor = plot.valToPos(0, "y", true);
+  const { min, max } = plot.scales.x;
+  const bucket = (seconds / (max - min)) * bbox.width;
+  const isNarrow = bucket < NARROW * scale && columns.length === 1;
+  const width = Math.max(scale, Math.floor(Math.min(WIDEST * scale, (bucket * FILLED) / columns.length)));
+  pen.save();
+  columns.forEach((values, place) => {
+    pen.fillStyle = inks[place];
+    data[0].forEach((t, i) => {
+      const value = values[i];
+      if (!value) return;
+      const at = Math.round(plot.valToPos(t, "x", true)) + place * width;
+      const end = isNarrow ? Math.max(at + scale, Math.round(plot.valToPos(t + seconds, "x", true))) : at + width;
+      const [left, right] = [Math.max(first, at), Math.min(last, end)];
+      const top = Math.min(Math.round(plot.valToPos(value, "y", true)), floor - scale);
+      if (right > left) pen.fillRect(left, top, right - left, floor - top);
+    });
+  });
+  pen.restore();
+}
