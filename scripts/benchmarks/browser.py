@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 
 from scripts import libraries
+from scripts.benchmarks import tracing
 from scripts.benchmarks.database import connect, database
 from scripts.benchmarks.measure import percentile
 from scripts.benchmarks.service import NoBrowser, browser, running_service
+from scripts.benchmarks.tracing import Task
 from scripts.simulation.options import whole
 
 if TYPE_CHECKING:
@@ -34,25 +36,21 @@ WAIT_FOR_PIXEL = """value => new Promise(done => {
     ? requestAnimationFrame(() => setTimeout(() => done(Date.now()))) : requestAnimationFrame(look);
   look();
 })"""
-WATCH_FRAMES = """() => {
+WATCH_FRAMES = f"""() => {{
+  performance.mark("{tracing.BEGIN}");
   window.frames_ = [];
-  window.tasks_ = [];
   let last = performance.now();
-  const tick = time => { frames_.push(time - last); last = time; window.watching_ = requestAnimationFrame(tick); };
-  requestAnimationFrame(time => { last = time; tick(time); });
-  new PerformanceObserver(list => tasks_.push(...list.getEntries().map(task => task.duration)))
-    .observe({type: 'longtask'});
-}"""
+  const tick = time => {{ frames_.push(time - last); last = time; window.watching_ = requestAnimationFrame(tick); }};
+  requestAnimationFrame(time => {{ last = time; tick(time); }});
+}}"""
+LONG = 50.0  # ms
 
 
 class Frames(NamedTuple):
-    """Milliseconds between frames, and of tasks that took more than 50 ms."""
+    """Milliseconds between frames, and the tasks of the page's main thread."""
 
-    frames: int
-    median: float
-    p99: float
-    most: float
-    tasks: list[float]
+    frames: list[float]
+    tasks: list[Task]
 
 
 def main() -> int:
@@ -145,6 +143,7 @@ def fill(database_url: str, client: httpx.Client, days: int) -> None:
 
 def scroll(looking: Browser, client: httpx.Client, service: str) -> Frames:
     """Scroll through all tiles while a tenth of them changes each time."""
+    tracing.start(looking)
     page = open_page(looking, service, "/")
     page.wait_for_selector(".tile")
     page.wait_for_timeout(1500)
@@ -155,13 +154,14 @@ def scroll(looking: Browser, client: httpx.Client, service: str) -> Frames:
             now = datetime.now(UTC)
             post(client, [reading(f"user{number}", now, 70 + turn) for number in range(turn, USERS, 10)])
         page.wait_for_timeout(30)
-    return frames(page)
+    return frames(looking, page)
 
 
 def explore(looking: Browser, service: str, days: int) -> Frames:
     """Open all days, then zoom in to minutes and out again."""
     now = datetime.now(UTC)
     asked = f"start={now - timedelta(days=days):%FT%TZ}&end={now:%FT%TZ}"
+    tracing.start(looking)
     page = open_page(looking, service, f"/explore?user=year&{asked}")
     page.wait_for_selector("#charts canvas")
     page.wait_for_timeout(1000)
@@ -176,7 +176,7 @@ def explore(looking: Browser, service: str, days: int) -> Frames:
         page.wait_for_timeout(300)
     page.select_option("[name=bucket]", "1h")
     page.wait_for_timeout(1500)
-    return frames(page)
+    return frames(looking, page)
 
 
 def drag(page: Page, start: float, end: float) -> None:
@@ -198,19 +198,27 @@ def open_page(looking: Browser, service: str, path: str) -> Page:
     return page
 
 
-def frames(page: Page) -> Frames:
-    """Read the frames that a page saw, and close it."""
-    times, tasks = page.evaluate("() => { cancelAnimationFrame(watching_); return [frames_, tasks_]; }")
+def frames(looking: Browser, page: Page) -> Frames:
+    """Read the frames that a page saw and what it did, and close it."""
+    times = page.evaluate("() => { cancelAnimationFrame(watching_); return frames_; }")
+    tasks = tracing.stop(looking)
     page.context.close()
-    return Frames(len(times), percentile(times, 50), percentile(times, 99), max(times), tasks)
+    return Frames(times, tasks)
 
 
 def tell_frames(what: str, seen: Frames) -> None:
-    """Print what frames were seen."""
-    tasks = f"{len(seen.tasks)} over 50 ms, the longest {max(seen.tasks):.0f} ms" if seen.tasks else "none over 50 ms"
+    """Print what frames were seen, and apart from each other which tasks took long and which computed long."""
+    took = [task.took for task in seen.tasks]
+    most = max(seen.tasks, key=lambda task: task.computed)
+    kinds = ", ".join(
+        f"{kind} {ms:.0f}" for kind, ms in sorted(most.kinds.items(), key=lambda item: -item[1]) if ms >= 1
+    )
     print(
-        f"{what}: {seen.frames} frames, median {seen.median:.0f} ms, p99 {seen.p99:.0f} ms, "
-        f"longest {seen.most:.0f} ms; tasks: {tasks}"
+        f"{what}: {len(seen.frames)} frames, median {percentile(seen.frames, 50):.0f} ms, "
+        f"p99 {percentile(seen.frames, 99):.0f} ms, longest {max(seen.frames):.0f} ms, "
+        f"{sum(frame > LONG for frame in seen.frames)} over {LONG:.0f} ms; tasks: {sum(ms > LONG for ms in took)} "
+        f"took longer than {LONG:.0f} ms, at most {max(took):.0f} ms; "
+        f"{sum(task.computed > LONG for task in seen.tasks)} computed longer, at most {most.computed:.0f} ms ({kinds})"
     )
 
 

@@ -4,7 +4,7 @@
 import { make } from "./dom.js";
 import { drawBand, drawBars, drawLanes, drawLine } from "./drawing.js";
 import { secondsOf } from "./points.js";
-import { NOTHING, formatNumber } from "./text.js";
+import { NOTHING, count, formatNumber } from "./text.js";
 import { asIfHere, shown } from "./zone.js";
 
 const HEIGHTS = { heart_rate: 280, steps: 150, calories: 150 };
@@ -145,7 +145,15 @@ function axes(inks, isLast, tz) {
   const font = `12px ${inks.font}`;
   const line = { stroke: inks.edge, width: 1 };
   return [
-    { show: isLast, stroke: inks.quiet, font, grid: { show: false }, ticks: { ...line, size: 4 }, values: marks(tz), size: 30, space: 72 },
+    {
+      stroke: inks.quiet,
+      font,
+      grid: line,
+      ticks: { ...line, show: isLast, size: 4 },
+      values: isLast ? marks(tz) : (plot, splits) => splits.map(() => null),
+      size: isLast ? 30 : 0,
+      space: 72,
+    },
     { stroke: inks.quiet, font, grid: line, ticks: { show: false }, size: AXIS, space: 36, values: (plot, splits) => splits.map(formatNumber) },
   ];
 }
@@ -210,7 +218,7 @@ function valuesAt(columns, index, metrics, nameOf) {
     const spread = low === high ? "" : ` (${low}–${high})`;
     told.push(`${formatNumber(columns.avg[index])}${spread} bpm`, nameOf(columns.device[index]));
   }
-  if (metrics.includes("steps") && columns.steps[index] !== null) told.push(`${formatNumber(columns.steps[index])} steps`);
+  if (metrics.includes("steps") && columns.steps[index] !== null) told.push(count(columns.steps[index], "step"));
   if (metrics.includes("calories") && columns.calories[index] !== null) told.push(`${formatNumber(columns.calories[index])} kcal`);
   return told.filter(Boolean).join(", ");
 }
