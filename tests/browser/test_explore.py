@@ -122,6 +122,16 @@ def test_its_state_lives_in_the_address(client: httpx.Client, page: Page) -> Non
     expect(page.locator("#range-problem")).to_have_text("The end must come after the start.")
 
 
+def test_a_range_until_now_goes_on(client: httpx.Client, page: Page) -> None:
+    send(client, ago=60, heart_rate=61, steps=7)
+    open_page(page, client, "/explore?user=ada&range=1h")
+    expect(page.locator("#steps")).to_have_text("7")
+    page.locator("#ask").get_by_label("User").fill("half a na")
+    send(client, steps=5)
+    expect(page.locator("#steps")).to_have_text("12", timeout=8000)
+    expect(page.locator("#ask").get_by_label("User")).to_have_value("half a na")
+
+
 def test_a_download_has_the_points(client: httpx.Client, page: Page, tmp_path: Path) -> None:
     send_days(client, 2)
     open_page(page, client, f"{FIXED}&bucket=15m")

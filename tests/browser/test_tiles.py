@@ -126,6 +126,17 @@ def test_of_a_thousand_tiles_only_those_seen_exist(client: httpx.Client, page: P
     expect(page.locator("#shown")).to_have_text("1,000 users")
     expect(page.locator("#tiles .tile").first).to_have_attribute("aria-setsize", "1000")
     assert page.locator("#tiles .tile").count() < 100
+    # Tiles are recycled where they stand; once scrolling has ended the document has the order that is seen.
+    in_order = """first => {
+      const places = [...document.querySelectorAll("#tiles .tile")].map(tile => Number(tile.ariaPosInSet));
+      return places[0] > first && places.every((place, i) => i === 0 || place === places[i - 1] + 1);
+    }"""
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, 7000)
+    page.wait_for_function(in_order, arg=50)
+    page.mouse.wheel(0, -9000)
+    expect(tile(page, "u0000")).to_be_in_viewport()
+    page.wait_for_function(in_order, arg=0)
     page.locator("#tiles .who").first.focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("link", name="u0001", exact=True)).to_be_focused()

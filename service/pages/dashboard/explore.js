@@ -10,6 +10,8 @@ import { NOTHING, count, escapeName, formatFigure, formatMilliseconds, formatMom
 import { fromLocal, toLocal, zones } from "./zone.js";
 
 const HOUR = PRESETS["1h"];
+const FOLLOW = 2000; // ms that a range until now stays as it is at least
+const PIXELS = 1300; // of a chart: by one of them time goes on until it is drawn anew
 const SHORTEST = 1000; // ms that a zoom shows at least
 const LONGEST = 50 * PRESETS["1y"];
 const SMALL = 1000; // below which a heart rate has a decimal
@@ -27,6 +29,7 @@ export function startExplore(people, go) {
   let range = rangeOf(question);
   let answer = null; // {summary, series, parts, each, devices} of what is shown
   let asking = null;
+  let following = 0;
   let known = { user: "", devices: new Set() }; // whose place is that of their color, so that it stays the same
 
   fields.tz.append(...zones().map((name) => new Option(name, name)));
@@ -58,10 +61,26 @@ export function startExplore(people, go) {
     setRange(middle - (length * factor) / 2, middle + (length * factor) / 2);
   }
 
+  /** Let a range until now go on, as readings of its user arrive, while nobody points at it. */
+  function follow(userId) {
+    if (question.preset === null || userId !== question.user || !answer || following) return;
+    const wait = Math.max(FOLLOW, (range.end - range.start) / PIXELS);
+    following = setTimeout(() => {
+      following = 0;
+      const isShown = !$("explore-page").hidden && !document.hidden;
+      if (isShown && !asking && !$("charts").matches(":hover")) open(location.search);
+      else follow(userId);
+    }, wait);
+  }
+
   async function open(search) {
+    const isSame = writeQuestion(question) === writeQuestion(readQuestion(search));
     question = readQuestion(search);
     range = rangeOf(question);
-    writeForm();
+    if (isSame && answer) writeRange();
+    else writeForm();
+    clearTimeout(following);
+    following = 0;
     asking?.abort();
     if (!question.user) {
       asking = null;
@@ -90,7 +109,10 @@ export function startExplore(people, go) {
       if (isEmpty) showState("Nothing here", "No reading of that user lies in the range.", { isEmpty });
       else showState("That did not work", error.message, { isError: true });
     } finally {
-      if (mine === asking) $("answer").removeAttribute("aria-busy");
+      if (mine === asking) {
+        asking = null;
+        $("answer").removeAttribute("aria-busy");
+      }
     }
   }
 
@@ -234,6 +256,13 @@ export function startExplore(people, go) {
 
   // The form.
 
+  /** What a person is writing stays. */
+  function writeRange() {
+    for (const [field, moment] of [[fields.start, range.start], [fields.end, range.end]]) {
+      if (field !== document.activeElement) field.value = toLocal(moment, question.tz);
+    }
+  }
+
   function writeForm() {
     fields.user.value = question.user;
     fields.start.value = toLocal(range.start, question.tz);
@@ -295,7 +324,7 @@ export function startExplore(people, go) {
   makeCopyable($("copy-curl"), $("curl"));
   makeCopyable($("copy-sql"), $("sql"));
 
-  return { open, redraw: drawCharts, titleOf: () => (question.user ? `${question.user}: Explore` : "Explore") };
+  return { open, follow, redraw: drawCharts, titleOf: () => (question.user ? `${question.user}: Explore` : "Explore") };
 }
 
 /** The address that explores someone's last day. */

@@ -14,7 +14,7 @@ const SOCKET = "/v1/live";
 const WORDS = { loading: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline" };
 const READING = `{"user_id": "101", "timestamp": "'$(date -u +%FT%TZ)'", "heart_rate": 72, "steps": 12, "calories": 1.4}`;
 
-/** Begin; returns what the other pages need: the people known, and when this page is shown. */
+/** Begin; heardOf(userId) is called for each whose readings changed. Returns what the other pages need: the people known, and how to draw anew. */
 export function startLive(heardOf) {
   const people = makePeople();
   const rate = makeRate();

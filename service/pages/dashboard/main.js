@@ -9,7 +9,7 @@ const PAGES = { "/": "live", "/explore": "explore", "/system": "system" };
 const TITLES = { live: "Live", explore: "Explore", system: "System" };
 const THEMES = ["auto", "light", "dark"];
 
-const live = startLive(() => {});
+const live = startLive((userId) => page === "explore" && explore.follow(userId));
 const explore = startExplore(live.people, (address) => go(address));
 const system = startSystem();
 let page = null;
