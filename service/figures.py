@@ -26,10 +26,12 @@ class Figures:
 
     async def now(self) -> DictRow | None:
         """Return the row of sql/queries/database_metrics.sql; None while the database is away or too slow."""
-        if self.asking is None or self.asking.done():
-            self.asking = asyncio.create_task(self.ask())
-        done, _ = await asyncio.wait({self.asking}, timeout=PATIENCE_SECONDS)
-        return self.asking.result() if done else None
+        asking = self.asking
+        if asking is None or asking.done():
+            asking = self.asking = asyncio.create_task(self.ask())
+        # Another may have asked anew by the time this one goes on.
+        done, _ = await asyncio.wait({asking}, timeout=PATIENCE_SECONDS)
+        return asking.result() if done else None
 
     async def ask(self) -> DictRow | None:
         """Ask, however long it takes."""
