@@ -22,6 +22,7 @@ class Settings:
     body_idle_seconds: int = 15
     max_bytes_in_flight: int = 64 * 1024 * 1024
     max_queued_readings: int = 150_000
+    max_queue_seconds: int = 3
     max_atomic_readings: int = 50_000
     pool_size: int = 8
     writers: int = 3

@@ -42,7 +42,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
         async with (
             pool,
             running_hub(settings, pool) as hub,
-            running_writer(pool, settings.writers, settings.max_queued_readings) as writer,
+            running_writer(pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds) as writer,
             asking_figures(pool) as figures,
         ):
             streams = asyncio.Semaphore(settings.max_streams)

@@ -34,14 +34,21 @@ class Submission:
     rows: Sequence[Row]
     outcomes: asyncio.Future[bytearray]
     packed: Packed | None = None
+    since: float = 0.0
+    """When it began to wait, of the loop's clock."""
 
 
 class Writer:
-    """Takes rows in and answers with their outcomes once they are committed."""
+    """Takes rows in and answers with their outcomes once they are committed.
 
-    def __init__(self, pool: Pool, most_queued: int) -> None:
+    What waits is bounded twice: so many readings, for the sake of memory, and so many seconds, since whoever waits for
+    long gives up, and what was stored for nothing delays the others.
+    """
+
+    def __init__(self, pool: Pool, most_queued: int, most_seconds: float) -> None:
         self.pool = pool
         self.most_queued = most_queued
+        self.most_seconds = most_seconds
         self.queued = 0
         self.register = Register()
         self.small: deque[Submission] = deque()
@@ -57,21 +64,29 @@ class Writer:
         """
         if not rows:
             return Counter()
-        while patiently and self.queued and self.queued + len(rows) > self.most_queued:
+        loop = asyncio.get_running_loop()
+        waiting = self.small if len(rows) <= SMALL else self.large
+        while patiently and self.is_full(waiting, len(rows), loop.time()):
             await asyncio.sleep(PATIENCE_SECONDS)
-        if self.queued and self.queued + len(rows) > self.most_queued:
+        if self.is_full(waiting, len(rows), loop.time()):
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
         # Packed before they wait, so that the database need not wait for it.
         packed = None if self.merging else pack_known(self.register.names, rows)
-        submission = Submission(rows, asyncio.get_running_loop().create_future(), packed)
+        submission = Submission(rows, loop.create_future(), packed, loop.time())
         self.queued += len(rows)
-        (self.small if len(rows) <= SMALL else self.large).append(submission)
+        waiting.append(submission)
         self.arrival.set()
         try:
             outcomes = await submission.outcomes
         finally:
             self.queued -= len(rows)
         return told(outcomes)
+
+    def is_full(self, waiting: deque[Submission], count: int, now: float) -> bool:
+        """Tell whether so many readings more are too many, or would wait for too long behind these."""
+        if self.queued and self.queued + count > self.most_queued:
+            return True
+        return bool(waiting) and now - waiting[0].since > self.most_seconds
 
     async def run(self) -> None:
         """Write what waits, again and again, until cancelled."""
@@ -142,9 +157,9 @@ def told(outcomes: bytearray) -> Counter[str]:
 
 
 @asynccontextmanager
-async def running_writer(pool: Pool, writers: int, most_queued: int) -> AsyncIterator[Writer]:
+async def running_writer(pool: Pool, writers: int, most_queued: int, most_seconds: float) -> AsyncIterator[Writer]:
     """Run a writer with so many connections at work; what was taken in is written before it ends."""
-    writer = Writer(pool, most_queued)
+    writer = Writer(pool, most_queued, most_seconds)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(writer.run()) for _ in range(writers)]
         try:

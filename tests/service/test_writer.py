@@ -15,7 +15,7 @@ from service.writer import MOST_ROWS_TOGETHER, SMALL, Submission, Writer
 
 def waiting(*sizes: int) -> Writer:
     """A writer that nobody runs, with requests of so many readings in its queues."""
-    writer = Writer(None, 10**6)  # type: ignore[arg-type]
+    writer = Writer(None, 10**6, 60)  # type: ignore[arg-type]
     future: Any = None
     for size in sizes:
         submission = Submission([Row("ada", "watch", 0, 60.0)] * size, future)
@@ -46,7 +46,7 @@ def test_a_request_larger_than_a_group_goes_alone() -> None:
 
 def test_over_the_bound_is_refused_at_once() -> None:
     async def overfill() -> None:
-        writer = Writer(None, 100)  # type: ignore[arg-type]
+        writer = Writer(None, 100, 60)  # type: ignore[arg-type]
         first = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * 90))
         await asyncio.sleep(0)
         with pytest.raises(Overloaded) as caught:
@@ -55,6 +55,24 @@ def test_over_the_bound_is_refused_at_once() -> None:
         first.cancel()
 
     asyncio.run(overfill())
+
+
+def test_what_waits_for_too_long_keeps_others_out() -> None:
+    async def wait() -> None:
+        writer = Writer(None, 1000, 5)  # type: ignore[arg-type]
+        first = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)]))
+        await asyncio.sleep(0)
+        writer.small[0].since -= 6
+        with pytest.raises(Overloaded):
+            await writer.write([Row("ada", "watch", 0, 60.0)])
+        # Large requests wait apart.
+        second = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * (SMALL + 1)))
+        await asyncio.sleep(0)
+        assert len(writer.large) == 1
+        first.cancel()
+        second.cancel()
+
+    asyncio.run(wait())
 
 
 def test_room_is_bounded() -> None:
@@ -73,7 +91,7 @@ def test_room_is_bounded() -> None:
 
 def test_a_surprise_ends_no_writer(caplog: pytest.LogCaptureFixture) -> None:
     async def surprise() -> None:
-        writer = Writer(None, 100)  # type: ignore[arg-type]  # a pool that fails in a way that nobody foresaw
+        writer = Writer(None, 100, 60)  # type: ignore[arg-type]  # a pool that fails in a way that nobody foresaw
         running = asyncio.create_task(writer.run())
         for _ in range(2):
             with pytest.raises(Problem) as caught:
