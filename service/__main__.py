@@ -18,6 +18,7 @@ from service.sockets import TellingProtocol
 from service.workers import shared_socket, supervise
 
 GRACE_SECONDS = 2
+BACKLOG = 4096  # connections that wait to be accepted, as many as Linux allows by default
 STARTUP_FAILURE = 3
 
 log = logging.getLogger("hyperpulse")
@@ -44,6 +45,7 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         http=PatientProtocol,
+        backlog=BACKLOG,
         ws=TellingProtocol,
         ws_max_size=64 * 1024,
         ws_ping_interval=settings.live_heartbeat_seconds,

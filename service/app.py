@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.crowd import Bounded
 from service.express import Express
 from service.measurements import Measured
 from service.openapi import openapi_document
@@ -63,6 +64,7 @@ def make_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(PlainPaths),
             Middleware(Measured),
+            Middleware(Bounded, most=settings.max_requests),
             Middleware(Express),
             Middleware(SameOrigin),
             Middleware(CompressOnRequest, minimum_size=1000),

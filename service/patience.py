@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from service.lines import GOING_AWAY, LINE, STOPPING, Leave
 
 HEAD_SECONDS = 20.0
+LOOK_AGAIN_SECONDS = 0.5
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -48,7 +49,11 @@ class PatientProtocol(HttpToolsProtocol):
 
     def wait(self) -> None:
         """Close the connection unless a head is complete in time."""
-        self.deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self.deadline = self.loop.call_later(HEAD_SECONDS, self.look_again)
+
+    def look_again(self) -> None:
+        """Let what arrived while the loop was busy be read before the connection is closed."""
+        self.deadline = self.loop.call_later(LOOK_AGAIN_SECONDS, self.transport.close)
 
     def stop_waiting(self) -> None:
         """Cancel the deadline."""

@@ -108,3 +108,19 @@ def test_a_batch_that_does_not_go_on_is_given_up(database_url: str) -> None:
     with running_service(database_url, BODY_IDLE_SECONDS="1") as url, dial(url) as line:
         line.sendall(request[:-1])
         assert statuses_in(everything_from(line)) == [408]
+
+
+def test_too_many_requests_at_once_are_refused_at_once(database_url: str, client: httpx.Client) -> None:
+    begun = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 10\r\n\r\nuser".encode()
+    with running_service(database_url, MAX_REQUESTS="2") as url, dial(url) as first, dial(url) as second:
+        for line in (first, second):
+            line.sendall(begun)
+        deadline = time.monotonic() + 10
+        while (answer := httpx.get(url + "/v1/users", timeout=30)).status_code == 200:
+            assert time.monotonic() < deadline
+        refused(answer, 503)
+        assert answer.headers["retry-after"]
+        assert httpx.get(url + "/health", timeout=30).status_code == 200
+        first.sendall(b"_id,ts")
+        assert first.recv(65536).startswith(b"HTTP/1.1 422")
+        assert httpx.get(url + "/v1/users", timeout=30).status_code == 200

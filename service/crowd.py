@@ -1,0 +1,32 @@
+"""How many requests are answered at once: bounded, so that too many more are told so at once, and not after long."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.problems import Overloaded, problem_response
+
+# Streams that last, which the live hub counts; and what those ask who want to know how the process does.
+ALWAYS = frozenset(("/v1/live", "/v1/live/", "/health", "/health/", "/prometheus", "/prometheus/"))
+
+
+class Bounded:
+    """Middleware that answers 503 to whatever is above so many requests at once."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app = app
+        self.most = most
+        self.under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in ALWAYS:
+            await self.app(scope, receive, send)
+        elif self.under_way >= self.most:
+            problem = Overloaded(f"{self.under_way} requests are being answered already; try again in a second.")
+            await problem_response(problem)(scope, receive, send)
+        else:
+            self.under_way += 1
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                self.under_way -= 1
