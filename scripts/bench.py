@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -22,13 +22,20 @@ from scripts.benchmarks.ingest import options as ingest_options
 from scripts.benchmarks.ingest import report as ingest_report
 from scripts.benchmarks.ingest import run as ingest
 from scripts.benchmarks.ingest.processes import CannotStart
+from scripts.benchmarks.overload import options as overload_options
+from scripts.benchmarks.overload import report as overload_report
+from scripts.benchmarks.overload import soak
+from scripts.benchmarks.overload.options import Options
+from scripts.benchmarks.overload.report import Results
+from scripts.benchmarks.overload.soak import Say
 
 USAGE = """\
-usage: bench [ingest | answers | live] [options]
+usage: bench [ingest | answers | live | soak] [options]
 
   bench ingest   how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers  how fast questions are answered, and what keeping the answers fast costs
   bench live     how soon live clients hear of a commit, and what it costs to tell them
+  bench soak     whether the service stands when it is sent more than it can take
 
 Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
 
@@ -46,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return measure_answers(rest)
         case ["live", *rest]:
             return live.main(rest)
+        case ["soak", *rest]:
+            return measure_overload(soak.run, overload_options.parse_soak(rest))
         case []:
             return measure_ingest([]) or measure_answers([])
         case ["-h" | "--help"]:
@@ -81,6 +90,22 @@ def measure_answers(arguments: Sequence[str]) -> int:
     if options.json is not None:
         answers_report.write_json(results, options.json)
     return 0
+
+
+def measure_overload(run: Callable[[Options, Say], Results], options: Options) -> int:
+    """Push the service over the edge; the exit status tells whether it stood."""
+    try:
+        results = run(options, say)
+    except CannotStart as error:
+        say(f"bench: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("bench: stopped; what was started is ended, and its database is gone.")
+        return 130
+    overload_report.show(results, console())
+    if options.json is not None:
+        overload_report.write_json(results, options.json)
+    return results.status
 
 
 def say(line: str) -> None:

@@ -192,7 +192,10 @@ class Ear:
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         while b"\r\n\r\n" not in self.read:
-            self.read += self.line.recv(4096)
+            piece = self.line.recv(4096)
+            if not piece:
+                raise ConnectionError("the service hung up")
+            self.read += piece
         head, _, self.read = self.read.partition(b"\r\n\r\n")
         assert b" 101 " in head, head
         self.line.setblocking(False)
