@@ -22,20 +22,22 @@ from scripts.benchmarks.ingest import options as ingest_options
 from scripts.benchmarks.ingest import report as ingest_report
 from scripts.benchmarks.ingest import run as ingest
 from scripts.benchmarks.ingest.processes import CannotStart
+from scripts.benchmarks.overload import kills, soak, upload
 from scripts.benchmarks.overload import options as overload_options
 from scripts.benchmarks.overload import report as overload_report
-from scripts.benchmarks.overload import soak
 from scripts.benchmarks.overload.options import Options
 from scripts.benchmarks.overload.report import Results
 from scripts.benchmarks.overload.soak import Say
 
 USAGE = """\
-usage: bench [ingest | answers | live | soak] [options]
+usage: bench [ingest | answers | live | soak | kills | upload] [options]
 
   bench ingest   how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers  how fast questions are answered, and what keeping the answers fast costs
   bench live     how soon live clients hear of a commit, and what it costs to tell them
   bench soak     whether the service stands when it is sent more than it can take
+  bench kills    whether everything is there after kill -9 of this and that, under load
+  bench upload   what an upload of gigabytes does to the memory of the service
 
 Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
 
@@ -55,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return live.main(rest)
         case ["soak", *rest]:
             return measure_overload(soak.run, overload_options.parse_soak(rest))
+        case ["kills", *rest]:
+            return measure_overload(kills.run, overload_options.parse_kills(rest))
+        case ["upload", *rest]:
+            return measure_overload(upload.run, overload_options.parse_upload(rest))
         case []:
             return measure_ingest([]) or measure_answers([])
         case ["-h" | "--help"]:
