@@ -18,6 +18,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    worker_silence_seconds: int = 30
     max_requests: int = 1_000
     max_body_bytes: int = 32 * 1024 * 1024
     body_idle_seconds: int = 15

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from service.accepted import AcceptedTimes
 from service.database import Pool, make_pool
 from service.figures import Figures, asking_figures
+from service.heart import beating
 from service.live import Hub, running_hub
 from service.room import Room
 from service.settings import Settings
@@ -40,6 +41,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
     async def live(app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
         pool = make_pool(settings)
         async with (
+            beating(),
             pool,
             running_hub(settings, pool) as hub,
             running_writer(pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds) as writer,

@@ -1,7 +1,8 @@
 """Several processes on one port: each listens for itself, and the kernel deals connections out among them.
 
 This process only watches. It holds the port without listening, starts again what ends unasked, and stops all when it is
-told to; a worker ends by itself when this process is gone, because its standard input ends.
+told to; a worker ends by itself when this process is gone, because its standard input ends. Each sends a sign of life
+every second; one that is silent for long, stopped or with a blocked event loop, is killed and replaced.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import threading
 import time
 from collections import deque
 
+from service.heart import PIPE
 from service.settings import BadSetting, Settings
 
 STOP_SECONDS = 5.0
 LOOK_SECONDS = 0.1
+START_SECONDS = 60.0  # that a worker has more until its first sign of life
 MOST_RESTARTS = 10  # of all workers
 RESTARTS_WITHIN = 10.0  # seconds
 
@@ -41,6 +44,55 @@ def shared_socket(host: str, port: int) -> socket.socket:
     return opened
 
 
+class Worker:
+    """A process that serves, and how long it has been silent."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.pipe, theirs = os.pipe()
+        os.set_blocking(self.pipe, False)
+        # In a session of its own, so that Ctrl-C reaches this process alone.
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service"],
+            env={
+                **os.environ,
+                "PORT": str(port),
+                "WORKERS": "1",
+                "SHARE_PORT": "1",
+                "STOP_WITH_STDIN": "1",
+                PIPE: str(theirs),
+            },
+            stdin=subprocess.PIPE,
+            pass_fds=[theirs],
+            start_new_session=True,
+        )
+        os.close(theirs)
+        # Nothing is heard of it before it has loaded and connected.
+        self.silence = -START_SECONDS
+
+    def listen(self, seconds: float) -> None:
+        """Hear whether it is alive, so many seconds after the last time."""
+        try:
+            beats = os.read(self.pipe, 4096)
+        except BlockingIOError:
+            beats = b""
+        # Where this process had to wait for its turn, the worker had to as well, and that is no silence.
+        self.silence = 0.0 if beats else self.silence + min(seconds, 2 * LOOK_SECONDS)
+
+    def replaced(self) -> Worker:
+        """Return another in its place; of this one nothing is left."""
+        self.process.kill()
+        self.process.wait()
+        self.close()
+        return Worker(self.port)
+
+    def close(self) -> None:
+        """Let go of what led to it."""
+        os.close(self.pipe)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+
 def supervise(settings: Settings) -> int:
     """Keep so many workers running until a signal says stop; return the status to exit with."""
     told_to_stop = threading.Event()
@@ -48,32 +100,33 @@ def supervise(settings: Settings) -> int:
         signal.signal(number, lambda *_: told_to_stop.set())
     with shared_socket(settings.host, settings.port) as held:
         port = held.getsockname()[1]
-        workers = [start(port) for _ in range(settings.workers)]
-        restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
+        workers = [Worker(port) for _ in range(settings.workers)]
         try:
-            while not told_to_stop.wait(LOOK_SECONDS):
-                for place, worker in enumerate(workers):
-                    if worker.poll() is None:
-                        continue
-                    if len(restarts) == MOST_RESTARTS and time.monotonic() - restarts[0] < RESTARTS_WITHIN:
-                        log.error("workers end again and again, the last with status %s", worker.returncode)
-                        return 1
-                    restarts.append(time.monotonic())
-                    log.warning("worker %s ended with status %s; starting another", worker.pid, worker.returncode)
-                    workers[place] = start(port)
+            return watch(workers, settings.worker_silence_seconds, told_to_stop)
         finally:
-            stop(workers)
+            stop([worker.process for worker in workers])
+
+
+def watch(workers: list[Worker], most_silence: float, told_to_stop: threading.Event) -> int:
+    """Replace what ends or hangs; return 0 when told to stop, 1 when that goes on too often."""
+    restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
+    looked = time.monotonic()
+    while not told_to_stop.wait(LOOK_SECONDS):
+        now = time.monotonic()
+        since, looked = now - looked, now
+        for place, worker in enumerate(workers):
+            worker.listen(since)
+            status = worker.process.poll()
+            if status is None and worker.silence <= most_silence:
+                continue
+            if len(restarts) == MOST_RESTARTS and now - restarts[0] < RESTARTS_WITHIN:
+                log.error("workers end again and again, the last with status %s", status)
+                return 1
+            restarts.append(now)
+            what = f"ended with status {status}" if status is not None else f"hung for {most_silence} s and was killed"
+            log.warning("worker %s %s; starting another", worker.process.pid, what)
+            workers[place] = worker.replaced()
     return 0
-
-
-def start(port: int) -> subprocess.Popen[bytes]:
-    """Start a worker in a session of its own, so that Ctrl-C reaches this process alone."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "service"],
-        env={**os.environ, "PORT": str(port), "WORKERS": "1", "SHARE_PORT": "1", "STOP_WITH_STDIN": "1"},
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    )
 
 
 def stop(workers: list[subprocess.Popen[bytes]]) -> None:

@@ -33,7 +33,7 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def two(database_url: str, port: int) -> Iterator[Started]:
-    environment = {"DATABASE_URL": database_url, "PORT": str(port), "WORKERS": "2"}
+    environment = {"DATABASE_URL": database_url, "PORT": str(port), "WORKERS": "2", "WORKER_SILENCE_SECONDS": "5"}
     with started([sys.executable, "-m", "service"], **environment) as command:
         wait_until_healthy(f"http://127.0.0.1:{port}", command.process)  # type: ignore[arg-type]
         yield command
@@ -77,6 +77,18 @@ def test_a_dead_worker_is_replaced(two: Started, port: int, db: psycopg.Connecti
     after = descendants(two.process.pid)
     assert len(after) == 2
     assert min(before) not in after
+
+
+def test_a_hung_worker_is_replaced(two: Started, port: int, db: psycopg.Connection) -> None:
+    before = descendants(two.process.pid)
+    os.kill(min(before), signal.SIGSTOP)
+    assert str(min(before)) in two.wait_for("hung", 60)
+    for turn in range(10):
+        assert post(f"http://127.0.0.1:{port}", said([turn])).total() == 1
+    after = descendants(two.process.pid)
+    assert len(after) == 2
+    assert min(before) not in after
+    assert max(before) in after, "the other one was alive all the time"
 
 
 @pytest.mark.native
