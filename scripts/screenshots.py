@@ -46,7 +46,7 @@ class Picture(NamedTuple):
 PICTURES = [
     Picture("live", "/", WIDE),
     Picture("explore", "/explore?user=ada&range=7d", (1280, 1000)),
-    Picture("explore-devices", "/explore?user=ada&by=device", (1280, 1000), ("light",)),
+    Picture("explore-devices", "/explore?user=ada&by=device", (1280, 1000), ("light",), 430),
     Picture("system", "/system", WIDE),
     Picture("live-phone", "/", PHONE, ("dark",)),
     Picture("explore-phone", "/explore?user=ada", PHONE, ("light",), 640),
