@@ -23,13 +23,15 @@ from urllib.parse import quote
 
 from psycopg import sql
 
-from scripts.benchmarks.database import connect, database
+from scripts.benchmarks.database import Connection, connect, database
 from scripts.simulation.options import whole
 from service.schema import ROOT, SQL
 
 BATCH = 1000  # readings in a request
 SENDERS = 8
 IDLE = 3.0  # seconds after which the service may have closed a connection
+PING = b"\x89"  # the first byte of a frame
+READINGS = b'{"type":"readings"'
 YEAR_ONE = datetime(1970, 1, 1, tzinfo=UTC)
 DESCRIPTION = """\
 Wearables that send a reading a second each, and clients that are told of some of them over WebSockets.
@@ -67,6 +69,8 @@ class Told(NamedTuple):
     """Of the service: how much of one core."""
     memory: int
     """Of the service, the most, in bytes."""
+    clients: float
+    """Of those who listen: how much of one core."""
 
 
 # The service ------------------------------------------------------------------------------------------------
@@ -182,43 +186,53 @@ def post(connection: HTTPConnection, body: bytes) -> int:
 
 
 class Ear:
-    """A client over a WebSocket."""
+    """A client over a WebSocket, which does as little as it can: clients have computers of their own elsewhere."""
 
     def __init__(self, port: int, path: str) -> None:
-        self.read = b""
+        self.heard: list[tuple[bytes, float]] = []
         self.line = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.line.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
-        while b"\r\n\r\n" not in self.read:
+        read = b""
+        while b"\r\n\r\n" not in read:
             piece = self.line.recv(4096)
             if not piece:
                 raise ConnectionError("the service hung up")
-            self.read += piece
-        head, _, self.read = self.read.partition(b"\r\n\r\n")
+            read += piece
+        head, _, rest = read.partition(b"\r\n\r\n")
         assert b" 101 " in head, head
+        self.heard.append((rest, time.monotonic()))
         self.line.setblocking(False)
 
-    def messages(self) -> list[bytes]:
-        """Read what has come; answers pings."""
-        with contextlib.suppress(BlockingIOError):
+    def hear(self, keep: bool) -> None:
+        """Read what has come, and keep it with the time, or not; answers pings."""
+        try:
             piece = self.line.recv(1 << 20)
-            if not piece:
-                raise ConnectionError("the service hung up")
-            self.read += piece
-        told = []
-        while frame := whole_frame(self.read):
-            kind, start, end = frame
-            if kind == 9:
-                # Masked, as a client's frames are, with zeros.
-                self.line.sendall(bytes((0x8A, 0x80 | (end - start))) + bytes(4) + self.read[start:end])
-            elif kind == 1:
-                told.append(self.read[start:end])
-            elif kind == 8:
-                raise ConnectionError("the service closed")
-            self.read = self.read[end:]
-        return told
+        except BlockingIOError:
+            return
+        if not piece:
+            raise ConnectionError("the service hung up")
+        if keep:
+            self.heard.append((piece, time.monotonic()))
+        if PING in piece and (found := whole_frame(piece[piece.index(PING) :])):
+            # Masked, as a client's frames are, with zeros.
+            payload = piece[piece.index(PING) :][found[1] : found[2]]
+            self.line.sendall(bytes((0x8A, 0x80 | len(payload))) + bytes(4) + payload)
+
+    def messages(self) -> Iterator[tuple[bytes, float]]:
+        """Yield the messages that were kept, and when the end of each was read."""
+        read = b""
+        for piece, at in self.heard:
+            read += piece
+            while frame := whole_frame(read):
+                kind, start, end = frame
+                if kind == 1:
+                    yield read[start:end], at
+                elif kind == 8:
+                    raise ConnectionError("the service closed")
+                read = read[end:]
 
 
 def whole_frame(read: bytes) -> tuple[int, int, int] | None:
@@ -240,10 +254,34 @@ def timestamp(message: bytes) -> int:
     return (moment - YEAR_ONE) // timedelta(microseconds=1)
 
 
-def listen(ears: Sequence[Ear], pid: int, seconds: float) -> tuple[list[tuple[int, float]], int]:
-    """Listen; return each message's last timestamp and when it was heard, and the most memory that a process had."""
-    heard: list[tuple[bytes, float]] = []
-    memory, end = 0, time.monotonic() + seconds
+class Heard(NamedTuple):
+    """What was listened to: messages' last timestamps and when they were heard; what the clients cost, and memory."""
+
+    messages: list[tuple[int, float]]
+    cpu: float
+    memory: int
+
+
+def opened(port: int, paths: Sequence[str]) -> list[Ear]:
+    """Let clients come, and wait until each has its state."""
+    ears = [Ear(port, path) for path in paths]
+    for ear in ears:
+        while not any(True for _ in ear.messages()):
+            wait_for(ear.line)
+            ear.hear(True)
+    return ears
+
+
+def wait_for(line: socket.socket) -> None:
+    """Wait until there is something to read."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(line, selectors.EVENT_READ)
+        selector.select(30)
+
+
+def listen(ears: Sequence[Ear], pid: int, seconds: float) -> Heard:
+    """Listen, and note the most memory that a process had meanwhile."""
+    memory, end, cpu = 0, time.monotonic() + seconds, time.thread_time()
     with selectors.DefaultSelector() as selector:
         for ear in ears:
             selector.register(ear.line, selectors.EVENT_READ, ear)
@@ -252,10 +290,10 @@ def listen(ears: Sequence[Ear], pid: int, seconds: float) -> tuple[list[tuple[in
             if now > looked + 0.5:
                 looked, memory = now, max(memory, used(pid).memory)
             for key, _ in selector.select(0.1):
-                messages = key.data.messages()
-                at = time.monotonic()
-                heard += [(message, at) for message in messages if message.startswith(b'{"type":"readings"')]
-    return [(timestamp(message), at) for message, at in heard], memory
+                key.data.hear(True)
+    cpu = time.thread_time() - cpu
+    told = [(timestamp(text), at) for ear in ears for text, at in ear.messages() if text.startswith(READINGS)]
+    return Heard(told, cpu, memory)
 
 
 # Measurements -----------------------------------------------------------------------------------------------
@@ -263,27 +301,27 @@ def listen(ears: Sequence[Ear], pid: int, seconds: float) -> tuple[list[tuple[in
 
 def tell(port: int, pid: int, users: int, rate: float, seconds: float, paths: Sequence[str]) -> Told:
     """Measure clients that each ask one of these paths, while so many readings a second are sent."""
-    ears = [Ear(port, path) for path in paths]
+    ears = opened(port, paths)
     results: multiprocessing.SimpleQueue[list[Sent]] = multiprocessing.SimpleQueue()
     sender = multiprocessing.Process(target=send, args=(port, users, rate, seconds, results))
     before, began = used(pid), time.monotonic()
     sender.start()
-    heard, memory = listen(ears, pid, seconds + 2)
-    took = time.monotonic() - began
+    heard = listen(ears, pid, seconds + 2)
+    after, took = used(pid), seconds + 2
     sent = results.get()
     sender.join()
-    after = used(pid)
     for ear in ears:
         ear.line.close()
     by_timestamp = {request.ts: request for request in sent}
-    known = [(by_timestamp[ts], at) for ts, at in heard if ts in by_timestamp]
+    known = [(by_timestamp[ts], at) for ts, at in heard.messages if ts in by_timestamp]
     return Told(
         readings=len(sent) * min(BATCH, users) / (max(request.answered for request in sent) - began),
-        messages=len(heard),
+        messages=len(heard.messages),
         after_sending=percentiles([at - request.sent for request, at in known]),
         after_answer=percentiles([max(0.0, at - request.answered) for request, at in known]),
         cpu=(after.cpu - before.cpu) / took,
-        memory=memory,
+        memory=heard.memory,
+        clients=heard.cpu / took,
     )
 
 
@@ -304,7 +342,7 @@ def say(title: str, told: Told) -> None:
         f"{title}: {told.readings:,.0f} readings/s, {told.messages:,} messages; "
         f"sending to hearing p50 {told.after_sending[0]:.0f} ms, p99 {told.after_sending[1]:.0f} ms; "
         f"answer to hearing p50 {told.after_answer[0]:.0f} ms, p99 {told.after_answer[1]:.0f} ms; "
-        f"service {told.cpu:.2f} cores, {told.memory / 1e6:.0f} MB",
+        f"service {told.cpu:.2f} cores, {told.memory / 1e6:.0f} MB; clients {told.clients:.2f} cores",
         flush=True,
     )
 
@@ -323,34 +361,67 @@ def deaf(port: int, pid: int, clients: int, seconds: float) -> None:
         ear.line.close()
 
 
-def cost(url: str, port: int, users: int, clients: int, seconds: float, rounds: int) -> None:
-    """Compare how many readings are taken in without announcements, with them, and with clients."""
-    taken: dict[str, list[float]] = {"nothing announced": [], "announced": [], f"{clients} clients": []}
+def cost(url: str, port: int, pid: int, users: int, clients: int, seconds: float, rounds: int) -> None:
+    """Compare how many readings are taken in with nothing announced, with announcements, and with clients.
+
+    In turns, each in the company of one with nothing announced: what a machine can do changes with what else it does.
+    """
+    listeners = {"announced, nobody listens": 0, "1 client": 1, f"{clients} clients": clients}
+    taken: dict[str, list[tuple[Taken, Taken]]] = {kind: [] for kind in listeners}
     chance = random.Random(1)  # noqa: S311
     for _ in range(rounds):
         for kind in chance.sample(list(taken), len(taken)):
-            paths = paths_of(clients, users) if "clients" in kind else []
-            with announcing(url, kind != "nothing announced"), listening(port, paths):
-                taken[kind].append(most(port, users, seconds))
-    base = statistics.median(taken["nothing announced"])
-    for kind, rates in taken.items():
-        rate = statistics.median(rates)
+            with listening(port, paths_of(listeners[kind], users) if listeners[kind] else []) as clients_cpu:
+                pair = {}
+                for on in chance.sample((False, True), 2):
+                    pair[on] = turn(url, port, pid, users, seconds, clients_cpu, on)
+                taken[kind].append((pair[False], pair[True]))
+    for kind, pairs in taken.items():
+        rates = [on.rate / off.rate - 1 for off, on in pairs]
+        costs = [on.cpu / off.cpu - 1 for off, on in pairs]
         print(
-            f"as many readings as are taken, {kind}: {rate:,.0f} a second ({min(rates):,.0f} to {max(rates):,.0f}), "
-            f"{rate / base - 1:+.1%}",
+            f"as many readings as are taken, {kind}, against nothing announced: "
+            f"{statistics.median(on.rate for _, on in pairs):,.0f} a second, {statistics.median(rates):+.1%} "
+            f"({min(rates):+.1%} to {max(rates):+.1%}); processor seconds a million readings: service and database "
+            f"{statistics.median(on.cpu for _, on in pairs):.1f}, {statistics.median(costs):+.1%} "
+            f"({min(costs):+.1%} to {max(costs):+.1%}), clients {statistics.median(on.clients for _, on in pairs):.1f}",
             flush=True,
         )
 
 
-def most(port: int, users: int, seconds: float) -> float:
-    """Return how many readings a second are taken in when as many are sent as are taken."""
+class Taken(NamedTuple):
+    """A turn: readings a second; processor seconds for a million, of service and database, and of those who listen."""
+
+    rate: float
+    cpu: float
+    clients: float
+
+
+def turn(url: str, port: int, pid: int, users: int, seconds: float, clients_cpu: list[float], announced: bool) -> Taken:
+    """Send as many readings as are taken."""
+    with announcing(url, announced), connect(url) as connection:
+        before, heard = used(pid).cpu + database_cpu(connection), sum(clients_cpu)
+        rate, count = most(port, users, seconds)
+        spent = used(pid).cpu + database_cpu(connection) - before
+        return Taken(rate, spent / count * 1e6, (sum(clients_cpu) - heard) / count * 1e6)
+
+
+def database_cpu(connection: Connection) -> float:
+    """Return the processor seconds of the database's sessions; 0 where they cannot be seen."""
+    pids = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()").fetchall()
+    return sum(used(pid).cpu for (pid,) in pids if os.path.exists(f"/proc/{pid}/stat"))  # noqa: PTH110
+
+
+def most(port: int, users: int, seconds: float) -> tuple[float, int]:
+    """Return how many readings a second are taken in when as many are sent as are taken, and how many they were."""
     results: multiprocessing.SimpleQueue[list[Sent]] = multiprocessing.SimpleQueue()
     began = time.monotonic()
     sender = multiprocessing.Process(target=send, args=(port, users, 0, seconds, results))
     sender.start()
     sent = results.get()
     sender.join()
-    return len(sent) * min(BATCH, users) / (max(request.answered for request in sent) - began)
+    count = len(sent) * min(BATCH, users)
+    return count / (max(request.answered for request in sent) - began), count
 
 
 @contextlib.contextmanager
@@ -366,22 +437,26 @@ def announcing(url: str, on: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def listening(port: int, paths: Sequence[str]) -> Iterator[None]:
-    """Have clients read what they ask for."""
-    ears = [Ear(port, path) for path in paths]
+def listening(port: int, paths: Sequence[str]) -> Iterator[list[float]]:
+    """Have clients read what they ask for; yields a list to which their seconds of CPU come one by one."""
+    ears = opened(port, paths)
     done = threading.Event()
+    spent: list[float] = []
 
     def read() -> None:
         with selectors.DefaultSelector() as selector:
             for ear in ears:
                 selector.register(ear.line, selectors.EVENT_READ, ear)
+            before = time.thread_time()
             while not done.is_set():
                 for key, _ in selector.select(0.1):
-                    key.data.messages()
+                    key.data.hear(False)
+                before, now = time.thread_time(), before
+                spent.append(before - now)
 
     reader = threading.Thread(target=read)
     reader.start()
-    yield
+    yield spent
     done.set()
     reader.join()
     for ear in ears:
@@ -398,7 +473,7 @@ def parser(native: bool) -> argparse.ArgumentParser:
     made.add_argument("--rate", type=some, default=rate, metavar="N", help=f"readings a second, and users ({rate})")
     made.add_argument("--clients", type=some, default=1000, metavar="N", help="clients at most (1000)")
     made.add_argument("--seconds", type=some, default=12, metavar="N", help="of each measurement (12)")
-    made.add_argument("--rounds", type=some, default=5, metavar="N", help="of comparing the cost (5)")
+    made.add_argument("--rounds", type=some, default=6, metavar="N", help="of comparing the cost (6)")
     made.add_argument(
         "--only", choices=("told", "deaf", "cost"), action="append", help="measure only this; may be repeated"
     )
@@ -422,5 +497,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "deaf" in only:
             deaf(port, pid, given.clients, given.seconds + 8)
         if "cost" in only:
-            cost(url, port, users, given.clients, given.seconds / 4, given.rounds)
+            cost(url, port, pid, users, given.clients, given.seconds / 8, given.rounds)
     return 0
