@@ -36,16 +36,32 @@ class Change:
         self.first = min(self.first, other.first)
         self.last = max(self.last, other.last)
 
+    def take(self, at: int) -> None:
+        """Take another reading of the same user in."""
+        self.count += 1
+        if at < self.first:
+            self.first = at
+        elif at > self.last:
+            self.last = at
+
 
 def moment(microseconds: int) -> datetime:
     """Return the instant so many microseconds after the beginning of 2000."""
     return YEAR_2000 + timedelta(microseconds=microseconds)
 
 
+def split_mark(payload: str) -> tuple[str, str]:
+    """Split a notification into the mark of who wrote, empty where there is none, and what it announces."""
+    mark, _, packed = payload.rpartition(":")
+    return mark, packed
+
+
 def add_announcement(payload: str, changes: dict[int, Change]) -> None:
     """Add what a notification announces to changes by user key; Unreadable where it cannot be told."""
     if payload == MANY:
         raise Unreadable("readings of too many users to name them")
+    if not payload:
+        raise Unreadable("readings that only the process knows that wrote them")
     try:
         packed = b64decode(payload)
         if not packed.startswith(ONE_DIMENSION_OF_INT4):
@@ -57,10 +73,6 @@ def add_announcement(payload: str, changes: dict[int, Change]) -> None:
             if change is None:
                 changes[user_key] = Change(1, ts, ts)
                 continue
-            change.count += 1
-            if ts < change.first:
-                change.first = ts
-            elif ts > change.last:
-                change.last = ts
+            change.take(ts)
     except (binascii.Error, struct.error, ValueError):
         raise Unreadable("a notification that api.announce did not send") from None

@@ -22,6 +22,7 @@ from service.moments import UNIX_EPOCH
 from service.names import Names, Register
 from service.packing import HEADER, TRAILER, doubles, ints, moments, pack, stale_days, touched
 from service.readings import Row
+from service.written import Written
 
 
 class Outcome(IntEnum):
@@ -56,7 +57,12 @@ def pack_known(names: Names, rows: Sequence[Row]) -> Packed | None:
 
 
 async def store(
-    connection: Connection, register: Register, rows: Sequence[Row], merging: bool, parts: Sequence[Packed | None] = ()
+    connection: Connection,
+    register: Register,
+    written: Written,
+    rows: Sequence[Row],
+    merging: bool,
+    parts: Sequence[Packed | None] = (),
 ) -> bytearray:
     """Write rows in one transaction and return the outcome of each; `merging` expects that some are known.
 
@@ -66,7 +72,7 @@ async def store(
         try:
             if not merging:
                 try:
-                    return await copy(connection, register, rows, parts)
+                    return await copy(connection, register, written, rows, parts)
                 except errors.UniqueViolation:
                     pass
             return await merge(connection, register, rows)
@@ -75,7 +81,11 @@ async def store(
 
 
 async def copy(
-    connection: Connection, register: Register, rows: Sequence[Row], parts: Sequence[Packed | None] = ()
+    connection: Connection,
+    register: Register,
+    written: Written,
+    rows: Sequence[Row],
+    parts: Sequence[Packed | None] = (),
 ) -> bytearray:
     """Take the fast lane; UniqueViolation where a reading is known, or twice in the batch."""
     packed, version = joined(parts, register.names.version) or await pack_all(connection, register, rows)
@@ -88,12 +98,13 @@ async def copy(
             raise NamesChanged(int(names_version))
         await fill_copy(connection, b"".join([HEADER, *packed, TRAILER]))
         days = stale_days(packed, int(announced) - UNIX_EPOCH)
-        user_keys, timestamps = touched(packed)
+        user_keys, timestamps = touched(packed) if written.others_listen else touched(())
         telling = {
             "stale_users": ints([user_key for user_key, _ in days]),
             "stale_days": moments([day for _, day in days]),
             "user_keys": user_keys,
             "timestamps": timestamps,
+            "mark": written.mark(rows),
         }
         async with connection.pipeline():
             await connection.execute(statement("tell_of_readings"), telling)

@@ -22,7 +22,10 @@ class Listener(Protocol):
         """Hear that from now on nothing is missed."""
 
     def collect(self, payload: str) -> None:
-        """Hear a notification."""
+        """Hear of readings."""
+
+    def greet(self, process: str) -> None:
+        """Hear that clients listen to a process."""
 
     def interrupt(self) -> None:
         """Hear that the connection is lost."""
@@ -34,11 +37,15 @@ async def listen(database_url: str, listener: Listener) -> None:
     while True:
         try:
             async with await connect(database_url) as connection:
+                await connection.execute("LISTEN listeners")
                 await connection.execute("LISTEN readings")
                 pause = FIRST_PAUSE
                 listener.begin()
                 async for notification in connection.notifies():
-                    listener.collect(notification.payload)
+                    if notification.channel == "readings":
+                        listener.collect(notification.payload)
+                    else:
+                        listener.greet(notification.payload)
         except psycopg.Error as error:
             log.warning("live updates wait for the database: %s", str(error).strip().split("\n")[0])
         finally:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
-from service.times import parse_timestamp
+from service.times import format_timestamp, parse_timestamp
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 UNIX_EPOCH = 946_684_800_000_000  # from 1970 to there
@@ -16,6 +17,12 @@ MOST_KNOWN = 65_536  # minutes, and as many seconds: some 10 MB each; every mill
 def to_micros(moment: datetime) -> int:
     """Count the microseconds from the epoch to a moment."""
     return (moment - EPOCH) // MICROSECOND
+
+
+@lru_cache(4096)
+def format_micros(micros: int) -> str:
+    """Write the moment so many microseconds after the epoch."""
+    return format_timestamp(EPOCH + micros * MICROSECOND)
 
 
 class Clock:

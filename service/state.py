@@ -44,7 +44,9 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             beating(),
             pool,
             running_hub(settings, pool) as hub,
-            running_writer(pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds) as writer,
+            running_writer(
+                pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.written
+            ) as writer,
             asking_figures(pool) as figures,
         ):
             streams = asyncio.Semaphore(settings.max_streams)

@@ -19,6 +19,7 @@ from service.measurements import count_items
 from service.names import Register
 from service.problems import Overloaded, Problem
 from service.readings import Row
+from service.written import Written
 
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings
@@ -45,8 +46,9 @@ class Writer:
     long gives up, and what was stored for nothing delays the others.
     """
 
-    def __init__(self, pool: Pool, most_queued: int, most_seconds: float) -> None:
+    def __init__(self, pool: Pool, most_queued: int, most_seconds: float, written: Written | None = None) -> None:
         self.pool = pool
+        self.written = written or Written()
         self.most_queued = most_queued
         self.most_seconds = most_seconds
         self.queued = 0
@@ -139,7 +141,7 @@ class Writer:
         """Write rows in one transaction and return the outcome of each; whatever goes wrong is a Problem."""
 
         async def write(connection: Connection) -> bytearray:
-            return await store(connection, self.register, rows, merging, packed)
+            return await store(connection, self.register, self.written, rows, merging, packed)
 
         try:
             return await with_connection(self.pool, write)
@@ -157,9 +159,11 @@ def told(outcomes: bytearray) -> Counter[str]:
 
 
 @asynccontextmanager
-async def running_writer(pool: Pool, writers: int, most_queued: int, most_seconds: float) -> AsyncIterator[Writer]:
+async def running_writer(
+    pool: Pool, writers: int, most_queued: int, most_seconds: float, written: Written | None = None
+) -> AsyncIterator[Writer]:
     """Run a writer with so many connections at work; what was taken in is written before it ends."""
-    writer = Writer(pool, most_queued, most_seconds)
+    writer = Writer(pool, most_queued, most_seconds, written)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(writer.run()) for _ in range(writers)]
         try:

@@ -206,12 +206,12 @@ class Ear:
         self.heard.append((rest, time.monotonic()))
         self.line.setblocking(False)
 
-    def hear(self, keep: bool) -> None:
-        """Read what has come, and keep it with the time, or not; answers pings."""
+    def hear(self, keep: bool) -> int:
+        """Read what has come, and keep it with the time, or not; return how many bytes it is. Answers pings."""
         try:
             piece = self.line.recv(1 << 20)
         except BlockingIOError:
-            return
+            return 0
         if not piece:
             raise ConnectionError("the service hung up")
         if keep:
@@ -220,6 +220,7 @@ class Ear:
             # Masked, as a client's frames are, with zeros.
             payload = piece[piece.index(PING) :][found[1] : found[2]]
             self.line.sendall(bytes((0x8A, 0x80 | len(payload))) + bytes(4) + payload)
+        return len(piece)
 
     def messages(self) -> Iterator[tuple[bytes, float]]:
         """Yield the messages that were kept, and when the end of each was read."""

@@ -26,9 +26,11 @@ BEGIN
                WHERE device_key = device.device_key AND ts < (SELECT announced FROM core.horizon)
                ORDER BY 1, 2) AS r
     ON CONFLICT (user_key, day) DO UPDATE SET version = excluded.version;
+    -- Whose latest values are another device's now would take long to find out, so live listeners are sent the state.
+    PERFORM pg_notify('readings', 'many');
   END IF;
 END
 $$;
 
 COMMENT ON FUNCTION api.set_device IS
-  'Gives a device a name and a priority, null keeping what it has, and registers it where it is new. A new priority holds for all the past, at every resolution, once this is committed.';
+  'Gives a device a name and a priority, null keeping what it has, and registers it where it is new. A new priority holds for all the past, at every resolution, once this is committed; live listeners are then sent the state.';

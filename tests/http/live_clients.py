@@ -1,4 +1,4 @@
-"""Clients of `GET /v1/live`: one over a WebSocket, one over an event stream, and one that never reads."""
+"""Clients of `GET /v1/live`: over a WebSocket, over an event stream, one that never reads, and one in this process."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
+from service.lines import Line
+from service.messages import Message
 from tests.http.wire import PATIENCE, strict_json
 
 EVENTS = {"Accept": "text/event-stream"}
@@ -114,3 +116,33 @@ def closing_in(read: bytes) -> dict[str, Any]:
     found = re.findall(rb'\{"type":"closing"[^}]*\}', read)
     assert len(found) == 1, read[-500:]
     return dict(json.loads(found[0]))
+
+
+class Ear(Line):
+    """A line that ends in this process."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def write(self, message: Message) -> None:
+        self.messages.append(message)
+
+    def heard(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return the messages of these types."""
+        told = [json.loads(text) for message in self.messages for text in message.texts]
+        return [message for message in told if message["type"] in kinds]
+
+    def backlog(self) -> int:
+        return 0
+
+    def release(self) -> None:
+        pass
+
+    def beat(self) -> None:
+        pass
+
+    def form(self, message: Message) -> bytes:
+        return message.frames
+
+    def end(self, code: int, reason: str) -> None:
+        raise NotImplementedError

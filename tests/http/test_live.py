@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import httpx
 import psycopg
@@ -17,12 +15,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from service.database import make_pool
-from service.lines import Line
-from service.live import SHORTEST_PAUSE, running_hub
-from service.messages import Message
+from service.live import running_hub
+from service.rounds import SHORTEST_PAUSE
 from service.settings import Settings
 from tests.conftest import running_service
-from tests.http.live_clients import EVENTS, Deaf, closing_in, heard, listening, streaming
+from tests.http.live_clients import EVENTS, Deaf, Ear, closing_in, heard, listening, streaming
 from tests.http.wire import PATIENCE, in_path, moment, post, reading, refused
 from tests.http.wreckage import Fuse
 
@@ -336,36 +333,6 @@ def test_a_service_that_stops_says_so(client: httpx.Client, database_url: str) -
 # The hub itself ---------------------------------------------------------------------------------------------
 
 
-class Ear(Line):
-    """A line that ends in this process."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-
-    def write(self, message: Message) -> None:
-        self.messages.append(message)
-
-    def heard(self, kind: str) -> list[dict[str, Any]]:
-        """Return the messages of this type."""
-        told = [json.loads(text) for message in self.messages for text in message.texts]
-        return [message for message in told if message["type"] == kind]
-
-    def backlog(self) -> int:
-        return 0
-
-    def release(self) -> None:
-        pass
-
-    def beat(self) -> None:
-        pass
-
-    def form(self, message: Message) -> bytes:
-        raise NotImplementedError
-
-    def end(self, code: int, reason: str) -> None:
-        raise NotImplementedError
-
-
 def test_commits_of_a_moment_are_one_question_and_none_where_nobody_listens(
     client: httpx.Client, database_url: str, db: psycopg.Connection
 ) -> None:
@@ -385,15 +352,15 @@ def test_commits_of_a_moment_are_one_question_and_none_where_nobody_listens(
             await hub.listening.wait()
             await asyncio.to_thread(write, 20)
             await until(lambda: hub.heard == 20)
-            assert hub.rounds == 0
+            assert hub.rounds.done == 0
             with hub.telling(one, ["ada"]), hub.telling(two, ["ada"]), hub.telling(other, ["bob"]):
                 assert hub.clients == 3
                 await until(lambda: bool(one.messages and two.messages and other.messages))
-                began, rounds = time.monotonic(), hub.rounds
+                began, rounds = time.monotonic(), hub.rounds.done
                 await asyncio.to_thread(write, 100)
                 await until(lambda: sum(told["count"] for told in one.heard("readings")) == 100)
                 took = time.monotonic() - began
-                assert len(one.heard("readings")) <= hub.rounds - rounds <= took / SHORTEST_PAUSE + 1
+                assert len(one.heard("readings")) <= hub.rounds.done - rounds <= took / SHORTEST_PAUSE + 1
                 assert all(mine is yours for mine, yours in zip(one.messages, two.messages, strict=True))
                 assert len(other.messages) == 1
             assert hub.clients == 0

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.changes import Change, Unreadable, add_announcement, moment
+from service.changes import Change, Unreadable, add_announcement, moment, split_mark
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 CALL = "SELECT api.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
@@ -136,6 +136,23 @@ def test_an_announcement_of_many_users_fits(db: psycopg.Connection) -> None:
         add_announcement(payload, changes)
     assert len(changes) == 1000
     assert max(map(len, payloads)) < 8000
+
+
+def test_a_mark_stands_before_each_announcement_and_alone_without_readings(db: psycopg.Connection) -> None:
+    db.execute("LISTEN readings")
+    mark = "m" * 40
+    call = "SELECT api.announce(array_agg(n), array_agg(now()), %s) FROM generate_series(1, 1000) AS n"
+    db.execute(call, [mark])
+    payloads = announced(db)
+    changes: dict[int, Change] = {}
+    for payload in payloads:
+        said, packed = split_mark(payload)
+        assert said == mark
+        assert len(payload) < 8000
+        add_announcement(packed, changes)
+    assert len(changes) == 1000
+    db.execute("SELECT api.announce('{}', '{}', %s)", [mark])
+    assert announced(db) == [f"{mark}:"]
 
 
 def test_an_announcement_of_too_many_says_so_shortly(db: psycopg.Connection) -> None:

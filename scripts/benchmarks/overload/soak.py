@@ -123,7 +123,7 @@ def results(
     notes = [
         f"Beside it a single reading every tenth of a second, on a connection of its own: p50 {quantile(under, 0.5)}, "
         f"p99 {quantile(under, 0.99)} ms ({len(under)} taken). {options.clients} live clients were told "
-        f"{seen.messages:,} messages and connected again {seen.hung_up} times.",
+        f"{seen.told / 1e6:,.1f} MB and connected again {seen.hung_up} times.",
         f"{load.not_begun:,} requests were due and not begun, since {MOST_UNDER_WAY:,} were under way. "
         f"All answers were there {span.drained - span.ended:.1f} s after the last request was sent.",
         *(f"Fault, {count} times: {text}" for text, count in load.faults.most_common(5)),

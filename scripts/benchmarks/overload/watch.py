@@ -43,8 +43,8 @@ class Seen(NamedTuple):
     probes: list[Probe]
     memory: list[tuple[float, int]]
     """Moments of the monotonic clock, and the bytes of the largest process of the service."""
-    messages: int
-    """That live clients were told."""
+    told: int
+    """Bytes that live clients were told."""
     hung_up: int
     """How often a live client had to connect again."""
 
@@ -146,7 +146,7 @@ def listen(port: int, clients: int, over: threading.Event, told: list[int]) -> N
                 tried = time.monotonic()
             for key, _ in selector.select(0.2):
                 try:
-                    told[0] += len(key.data.messages())
+                    told[0] += key.data.hear(keep=False)
                 except OSError:
                     selector.unregister(key.fileobj)
                     key.data.line.close()

@@ -1,0 +1,116 @@
+"""Who listens to whom."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from service import messages
+from service.book import Book, Latest
+from service.changes import Change
+from service.lines import Line
+from service.messages import Message
+
+MOST_WAITING = 1_000  # changes that wait for one client
+
+
+@dataclass(slots=True)
+class News:
+    """A change of a user's readings, the latest values after it, and, once somebody is told, the message about it."""
+
+    user_id: str
+    change: Change
+    latest: Latest
+    made: Message | None = None
+
+    @property
+    def message(self) -> Message:
+        """The message that says so."""
+        if self.made is None:
+            self.made = messages.readings(self.user_id, self.change, self.latest.document())
+        return self.made
+
+
+def merged(news: Iterable[News]) -> list[News]:
+    """Return one piece of news for each user; what several clients wait for is left as it is."""
+    of_user: dict[str, News] = {}
+    for item in news:
+        change = Change(item.change.count, item.change.first, item.change.last)
+        if earlier := of_user.get(item.user_id):
+            change.add(earlier.change)
+        of_user[item.user_id] = News(item.user_id, change, item.latest)
+    return list(of_user.values())
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """Someone who listens: to users, or to everyone where user_ids is None."""
+
+    line: Line
+    user_ids: tuple[str, ...] | None
+    is_stale: bool = True
+    waiting: list[Sequence[News]] = field(default_factory=list)
+    waits: int = 0
+    backlog: int = 0
+    slow_since: float = 0.0
+    stuck_since: float = 0.0
+
+    def wait(self, news: Sequence[News]) -> None:
+        """Let news wait until they can be sent; where too much waits, the whole state does instead."""
+        self.waiting.append(news)
+        self.waits += len(news)
+        if self.waits > MOST_WAITING:
+            merged_news = self.take_waiting()
+            # Half of it, so that merging is not done again soon.
+            if len(merged_news) > MOST_WAITING / 2:
+                self.forget()
+            else:
+                self.waiting, self.waits = [merged_news], len(merged_news)
+
+    def take_waiting(self) -> list[News]:
+        """Return what waits, and let nothing wait any longer."""
+        news = merged(item for part in self.waiting for item in part)
+        self.waiting, self.waits = [], 0
+        return news
+
+    def forget(self) -> None:
+        """Wait for the state."""
+        self.is_stale = True
+        self.waiting, self.waits = [], 0
+
+
+class Audience:
+    """All clients, and by whom they listen to. Users to whom nobody listens any longer are forgotten."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.all: set[Client] = set()
+        self.of_everyone: set[Client] = set()
+        self.of_user: dict[str, set[Client]] = defaultdict(set)
+
+    def join(self, client: Client) -> None:
+        """Take a client in."""
+        self.all.add(client)
+        if client.user_ids is None:
+            self.of_everyone.add(client)
+        for user_id in client.user_ids or ():
+            self.of_user[user_id].add(client)
+
+    def leave(self, client: Client) -> None:
+        """Let a client go."""
+        self.all.discard(client)
+        self.of_everyone.discard(client)
+        for user_id in client.user_ids or ():
+            if user_id in self.of_user:
+                self.of_user[user_id].discard(client)
+                if not self.of_user[user_id]:
+                    del self.of_user[user_id]
+                    if not self.of_everyone:
+                        self.book.forget(user_id)
+        if client.user_ids is None and not self.of_everyone:
+            self.book.keep_only(self.of_user)
+
+    def listens_to(self, user_id: str) -> bool:
+        """Tell whether anybody listens to a user."""
+        return bool(self.of_everyone) or user_id in self.of_user

@@ -1,0 +1,184 @@
+"""The latest values of users, kept so that a change that this process wrote itself need not be asked for.
+
+A new reading changes the latest value of a metric only where it is later than it, so what is known before a reading is
+known after it. Whatever else may have happened to a user's readings, the user is forgotten and asked for again: which
+of two devices counts at the same moment is the database's to say.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from service.moments import format_micros, to_micros
+from service.readings import Row
+
+MOST_KNOWN = 50_000  # users: some 30 MB
+MOST_FRESH = 100  # readings of a user that are not yet looked at
+LONGEST_KNOWN = 600.0  # seconds, after which it shows what retention has dropped meanwhile
+
+
+class Value(NamedTuple):
+    """What a device measured at a moment, in microseconds since 2000."""
+
+    value: float
+    at: int
+    device_id: str
+
+
+class Latest(NamedTuple):
+    """A user's latest value of each metric; None where it was never measured."""
+
+    heart_rate: Value | None = None
+    steps: Value | None = None
+    calories: Value | None = None
+
+    def document(self) -> dict[str, Any] | None:
+        """Write it as `GET /v1/users/{user_id}/latest` does; None where nothing was ever measured."""
+        measured = [value.at for value in self if value is not None]
+        if not measured:
+            return None
+        document: dict[str, Any] = {"last_seen": format_micros(max(measured))}
+        for metric, value in zip(self._fields, self, strict=True):
+            document[metric] = value and {
+                "value": value.value,
+                "timestamp": format_micros(value.at),
+                "device_id": value.device_id,
+            }
+        return document
+
+
+class Undecided(Exception):
+    """Two devices measured at the same moment."""
+
+
+NOTHING = Latest()
+moment_of = attrgetter("timestamp")
+
+
+def later(known: Value | None, value: float | None, row: Row) -> Value | None:
+    """Return the later one of a known value and a new one; Undecided where they are of one moment."""
+    if value is None or (known is not None and row.timestamp < known.at):
+        return known
+    if known is not None and row.timestamp == known.at:
+        if (known.value, known.device_id) == (value, row.device_id):
+            return known
+        raise Undecided
+    return Value(value, row.timestamp, row.device_id)
+
+
+def after(known: Latest, row: Row) -> Latest:
+    """Return what is latest after a reading that is new, or already in what is known; Undecided where it is not."""
+    return Latest(
+        later(known.heart_rate, row.heart_rate, row),
+        later(known.steps, row.steps, row),
+        later(known.calories, row.calories, row),
+    )
+
+
+def from_rows(rows: Iterable[dict[str, Any]]) -> dict[str, Latest]:
+    """Gather rows of api.latest_values by user."""
+    found: dict[str, Latest] = {}
+    for row in rows:
+        metric, measured_at = row["metric"], row["ts"]
+        assert isinstance(measured_at, datetime)
+        value = int(row["value"]) if metric == "steps" else row["value"]
+        of_user = found.get(row["user_id"], NOTHING)
+        found[row["user_id"]] = of_user._replace(**{metric: Value(value, to_micros(measured_at), row["device_id"])})
+    return found
+
+
+def after_all(known: Latest, rows: Sequence[Row]) -> Latest:
+    """Return what is latest after new readings; Undecided as above."""
+    if len(rows) > 1 and all(None not in (row.heart_rate, row.steps, row.calories) for row in rows):
+        # Only the last ones can count.
+        last = max(map(moment_of, rows))
+        rows = [row for row in rows if row.timestamp == last]
+    for row in rows:
+        known = after(known, row)
+    return known
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of a user, until when, in seconds of the loop's clock, and new readings not yet looked at."""
+
+    latest: Latest
+    until: float
+    fresh: list[Row] = field(default_factory=list)
+
+
+class Book:
+    """What is known, as of the last announcement that was taken in; and which users are being asked for."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Known] = {}
+        self.asked: dict[str, list[Row]] = {}
+
+    def look_up(self, user_id: str, now: float) -> Latest | None:
+        """Return what is known of a user; None where it must be asked for."""
+        found = self.known.get(user_id)
+        if found is None:
+            return None
+        try:
+            found.latest = after_all(found.latest, found.fresh)
+        except Undecided:
+            now = math.inf
+        found.fresh.clear()
+        if found.until < now:
+            del self.known[user_id]
+            return None
+        return found.latest
+
+    def take(self, row: Row) -> None:
+        """Take in a new reading."""
+        if row.user_id in self.asked:
+            # The answer may be of before it.
+            self.asked[row.user_id].append(row)
+        found = self.known.get(row.user_id)
+        if found is not None:
+            found.fresh.append(row)
+            if len(found.fresh) > MOST_FRESH:
+                self.look_up(row.user_id, -math.inf)
+
+    def ask(self, user_ids: Iterable[str]) -> None:
+        """Hear that users are being asked for."""
+        self.asked = {user_id: [] for user_id in user_ids}
+
+    def answer(self, found: Mapping[str, Latest], now: float) -> dict[str, Latest]:
+        """Hear the answer, and return it with what was taken in meanwhile; keep what is certain."""
+        answered = dict(found)
+        for user_id, rows in self.asked.items():
+            self.known.pop(user_id, None)
+            latest = found.get(user_id, NOTHING)
+            try:
+                latest = after_all(latest, rows)
+            except Undecided:
+                continue
+            answered[user_id] = latest
+            self.known[user_id] = Known(latest, now + LONGEST_KNOWN * random.uniform(0.5, 1))  # noqa: S311
+        self.asked = {}
+        while len(self.known) > MOST_KNOWN:
+            del self.known[next(iter(self.known))]
+        return answered
+
+    def forget(self, user_id: str) -> None:
+        """Forget a user, and do not keep what is being asked."""
+        self.known.pop(user_id, None)
+        self.asked.pop(user_id, None)
+
+    def keep_only(self, user_ids: Container[str]) -> None:
+        """Forget all others."""
+        for user_id in [*self.known, *self.asked]:
+            if user_id not in user_ids:
+                self.forget(user_id)
+
+    def forget_all(self) -> None:
+        """Forget everyone."""
+        self.known.clear()
+        self.asked.clear()

@@ -1,0 +1,139 @@
+"""How what is told reaches clients: at once, or when they have taken what they were sent before, or never."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from service import messages
+from service.audience import Audience, Client, News
+from service.messages import Message
+from service.settings import Settings
+
+LARGEST_BACKLOG = 64 * 1024  # bytes; with more unsent, messages wait …
+SMALLEST_BACKLOG = 16 * 1024  # bytes; … until there is less
+WATCH_SECONDS = 0.1
+SLOWEST = 6  # times live_slow_seconds: longer, and one who takes a little now and then is too slow as well
+AT_A_TIME = 50  # clients that are written to before anybody else gets a turn
+TOO_SLOW = 1013
+
+
+class Delivery:
+    """Writes to clients, and looks after those who are slow.
+
+    Counted since the start: messages sent, and clients dropped for being slow.
+    """
+
+    def __init__(self, settings: Settings, audience: Audience, wake: asyncio.Event) -> None:
+        """`wake` is set when a client that needs the state can take it."""
+        self.settings = settings
+        self.audience = audience
+        self.wake = wake
+        self.slow: set[Client] = set()
+        self.messages = 0
+        self.drops = 0
+
+    async def tell(self, news: Sequence[News]) -> None:
+        """Hand news to those who listen."""
+        if self.audience.of_everyone:
+            message = messages.together([item.message for item in news])
+            for number, client in enumerate(list(self.audience.of_everyone)):
+                await give_way(number)
+                self.tell_one(client, news, message)
+        of_client: dict[Client, list[News]] = defaultdict(list)
+        for item in news:
+            for client in self.audience.of_user.get(item.user_id, ()):
+                of_client[client].append(item)
+        for number, (client, of_it) in enumerate(of_client.items()):
+            await give_way(number)
+            self.tell_one(client, of_it, messages.together([item.message for item in of_it]))
+
+    def tell_one(self, client: Client, news: Sequence[News], message: Message) -> None:
+        """Hand news to a client: now, or when it has taken what it was sent before."""
+        if client.is_stale or client not in self.audience.all:
+            return
+        if client not in self.slow:
+            backlog = client.line.backlog()
+            if not backlog or backlog + len(client.line.form(message)) <= LARGEST_BACKLOG:
+                self.write(client, message, len(news))
+                return
+            self.watch(client)
+        client.wait(news)
+
+    async def write_all(self, written: Iterable[tuple[Client, Message]]) -> None:
+        """Write a message to each client."""
+        for number, (client, message) in enumerate(written):
+            await give_way(number)
+            if client in self.audience.all:
+                self.write(client, message, 1)
+
+    def write(self, client: Client, message: Message, count: int) -> None:
+        """Write so many messages to a client."""
+        client.line.write(message)
+        self.messages += count
+        if client.line.backlog() > LARGEST_BACKLOG:
+            self.watch(client)
+
+    def interrupt(self) -> None:
+        """Say that the database is away."""
+        message = messages.encode(type="interrupted", reason="The database cannot be reached at the moment.")
+        for client in self.audience.all:
+            if not (client.line.is_plain or client.is_stale or client in self.slow):
+                self.write(client, message, 1)
+
+    def leave(self, client: Client) -> None:
+        """Write nothing more to a client."""
+        self.slow.discard(client)
+        self.audience.leave(client)
+
+    # Slow clients -------------------------------------------------------------------------------------------
+
+    def watch(self, client: Client) -> None:
+        """Let messages for a client wait until it has taken what was sent."""
+        self.slow.add(client)
+        client.slow_since = client.stuck_since = asyncio.get_running_loop().time()
+        client.backlog = client.line.backlog()
+
+    async def look_after(self) -> None:
+        """Send slow clients what waits for them, or drop them; show the others a sign of life."""
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + self.settings.live_heartbeat_seconds
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for client in list(self.slow):
+                self.look_at(client, loop.time())
+            if loop.time() >= beat_at:
+                beat_at = loop.time() + self.settings.live_heartbeat_seconds
+                for number, client in enumerate(self.audience.all - self.slow):
+                    await give_way(number)
+                    client.line.beat()
+
+    def look_at(self, client: Client, now: float) -> None:
+        """Judge a slow client."""
+        backlog = client.line.backlog()
+        if backlog < SMALLEST_BACKLOG:
+            self.catch_up(client)
+            return
+        if backlog < client.backlog:
+            client.stuck_since = now
+        client.backlog = backlog
+        patience = self.settings.live_slow_seconds
+        if now - client.stuck_since > patience or now - client.slow_since > SLOWEST * patience:
+            self.drops += 1
+            self.leave(client)
+            client.line.close(TOO_SLOW, f"Too slow: {backlog} bytes were not taken within {patience} seconds.")
+
+    def catch_up(self, client: Client) -> None:
+        """Send what waited for a client that has taken what was sent."""
+        self.slow.discard(client)
+        if client.is_stale:
+            self.wake.set()
+        elif news := client.take_waiting():
+            self.write(client, messages.together([item.message for item in news]), len(news))
+
+
+async def give_way(number: int) -> None:
+    """Let others have a turn after every few clients."""
+    if number % AT_A_TIME == AT_A_TIME - 1:
+        await asyncio.sleep(0)

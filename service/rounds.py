@@ -1,0 +1,190 @@
+"""What clients are told, in rounds: what was announced since the last one becomes one message for each user.
+
+The database is asked at most once in a round for the news, about those whose latest values the process does not know
+from what it wrote itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection, Sequence
+from itertools import islice
+from typing import Any
+
+from service.audience import Audience, Client, News
+from service.book import NOTHING, Book, Latest, from_rows
+from service.changes import Change, add_announcement
+from service.database import Pool, fetch_all
+from service.delivery import Delivery
+from service.problems import Overloaded
+from service.readings import DEFAULT_TENANT, Row
+from service.states import StatesOfSome, some_of, state_of_everyone
+
+MOST_IN_ROUND = 1_000  # users
+MOST_NAMED = 10_000  # users
+SHORTEST_PAUSE = 0.05  # seconds between two rounds
+LONGEST_PAUSE = 0.5  # seconds, for telling
+SHARE_OF_TELLING = 1 / 20  # of a core; the rest is for those who write
+RETRY_PAUSE = 1.0  # seconds after a round that failed
+
+log = logging.getLogger("hyperpulse")
+
+
+class Rounds:
+    """Collects what changed, and tells of it. Counted since the start: rounds, and users asked for to tell news."""
+
+    def __init__(
+        self, pool: Pool, process: str, book: Book, audience: Audience, delivery: Delivery, wake: asyncio.Event
+    ) -> None:
+        """`process` is the name by which others are told that clients listen to this one."""
+        self.pool = pool
+        self.process = process
+        self.say_hello = False
+        self.book = book
+        self.audience = audience
+        self.delivery = delivery
+        self.wake = wake
+        self.touched: dict[int, Change] = {}
+        self.changed: dict[str, Change] = {}
+        self.done = 0
+        self.asked = 0
+        self.telling_seconds = 0.0
+
+    def take_announcement(self, packed: str) -> None:
+        """Take in what somebody else changed, or what cannot be told from a batch alone; it may be Unreadable."""
+        add_announcement(packed, self.touched)
+        self.wake.set()
+
+    def take_rows(self, rows: Sequence[Row]) -> None:
+        """Take in new readings of this process."""
+        of_user, everyone = self.audience.of_user, bool(self.audience.of_everyone)
+        for row in rows:
+            if everyone or row.user_id in of_user:
+                self.book.take(row)
+                change = self.changed.get(row.user_id)
+                if change is None:
+                    self.changed[row.user_id] = Change(1, row.timestamp, row.timestamp)
+                else:
+                    change.take(row.timestamp)
+        if self.changed:
+            self.wake.set()
+
+    def refresh(self) -> None:
+        """Have the state sent to everybody."""
+        self.say_hello = True
+        self.touched.clear()
+        self.changed.clear()
+        self.book.forget_all()
+        for client in self.audience.all:
+            client.forget()
+        self.wake.set()
+
+    async def run(self, listening: asyncio.Event) -> None:
+        """Tell clients what was collected, round after round, while the database is listened to."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self.wake.wait()
+            await listening.wait()
+            self.wake.clear()
+            began, self.telling_seconds = loop.time(), 0.0
+            try:
+                await self.round()
+            except Exception as error:
+                log.warning("a round of live updates failed: %s", error, exc_info=not isinstance(error, Overloaded))
+                self.refresh()
+                await asyncio.sleep(RETRY_PAUSE)
+            await asyncio.sleep(pause(loop.time() - began, self.telling_seconds))
+
+    async def round(self) -> None:
+        """Send states to those who need them, and news of the users that changed."""
+        if not self.audience.all:
+            self.touched.clear()
+            self.changed.clear()
+            return
+        self.done += 1
+        if self.say_hello:
+            # Before any state is asked for: what others announce after it is readable, or noticed.
+            self.say_hello = False
+            await fetch_all(self.pool, "say_hello", process=self.process)
+        stale = [client for client in self.audience.all if client.is_stale and client not in self.delivery.slow]
+        if stale:
+            await self.send_states(stale)
+        if self.touched:
+            await self.name_touched()
+        if self.changed:
+            news = await self.news()
+            # Of the processor, since time passes for other reasons too.
+            began = time.thread_time()
+            await self.delivery.tell(news)
+            self.telling_seconds = time.thread_time() - began
+        if self.touched or self.changed:
+            self.wake.set()
+
+    async def send_states(self, stale: list[Client]) -> None:
+        """Send states: one question for those who listen to everyone, another for all the others."""
+        everyone = [client for client in stale if client.user_ids is None]
+        named = some_of([client for client in stale if client.user_ids is not None])
+        for client in (*everyone, *named):
+            client.is_stale = False
+        if len(everyone) + len(named) < len(stale):
+            self.wake.set()
+        if everyone:
+            state = await state_of_everyone(self.pool)
+            await self.delivery.write_all((client, state) for client in everyone)
+        if named:
+            wanted = {user_id for client in named for user_id in client.user_ids or ()}
+            states = StatesOfSome(wanted, await self.ask(wanted))
+            await self.delivery.write_all((client, states.of(client)) for client in named)
+
+    async def name_touched(self) -> None:
+        """Look up who was touched; of those to whom somebody listens, nothing is known any longer."""
+        touched, self.touched = self.touched, {}
+        # So many that to name them would take longer than to look at who was touched.
+        named = self.audience.of_user
+        wanted = None if self.audience.of_everyone or len(named) > MOST_NAMED else list(named)
+        rows: list[dict[str, Any]] = await fetch_all(
+            self.pool, "names_of_touched", tenant_id=DEFAULT_TENANT, user_keys=list(touched), user_ids=wanted
+        )
+        for row in rows:
+            user_id = row["user_id"]
+            if self.audience.listens_to(user_id):
+                self.book.forget(user_id)
+                self.put_back(user_id, touched[row["user_key"]])
+
+    def put_back(self, user_id: str, change: Change) -> None:
+        """Add to the changes of a user."""
+        if user_id in self.changed:
+            self.changed[user_id].add(change)
+        else:
+            self.changed[user_id] = change
+
+    async def news(self) -> list[News]:
+        """Return the news of users that changed; more than fit in a round wait for the next."""
+        changed, self.changed = self.changed, {}
+        if len(changed) > MOST_IN_ROUND:
+            self.changed = dict(islice(changed.items(), MOST_IN_ROUND, None))
+            changed = dict(islice(changed.items(), MOST_IN_ROUND))
+        now = asyncio.get_running_loop().time()
+        known = {user_id: self.book.look_up(user_id, now) for user_id in changed}
+        unknown = [user_id for user_id, latest in known.items() if latest is None]
+        if unknown:
+            self.asked += len(unknown)
+            found = await self.ask(unknown)
+            known.update({user_id: found.get(user_id, NOTHING) for user_id in unknown})
+        return [News(user_id, change, known[user_id] or NOTHING) for user_id, change in changed.items()]
+
+    async def ask(self, user_ids: Collection[str]) -> dict[str, Latest]:
+        """Ask the database for the latest values of users."""
+        self.book.ask(user_ids)
+        rows = await fetch_all(self.pool, "latest_of_named", tenant_id=DEFAULT_TENANT, user_ids=list(user_ids))
+        return self.book.answer(from_rows(rows), asyncio.get_running_loop().time())
+
+
+def pause(took: float, telling: float) -> float:
+    """Return how long to wait after a round that took so long, and of the processor so much to tell; all in seconds.
+
+    The longer a round takes, the more the next one is worth: what changes meanwhile is told of together.
+    """
+    return max(SHORTEST_PAUSE, min(LONGEST_PAUSE, max(took / 2, telling / SHARE_OF_TELLING)))

@@ -1,0 +1,53 @@
+"""States: the latest values of everyone, or of those that a client names, as one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from service import messages
+from service.audience import Client
+from service.book import NOTHING, Latest, from_rows
+from service.database import Pool, fetch_all
+from service.messages import Message
+from service.readings import DEFAULT_TENANT
+
+MOST_IN_STATE = 1_000  # users
+
+
+async def state_of_everyone(pool: Pool) -> Message:
+    """Return the state of everyone, or of some where they are too many."""
+    rows = await fetch_all(pool, "latest_of_everyone", tenant_id=DEFAULT_TENANT, limit=MOST_IN_STATE + 1)
+    latest = from_rows(rows)
+    users = (messages.user_state(user_id, of_user.document()) for user_id, of_user in latest.items())
+    return messages.state(islice(users, MOST_IN_STATE), complete=len(latest) <= MOST_IN_STATE)
+
+
+def some_of(named: list[Client]) -> list[Client]:
+    """Return as many clients as one question may be for."""
+    users = 0
+    for taken, client in enumerate(named):
+        users += len(client.user_ids or ())
+        if users > MOST_IN_STATE and taken:
+            return named[:taken]
+    return named
+
+
+class StatesOfSome:
+    """The states of users, each encoded once, and the messages to clients, the same for all who listen to the same."""
+
+    def __init__(self, user_ids: Iterable[str], latest: Mapping[str, Latest]) -> None:
+        self.users = {
+            user_id: messages.user_state(user_id, latest.get(user_id, NOTHING).document()) for user_id in user_ids
+        }
+        self.made: dict[tuple[tuple[str, ...], bool], Message] = {}
+
+    def of(self, client: Client) -> Message:
+        """Return the state of the users that a client listens to."""
+        asked = (client.user_ids or (), client.line.is_plain)
+        if asked not in self.made:
+            of_it = [self.users[user_id] for user_id in asked[0]]
+            self.made[asked] = (
+                messages.state_of_one(of_it[0]) if client.line.is_plain else messages.state(of_it, complete=True)
+            )
+        return self.made[asked]

@@ -1,0 +1,85 @@
+"""What waits for a client that takes too little."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.audience import MOST_WAITING, Audience, Client, News
+from service.book import Book, Latest, Value
+from service.changes import Change
+from service.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
+from service.rounds import LONGEST_PAUSE, SHORTEST_PAUSE, pause
+from service.settings import Settings
+from tests.http.live_clients import Ear
+
+
+def news(user_id: str, at: int) -> News:
+    return News(user_id, Change(1, at, at), Latest(heart_rate=Value(60.0, at, "watch")))
+
+
+def waiting_for(client: Client) -> list[tuple[str, int, int, int]]:
+    """Take what waits: whose readings, how many, the first and the last moment."""
+    taken = client.take_waiting()
+    assert all(item.latest.heart_rate == Value(60.0, item.change.last, "watch") for item in taken)
+    return [(item.user_id, item.change.count, item.change.first, item.change.last) for item in taken]
+
+
+def test_what_waits_is_merged_for_each_client_alone() -> None:
+    early, late = Client(Ear(), None, is_stale=False), Client(Ear(), None, is_stale=False)
+    both = [news("ada", 2), news("bob", 2)]
+    early.wait([news("ada", 1)])
+    for client in (early, late):
+        client.wait(both)
+    assert waiting_for(early) == [("ada", 2, 1, 2), ("bob", 1, 2, 2)]
+    assert waiting_for(late) == [("ada", 1, 2, 2), ("bob", 1, 2, 2)]
+    assert waiting_for(late) == []
+
+
+def test_of_few_users_any_number_of_changes_waits_and_of_many_the_state() -> None:
+    client = Client(Ear(), None, is_stale=False)
+    for at in range(3 * MOST_WAITING):
+        client.wait([news(f"user_{at % 400}", at)])
+        assert client.waits <= MOST_WAITING
+    assert sum(count for _, count, _, _ in waiting_for(client)) == 3 * MOST_WAITING
+    assert not client.is_stale
+    for at in range(MOST_WAITING + 1):
+        client.wait([news(f"user_{at}", at)])
+    assert client.is_stale
+    assert client.waits == 0
+
+
+class Full(Ear):
+    """A line on which much is unsent."""
+
+    unsent = LARGEST_BACKLOG - 10
+
+    def backlog(self) -> int:
+        return self.unsent
+
+
+def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
+    async def tell() -> None:
+        audience = Audience(Book())
+        delivery = Delivery(Settings(""), audience, asyncio.Event())
+        line = Full()
+        client = Client(line, ("ada",), is_stale=False)
+        audience.join(client)
+        await delivery.tell([news("ada", 1)])
+        await delivery.tell([news("ada", 2), news("bob", 2)])
+        assert not line.messages
+        line.unsent = SMALLEST_BACKLOG - 1
+        delivery.look_at(client, 0)
+        (told,) = line.heard("readings")
+        assert (told["user_id"], told["count"]) == ("ada", 2)
+        delivery.leave(client)
+        await delivery.tell([news("ada", 3)])
+        assert len(line.messages) == 1
+        assert not audience.all
+
+    asyncio.run(tell())
+
+
+def test_rounds_that_tell_much_are_further_apart() -> None:
+    assert pause(0, 0) == SHORTEST_PAUSE
+    assert SHORTEST_PAUSE < pause(0.2, 0) < pause(0.2, 0.01) < pause(0.3, 0.02) < LONGEST_PAUSE
+    assert pause(60, 60) == LONGEST_PAUSE
