@@ -25,8 +25,8 @@ from service.states import StatesOfSome, some_of, state_of_everyone
 MOST_IN_ROUND = 1_000  # users
 MOST_NAMED = 10_000  # users
 SHORTEST_PAUSE = 0.05  # seconds between two rounds
-LONGEST_PAUSE = 0.5  # seconds, for telling
-SHARE_OF_TELLING = 1 / 20  # of a core; the rest is for those who write
+LONGEST_PAUSE = 0.15  # seconds: with what a round takes, still under a quarter of a second
+SHARE_OF_TELLING = 1 / 10  # of a core; the rest is for those who write
 RETRY_PAUSE = 1.0  # seconds after a round that failed
 
 log = logging.getLogger("hyperpulse")

@@ -81,5 +81,5 @@ def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
 
 def test_rounds_that_tell_much_are_further_apart() -> None:
     assert pause(0, 0) == SHORTEST_PAUSE
-    assert SHORTEST_PAUSE < pause(0.2, 0) < pause(0.2, 0.01) < pause(0.3, 0.02) < LONGEST_PAUSE
+    assert SHORTEST_PAUSE < pause(0.2, 0) < pause(0.2, 0.012) < LONGEST_PAUSE
     assert pause(60, 60) == LONGEST_PAUSE
