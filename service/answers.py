@@ -311,7 +311,7 @@ class DatabaseDocument(TypedDict):
 
 
 class Rejected(TypedDict):
-    """A kind of fault for which this process refused items, how often, and when last."""
+    """A kind of fault for which the service refused items, how often, and when last."""
 
     field: str
     problem: str
@@ -320,7 +320,7 @@ class Rejected(TypedDict):
 
 
 class SystemDocument(TypedDict):
-    """How the database and this process of the service do."""
+    """How the database and the service do."""
 
     version: str
     freshness: Freshness

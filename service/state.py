@@ -17,6 +17,7 @@ from service.heart import beating
 from service.live import Hub, running_hub
 from service.room import Room
 from service.settings import Settings
+from service.siblings import telling
 from service.writer import Writer, running_writer
 
 
@@ -52,7 +53,9 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             streams = asyncio.Semaphore(settings.max_streams)
             room = Room(settings.max_bytes_in_flight)
             accepted = AcceptedTimes(pool)
-            yield {"state": State(settings, pool, writer, hub, accepted, figures, asyncio.Lock(), streams, room)}
+            state = State(settings, pool, writer, hub, accepted, figures, asyncio.Lock(), streams, room)
+            async with telling(state):
+                yield {"state": state}
 
     return live
 

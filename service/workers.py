@@ -16,9 +16,13 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from service.heart import PIPE
 from service.settings import BadSetting, Settings
+from service.siblings import DIRECTORY, ENDED
 
 STOP_SECONDS = 5.0
 LOOK_SECONDS = 0.1
@@ -47,8 +51,9 @@ def shared_socket(host: str, port: int) -> socket.socket:
 class Worker:
     """A process that serves, and how long it has been silent."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, told_in: Path) -> None:
         self.port = port
+        self.told_in = told_in
         self.pipe, theirs = os.pipe()
         os.set_blocking(self.pipe, False)
         # In a session of its own, so that Ctrl-C reaches this process alone.
@@ -61,6 +66,7 @@ class Worker:
                 "SHARE_PORT": "1",
                 "STOP_WITH_STDIN": "1",
                 PIPE: str(theirs),
+                DIRECTORY: str(told_in),
             },
             stdin=subprocess.PIPE,
             pass_fds=[theirs],
@@ -84,7 +90,10 @@ class Worker:
         self.process.kill()
         self.process.wait()
         self.close()
-        return Worker(self.port)
+        told = self.told_in / str(self.process.pid)
+        with suppress(FileNotFoundError):
+            told.rename(told.with_suffix(ENDED))
+        return Worker(self.port, self.told_in)
 
     def close(self) -> None:
         """Let go of what led to it."""
@@ -98,9 +107,9 @@ def supervise(settings: Settings) -> int:
     told_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told_to_stop.set())
-    with shared_socket(settings.host, settings.port) as held:
+    with shared_socket(settings.host, settings.port) as held, TemporaryDirectory(prefix="hyperpulse-") as told_in:
         port = held.getsockname()[1]
-        workers = [Worker(port) for _ in range(settings.workers)]
+        workers = [Worker(port, Path(told_in)) for _ in range(settings.workers)]
         try:
             return watch(workers, settings.worker_silence_seconds, told_to_stop)
         finally:

@@ -11,16 +11,18 @@ from starlette.responses import Response
 
 from service import __version__
 from service.exposition import MEDIA_TYPE, family, histogram, single
-from service.measurements import BOUNDS, ITEMS, REQUESTS, Timing
+from service.measurements import BOUNDS, Timing
 from service.operations import Answer, Operation
-from service.state import State, state_of
+from service.siblings import Told, everyone
+from service.state import state_of
 
 
 async def prometheus(request: Request) -> Response:
-    """Answer with all metrics; with what the process knows alone while the database is away."""
+    """Answer with all metrics; with what the processes of the service know while the database is away."""
     state = state_of(request)
     figures = await state.figures.now()
-    text = "".join([*of_requests(), *of_items(), *of_process(state), *of_database(figures)])
+    told = everyone(state)
+    text = "".join([*of_requests(told), *of_items(told), *of_service(told), *of_database(figures)])
     return Response(text, headers={"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"})
 
 
@@ -29,22 +31,22 @@ def template(route: str) -> str:
     return route.replace(":name}", "}")
 
 
-def of_requests() -> Iterator[str]:
+def of_requests(told: Told) -> Iterator[str]:
     """Tell of requests, by method, route and status, and how long they took."""
     yield family(
         "hyperpulse_http_requests_total",
         "counter",
         "Requests answered; the route is a template, empty where there is none.",
         [
-            ({"method": asked.method, "route": template(asked.route), "status": asked.status}, sum(timing.counts))
-            for asked, timing in REQUESTS.items()
+            ({"method": asked.method, "route": template(asked.route), "status": asked.status}, sum(counts))
+            for asked, counts, _ in told.requests
         ],
     )
     merged: defaultdict[tuple[str, str], Timing] = defaultdict(Timing)
-    for asked, timing in REQUESTS.items():
+    for asked, counts, seconds in told.requests:
         series = merged[asked.method, template(asked.route)]
-        series.counts = [one + other for one, other in zip(series.counts, timing.counts, strict=True)]
-        series.seconds += timing.seconds
+        series.counts = [one + other for one, other in zip(series.counts, counts, strict=True)]
+        series.seconds += seconds
     yield histogram(
         "hyperpulse_http_request_seconds",
         "Time from a request's head to the beginning of its answer.",
@@ -53,27 +55,28 @@ def of_requests() -> Iterator[str]:
     )
 
 
-def of_items() -> Iterator[str]:
+def of_items(told: Told) -> Iterator[str]:
     """Tell what became of readings and events."""
     outcomes = {
         "readings": ("inserted", "updated", "unchanged", "rejected"),
         "events": ("created", "duplicate", "rejected"),
     }
     for kind, names in outcomes.items():
+        counts = told.items.get(kind, {})
         yield family(
             f"hyperpulse_{kind}_total",
             "counter",
             f"{kind.capitalize()} received, by what became of them.",
-            [({"outcome": outcome}, ITEMS[kind, outcome]) for outcome in names],
+            [({"outcome": outcome}, counts.get(outcome, 0)) for outcome in names],
         )
 
 
-def of_process(state: State) -> Iterator[str]:
-    """Tell of the process: what waits in it, who listens, and its connections to the database."""
+def of_service(told: Told) -> Iterator[str]:
+    """Tell of the service's processes: what waits in them, who listens, and their connections to the database."""
     yield family("hyperpulse_build_info", "gauge", "The release that answers.", [({"version": __version__}, 1)])
-    yield single("hyperpulse_writer_queued_readings", "gauge", "Readings that wait to be stored.", state.writer.queued)
-    yield single("hyperpulse_live_clients", "gauge", "Clients that listen.", state.hub.clients)
-    stats = Counter(state.pool.get_stats())
+    yield single("hyperpulse_writer_queued_readings", "gauge", "Readings that wait to be stored.", told.queued)
+    yield single("hyperpulse_live_clients", "gauge", "Clients that listen.", told.live_clients)
+    stats = Counter(told.pool)
     yield family(
         "hyperpulse_pool_connections",
         "gauge",
@@ -131,7 +134,7 @@ OPERATIONS = [
         prometheus,
         "System",
         "The service's own metrics",
-        {200: Answer("Counters, gauges and a histogram, of this process and of the database.", media_type=MEDIA_TYPE)},
+        {200: Answer("Counters, gauges and a histogram, of the service and of the database.", media_type=MEDIA_TYPE)},
         description="In the Prometheus text format. While the database is away, hyperpulse_database_up is 0 and what "
         "it would say is left out.",
         refuses=(),

@@ -8,12 +8,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import __version__, answers, rejects
+from service import __version__, answers
 from service.answers import json_response
 from service.database import fetch_one
 from service.operations import Answer, Operation
 from service.problems import Overloaded
 from service.schema import api_digest, migration_names
+from service.siblings import everyone
 from service.state import state_of
 from service.times import format_timestamp
 
@@ -37,18 +38,19 @@ async def ready(request: Request) -> Response:
 
 
 async def system(request: Request) -> Response:
-    """Answer with how the database and this process do."""
+    """Answer with how the database and the service do."""
     state = state_of(request)
     row = await fetch_one(state.pool, "system")
+    told = everyone(state)
     rejected = [
-        {"field": kind.field, "problem": kind.problem, "count": seen.times, "last": format_timestamp(seen.last)}
-        for kind, seen in rejects.recent()
+        {"field": field, "problem": problem, "count": times, "last": format_timestamp(last)}
+        for field, problem, times, last in told.rejected
     ]
     return json_response(
         {
             "version": __version__,
             **{name: with_moments(part) for name, part in row.items()},
-            "live_clients": state.hub.clients,
+            "live_clients": told.live_clients,
             "rejected": rejected,
         }
     )
@@ -95,7 +97,7 @@ OPERATIONS = [
                 answers.SystemDocument,
             )
         },
-        description="Jobs have no statistics where the database keeps none. Refused items are counted by this process "
+        description="Jobs have no statistics where the database keeps none. Refused items are counted by the service "
         "since it began: fields and reasons only, no values.",
         refuses=(503,),
     ),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +67,31 @@ def test_each_reading_is_inserted_once(two: Started, port: int, db: psycopg.Conn
         counts = list(pool.map(lambda seconds: post(f"http://127.0.0.1:{port}", said(seconds)), shuffled))
     assert sum(counts, Counter()) == {"inserted": 300, "unchanged": 11 * 300}
     assert db.execute("SELECT count(*), sum(steps) FROM api.readings").fetchone() == (300, 3 * 4950)
+
+
+def inserted(port: int) -> int:
+    """Ask any worker how many readings were inserted."""
+    text = httpx.get(f"http://127.0.0.1:{port}/prometheus", timeout=30).text
+    return int(re.findall(r'^hyperpulse_readings_total\{outcome="inserted"\} (\d+)', text, re.MULTILINE)[0])
+
+
+def wait_until_told(port: int, number: int) -> None:
+    """Wait until workers, whichever answers, tell of so many readings."""
+    deadline = time.monotonic() + 20
+    while [inserted(port) for _ in range(8)] != [number] * 8:
+        assert time.monotonic() < deadline, f"{inserted(port)} are told, and {number} were inserted"
+
+
+def test_each_worker_tells_of_all(two: Started, port: int, db: psycopg.Connection) -> None:
+    url = f"http://127.0.0.1:{port}"
+    wait_until_told(port, before := inserted(port))
+    for second in range(16):  # each on a connection of its own, to one worker or the other
+        assert post(url, said([second], "eve"))["inserted"] == 1
+    wait_until_told(port, before + 16)
+    os.kill(min(descendants(two.process.pid)), signal.SIGKILL)
+    two.wait_for("starting another", 20)
+    assert post(url, said([16], "eve"))["inserted"] == 1
+    wait_until_told(port, before + 17)
 
 
 def test_a_dead_worker_is_replaced(two: Started, port: int, db: psycopg.Connection) -> None:
