@@ -104,10 +104,12 @@ async def chunks(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
     while True:
         try:
             async with asyncio.timeout(idle_seconds):
-                yield await anext(stream)
+                piece = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError:
             raise Problem(408, f"Nothing of the body arrived for {idle_seconds} seconds.", headers=HANG_UP) from None
         except ClientDisconnect:
             raise Problem(400, "The body ended before it was complete.") from None
+        # Not within the timeout, which would go on, and cancel whoever takes long to store the piece.
+        yield piece

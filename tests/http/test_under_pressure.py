@@ -124,3 +124,19 @@ def test_too_many_requests_at_once_are_refused_at_once(database_url: str, client
         first.sendall(b"_id,ts")
         assert first.recv(65536).startswith(b"HTTP/1.1 422")
         assert httpx.get(url + "/v1/users", timeout=30).status_code == 200
+
+
+def test_a_stream_may_take_long_to_be_stored(database_url: str, client: httpx.Client, db: psycopg.Connection) -> None:
+    """What bounds the silence of a client does not bound the time that its readings wait for others."""
+    lines = [reading(f"10:{second // 60:02}:{second % 60:02}", user_id="ada", steps=1) for second in range(3600)]
+    body = "".join(json.dumps(line) + " " * 1000 + "\n" for line in lines).encode()  # of several parts
+    headers = {"content-type": "application/x-ndjson"}
+    with running_service(database_url, BODY_IDLE_SECONDS="1") as url, ThreadPoolExecutor(1) as pool:
+        post(client, PATH, reading())
+        with psycopg.connect(database_url) as holder:
+            holder.execute("SELECT pg_advisory_xact_lock(hashtext('hyperpulse horizon'))")
+            held = pool.submit(httpx.post, url + PATH, content=body, headers=headers, timeout=30)
+            time.sleep(2.5)  # longer than the client may be silent, shorter than a lock is waited for
+            holder.rollback()
+        answer = held.result(30)
+    assert (answer.status_code, answer.json()["received"]) == (200, 3600), answer.text
