@@ -136,11 +136,12 @@ class Client:
         line = None
         try:
             async with asyncio.timeout(patience):
-                line = await self.line()
+                # A stream cannot be sent again, so it gets a connection that nobody closes as idle meanwhile.
+                line = await (self.line() if isinstance(request.body, bytes) else self.new_line())
                 try:
                     answer = await line.ask(request)
                 except ConnectionError:
-                    if not line.is_used or not isinstance(request.body, bytes):
+                    if not line.is_used:
                         raise
                     # The service may have closed it, as idle, while this was on its way.
                     line = await self.new_line()
