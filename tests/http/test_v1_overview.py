@@ -107,4 +107,5 @@ def test_the_system_tells_of_itself(client: httpx.Client, db: psycopg.Connection
     assert (before["field"], before["problem"]) == ("heart_rate", "must be between 30 and 220")
     assert before["count"] >= 3
     assert "someone" not in str(system["rejected"])
-    assert "987" not in str(system["rejected"])
+    told = str([(kind["field"], kind["problem"]) for kind in system["rejected"]])  # a moment may hold any digits
+    assert "987" not in told
