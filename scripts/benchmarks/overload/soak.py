@@ -113,7 +113,11 @@ def results(
         Verdict("rollups equal raw readings", verified.holds, verified.figure),
         Verdict("answers equal raw readings", answered[1] == 0, f"{answered[0]} asked, {answered[1]} differ"),
         Verdict("memory stays under 200 MB", memory.most < MOST_MEMORY, f"at most {memory.most / 1e6:.0f} MB"),
-        Verdict("memory is flat", memory.growth < MOST_GROWTH or options.minutes < LEAST_MINUTES, memory.figure),
+        Verdict(
+            "memory is flat",
+            memory.growth < MOST_GROWTH or options.minutes < LEAST_MINUTES,
+            memory.figure + ("; too short to be judged" if options.minutes < LEAST_MINUTES else ""),
+        ),
         Verdict(
             "a single reading is as fast as before within 5 s",
             back <= BACK_SECONDS,
