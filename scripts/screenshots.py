@@ -23,10 +23,10 @@ Theme = Literal["light", "dark"]
 
 FOLDER = ROOT / "docs" / "screenshots"
 PEOPLE = (
-    "ada,alan,annie,barbara,claude,donald,dorothy,edsger,emmy,frances,grace,hedy,jean,joan,john,"
+    "ada,alan,annie,barbara,charles,donald,dorothy,edsger,emmy,frances,grace,hedy,jean,joan,john,"
     "katherine,ken,lin,margaret,mary,radia,sophie,tim,vera"
 )
-GONE = "claude,mary"  # sent nothing for a while
+GONE = "charles,mary"  # sent nothing for a while
 WORN = "device_b,device_a,phone"
 ZONE = "Europe/Berlin"
 WIDE, PHONE = (1280, 800), (390, 844)
