@@ -300,11 +300,11 @@ class Verification(TypedDict):
 
 
 class DatabaseDocument(TypedDict):
-    """The database as a whole; readings are an estimate."""
+    """The database as a whole; readings are an estimate, null where there is none yet."""
 
     users: int
     devices: int
-    readings: int
+    readings: int | None
     bytes: int
     postgresql: str
     timescaledb: str

@@ -37,7 +37,8 @@ SELECT
     LIMIT 1) AS verification,
   jsonb_build_object(
     'users', (SELECT count(*) FROM core.app_user), 'devices', (SELECT count(*) FROM core.device),
-    'readings', (SELECT approximate_row_count('core.reading')),
+    -- Where nothing was analyzed yet, the estimate is 0.
+    'readings', (SELECT nullif(approximate_row_count('core.reading'), CASE WHEN EXISTS (SELECT FROM core.reading) THEN 0 END)),
     'bytes', pg_database_size(current_database()),
     'postgresql', split_part(current_setting('server_version'), ' ', 1),
     'timescaledb', (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb')) AS database

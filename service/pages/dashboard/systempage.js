@@ -60,8 +60,8 @@ function write({ version, freshness, jobs, storage, verification, database, live
   put($("drift"), verification ? formatWhole(verification.drift) : NOTHING);
   $("drift").closest(".figure").classList.toggle("warn", Boolean(verification?.drift));
   put($("checked"), verification ? `of ${count(verification.buckets, "bucket")} checked, ${ago(verification.checked_at)}` : "not checked yet");
-  put($("readings-count"), formatWhole(database.readings));
-  put($("people-count"), `about, of ${count(database.users, "user")} and ${count(database.devices, "device")}`);
+  put($("readings-count"), database.readings === null ? NOTHING : formatWhole(database.readings));
+  put($("people-count"), `${database.readings === null ? "not counted yet" : "about"}, of ${count(database.users, "user")} and ${count(database.devices, "device")}`);
   put($("refresh-error"), freshness.last_error ? `The last refresh failed: ${freshness.last_error}` : "");
   show($("refresh-error"), Boolean(freshness.last_error));
   writeJobs(jobs);
