@@ -52,8 +52,8 @@ def moment(microseconds: int) -> datetime:
 
 def split_mark(payload: str) -> tuple[str, str]:
     """Split a notification into the mark of who wrote, empty where there is none, and what it announces."""
-    mark, _, packed = payload.rpartition(":")
-    return mark, packed
+    head, _, packed = payload.rpartition(":")
+    return head.partition("/")[0], packed
 
 
 def add_announcement(payload: str, changes: dict[int, Change]) -> None:

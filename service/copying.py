@@ -68,7 +68,8 @@ def ending(pgconn: PGconn, why: bytes | None) -> PQGen[None]:
 def flushing(pgconn: PGconn) -> PQGen[None]:
     """Wait until the kernel has everything."""
     while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
+        ready = yield Wait.RW
+        if ready and ready & Ready.R:  # nothing is ready where the wait was cancelled
             pgconn.consume_input()
 
 

@@ -1,4 +1,4 @@
--- Each metric's latest value of a tenant's first users.
+-- Each metric's latest value of a tenant's first users; people tells how many those are, whether or not any was measured.
 WITH people AS MATERIALIZED (
   SELECT u.user_key, u.user_id
     FROM core.app_user AS u
@@ -7,6 +7,6 @@ WITH people AS MATERIALIZED (
    ORDER BY u.registered_at, u.user_id
    LIMIT %(limit)s
 )
-SELECT p.user_id, v.metric, v.value, v.ts, v.device_id
+SELECT p.user_id, v.metric, v.value, v.ts, v.device_id, (SELECT count(*) FROM people) AS people
   FROM api.latest_values(ARRAY(SELECT user_key FROM people)) AS v
   JOIN people AS p USING (user_key)

@@ -56,6 +56,14 @@ def test_each_item_has_its_own_outcome(db: psycopg.Connection) -> None:
     assert write(db, *items) == ["inserted", "updated", "unchanged", "inserted"]
 
 
+def test_a_batch_of_many_days_is_told_apart(db: psycopg.Connection) -> None:
+    """More days than are looked into before writing."""
+    days = [{"ts": NOON + timedelta(days=day), "steps": day} for day in range(60)]
+    assert write(db, *days[::2]) == ["inserted"] * 30
+    days[2] = {**days[2], "steps": 1000}
+    assert write(db, *days) == ["unchanged", "inserted", "updated", "inserted"] + ["unchanged", "inserted"] * 28
+
+
 def test_a_batch_of_which_half_is_known_takes_no_longer_for_each(db: psycopg.Connection) -> None:
     """It took ten times as long when what was written was joined with all others by nested loops."""
     fresh, half = [], []
@@ -118,7 +126,7 @@ def test_changes_are_announced_once_for_each_batch(db: psycopg.Connection) -> No
     write(db, {"user": "u0", "steps": 1})
     (payload,) = announced(db)
     changes: dict[int, Change] = {}
-    add_announcement(payload, changes)
+    add_announcement(split_mark(payload)[1], changes)
     assert [(change.count, moment(change.first), moment(change.last)) for change in changes.values()] == [
         (2, NOON, later)
     ] * 3
@@ -133,9 +141,19 @@ def test_an_announcement_of_many_users_fits(db: psycopg.Connection) -> None:
     payloads = announced(db)
     changes: dict[int, Change] = {}
     for payload in payloads:
-        add_announcement(payload, changes)
+        add_announcement(split_mark(payload)[1], changes)
     assert len(changes) == 1000
     assert max(map(len, payloads)) < 8000
+
+
+def test_notifications_that_are_alike_all_come(db: psycopg.Connection) -> None:
+    """PostgreSQL delivers what is the same only once for a transaction."""
+    db.execute("LISTEN readings")
+    db.execute("SELECT api.announce(array_fill(1, ARRAY[2000]), array_fill(now(), ARRAY[2000]))")
+    changes: dict[int, Change] = {}
+    for payload in announced(db):
+        add_announcement(split_mark(payload)[1], changes)
+    assert changes[1].count == 2000
 
 
 def test_a_mark_stands_before_each_announcement_and_alone_without_readings(db: psycopg.Connection) -> None:
