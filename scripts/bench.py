@@ -48,7 +48,19 @@ WIDTH = 140
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; their exit status."""
     signal.signal(signal.SIGTERM, stop)
-    match list(sys.argv[1:] if arguments is None else arguments):
+    try:
+        return measure(list(sys.argv[1:] if arguments is None else arguments))
+    except CannotStart as error:
+        say(f"bench: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("bench: stopped; what was started is ended, and its database is gone unless it was to be kept.")
+        return 130
+
+
+def measure(arguments: list[str]) -> int:
+    """Measure what the first word says."""
+    match arguments:
         case ["ingest", *rest]:
             return measure_ingest(rest)
         case ["answers", *rest]:
@@ -74,14 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure_ingest(arguments: Sequence[str]) -> int:
     """Measure writing."""
     options = ingest_options.parse(arguments)
-    try:
-        results = ingest.run(options, say)
-    except CannotStart as error:
-        say(f"bench: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("bench: stopped; what was started is ended, and its database is gone.")
-        return 130
+    results = ingest.run(options, say)
     ingest_report.show(results, console())
     if options.json is not None:
         ingest_report.write_json(results, options.json)
@@ -100,14 +105,7 @@ def measure_answers(arguments: Sequence[str]) -> int:
 
 def measure_overload(run: Callable[[Options, Say], Results], options: Options) -> int:
     """Push the service over the edge; the exit status tells whether it stood."""
-    try:
-        results = run(options, say)
-    except CannotStart as error:
-        say(f"bench: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("bench: stopped; what was started is ended, and its database is gone.")
-        return 130
+    results = run(options, say)
     overload_report.show(results, console())
     if options.json is not None:
         overload_report.write_json(results, options.json)

@@ -146,8 +146,3 @@ class Ledger:
         self.under_way.remove(write.block)
         if answered:
             self.answered[write.block] = write.version + 1
-
-    @property
-    def open_blocks(self) -> list[int]:
-        """Return the blocks that were sent and not answered since."""
-        return [block for block, sent in enumerate(self.sent) if self.answered[block] != sent]
