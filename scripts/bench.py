@@ -21,6 +21,7 @@ from scripts.benchmarks import run as answers
 from scripts.benchmarks.ingest import options as ingest_options
 from scripts.benchmarks.ingest import report as ingest_report
 from scripts.benchmarks.ingest import run as ingest
+from scripts.benchmarks.ingest import turns
 from scripts.benchmarks.ingest.processes import CannotStart
 from scripts.benchmarks.overload import kills, soak, upload
 from scripts.benchmarks.overload import options as overload_options
@@ -86,8 +87,12 @@ def measure(arguments: list[str]) -> int:
 def measure_ingest(arguments: Sequence[str]) -> int:
     """Measure writing."""
     options = ingest_options.parse(arguments)
-    results = ingest.run(options, say)
-    ingest_report.show(results, console())
+    if options.turns:
+        results = turns.run(options, say)
+        ingest_report.show_turns(results, console())
+    else:
+        results = ingest.run(options, say)
+        ingest_report.show(results, console())
     if options.json is not None:
         ingest_report.write_json(results, options.json)
     return 0

@@ -15,14 +15,14 @@ import pytest
 from tests.conftest import ROOT
 from tests.ports import free_port
 
+needs_psql = pytest.mark.skipif(shutil.which("psql") is None, reason="COPY is measured by psql")
 
-@pytest.mark.skipif(shutil.which("psql") is None, reason="COPY is measured by psql")
-def test_a_small_run_measures_copy_and_the_service(server_url: str, tmp_path: Path) -> None:
-    name, out = f"hyperpulse_bench_{os.getpid()}", tmp_path / "out.json"
+
+def bench(server_url: str, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the comparison with few readings."""
     sizes = ["--users", "20", "--readings", "2000", "--seconds", "5s", "--port", str(free_port())]
-    only = ["--only", "1 worker: fresh, batch 100", "--only", "1 worker: late"]
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.bench", "ingest", *sizes, *only, "--database", name, "--json", str(out)],
+        [sys.executable, "-m", "scripts.bench", "ingest", *sizes, "--database", name, *arguments],
         cwd=ROOT,
         env={**os.environ, "BENCH_DATABASE_URL": server_url},
         capture_output=True,
@@ -31,6 +31,14 @@ def test_a_small_run_measures_copy_and_the_service(server_url: str, tmp_path: Pa
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@needs_psql
+def test_a_small_run_measures_copy_and_the_service(server_url: str, tmp_path: Path) -> None:
+    name, out = f"hyperpulse_bench_{os.getpid()}", tmp_path / "out.json"
+    only = ["--only", "1 worker: fresh, batch 100", "--only", "1 worker: late"]
+    done = bench(server_url, name, *only, "--json", str(out))
     rows = {f"{row['subject']}: {row['what']}": row for row in json.loads(out.read_text())["rows"]}
     assert list(rows) == [
         "psql COPY: fresh, 1 connection",
@@ -48,3 +56,16 @@ def test_a_small_run_measures_copy_and_the_service(server_url: str, tmp_path: Pa
     assert "Hyperpulse, 1 worker: late, batch 1000" in done.stdout
     with psycopg.connect(server_url, autocommit=True) as connection:
         assert connection.execute("SELECT count(*) FROM pg_database WHERE datname = %s", (name,)).fetchone() == (0,)
+
+
+@needs_psql
+def test_turns_compare_with_what_was_measured_beside(server_url: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    only = ["--only", "1 worker: fresh, batch 1000"]
+    done = bench(server_url, f"hyperpulse_bench_{os.getpid()}", *only, "--turns", "2", "--json", str(out))
+    rows = json.loads(out.read_text())["rows"]
+    copy, service = ("psql COPY", 2000), ("Hyperpulse, 1 worker", 2000)
+    assert [(row["subject"], row["readings"]) for row in rows] == [copy, service, service, copy]
+    first, second = rows[1]["rate"] / rows[0]["rate"], rows[2]["rate"] / rows[3]["rate"]
+    least, most = sorted((first, second))
+    assert f"{(first + second) / 2:.2g} ({least:.2g}–{most:.2g})" in done.stdout

@@ -23,6 +23,7 @@ examples:
   python -m scripts.bench ingest --quick                 two seconds a row
   python -m scripts.bench ingest --only hyperpulse       COPY, and what has the word in its name
   python -m scripts.bench ingest --only influxdb --only "1 worker" --json first.json
+  python -m scripts.bench ingest --turns 8               the rows that aims are set for, in eight turns
 
 Compare the figures of one run only. Ctrl-C stops what was started and drops the database."""
 
@@ -42,6 +43,8 @@ class Options(NamedTuple):
     """Seconds between two readings of a user."""
     seed: int
     only: tuple[str, ...]
+    turns: int
+    """How often the rows that aims are set for are measured in turns; 0 measures all rows once."""
     port: int
     """The first of the ports that servers are started on."""
     json: Path | None
@@ -57,6 +60,13 @@ def parser() -> Parser:
     )
     made.add_argument("--quick", action="store_true", help="two seconds a row, and fewer readings")
     made.add_argument("--only", action="append", default=[], metavar="WORD", help="rows whose name contains it")
+    made.add_argument(
+        "--turns",
+        type=whole(1, 1000),
+        default=0,
+        metavar="N",
+        help="measure the rows that aims are set for N times, in turns with what they are compared with",
+    )
     made.add_argument(
         "--readings", type=whole(1000, 10_000_000), metavar="N", help="most of a row (1000000; embedded 200000)"
     )
@@ -77,16 +87,17 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     given = parser().parse_args(arguments)
     server_url = os.environ.get("BENCH_DATABASE_URL") or None
     usual = 1_000_000 if server_url else 200_000
-    readings = given.readings or (usual // 4 if given.quick else usual)
+    readings = given.readings or (usual // 4 if given.quick else usual // 2 if given.turns else usual)
     return Options(
         server_url=server_url,
         database=given.database,
         readings=max(readings // given.users, 1) * given.users,
         users=given.users,
-        seconds=given.seconds or (2.0 if given.quick else 5.0),
+        seconds=given.seconds or (2.0 if given.quick or given.turns else 5.0),
         every=given.every,
         seed=given.seed,
         only=tuple(word.lower() for word in given.only),
+        turns=given.turns,
         port=given.port,
         json=given.json,
     )

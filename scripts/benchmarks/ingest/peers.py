@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
 import urllib.parse
@@ -34,6 +35,10 @@ PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 TABLE = (ROOT / "scripts" / "benchmarks" / "peers" / "table.sql").read_bytes()
 JSON, TEXT = "application/json", "text/plain"
 UNDURABLE = "not durable when answered"
+CONNECTIONS = {1: 100, 1000: 8, 5000: 8}
+"""By the size of requests."""
+WAYS = {"add_all": "add_all", "nothing": "ON CONFLICT DO NOTHING", "update": "ON CONFLICT DO UPDATE"}
+"""SQLAlchemy's, by path."""
 TASKS = 3000
 """Readings that Celery gets, as it takes the longest for one."""
 
@@ -101,35 +106,49 @@ def fastapi(bench: Bench, module: str, environment: dict[str, str]) -> Iterator[
         yield port, process.pid
 
 
-def sqlalchemy(bench: Bench, name: str) -> Iterator[Measured]:
-    """Measure the three ways of SQLAlchemy, fresh, and ON CONFLICT with readings that are all there."""
+class Served(NamedTuple):
+    """A peer that runs."""
+
+    name: str
+    port: int
+    watched: Watched
+
+
+@contextmanager
+def sqlalchemy_served(bench: Bench, name: str) -> Iterator[Served]:
+    """Serve SQLAlchemy's ways."""
     prepare_table(bench)
     parts = {key: urllib.parse.quote(str(part), safe="") for key, part in conninfo_to_dict(bench.place.url).items()}
     password = f":{parts['password']}" if parts.get("password") else ""
     address = f"{parts.get('user', 'postgres')}{password}@{parts['host']}:{parts.get('port', 5432)}/{parts['dbname']}"
     with fastapi(bench, "fastapi_sqlalchemy", {"PEER_DATABASE_URL": f"postgresql+asyncpg://{address}"}) as (port, pid):
-        watched = Watched(pid, bench.place.pid)
-        ways = {"add_all": "add_all", "nothing": "ON CONFLICT DO NOTHING", "update": "ON CONFLICT DO UPDATE"}
-        for path, way in ways.items():
-            for size, connections in ((1, 100), (1000, 8), (5000, 8)):
+        yield Served(name, port, Watched(pid, bench.place.pid))
+
+
+def sqlalchemy_row(bench: Bench, served: Served, path: str, size: int) -> Measured:
+    """Measure one of SQLAlchemy's ways with fresh readings."""
+    empty_table(bench)
+    what, sent = f"{WAYS[path]}, fresh, batch {size}", bodies(bench, size)
+    work = sender(bench, served.port, f"/{path}", JSON, sent, CONNECTIONS[size])
+    row = timed(served.name, what, served.watched, work)
+    check_stored(bench, row)
+    return row
+
+
+def sqlalchemy(bench: Bench, name: str) -> Iterator[Measured]:
+    """Measure the three ways of SQLAlchemy, fresh, and ON CONFLICT with readings that are all there."""
+    with sqlalchemy_served(bench, name) as served:
+        for path, way in WAYS.items():
+            for size in CONNECTIONS:
                 if bench.wanted(f"{name}: {way}, fresh, batch {size}"):
-                    empty_table(bench)
-                    sent = bodies(bench, size)
-                    row = timed(
-                        name,
-                        f"{way}, fresh, batch {size}",
-                        watched,
-                        sender(bench, port, f"/{path}", JSON, sent, connections),
-                    )
-                    check_stored(bench, row)
-                    yield row
+                    yield sqlalchemy_row(bench, served, path, size)
         if bench.wanted(f"{name}: ON CONFLICT DO UPDATE, all duplicate, batch 1000"):
             empty_table(bench)
             sent = bodies(bench, 1000)
-            there = send(port, "/nothing", JSON, sent, 8, bench.seconds).requests
+            there = send(served.port, "/nothing", JSON, sent, 8, bench.seconds).requests
             again = sent[:there] * 100
-            work = sender(bench, port, "/update", JSON, again, 8)
-            yield timed(name, "ON CONFLICT DO UPDATE, all duplicate, batch 1000", watched, work)
+            work = sender(bench, served.port, "/update", JSON, again, 8)
+            yield timed(name, "ON CONFLICT DO UPDATE, all duplicate, batch 1000", served.watched, work)
 
 
 def celery(bench: Bench, name: str) -> Iterator[Measured]:
@@ -178,8 +197,9 @@ def polars(bench: Bench, name: str) -> Iterator[Measured]:
                 yield timed(name, f"fresh, batch {size}", Watched(pid), work, note=UNDURABLE)
 
 
-def influxdb(bench: Bench, name: str) -> Iterator[Measured]:
-    """Measure InfluxDB 1, which syncs its log before it answers."""
+@contextmanager
+def influxdb_served(bench: Bench, name: str) -> Iterator[Served]:
+    """Serve InfluxDB 1, which syncs its log before it answers."""
     program = need_program("influxd", package="influxdb")
     port, back, directory, log = (
         bench.port(),
@@ -196,14 +216,33 @@ def influxdb(bench: Bench, name: str) -> Iterator[Measured]:
     )
     with server([program, "-config", str(configuration)], directory, {}, log) as process:
         wait_until_answering(f"http://127.0.0.1:{port}/ping", process, log)
-        for size, connections in ((1, 100), (1000, 8), (5000, 8)):
+        yield Served(name, port, Watched(None, process.pid))
+
+
+def influxdb_row(bench: Bench, served: Served, size: int) -> Measured:
+    """Measure fresh readings in an empty database."""
+    database = f"readings_{secrets.token_hex(8)}"  # one that was dropped just now is not found for a while
+    query_influxdb(served, f"CREATE DATABASE {database}")
+    sent = bodies(bench, size, as_line_protocol, by_line)
+    work = sender(bench, served.port, f"/write?db={database}&precision=s", TEXT, sent, CONNECTIONS[size])
+    row = timed(served.name, f"fresh, batch {size}", served.watched, work, note="no validation")
+    query_influxdb(served, f"DROP DATABASE {database}")
+    return row
+
+
+def query_influxdb(served: Served, statement: str) -> None:
+    """Have InfluxDB do something."""
+    query = urllib.parse.urlencode({"q": statement})
+    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/query?{query}", data=b""):
+        pass
+
+
+def influxdb(bench: Bench, name: str) -> Iterator[Measured]:
+    """Measure InfluxDB."""
+    with influxdb_served(bench, name) as served:
+        for size in CONNECTIONS:
             if bench.wanted(f"{name}: fresh, batch {size}"):
-                query = urllib.parse.urlencode({"q": f"CREATE DATABASE readings_{size}"})
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/query?{query}", data=b""):
-                    pass
-                sent = bodies(bench, size, as_line_protocol, by_line)
-                work = sender(bench, port, f"/write?db=readings_{size}&precision=s", TEXT, sent, connections)
-                yield timed(name, f"fresh, batch {size}", Watched(None, process.pid), work, note="no validation")
+                yield influxdb_row(bench, served, size)
 
 
 def victoria_metrics(bench: Bench, name: str) -> Iterator[Measured]:
@@ -213,10 +252,10 @@ def victoria_metrics(bench: Bench, name: str) -> Iterator[Measured]:
     options = [f"-storageDataPath={directory}", f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=12"]
     with server([program, *options], bench.directory, {}, log) as process:
         wait_until_answering(f"http://127.0.0.1:{port}/health", process, log)
-        for size, connections in ((1, 100), (1000, 8), (5000, 8)):
+        for size in CONNECTIONS:
             if bench.wanted(f"{name}: fresh, batch {size}"):
                 sent = bodies(bench, size, as_line_protocol, by_line)
-                work = sender(bench, port, "/write?precision=s", TEXT, sent, connections)
+                work = sender(bench, port, "/write?precision=s", TEXT, sent, CONNECTIONS[size])
                 note = f"no validation, no key, {UNDURABLE}"
                 yield timed(name, f"fresh, batch {size}", Watched(None, process.pid), work, note=note)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,6 +51,11 @@ class Run:
         rate = f"{row.rate:,.0f}/s" if row.readings else ""
         self.say(f"  {row.name}  {rate}  {row.note}".rstrip())
 
+    def results(self) -> Results:
+        """Return everything measured."""
+        users, readings = self.options.users, self.fresh.total
+        return Results(machine(), self.place.version, readings, users, self.rows, self.left_out)
+
 
 def fresh_readings(options: Options) -> Readings:
     """Return readings of the last while, all of one day if that can be."""
@@ -63,19 +69,24 @@ def fresh_readings(options: Options) -> Readings:
     return Readings(options.users, each, start, options.every, options.seed)
 
 
-def run(options: Options, say: Say) -> Results:
-    """Measure what is asked for."""
+@contextmanager
+def begun(options: Options, say: Say) -> Iterator[Run]:
+    """Begin a run in an empty database."""
     with (
         tempfile.TemporaryDirectory(prefix="hyperpulse-bench-") as directory,
         place(options.server_url, options.database) as found,
     ):
-        keys = enrol(found.url, options.users)
-        running = Run(options, found, keys, Path(directory), say)
+        yield Run(options, found, enrol(found.url, options.users), Path(directory), say)
+
+
+def run(options: Options, say: Say) -> Results:
+    """Measure what is asked for, one row after the other."""
+    with begun(options, say) as running:
         measure_copy(running)
         for workers in (1, 2):
             measure_hyperpulse(running, workers)
         measure_peers(running)
-        return Results(machine(), found.version, running.fresh.total, options.users, running.rows, running.left_out)
+        return running.results()
 
 
 def measure_copy(running: Run) -> None:
@@ -104,9 +115,9 @@ def measure_hyperpulse(running: Run, workers: int) -> None:
             running.add(hyperpulse.row(subject, shape, running.fresh, running.late))
 
 
-def measure_peers(running: Run) -> None:
-    """Measure what is installed of the peers."""
-    bench = peers.Bench(
+def bench_of(running: Run) -> peers.Bench:
+    """Return what peers are given."""
+    return peers.Bench(
         running.place,
         running.fresh,
         running.options.seconds,
@@ -114,6 +125,11 @@ def measure_peers(running: Run) -> None:
         running.next_port,
         running.wanted,
     )
+
+
+def measure_peers(running: Run) -> None:
+    """Measure what is installed of the peers."""
+    bench = bench_of(running)
     for peer in peers.PEERS:
         # Without the word for a peer nothing of it needs to start.
         if running.options.only and not any(word.split(":")[0] in peer.name.lower() for word in running.options.only):
