@@ -51,7 +51,7 @@ CLOCK = Clock()
 
 def decode(body: bytes, bounds: Bounds) -> list[Row] | None:
     """Return the rows of an object, an array or an envelope; None leaves them to the model."""
-    if NUL in body:
+    if has_nul(body):
         return None
     try:
         sent: Any = LIST.decode(body) if body[:64].lstrip()[:1] == b"[" else read_object(body)
@@ -62,7 +62,7 @@ def decode(body: bytes, bounds: Bounds) -> list[Row] | None:
 
 def decode_lines(text: bytes, bounds: Bounds) -> list[Row] | None:
     """Return the rows of lines of JSON, one reading a line; None leaves them to the model."""
-    if NUL in text:
+    if has_nul(text):
         return None
     text = text.strip(b" \t\r\n")
     try:
@@ -70,6 +70,11 @@ def decode_lines(text: bytes, bounds: Bounds) -> list[Row] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return sent if one_a_line(text, len(sent)) and settle(sent, bounds) else None
+
+
+def has_nul(text: bytes) -> bool:
+    """Tell whether NUL may be written in JSON; hardly anybody escapes anything, which is found much faster."""
+    return b"\\" in text and NUL in text
 
 
 def one_a_line(text: bytes, count: int) -> bool:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.bodies import body_pieces, let_go, read_start
 from service.decoding import decode
 from service.problems import Problem, problem_response
+from service.readings import Row
 from service.state import State, state_of
 
 PATH = "/v1/readings"
@@ -34,28 +35,32 @@ class Express:
         if scope["type"] == "http" and scope["path"] == PATH and usual(scope):
             message = await receive()
             if message["type"] == "http.request":
-                if message.get("more_body"):
-                    rest = Request(scope, again(message, receive))
-                    try:
-                        body = await arrived(rest)
-                    except Problem as problem:
-                        scope["route"] = ROUTE
-                        await problem_response(problem)(scope, receive, send)
+                scope["route"] = ROUTE
+                try:
+                    if message.get("more_body"):
+                        message = await whole(message, scope, receive)
+                    rows = await read(message["body"], scope["state"]["state"])
+                    if rows is not None:
+                        del message  # which may be large, and rows may wait for long
+                        await store(rows, scope["state"]["state"], send)
                         return
-                    finally:
-                        let_go(rest)
-                    message = {"type": "http.request", "body": body}
-                if await answer(scope["state"]["state"], message["body"], scope, receive, send):
+                except Problem as problem:
+                    await problem_response(problem)(scope, receive, send)
                     return
             receive = again(message, receive)
         await self.app(scope, receive, send)
 
 
-async def arrived(request: Request) -> bytes:
-    """Wait until a body is there."""
-    state = state_of(request)
-    body, _ = await read_start(request, body_pieces(request, state.settings.body_idle_seconds), LONGEST)
-    return body
+async def whole(message: Message, scope: Scope, receive: Receive) -> Message:
+    """Wait until all of a body is there."""
+    request = Request(scope, again(message, receive))
+    del message
+    try:
+        pieces = body_pieces(request, state_of(request).settings.body_idle_seconds)
+        body, _ = await read_start(request, pieces, LONGEST)
+    finally:
+        let_go(request)
+    return {"type": "http.request", "body": body}
 
 
 def usual(scope: Scope) -> bool:
@@ -71,22 +76,15 @@ def usual(scope: Scope) -> bool:
     return length.isdigit() and int(length[:20]) <= LONGEST
 
 
-async def answer(state: State, body: bytes, scope: Scope, receive: Receive, send: Send) -> bool:
-    """Store readings and answer with a receipt; return False where the model must judge."""
-    scope["route"] = ROUTE
-    try:
-        # Away from the database for long, nobody knows which timestamps are accepted.
-        rows = decode(body, await state.accepted.now())
-        if rows is None:
-            return False
-        state.room.take(len(body))
-        try:
-            counts = await state.writer.write(rows)
-        finally:
-            state.room.give(len(body))
-    except Problem as problem:
-        await problem_response(problem)(scope, receive, send)
-        return True
+async def read(body: bytes, state: State) -> list[Row] | None:
+    """Return the readings of a body; None where the model must judge."""
+    # Away from the database for long, nobody knows which timestamps are accepted.
+    return decode(body, await state.accepted.now())
+
+
+async def store(rows: list[Row], state: State, send: Send) -> None:
+    """Store readings, and answer with a receipt."""
+    counts = await state.writer.write(rows)
     text = (
         f'{{"received":{len(rows)},"inserted":{counts["inserted"]},"updated":{counts["updated"]},'
         f'"unchanged":{counts["unchanged"]},"rejected":0,"errors":[]}}'
@@ -94,7 +92,6 @@ async def answer(state: State, body: bytes, scope: Scope, receive: Receive, send
     headers = [(b"content-length", b"%d" % len(text)), (b"content-type", JSON)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": text})
-    return True
 
 
 def again(message: Message, receive: Receive) -> Receive:

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from service.database import Connection, Contended, Pool, with_connection
 from service.lanes import Outcome, Packed, pack_known, store
@@ -24,6 +25,7 @@ from service.written import Written
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings
 PATIENCE_SECONDS = 0.02
+NAMED = [(outcome.name, int(outcome)) for outcome in Outcome]
 
 log = logging.getLogger("hyperpulse")
 
@@ -114,8 +116,7 @@ class Writer:
 
     async def answer(self, group: list[Submission], merging: bool) -> bool:
         """Write a group in one transaction and hand each submission its outcomes; return whether some were known."""
-        rows = group[0].rows if len(group) == 1 else [row for submission in group for row in submission.rows]
-
+        rows = group[0].rows if len(group) == 1 else list(chain.from_iterable(each.rows for each in group))
         try:
             outcomes = await self.store(rows, merging, [submission.packed for submission in group])
         except Problem as problem:
@@ -155,7 +156,7 @@ class Writer:
 
 def told(outcomes: bytearray) -> Counter[str]:
     """Count outcomes by their names."""
-    return Counter({outcome.name: outcomes.count(outcome) for outcome in Outcome})
+    return Counter({name: outcomes.count(value) for name, value in NAMED})
 
 
 @asynccontextmanager
