@@ -1,8 +1,9 @@
-"""COPY FROM STDIN in as few exchanges with the database as there can be.
+"""COPY FROM STDIN, and what stands before and after it, in as few exchanges with the database as there can be.
 
 psycopg's own way asks for a turn of the event loop with each statement, and hands data over by a task of its own. While
 many requests are read, each turn costs as long as a hundred readings take to store. Here the statements that stand
-before a COPY go along with it, and the data follows at once.
+before a COPY go along with it, the data follows at once, and so do the statements that stand after it, without the
+bookkeeping of a pipeline.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PIECE = 128 * 1024  # bytes: libpq slows down where it is given more at once
 
 async def open_copy(connection: Connection, query: bytes) -> list[list[bytes | None]]:
     """Run statements of which the last is a COPY FROM STDIN, and return the first row of each that has one, as text."""
-    results = await connection.wait(opening(connection.pgconn, query))
+    results = await connection.wait(running(connection.pgconn, query, ExecStatus.COPY_IN))
     return [[row.get_value(0, column) for column in range(row.nfields)] for row in results if row.ntuples]
 
 
@@ -35,17 +36,21 @@ async def fill_copy(connection: Connection, data: bytes) -> None:
     await connection.wait(filling(connection.pgconn, data))
 
 
+async def run_plainly(connection: Connection, query: bytes) -> None:
+    """Run statements of which the last returns no rows; what the database refuses is raised."""
+    await connection.wait(running(connection.pgconn, query, ExecStatus.COMMAND_OK))
+
+
 async def break_off(connection: Connection, why: bytes) -> None:
     """Let the COPY that is open fail."""
     with suppress(errors.QueryCanceled):  # that is what it fails with
         await connection.wait(ending(connection.pgconn, why))
 
 
-def opening(pgconn: PGconn, query: bytes) -> PQGen[Sequence[PGresult]]:
-    """Send statements, and wait until the COPY is open."""
+def running(pgconn: PGconn, query: bytes, last: ExecStatus) -> PQGen[Sequence[PGresult]]:
+    """Send statements, and wait until the last one has come to what is expected of it."""
     pgconn.send_query(query)
-    results = yield from generators.execute(pgconn)
-    return accepted(results, ExecStatus.COPY_IN)
+    return accepted((yield from generators.execute(pgconn)), last)
 
 
 def filling(pgconn: PGconn, data: bytes) -> PQGen[None]:
@@ -79,5 +84,5 @@ def accepted(results: Sequence[PGresult], last: ExecStatus) -> Sequence[PGresult
         if result.status == ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result)
     if not results or results[-1].status != last:
-        raise errors.ProtocolViolation("the database answered a COPY with something else")
+        raise errors.ProtocolViolation("the database answered with something else than was expected")
     return results

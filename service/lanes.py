@@ -15,7 +15,7 @@ from typing import NamedTuple
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from service.copying import break_off, fill_copy, open_copy
+from service.copying import break_off, fill_copy, open_copy, run_plainly
 from service.database import Connection, statement
 from service.fold import fold
 from service.moments import UNIX_EPOCH
@@ -98,15 +98,26 @@ async def copy(
             raise NamesChanged(int(names_version))
         await fill_copy(connection, b"".join([HEADER, *packed, TRAILER]))
         days = stale_days(packed, int(announced) - UNIX_EPOCH)
-        user_keys, timestamps = touched(packed) if written.others_listen else touched(())
-        marks = {"user_keys": ints([user_key for user_key, _ in days]), "days": moments([day for _, day in days])}
-        telling = {"user_keys": user_keys, "timestamps": timestamps, "mark": written.mark(rows)}
-        async with connection.pipeline():
-            if days:  # to find that there are none would cost the database a tenth of what storing 1000 readings does
-                await connection.execute(statement("mark_stale"), marks)
-            await connection.execute(statement("tell_of_readings"), telling)
-            await connection.execute("COMMIT")
+        mark = written.mark(rows)
+        if days or written.others_listen:
+            await mark_tell_and_commit(connection, days, packed if written.others_listen else (), mark)
+        else:
+            await run_plainly(connection, statement("commit_with_mark") % mark.encode())
     return bytearray([Outcome.inserted]) * len(rows)
+
+
+async def mark_tell_and_commit(
+    connection: Connection, days: Sequence[tuple[int, int]], packed: Sequence[bytes], mark: str
+) -> None:
+    """Mark days of users stale, tell whose readings are new, and commit."""
+    marks = {"user_keys": ints([user_key for user_key, _ in days]), "days": moments([day for _, day in days])}
+    user_keys, timestamps = touched(packed)
+    telling = {"user_keys": user_keys, "timestamps": timestamps, "mark": mark}
+    async with connection.pipeline():
+        if days:  # to find that there are none would cost the database a tenth of what storing 1000 readings does
+            await connection.execute(statement("mark_stale"), marks)
+        await connection.execute(statement("tell_of_readings"), telling)
+        await connection.execute("COMMIT")
 
 
 def joined(parts: Sequence[Packed | None], version: int) -> Packed | None:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, NamedTuple
 
@@ -280,6 +281,23 @@ def test_what_nobody_listened_to_is_not_known(database_url: str, db: psycopg.Con
                     await story.until(lambda heard=heard: story.hub.heard > heard and not story.hub.rounds.touched)
 
     asyncio.run(come_again())
+
+
+def test_fresh_readings_are_told_by_their_mark_alone(database_url: str, db: psycopg.Connection) -> None:
+    async def write_now() -> None:
+        async with telling(database_url, db) as story:
+            story.hub.written.others_until = 0
+            ear, now = Ear(), to_micros(datetime.now(UTC))
+            with story.hub.telling(ear, ["ada"]):
+                await story.until(lambda: bool(ear.messages))
+                for beat in (70.0, 71.0):
+                    counts = await story.writer.write([Row("ada", "watch", now + int(beat), beat)])
+                    assert counts["inserted"] == 1
+                    await story.until(lambda: last(ear)["type"] == "readings")
+                    await story.until(lambda beat=beat: last(ear)["latest"]["heart_rate"]["value"] == beat)
+            assert db.execute("SELECT count(*) FROM api.readings").fetchone() == (2,)
+
+    asyncio.run(write_now())
 
 
 def test_another_process_announces_who_changed_once_it_knows_that_clients_listen(
