@@ -15,6 +15,7 @@ from service.state import state_of
 
 JSON_TYPES = ("application/json", "text/json")
 HANG_UP = {"Connection": "close"}
+WHOLE = 2 * 1024 * 1024  # bytes: JSON up to here is parsed at once, what is larger in parts
 HELD = "hyperpulse.held"  # bytes, in the scope of a request
 
 
@@ -23,6 +24,21 @@ async def read_json(request: Request) -> Any:
     require_json(request)
     settings = state_of(request).settings
     return parse_json(await read_body(request, settings.max_body_bytes, settings.body_idle_seconds))
+
+
+async def read_document(request: Request) -> tuple[bytes, AsyncIterator[bytes] | None]:
+    """Return a body of JSON, or where it has more than WHOLE bytes, its first ones, and the pieces of all of it.
+
+    Problem 400, 408, 413 or 415 where there is none.
+    """
+    require_json(request)
+    settings = state_of(request).settings
+    refuse_announced(request, settings.max_body_bytes)
+    pieces = body_pieces(request, settings.body_idle_seconds)
+    start, whole = await read_start(request, pieces, WHOLE)
+    if whole and len(start) <= settings.max_body_bytes:
+        return start, None
+    return start, within(request, start, pieces, settings.max_body_bytes)
 
 
 def announced_type(request: Request) -> str:
@@ -48,13 +64,18 @@ def parse_json(body: bytes) -> Any:
 
 async def read_body(request: Request, limit: int, idle_seconds: int) -> bytes:
     """Return a body of at most `limit` bytes, counted after decompression."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and len(announced) < 20 and int(announced) > limit:
-        raise too_large(limit)
+    refuse_announced(request, limit)
     body, whole = await read_start(request, body_pieces(request, idle_seconds), limit)
     if not whole:
         raise too_large(limit)
     return body
+
+
+def refuse_announced(request: Request, limit: int) -> None:
+    """Refuse a body that is announced as one of more than `limit` bytes."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+        raise too_large(limit)
 
 
 def body_pieces(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
@@ -90,6 +111,20 @@ async def continued(start: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator
     """Yield what was read of a body already, then the rest."""
     yield start
     async for piece in pieces:
+        yield piece
+
+
+async def within(request: Request, start: bytes, pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """Yield a body of at most `limit` bytes, of which `start` was read already, and hold it; Problem 413 beyond."""
+    size = len(start)
+    if size > limit:
+        raise too_large(limit)
+    yield start
+    async for piece in pieces:
+        hold(request, len(piece))
+        size += len(piece)
+        if size > limit:
+            raise too_large(limit)
         yield piece
 
 

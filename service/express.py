@@ -11,14 +11,13 @@ from types import SimpleNamespace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.bodies import body_pieces, let_go, read_start
+from service.bodies import WHOLE, body_pieces, let_go, read_start
 from service.decoding import decode
 from service.problems import Problem, problem_response
 from service.readings import Row
 from service.state import State, state_of
 
 PATH = "/v1/readings"
-LONGEST = 2 * 1024 * 1024  # bytes: a document up to here is stored in one transaction
 ROUTE = SimpleNamespace(path=PATH)  # as the router would say where the request went
 JSON = b"application/json"
 # Headers that ask for more than the short way does.
@@ -57,7 +56,7 @@ async def whole(message: Message, scope: Scope, receive: Receive) -> Message:
     del message
     try:
         pieces = body_pieces(request, state_of(request).settings.body_idle_seconds)
-        body, _ = await read_start(request, pieces, LONGEST)
+        body, _ = await read_start(request, pieces, WHOLE)
     finally:
         let_go(request)
     return {"type": "http.request", "body": body}
@@ -73,7 +72,7 @@ def usual(scope: Scope) -> bool:
             return False
         if name == b"content-length":
             length = value
-    return length.isdigit() and int(length[:20]) <= LONGEST
+    return length.isdigit() and int(length[:20]) <= WHOLE
 
 
 async def read(body: bytes, state: State) -> list[Row] | None:

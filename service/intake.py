@@ -1,29 +1,40 @@
-"""Readings of a request on their way to the writer: judged part by part, counted, stored in pieces or all at once."""
+"""Items of a request on their way to the database: judged part by part, counted, stored in pieces or all at once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
+from service.accepted import AcceptedTimes
+from service.bodies import parse_json
 from service.csvs import Table
 from service.decoding import decode, decode_lines
 from service.fields import Bounds
-from service.items import A_WHILE, judge_each
-from service.parts import Pieces, elements, lines
+from service.items import KINDS, judge_each, placed, refused_whole, require_count, require_list
+from service.parts import PART, Pieces, elements, lines
 from service.problems import Fault, Invalid, Problem, brief
-from service.readings import READING, Row, to_row
+from service.readings import READING
 from service.tally import Tally
-from service.writer import Writer
 
-MOST_WAITING = 8000  # readings of a stream
+MOST_WAITING = 8000  # items of a stream
+SMALL_PART = PART // 4  # where there is only the model to judge: parsed within some milliseconds
+SOME = 500  # lines: a few milliseconds, after which others have a turn
+
+Rows: TypeAlias = list[Any]  # what KINDS makes of items
+Judge = Callable[[bytes, Bounds, Tally], Awaitable[Rows]]
 
 
-Judge = Callable[[bytes, Bounds, Tally], Awaitable[list[Row]]]
+class Store(Protocol):
+    """Stores rows and counts them by what became of them."""
+
+    async def __call__(self, rows: Rows, /, *, patiently: bool = False) -> Counter[str]:
+        """Problem 503 where too much waits already, or, patiently, a wait."""
 
 
 class Form(NamedTuple):
@@ -33,31 +44,37 @@ class Form(NamedTuple):
     judge: Judge
 
 
-def json_form(adapter: TypeAdapter[Any] = READING, prefix: str = "readings") -> Form:
-    """Take arrays, and where they have a name, envelopes around one."""
+def json_form(
+    adapter: TypeAdapter[Any] = READING, *, bare: bool = True, enveloped: bool = True, most: int | None = None
+) -> Form:
+    """Take a `bare` array, or an `enveloped` one; of more than `most` items, the others are only counted."""
+    name = KINDS[adapter].name
 
-    async def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
+    async def judge(part: bytes, bounds: Bounds, tally: Tally) -> Rows:
         rows = decode(part, bounds) if adapter is READING else None
         if rows is not None:
             tally.received += len(rows)
             return rows
+        first = tally.received
         try:
             items = from_json(part, allow_inf_nan=False)
         except ValueError as error:
-            raise Problem(400, f"The body is not JSON: after {tally.received} readings, {error}.") from None
-        first = tally.received
-        return await judge_items(
-            adapter, [(f"{prefix}[{first + n}]", item) for n, item in enumerate(items)], bounds, tally
-        )
+            raise Problem(400, f"The body is not JSON: after {first} {name}, {error}.") from None
+        if most is not None and first + len(items) > most:
+            tally.received += len(items)
+            return []
+        return await judge_each(adapter, placed(items, name if enveloped else "", first), bounds, tally)
 
-    return Form(lambda pieces: elements(pieces, enveloped=bool(prefix)), judge)
+    return Form(
+        lambda pieces: elements(pieces, name, bare, enveloped, None if adapter is READING else SMALL_PART), judge
+    )
 
 
 def line_form() -> Form:
     """Take a reading of JSON in each line."""
     line = 1
 
-    async def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
+    async def judge(part: bytes, bounds: Bounds, tally: Tally) -> Rows:
         nonlocal line
         first, line = line, line + part.count(b"\n")
         rows = decode_lines(part, bounds)
@@ -66,7 +83,7 @@ def line_form() -> Form:
             return rows
         rows = []
         for number, text in enumerate(part.split(b"\n"), first):
-            if number % A_WHILE == 0:
+            if number % SOME == 0:
                 await asyncio.sleep(0)
             if not text.strip():
                 continue
@@ -82,7 +99,7 @@ def line_form() -> Form:
                 shown = brief(text.decode(errors="replace"))
                 tally.reject([Fault(at=place, problem=f"is not JSON: {error}", value=shown)])
             else:
-                rows += await judge_items(READING, [(place, item)], bounds, tally)
+                rows += await judge_each(READING, [(place, item)], bounds, tally)
         return rows
 
     return Form(lambda pieces: lines(pieces, quoted=False), judge)
@@ -92,48 +109,68 @@ def csv_form() -> Form:
     """Take CSV with a header."""
     table = Table()
 
-    async def judge(part: bytes, bounds: Bounds, tally: Tally) -> list[Row]:
-        rows: list[Row] = []
+    async def judge(part: bytes, bounds: Bounds, tally: Tally) -> Rows:
+        rows: Rows = []
         found = table.items(part)
-        while some := list(islice(found, A_WHILE)):
+        while some := list(islice(found, SOME)):
             items = [(f"line {item[0]}", item[1]) for item in some if item is not None]
-            rows += await judge_items(READING, items, bounds, tally)
+            rows += await judge_each(READING, items, bounds, tally)
             await asyncio.sleep(0)  # also where all these lines are empty
         return rows
 
     return Form(lambda pieces: lines(pieces, quoted=True), judge)
 
 
-async def judge_items(
-    adapter: TypeAdapter[Any], items: Sequence[tuple[str, Any]], bounds: Bounds, tally: Tally
-) -> list[Row]:
-    """Judge items by the model, each alone; faults stand at the items' places."""
-    return [to_row(item) for item in await judge_each(adapter, items, bounds, tally)]
-
-
-async def judged(form: Form, pieces: Pieces, bounds: Bounds, tally: Tally) -> AsyncIterator[list[Row]]:
+async def judged(form: Form, pieces: Pieces, bounds: Bounds, tally: Tally) -> AsyncIterator[Rows]:
     """Yield the rows of each part."""
     async for part in form.parts(pieces):
         yield await form.judge(part, bounds, tally)
         await asyncio.sleep(0)  # others have their turn between parts
 
 
-async def store_in_pieces(form: Form, pieces: Pieces, bounds: Bounds, writer: Writer, tally: Tally) -> None:
+async def judge_list(
+    adapter: TypeAdapter[Any], start: bytes, rest: Pieces | None, accepted: AcceptedTimes, most: int
+) -> tuple[Rows, Tally]:
+    """Judge the items of the envelope that read_document gave, each alone; Invalid where it has none, or too many."""
+    name = KINDS[adapter].name
+    tally = Tally(name)
+    if rest is None:
+        items = require_list(parse_json(start), name, most)
+        return await judge_each(adapter, placed(items, name), await accepted.now(), tally), tally
+    parts = judged(json_form(adapter, bare=False, most=most), rest, await accepted.now(), tally)
+    rows = [row async for some in parts for row in some]
+    require_count(name, tally.received, most)
+    return rows, tally
+
+
+async def store_in_pieces(form: Form, pieces: Pieces, bounds: Bounds, store: Store, tally: Tally) -> None:
     """Store parts one after the other, each by a commit, while the next ones are read and judged.
 
-    What is judged during a commit goes together into the next.
+    What is judged during a commit goes together into the next. A Problem also says what is stored all the same.
     """
-    waiting: list[Row] = []
+    try:
+        await store_parts(judged(form, pieces, bounds, tally), store, tally)
+    except Problem as problem:
+        if tally.stored:
+            problem.detail += f" {tally.stored} {tally.kind} from before are stored; sending all again is safe."
+        raise
+    if not tally.received:
+        raise Invalid(f"There are no {tally.kind} in the request.")
+
+
+async def store_parts(parts: AsyncIterator[Rows], store: Store, tally: Tally) -> None:
+    """Store rows while the next ones are judged."""
+    waiting: Rows = []
 
     async def store_waiting() -> None:
         while waiting:
             rows = waiting[:]
             waiting.clear()
-            tally.counts += await writer.write(rows, patiently=tally.stored > 0)
+            tally.counts += await store(rows, patiently=tally.stored > 0)
 
     under_way: asyncio.Task[None] | None = None
     try:
-        async for rows in judged(form, pieces, bounds, tally):
+        async for rows in parts:
             if under_way is not None and (under_way.done() or len(waiting) + len(rows) > MOST_WAITING):
                 await finished(under_way)
                 under_way = None
@@ -151,11 +188,9 @@ async def finished(task: asyncio.Task[None]) -> None:
     await asyncio.shield(task)
 
 
-async def store_all_or_none(
-    form: Form, pieces: Pieces, bounds: Bounds, writer: Writer, tally: Tally, most: int
-) -> None:
+async def store_all_or_none(form: Form, pieces: Pieces, bounds: Bounds, store: Store, tally: Tally, most: int) -> None:
     """Store all readings in one transaction, or none where one is invalid; Problem 413 where there are too many."""
-    all_rows: list[Row] = []
+    all_rows: Rows = []
     async for rows in judged(form, pieces, bounds, tally):
         if not tally.rejected:
             all_rows += rows
@@ -165,11 +200,8 @@ async def store_all_or_none(
                 f"At most {most} readings are stored all or none; send fewer, or let /v1/readings judge each alone.",
                 headers={"Connection": "close"},
             )
+    if not tally.received:
+        raise Invalid("There are no readings in the request.")
     if tally.rejected:
         raise refused_whole(tally)
-    tally.counts += await writer.write(all_rows)
-
-
-def refused_whole(tally: Tally) -> Invalid:
-    """Say that some are invalid, and that therefore none is stored."""
-    return Invalid(f"{tally.rejected} of {tally.received} readings are invalid; nothing was stored.", tally.faults)
+    tally.counts += await store(all_rows)

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from service.events import EVENT
+from service.events import EVENT, to_event_row
 from service.fields import Bounds
+from service.parts import no_array
 from service.problems import Fault, Invalid, fault
-from service.readings import HEART_RATE_READING, INGEST_ITEM, READING
+from service.readings import HEART_RATE_READING, INGEST_ITEM, READING, to_row
 from service.tally import Tally
 
-A_WHILE = 500  # items: some milliseconds, after which others have a turn
-KINDS = {EVENT: "events", READING: "readings", INGEST_ITEM: "readings", HEART_RATE_READING: "readings"}
+A_WHILE = 0.005  # seconds, after which others have a turn
+
+
+class Kind(NamedTuple):
+    """What items are called, and what makes the row of a valid one."""
+
+    name: str
+    to_row: Callable[[Any], Any]
+
+
+EVENTS, READINGS = Kind("events", to_event_row), Kind("readings", to_row)
+KINDS = {EVENT: EVENTS, READING: READINGS, INGEST_ITEM: READINGS, HEART_RATE_READING: READINGS}
 
 
 def items_of(value: Any, name: str) -> tuple[list[Any], str | None]:
@@ -34,36 +46,32 @@ def items_of(value: Any, name: str) -> tuple[list[Any], str | None]:
 
 
 async def judge_each(
-    adapter: TypeAdapter[Any], placed: Iterable[tuple[str, Any]], bounds: Bounds, tally: Tally
+    adapter: TypeAdapter[Any], items: Iterable[tuple[str, Any]], bounds: Bounds, tally: Tally
 ) -> list[Any]:
-    """Validate items, each alone, and return the valid ones; faults stand at the items' places."""
-    valid: list[Any] = []
-    for count, (place, value) in enumerate(placed, 1):
+    """Validate items, each alone, and return the rows of the valid ones; faults stand at the items' places."""
+    rows: list[Any] = []
+    to_row = KINDS[adapter].to_row
+    begun = time.perf_counter()
+    for place, value in items:
         tally.received += 1
         try:
-            valid.append(adapter.validate_python(value, context=bounds))
+            rows.append(to_row(adapter.validate_python(value, context=bounds)))
         except ValidationError as error:
             tally.reject([fault(details, place) for details in error.errors()] if tally.has_room else ())
-        if count % A_WHILE == 0:
+        if time.perf_counter() - begun > A_WHILE:
             await asyncio.sleep(0)
-    return valid
+            begun = time.perf_counter()
+    return rows
 
 
-async def judge(
-    adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str | None
-) -> tuple[list[Any], Tally]:
-    """Validate a batch, each item alone; faults stand at `prefix[index]` or, without one, at the only item's fields."""
-    tally = Tally(KINDS[adapter])
-    placed = (("" if prefix is None else f"{prefix}[{index}]", value) for index, value in enumerate(values))
-    return await judge_each(adapter, placed, bounds, tally), tally
+def placed(values: Iterable[Any], prefix: str | None, first: int = 0) -> Iterator[tuple[str, Any]]:
+    """Say where the items of a list stand, at `prefix[index]`; without a prefix, faults stand at the fields."""
+    return (("" if prefix is None else f"{prefix}[{index}]", value) for index, value in enumerate(values, first))
 
 
-async def require_all(adapter: TypeAdapter[Any], values: list[Any], bounds: Bounds, prefix: str) -> list[Any]:
-    """Validate a batch of which every item must be valid; Invalid names what is not."""
-    items, tally = await judge(adapter, values, bounds, prefix)
-    if tally.rejected:
-        raise Invalid(f"{tally.rejected} of {len(values)} items are invalid; nothing was stored.", tally.faults)
-    return items
+def refused_whole(tally: Tally) -> Invalid:
+    """Say that some items are invalid, and that therefore none is stored."""
+    return Invalid(f"{tally.rejected} of {tally.received} items are invalid; nothing was stored.", tally.faults)
 
 
 def require_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
@@ -71,10 +79,9 @@ def require_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
     try:
         return adapter.validate_python(value, context=bounds)
     except ValidationError as error:
-        tally = Tally(KINDS.get(adapter, ""))
         faults = [fault(details) for details in error.errors()]
-        if tally.kind:
-            tally.reject(faults)
+        if adapter in KINDS:
+            Tally(KINDS[adapter].name).reject(faults)
         raise Invalid("The request is invalid.", faults) from None
 
 
@@ -82,12 +89,17 @@ def require_list(value: Any, name: str, most: int) -> list[Any]:
     """Return the array `name` of an envelope such as {"readings": []}; Invalid where it is none, empty or too long."""
     items = value.get(name) if isinstance(value, dict) else None
     if not isinstance(items, list):
-        raise Invalid(f"The body must be an object with an array {name!r}.")
-    if not items:
-        raise Invalid(f"The array {name!r} is empty.", [Fault(at=name, problem="must not be empty", value="an array")])
-    if len(items) > most:
-        raise Invalid(
-            f"The array {name!r} has {len(items)} items; at most {most} are taken at once.",
-            [Fault(at=name, problem=f"must have at most {most} items", value=len(items))],
-        )
+        raise no_array(name)
+    require_count(name, len(items), most)
     return items
+
+
+def require_count(name: str, count: int, most: int) -> None:
+    """Refuse an array `name` of an envelope that is empty or too long."""
+    if not count:
+        raise Invalid(f"The array {name!r} is empty.", [Fault(at=name, problem="must not be empty", value="an array")])
+    if count > most:
+        raise Invalid(
+            f"The array {name!r} has {count} items; at most {most} are taken at once.",
+            [Fault(at=name, problem=f"must have at most {most} items", value=count)],
+        )

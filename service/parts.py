@@ -1,36 +1,42 @@
-"""Bodies cut into parts of whole readings as they arrive, so that a body may be far larger than memory."""
+"""Bodies cut into parts of whole items as they arrive, so that a body may be far larger than memory."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from itertools import islice
 
 import msgspec
+from pydantic_core import from_json
 
-from service.problems import Problem
+from service.problems import Invalid, Problem
 
 PART = 512 * 1024  # bytes: some 4000 readings
 LONGEST_ITEM = 1024 * 1024  # bytes
-MOST_TRIES = 16
+MOST_TRIES = 4
+DEEPEST = 200  # levels that JSON may have here
 BOM = b"\xef\xbb\xbf"
 ARRAY = re.compile(rb"\s*\[")
-ENVELOPE = re.compile(rb'\s*\{\s*"readings"\s*:\s*\[')
+OBJECT = re.compile(rb"\s*\{")
 COMMA = re.compile(rb"\s*,")
+# A string, which may not have ended yet, and what stands outside of strings.
+TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{},]', re.DOTALL)
 # A field in quotation marks, which are doubled in it; one within any other field is only a character.
 QUOTED = re.compile(rb'(?<![^,\r\n])"[^"]*(?:""[^"]*)*("?)')
 SKIM = msgspec.json.Decoder(list[msgspec.Raw])
+MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 Pieces = AsyncIterator[bytes]
 
 
-async def gathered(pieces: Pieces) -> Pieces:
-    """Join pieces until there is about a part of them."""
+async def gathered(pieces: Pieces, size: int | None = None) -> Pieces:
+    """Join pieces until there are `size` bytes or more, or about a part."""
     waiting: list[bytes] = []
     length = 0
     async for piece in pieces:
         waiting.append(piece)
         length += len(piece)
-        if length >= PART:
+        if length >= (size or PART):
             yield b"".join(waiting)
             waiting, length = [], 0
     if waiting:
@@ -85,37 +91,83 @@ def unclosed(rest: bytes, line: int) -> Problem:
     )
 
 
-async def elements(pieces: Pieces, enveloped: bool) -> Pieces:
-    """Yield parts of an array, or where `enveloped` of an envelope around one, each as an array."""
+async def elements(
+    pieces: Pieces, name: str, bare: bool = True, enveloped: bool = True, size: int | None = None
+) -> Pieces:
+    """Yield parts of an array, each as an array: of a `bare` one, or of the one `name` of an `enveloped` body.
+
+    A part has about `size` bytes, or PART.
+    """
+    size = size or PART
     rest = b""
-    opening: re.Match[bytes] | None = None
-    some = False
-    async for piece in gathered(pieces):
+    begun = enclosed = some = False
+    scan = Scan()
+    async for piece in gathered(pieces, size):
         rest += piece
-        if opening is None:
-            opening = ARRAY.match(rest) or (ENVELOPE.match(rest) if enveloped else None)
-            if opening is None:
-                raise too_large("What is so large must be an array of readings.")
-            rest = rest[opening.end() :]
-        while len(rest) >= PART:
-            end = last_comma(rest)
-            if end is None:
+        if not begun:
+            begun, end = True, start_of_elements(rest, name, bare, enveloped)
+            enclosed, rest = OBJECT.match(rest) is not None, rest[end:]
+        while len(rest) >= size:
+            comma = last_comma(rest) if scan.start == 0 else None
+            if comma is None:
+                comma = scan.last_comma(rest)
+            if comma is None:
                 break
-            yield b"[%b]" % rest[:end].rstrip()[:-1]
-            some, rest = True, rest[end:]
+            yield b"[%b]" % rest[:comma].rstrip()[:-1]
+            some, rest, scan = True, rest[comma:], Scan()
         if len(rest) > LONGEST_ITEM + PART:
-            raise too_large(f"A reading has more than {LONGEST_ITEM} bytes, or the body is not JSON.")
-    rest = rest.rstrip()
-    if opening is not None and b"{" in opening.group():
-        rest = closed(rest, b"}")
-    rest = closed(rest, b"]")
+            raise endless(b'{"%b":[%b' % (name.encode(), rest) if enclosed else b"[" + rest, name)
+    rest = end_of_elements(rest, name) if enclosed else closed(rest)
     if some and not rest:
         raise not_json("its last comma is followed by nothing")
     yield b"[%b]" % rest
 
 
+def endless(text: bytes, name: str) -> Problem:
+    """Say why no end of an element is found: it is too long, or no JSON."""
+    try:
+        from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        if not str(error).startswith("EOF"):
+            return not_json(f"in one of the {name}, {error}")
+    return too_large(f"One of the {name} has more than {LONGEST_ITEM} bytes.")
+
+
+def start_of_elements(text: bytes, name: str, bare: bool, enveloped: bool) -> int:
+    """Return where the elements begin; Problem where they do not, within what arrived first."""
+    if bare and (bracket := ARRAY.match(text)):
+        return bracket.end()
+    if enveloped and OBJECT.match(text):
+        for opening in islice(re.finditer(rb'"%b"\s*:\s*\[' % name.encode(), text), MOST_TRIES):
+            # As with commas: when this closes the text, it is the array of the envelope, and not of something in it.
+            if is_json(text[: opening.end()] + b"]}"):
+                return opening.end()
+    raise no_array(name) if ARRAY.match(text) else too_large(f"What is so large must hold an array of {name}.")
+
+
+def end_of_elements(rest: bytes, name: str) -> bytes:
+    """Take what follows the elements in an envelope away."""
+    try:
+        members = MEMBERS.decode(b'{"%b":[%b' % (name.encode(), rest))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise not_json("it ends early, or what follows its array is wrong") from None
+    inner = bytes(members.pop(name))[1:-1]
+    if not rest.startswith(inner) or not all(is_json(bytes(member)) for member in members.values()):
+        raise not_json(f"what follows its {name} is wrong")
+    return inner.rstrip()
+
+
+def is_json(text: bytes) -> bool:
+    """Tell whether a text is JSON, and strictly so."""
+    try:
+        from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
 def last_comma(text: bytes) -> int | None:
-    """Return where a prefix of an array ends after a comma between two elements; None where none is found.
+    """Return where a prefix of an array ends after a comma between two elements; None where none is found soon.
 
     JSON leaves no choice: when what stands before the comma is an array once it is closed, the comma is one between
     elements, and not part of a string or of an element.
@@ -129,15 +181,47 @@ def last_comma(text: bytes) -> int | None:
         if comma is not None:
             try:
                 SKIM.decode(b"[%b]" % text[: place + 1])
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 continue
             return comma.end()
     return None
 
 
-def closed(text: bytes, bracket: bytes) -> bytes:
-    """Take the closing bracket away."""
-    if not text.endswith(bracket):
+class Scan:
+    """Finds a comma where the last element has much in it that looks like one: reads everything, but only once."""
+
+    def __init__(self) -> None:
+        self.start = 0
+        self.depth = 0
+
+    def last_comma(self, text: bytes) -> int | None:
+        """Return what the function does; without an answer it is to be asked again with a longer text."""
+        comma = None
+        depth = self.depth
+        if not 0 <= depth <= DEEPEST:  # the array has ended, or is none that anyone reads
+            return None
+        for token in TOKEN.finditer(text, self.start):
+            match text[token.start()]:
+                case 0x22:  # a string
+                    if token.end() == len(text):
+                        break
+                case 0x2C:
+                    comma = comma if depth else token.end()
+                case 0x5B | 0x7B:
+                    depth += 1
+                case _:
+                    depth -= 1
+            self.start = token.end()
+            if not 0 <= depth <= DEEPEST:
+                break
+        self.depth = depth
+        return comma
+
+
+def closed(text: bytes) -> bytes:
+    """Take the bracket that closes an array away."""
+    text = text.rstrip()
+    if not text.endswith(b"]"):
         raise not_json("it ends early")
     return text[:-1].rstrip()
 
@@ -150,3 +234,8 @@ def not_json(why: str) -> Problem:
 def too_large(why: str) -> Problem:
     """Say what is too large; what is still on its way is not read."""
     return Problem(413, why, headers={"Connection": "close"})
+
+
+def no_array(name: str) -> Invalid:
+    """Say that a body should be an envelope, and is none."""
+    return Invalid(f"The body must be an object with an array {name!r}.")

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from service import answers
 from service.answers import json_response
-from service.bodies import read_json
+from service.bodies import parse_json, read_document, read_json
 from service.cursors import after_moment, cut_page
-from service.database import fetch_all, fetch_one
-from service.events import EVENT, Event, write_events
-from service.items import items_of, judge, require_all, require_list, require_one
+from service.database import Pool, fetch_all, fetch_one
+from service.events import EVENT, Event, EventRow, to_event_row, write_events
+from service.intake import json_form, judge_list, store_in_pieces
+from service.items import items_of, judge_each, placed, refused_whole, require_one
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.questions import EventsAfter, EventsPage, ask
 from service.state import state_of
+from service.tally import Tally
 from service.times import format_timestamp
 
 MOST_IN_A_BULK = 5000
+STATUS = {True: "created", False: "duplicate"}
+AT_ONCE = 2000  # events that a request which is not all or none stores in one transaction
+A_PIECE = 1000  # events of a receipt, written at once
 
 
 async def create(request: Request) -> Response:
     """Store one event: 201 when it is new, 200 when its event_id was taken."""
     value = await read_json(request)
     state = state_of(request)
-    event = require_one(EVENT, value, await state.accepted.now())
+    event = to_event_row(require_one(EVENT, value, await state.accepted.now()))
     (created,) = await write_events(state.pool, [event])
-    status = "created" if created else "duplicate"
-    return json_response({"status": status, "event_id": event["event_id"]}, 201 if created else 200)
+    return json_response({"status": STATUS[created], "event_id": event.event_id}, 201 if created else 200)
 
 
 async def create_bulk(request: Request) -> Response:
     """Store up to 5000 events, all or none."""
-    items = require_list(await read_json(request), "events", MOST_IN_A_BULK)
+    start, rest = await read_document(request)
     state = state_of(request)
-    events = await require_all(EVENT, items, await state.accepted.now(), "events")
+    events, tally = await judge_list(EVENT, start, rest, state.accepted, MOST_IN_A_BULK)
+    if tally.rejected:
+        raise refused_whole(tally)
     created = sum(await write_events(state.pool, events))
     return json_response(
         {"status": "ok", "received": len(events), "created": created, "duplicates": len(events) - created}
@@ -45,22 +55,59 @@ async def create_bulk(request: Request) -> Response:
 
 async def create_v1(request: Request) -> Response:
     """Store events, each judged alone, and answer with a receipt."""
-    items, prefix = items_of(await read_json(request), "events")
+    start, rest = await read_document(request)
     state = state_of(request)
-    valid, tally = await judge(EVENT, items, await state.accepted.now(), prefix)
-    created = await write_events(state.pool, valid)
-    receipt = {
-        "received": len(items),
-        "created": sum(created),
-        "duplicates": len(created) - sum(created),
+    tally = Tally("events")
+    ledger = Ledger(state.pool)
+    if rest is None:
+        items, prefix = items_of(parse_json(start), "events")
+        events = await judge_each(EVENT, placed(items, prefix), await state.accepted.now(), tally)
+        tally.counts += await ledger.store(events)
+    else:
+        await store_in_pieces(json_form(EVENT), rest, await state.accepted.now(), ledger.store, tally)
+    status = 422 if tally.rejected == tally.received else 200
+    pieces = receipt(tally, ledger)
+    if tally.stored > A_PIECE:
+        return StreamingResponse(pieces, status, media_type="application/json")
+    return Response(b"".join([piece async for piece in pieces]), status, media_type="application/json")
+
+
+class Ledger:
+    """Stores the events of a request, and remembers of each whether it was new."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.event_ids: list[str] = []
+        self.created: list[bool] = []
+
+    async def store(self, events: list[EventRow], /, *, patiently: bool = False) -> Counter[str]:
+        """Store events and count them; patience is the pool's, whose connections are waited for anyway."""
+        counts: Counter[str] = Counter()
+        for first in range(0, len(events), AT_ONCE):
+            some = events[first : first + AT_ONCE]
+            created = await write_events(self.pool, some)
+            self.event_ids += [event.event_id for event in some]
+            self.created += created
+            counts += Counter(created=sum(created), duplicates=len(created) - sum(created))
+        return counts
+
+
+async def receipt(tally: Tally, ledger: Ledger) -> AsyncIterator[bytes]:
+    """Write what became of each event, in pieces, between which others have a turn."""
+    figures = {
+        "received": tally.received,
+        "created": tally.counts["created"],
+        "duplicates": tally.counts["duplicates"],
         "rejected": tally.rejected,
-        "events": [
-            {"event_id": event["event_id"], "status": "created" if new else "duplicate"}
-            for event, new in zip(valid, created, strict=True)
-        ],
-        "errors": tally.faults,
     }
-    return json_response(receipt, 200 if valid else 422)
+    yield to_json(figures)[:-1] + b',"events":['
+    for first in range(0, tally.stored, A_PIECE):
+        piece = slice(first, first + A_PIECE)
+        stored = zip(ledger.event_ids[piece], ledger.created[piece], strict=True)
+        statuses = [{"event_id": event_id, "status": STATUS[created]} for event_id, created in stored]
+        yield b"," * (first > 0) + to_json(statuses)[1:-1]
+        await asyncio.sleep(0)
+    yield b'],"errors":' + to_json(tally.faults) + b"}"
 
 
 async def page(request: Request) -> Response:
@@ -136,6 +183,9 @@ OPERATIONS = [
                 "All events were rejected: the receipt says why.", answers.EventReceipt | answers.ProblemDocument
             ),
         },
+        description="One event, an array or an envelope. An event_id is taken once in its tenant; the first one stays. "
+        "JSON of more than 2 MiB is stored in pieces as it arrives; when it breaks, what was stored stays, and sending "
+        "all again is safe.",
         body=Body(Event | list[Event] | answers.EventsEnvelope, EVENT_EXAMPLE),
         refuses=LENIENT_WRITE_REFUSALS,
     ),

@@ -10,12 +10,14 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.bodies import (
+    WHOLE,
     announced_type,
     body_pieces,
     continued,
     hold,
     let_go,
     parse_json,
+    read_document,
     read_json,
     read_start,
     require_json,
@@ -25,13 +27,12 @@ from service.intake import (
     Form,
     csv_form,
     json_form,
-    judge_items,
+    judge_list,
     line_form,
-    refused_whole,
     store_all_or_none,
     store_in_pieces,
 )
-from service.items import items_of, judge, require_all, require_list, require_one
+from service.items import items_of, judge_each, placed, refused_whole, require_one
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.parts import Pieces
 from service.problems import Invalid, Problem
@@ -41,7 +42,6 @@ from service.state import State, state_of
 from service.tally import Tally
 
 MOST_IN_A_BATCH = 1000
-WHOLE = 2 * 1024 * 1024  # bytes: a JSON document up to here is stored in one transaction, a larger one in pieces
 FIRST = 64 * 1024  # bytes: what has sent less holds no more than that, however slow it is
 STREAM = 2 * 1024 * 1024  # bytes that a stream may hold; all together take at most half of the room
 NDJSON = "application/x-ndjson"
@@ -56,21 +56,23 @@ async def ingest(request: Request) -> Response:
     pieces = body_pieces(request, state.settings.body_idle_seconds)
     start, whole = await read_start(request, pieces, WHOLE)
     bounds = await state.accepted.now()
+    tally = Tally()
     if not whole:
-        tally = Tally()
-        form = json_form(INGEST_ITEM, "")
+        form = json_form(INGEST_ITEM, enveloped=False)
         most = state.settings.max_atomic_readings
-        await store_all_or_none(form, continued(start, pieces), bounds, state.writer, tally, most)
+        await store_all_or_none(form, continued(start, pieces), bounds, state.writer.write, tally, most)
         return json_response({"message": "Data received", "ingested": tally.received})
     value = parse_json(start)
     if isinstance(value, list):
         if not value:
             raise Invalid("The array is empty; send at least one reading.")
-        items = await require_all(INGEST_ITEM, value, bounds, "")
+        rows = await judge_each(INGEST_ITEM, placed(value, ""), bounds, tally)
+        if tally.rejected:
+            raise refused_whole(tally)
     else:
-        items = [require_one(INGEST_ITEM, value, bounds)]
-    await state.writer.write([to_row(item) for item in items])
-    return json_response({"message": "Data received", "ingested": len(items)})
+        rows = [to_row(require_one(INGEST_ITEM, value, bounds))]
+    await state.writer.write(rows)
+    return json_response({"message": "Data received", "ingested": len(rows)})
 
 
 async def heart_rate(request: Request) -> Response:
@@ -87,21 +89,20 @@ async def heart_rate(request: Request) -> Response:
 
 async def heart_rate_batch(request: Request) -> Response:
     """Store up to 1000 heart rates, each judged alone."""
-    value = await read_json(request)
+    start, rest = await read_document(request)
     state = state_of(request)
     try:
-        items = require_list(value, "readings", MOST_IN_A_BATCH)
+        rows, tally = await judge_list(HEART_RATE_READING, start, rest, state.accepted, MOST_IN_A_BATCH)
     except Invalid as invalid:
         raise Problem(400, invalid.detail, invalid.faults) from None
-    valid, tally = await judge(HEART_RATE_READING, items, await state.accepted.now(), "readings")
-    if not valid:
+    if not rows:
         raise Problem(400, "All readings are invalid; nothing was stored.", tally.faults)
-    await state.writer.write([to_row(item) for item in valid])
+    await state.writer.write(rows)
     document = {
         "status": "accepted",
-        "accepted": len(valid),
+        "accepted": len(rows),
         "rejected": tally.rejected,
-        "total": len(items),
+        "total": tally.received,
     }
     if tally.faults:
         document["errors"] = tally.faults
@@ -138,8 +139,7 @@ async def store_whole(state: State, body: bytes, atomic: bool) -> Response:
     rows = decode(body, bounds)
     if rows is None:
         items, prefix = items_of(parse_json(body), "readings")
-        places = [(f"{prefix}[{index}]" if prefix else "", item) for index, item in enumerate(items)]
-        rows = await judge_items(READING, places, bounds, tally)
+        rows = await judge_each(READING, placed(items, prefix), bounds, tally)
     else:
         tally.received = len(rows)
     if atomic and tally.rejected:
@@ -152,17 +152,11 @@ async def store_stream(state: State, form: Form, pieces: Pieces, atomic: bool) -
     """Store readings as they arrive, or once all have arrived."""
     bounds = await state.accepted.now()
     tally = Tally()
-    try:
-        if atomic:
-            await store_all_or_none(form, pieces, bounds, state.writer, tally, state.settings.max_atomic_readings)
-        else:
-            await store_in_pieces(form, pieces, bounds, state.writer, tally)
-    except Problem as problem:
-        if tally.stored:
-            problem.detail += f" {tally.stored} readings from before are stored; sending all again is safe."
-        raise
-    if not tally.received:
-        raise Invalid("There are no readings in the request.")
+    store = state.writer.write
+    if atomic:
+        await store_all_or_none(form, pieces, bounds, store, tally, state.settings.max_atomic_readings)
+    else:
+        await store_in_pieces(form, pieces, bounds, store, tally)
     return receipt(tally)
 
 

@@ -35,7 +35,7 @@ async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
 
 def cut(body: bytes, size: int, part: int, enveloped: bool = True) -> list[bytes]:
     async def collect() -> list[bytes]:
-        return [text async for text in parts.elements(in_pieces(body, size), enveloped)]
+        return [text async for text in parts.elements(in_pieces(body, size), "readings", enveloped=enveloped)]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "PART", part)
@@ -64,6 +64,41 @@ def test_what_is_no_array_is_not_taken_for_one(text: str, size: int, part: int) 
     except ValueError:
         right = None
     assert found == right
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(values, max_size=8),
+    st.sampled_from(["", '"a": "[", ', '"a": {"readings": [1]}, ']),
+    st.sampled_from(["", ', "b": [{}, {"readings": []}]', ', "c": "}, {"']),
+    sizes,
+    st.integers(50, 90),
+)
+def test_an_envelope_may_hold_more(items: list[Any], before: str, after: str, size: int, part: int) -> None:
+    body = f'{{{before}"readings" : {json.dumps(items)}{after}}}'.encode()
+    assert [item for text in cut(body, size, part) for item in json.loads(text)] == items
+
+
+@settings(max_examples=150)
+@given(st.text(st.sampled_from('{}[],:"a1 \\'), max_size=80), sizes, part_sizes)
+def test_what_is_no_envelope_is_not_taken_for_one(text: str, size: int, part: int) -> None:
+    body = f'{{"readings":[{text}'.encode()
+    try:
+        found: Any = [item for cut_text in cut(body, size, part) for item in from_json(cut_text, allow_inf_nan=False)]
+    except (Problem, ValueError):
+        found = None
+    try:
+        right = from_json(body, allow_inf_nan=False)["readings"]
+    except ValueError:
+        right = None
+    assert found == right
+
+
+def test_an_envelope_names_its_array_once() -> None:
+    body = json.dumps({"readings": [{}] * 40}).encode()[:-1] + b', "readings": [1]}'
+    with pytest.raises(Problem) as caught:
+        cut(body, 20, 60)
+    assert caught.value.status == 400
 
 
 @settings(max_examples=80)
