@@ -20,10 +20,15 @@ HELD = "hyperpulse.held"  # bytes, in the scope of a request
 
 
 async def read_json(request: Request) -> Any:
-    """Return the JSON value of a request's body; Problem 400, 408, 413 or 415 where there is none."""
+    """Return the JSON value of a body that holds one thing; Problem 400, 408, 413 or 415 where there is none."""
     require_json(request)
     settings = state_of(request).settings
-    return parse_json(await read_body(request, settings.max_body_bytes, settings.body_idle_seconds))
+    limit = min(WHOLE, settings.max_body_bytes)
+    refuse_announced(request, limit)
+    body, whole = await read_start(request, body_pieces(request, settings.body_idle_seconds), limit)
+    if not whole:
+        raise too_large(limit)
+    return parse_json(body)
 
 
 async def read_document(request: Request) -> tuple[bytes, AsyncIterator[bytes] | None]:
@@ -60,15 +65,6 @@ def parse_json(body: bytes) -> Any:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
-
-
-async def read_body(request: Request, limit: int, idle_seconds: int) -> bytes:
-    """Return a body of at most `limit` bytes, counted after decompression."""
-    refuse_announced(request, limit)
-    body, whole = await read_start(request, body_pieces(request, idle_seconds), limit)
-    if not whole:
-        raise too_large(limit)
-    return body
 
 
 def refuse_announced(request: Request, limit: int) -> None:

@@ -104,3 +104,11 @@ def test_a_batch_of_heart_rates_is_judged_alike(client: httpx.Client) -> None:
 def test_nesting_without_end_is_refused(visitor: httpx.Client, path: str, array: bytes) -> None:
     body = array + b'{"a":{}},{"a":' + b"[" * LARGE + b"{},"
     refused(post(visitor, path, body), 400, 413, 422)
+
+
+@pytest.mark.parametrize("path", ["/events", "/v1/events", "/metrics/heart-rate", "/v1/devices/watch"])
+def test_one_thing_is_never_as_large(visitor: httpx.Client, path: str) -> None:
+    body = json.dumps(event(payload={"numbers": [1] * LARGE})).encode()
+    method = "PUT" if "devices" in path else "POST"
+    answer = visitor.request(method, path, content=body, headers={"content-type": "application/json"})
+    refused(answer, 413)
