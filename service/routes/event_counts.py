@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from service import answers
 from service.answers import json_response
 from service.cursors import after_moment, cut_page
 from service.database import fetch_all
+from service.long_lists import fetch_list, list_response
 from service.operations import Answer, Operation
 from service.questions import EventCounts, EventCountsAfter, ask
 from service.state import state_of
@@ -21,8 +21,8 @@ from service.times import format_timestamp
 async def event_metrics(request: Request) -> Response:
     """Answer with a tenant's events counted by bucket, source and type."""
     question = ask(request, EventCounts)
-    rows = await fetch_all(state_of(request).pool, "event_counts", **question.model_dump())
-    return json_response(counts_document(question, rows))
+    counts = await fetch_list(state_of(request).pool, "event_counts", event_count, **question.model_dump())
+    return list_response(counted(question), "metrics", counts.pieces, {})
 
 
 async def event_metrics_after(request: Request) -> Response:
@@ -45,13 +45,18 @@ async def event_metrics_after(request: Request) -> Response:
         limit=question.limit + 1,
     )
     shown, next_cursor = cut_page(rows, question.limit, "bucket", "source", "event_type")
-    return json_response(counts_document(question, shown) | {"next_cursor": next_cursor})
+    counts = [event_count(row) for row in shown]
+    return json_response(counted(question) | {"metrics": counts, "next_cursor": next_cursor})
 
 
-def counts_document(question: EventCounts | EventCountsAfter, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Write rows of api.event_counts."""
-    counts = [{**row, "bucket": format_timestamp(row["bucket"])} for row in rows]
-    return {"tenant_id": question.tenant_id, "bucket_size": question.bucket_size, "metrics": counts}
+def counted(question: EventCounts | EventCountsAfter) -> dict[str, Any]:
+    """Say what was counted."""
+    return {"tenant_id": question.tenant_id, "bucket_size": question.bucket_size}
+
+
+def event_count(row: dict[str, Any]) -> dict[str, Any]:
+    """Write a row of api.event_counts."""
+    return {**row, "bucket": format_timestamp(row["bucket"])}
 
 
 OPERATIONS = [

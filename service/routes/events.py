@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
-from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from service import answers
 from service.answers import json_response
@@ -19,6 +17,7 @@ from service.database import Pool, fetch_all, fetch_one
 from service.events import EVENT, Event, EventRow, to_event_row, write_events
 from service.intake import json_form, judge_list, store_in_pieces
 from service.items import items_of, judge_each, placed, refused_whole, require_one
+from service.long_lists import A_PIECE, list_response, written
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.questions import EventsAfter, EventsPage, ask
 from service.state import state_of
@@ -28,7 +27,6 @@ from service.times import format_timestamp
 MOST_IN_A_BULK = 5000
 STATUS = {True: "created", False: "duplicate"}
 AT_ONCE = 2000  # events that a request which is not all or none stores in one transaction
-A_PIECE = 1000  # events of a receipt, written at once
 
 
 async def create(request: Request) -> Response:
@@ -65,11 +63,7 @@ async def create_v1(request: Request) -> Response:
         tally.counts += await ledger.store(events)
     else:
         await store_in_pieces(json_form(EVENT), rest, await state.accepted.now(), ledger.store, tally)
-    status = 422 if tally.rejected == tally.received else 200
-    pieces = receipt(tally, ledger)
-    if tally.stored > A_PIECE:
-        return StreamingResponse(pieces, status, media_type="application/json")
-    return Response(b"".join([piece async for piece in pieces]), status, media_type="application/json")
+    return await receipt(tally, ledger)
 
 
 class Ledger:
@@ -92,22 +86,22 @@ class Ledger:
         return counts
 
 
-async def receipt(tally: Tally, ledger: Ledger) -> AsyncIterator[bytes]:
-    """Write what became of each event, in pieces, between which others have a turn."""
+async def receipt(tally: Tally, ledger: Ledger) -> Response:
+    """Say what became of each event."""
     figures = {
         "received": tally.received,
         "created": tally.counts["created"],
         "duplicates": tally.counts["duplicates"],
         "rejected": tally.rejected,
     }
-    yield to_json(figures)[:-1] + b',"events":['
+    pieces: list[bytes] = []
     for first in range(0, tally.stored, A_PIECE):
         piece = slice(first, first + A_PIECE)
         stored = zip(ledger.event_ids[piece], ledger.created[piece], strict=True)
-        statuses = [{"event_id": event_id, "status": STATUS[created]} for event_id, created in stored]
-        yield b"," * (first > 0) + to_json(statuses)[1:-1]
+        pieces.append(written({"event_id": event_id, "status": STATUS[created]} for event_id, created in stored))
         await asyncio.sleep(0)
-    yield b'],"errors":' + to_json(tally.faults) + b"}"
+    status = 422 if tally.rejected == tally.received else 200
+    return list_response(figures, "events", pieces, {"errors": tally.faults}, status)
 
 
 async def page(request: Request) -> Response:

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import answers
-from service.answers import json_response
-from service.database import fetch_all, fetch_one
+from service.database import fetch_one
+from service.long_lists import fetch_list, list_response
 from service.operations import Answer, Operation
 from service.problems import Invalid, Problem
 from service.questions import HeartRateMinutes, Series, ask
@@ -31,9 +31,10 @@ async def series(request: Request) -> Response:
     bucket = question.bucket
     if bucket == "auto":
         bucket = (await fetch_one(pool, "auto_bucket", **asked))["bucket"]
-    rows = await fetch_all(
+    points = await fetch_list(
         pool,
         "series",
+        point,
         tenant_id=DEFAULT_TENANT,
         user_id=user_id,
         bucket=bucket,
@@ -43,17 +44,10 @@ async def series(request: Request) -> Response:
         limit=MOST_POINTS + 1,
         **asked,
     )
-    if len(rows) > MOST_POINTS:
+    if points.length > MOST_POINTS:
         raise Invalid(f"The answer has more than {MOST_POINTS} points; ask for a shorter range or a coarser bucket.")
-    return json_response(
-        {
-            "user_id": user_id,
-            "bucket": bucket,
-            "tz": question.tz,
-            "points": [point(row) for row in rows],
-            "sources": rows[0]["sources"] if rows else [],
-        }
-    )
+    about = {"user_id": user_id, "bucket": bucket, "tz": question.tz}
+    return list_response(about, "points", points.pieces, {"sources": points.first["sources"] if points.first else []})
 
 
 def point(row: dict[str, Any]) -> dict[str, Any]:
@@ -75,26 +69,28 @@ async def heart_rate_minutes(request: Request) -> Response:
         question = ask(request, HeartRateMinutes)
     except Invalid as invalid:
         raise Problem(400, invalid.detail, invalid.faults) from None
-    rows = await fetch_all(
+    minutes = await fetch_list(
         state_of(request).pool,
         "heart_rate_minutes",
+        minute,
         tenant_id=DEFAULT_TENANT,
         user_id=question.user_id,
         start=question.start,
         end=question.end,
         device_id=question.device_id,
     )
-    if not rows:
+    if not minutes.length:
         raise Problem(404, "No heart rate of that user lies in the range.")
-    data = [
-        {
-            "timestamp": format_timestamp(row["bucket"]),
-            "heart_rate": row["heart_rate"],
-            "device_id": row["device_id"],
-        }
-        for row in rows
-    ]
-    return json_response({"user_id": question.user_id, "data": data, "count": len(data)})
+    return list_response({"user_id": question.user_id}, "data", minutes.pieces, {"count": minutes.length})
+
+
+def minute(row: dict[str, Any]) -> dict[str, Any]:
+    """Write the average of one minute."""
+    return {
+        "timestamp": format_timestamp(row["bucket"]),
+        "heart_rate": row["heart_rate"],
+        "device_id": row["device_id"],
+    }
 
 
 OPERATIONS = [

@@ -1,0 +1,69 @@
+"""Answers with a list that may be long: fetched, written and sent in pieces, between which others have a turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from psycopg.rows import DictRow
+from pydantic_core import to_json
+from starlette.responses import Response, StreamingResponse
+
+from service.database import Connection, Pool, statement, with_connection
+
+A_PIECE = 500  # items: a few milliseconds
+JSON = "application/json"
+
+
+class Listed(NamedTuple):
+    """The items of a list as JSON with commas between them, in pieces; how many there are, and the row of the first."""
+
+    pieces: list[bytes]
+    length: int
+    first: DictRow | None
+
+
+async def fetch_list(
+    pool: Pool, query_name: str, item: Callable[[DictRow], dict[str, Any]], /, **parameters: Any
+) -> Listed:
+    """Run sql/queries/NAME.sql and write `item` of each row; Problem 503 while the database is away."""
+
+    async def run(connection: Connection) -> Listed:
+        cursor = await connection.execute(statement(query_name), parameters)
+        pieces: list[bytes] = []
+        count = 0
+        first = None
+        while rows := await cursor.fetchmany(A_PIECE):
+            first = first or rows[0]
+            count += len(rows)
+            pieces.append(written(item(row) for row in rows))
+            await asyncio.sleep(0)
+        return Listed(pieces, count, first)
+
+    return await with_connection(pool, run)
+
+
+def written(items: Iterable[dict[str, Any]]) -> bytes:
+    """Write items as JSON with commas between them."""
+    return to_json(list(items))[1:-1]
+
+
+def list_response(
+    before: dict[str, Any], name: str, pieces: Sequence[bytes], after: dict[str, Any], status: int = 200
+) -> Response:
+    """Answer with an object whose member `name` is a list of written pieces, between members before and after it."""
+    opening = to_json({**before, name: []})[:-2]
+    closing = b"]" + (b"," + to_json(after)[1:] if after else b"}")
+    if len(pieces) < 2:
+        return Response(opening + b"".join(pieces) + closing, status, media_type=JSON)
+    return StreamingResponse(in_turns(opening, pieces, closing), status, media_type=JSON)
+
+
+async def in_turns(opening: bytes, pieces: Sequence[bytes], closing: bytes) -> AsyncIterator[bytes]:
+    """Yield a document piece by piece: compressing one takes a while, too."""
+    yield opening
+    for number, piece in enumerate(pieces):
+        yield b"," + piece if number else piece
+        await asyncio.sleep(0)
+    yield closing
