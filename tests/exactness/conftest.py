@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
 from tests.conftest import empty
+from tests.exactness import door
+from tests.exactness.stage import BEFORE, Stage
 
 JOBS = "SELECT job_id FROM timescaledb_information.jobs WHERE proc_schema = 'core' AND scheduled"
 
@@ -41,3 +43,11 @@ def calm(db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
     """The empty database with no job running."""
     with quiet(db):
         yield db
+
+
+@pytest.fixture
+def stage(calm: psycopg.Connection[Any], database_url: str) -> Iterator[Stage]:
+    """The place where scenarios are played out."""
+    door.place_horizon(calm, BEFORE)
+    with ExitStack() as exits:
+        yield Stage(calm, database_url, exits)

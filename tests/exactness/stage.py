@@ -17,6 +17,7 @@ from tests.exactness import door
 from tests.exactness.model import DAY, HOUR, MINUTE, Item, Model, micros, moment
 
 NOON = 19_800 * DAY + 12 * HOUR  # 2024-03-18
+BEFORE = NOON - 2 * DAY  # where the horizon lies when a scenario begins
 TABLE = """
     SELECT format('%%I.%%I', materialization_hypertable_schema, materialization_hypertable_name)
       FROM timescaledb_information.continuous_aggregates
