@@ -1,17 +1,6 @@
 -- Local days, added up from hours but for those that a local midnight or an end of the part cuts.
 CREATE FUNCTION api.local_days(user_key int, part api.part)
-RETURNS TABLE (
-  bucket            timestamptz,
-  first_ts          timestamptz,
-  last_ts           timestamptz,
-  heart_rate_sum    bigint,
-  heart_rate_count  bigint,
-  heart_rate_min    double precision,
-  heart_rate_max    double precision,
-  calories          bigint,
-  steps             bigint,
-  heart_rate_device int
-)
+RETURNS SETOF api.bucket_row
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 AS $$

@@ -1,17 +1,6 @@
 -- Where devices meet: each minute and metric takes the values of the best device that reported it.
 CREATE FUNCTION api.minutes(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
-RETURNS TABLE (
-  bucket            timestamptz,
-  first_ts          timestamptz,
-  last_ts           timestamptz,
-  heart_rate_sum    bigint,
-  heart_rate_count  bigint,
-  heart_rate_min    double precision,
-  heart_rate_max    double precision,
-  calories          bigint,
-  steps             bigint,
-  heart_rate_device int
-)
+RETURNS SETOF api.bucket_row
 LANGUAGE plpgsql STABLE
 -- Planned once; the part that needs literal bounds is in api.raw_readings.
 SET plan_cache_mode = force_generic_plan

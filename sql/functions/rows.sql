@@ -1,17 +1,6 @@
 -- The rows of every part of a range.
 CREATE FUNCTION api.rows(user_key int, device_key int, parts api.part[])
-RETURNS TABLE (
-  bucket            timestamptz,
-  first_ts          timestamptz,
-  last_ts           timestamptz,
-  heart_rate_sum    bigint,
-  heart_rate_count  bigint,
-  heart_rate_min    double precision,
-  heart_rate_max    double precision,
-  calories          bigint,
-  steps             bigint,
-  heart_rate_device int
-)
+RETURNS SETOF api.bucket_row
 LANGUAGE plpgsql STABLE
 -- Rollups with few chunks are planned once in a session: planning costs more than reading a user's rows.
 SET plan_cache_mode = force_generic_plan
