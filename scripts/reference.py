@@ -21,7 +21,7 @@ Generated from the comments in the database by `python -m scripts.reference`; a 
 Read and call what is in the schema `api`. The tables of `core` are private: they are listed so that what a release
 changes is seen.
 """
-HEADINGS = {"view": "Views", "function": "Functions", "table": "Tables, private"}
+HEADINGS = {"view": "Views", "function": "Functions", "type": "Types", "table": "Tables, private"}
 
 
 def reference(database_url: str) -> str:
