@@ -19,6 +19,7 @@ from service.moments import to_micros
 from service.packing import moments, texts
 
 LONGEST_PAYLOAD = 256 * 1024
+FEW = 100  # events; a column of thousands takes some milliseconds, after which others have a turn
 ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(without_nul)]
@@ -92,7 +93,8 @@ async def write_events(pool: Pool, events: Sequence[EventRow]) -> list[bool]:
     columns: dict[str, Any] = {}
     for name, column in COLUMNS.items():
         columns[name] = column(events)
-        await asyncio.sleep(0)  # some milliseconds each where there are thousands, or megabytes
+        if len(events) > FEW:
+            await asyncio.sleep(0)
     row = await fetch_one(pool, "write_events", **columns)
     created: list[bool] = row["created"]
     count_items("events", created=sum(created), duplicate=len(created) - sum(created))
