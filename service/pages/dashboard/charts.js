@@ -1,18 +1,18 @@
 // The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis; or, of
 // each device alone, a line and bars of its own.
 
+import { followFinger, nextMeasured, placeAt } from "./cursor.js";
 import { make } from "./dom.js";
-import { drawBand, drawBars, drawLanes, drawLine } from "./drawing.js";
-import { secondsOf } from "./points.js";
-import { NOTHING, count, formatNumber } from "./text.js";
+import { band, bars, lines } from "./shapes.js";
+import { formatNumber } from "./text.js";
 import { asIfHere, shown } from "./zone.js";
 
 const HEIGHTS = { heart_rate: 280, steps: 150, calories: 150 };
 const TITLES = { heart_rate: "Heart rate, bpm", steps: "Steps", calories: "Calories, kcal" };
 const LEAST_DRAG = 6; // px
-const FINE = 300; // points from which on a band is drawn by rectangles
-export const DEVICE_COLORS = 5; // of the style sheet
+export const COLORS = 5; // of the style sheet
 const AXIS = 52; // px for the numbers beside a chart
+const DOT = 9; // px
 
 const nextFrame = () => new Promise((done) => requestAnimationFrame(() => done()));
 
@@ -36,9 +36,9 @@ function readInks(element) {
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  const names = ["ink", "quiet", "edge", "field", "heart", "heart-band", "steps", "calories"];
+  const names = ["ink", "quiet", "edge", "field", "surface", "heart", "heart-band", "steps", "calories"];
   const inks = Object.fromEntries(names.map((name) => [name, read(name)]));
-  inks.devices = Array.from({ length: DEVICE_COLORS }, (none, i) => read(`device-${i}`));
+  inks.series = Array.from({ length: COLORS }, (none, i) => read(`series-${i}`));
   inks.font = getComputedStyle(element).fontFamily;
   probe.remove();
   return inks;
@@ -59,24 +59,29 @@ function marks(tz) {
 }
 
 /**
- * Keep charts in an element. zoom(start, end) in ms is called when a person drags over a part, point(index) when one is
- * pointed at, with null when none is. Returns draw(…), which rejects where the library is missing, and clear().
+ * Keep charts in an element. zoom(start, end) in ms is called when a person drags over a part, point(index, anchor) when one
+ * is pointed at, with null when none is; the anchor is {x, y, plot} in px of the screen. Returns draw(…), which rejects
+ * where the library is missing, clear(), step(by), which moves the cursor to the next point, and leave(), which ends pointing.
  */
 export function makeCharts(element, zoom, point) {
   let plots = [];
   let drawing = 0;
+  let shownNow = null; // what was asked to be drawn
+  let pointed = null; // the index of what is
+  let pointer = null; // where one is, {x, y} in px of the screen; null while keys move the cursor
 
   function clear() {
     drawing += 1;
+    shownNow = null;
     for (const plot of plots) plot.destroy();
     plots = [];
     element.replaceChildren();
   }
 
   /**
-   * Draw parts over a range in ms, one chart in each frame: {device, columns}, on the same t, of each device, or a single
-   * one of the best of all, whose devices are told apart in lanes below the heart rate. colors has the place of each
-   * device among the colors.
+   * Draw parts over a range in ms, one chart in each frame: {name, columns}, on the same t, of each that is compared, or a
+   * single one without a name, of the best of all, whose devices are told apart in lanes below the heart rate. colors has
+   * the place of each name among the colors.
    */
   async function draw(asked) {
     const mine = ++drawing;
@@ -87,6 +92,7 @@ export function makeCharts(element, zoom, point) {
     element.replaceChildren(...figures);
     const old = plots;
     plots = [];
+    shownNow = asked;
     for (const plot of old) if (!figures.some((figure) => figure.contains(plot.root))) plot.destroy();
     for (const [i, metric] of asked.metrics.entries()) {
       await nextFrame();
@@ -94,6 +100,14 @@ export function makeCharts(element, zoom, point) {
       old.find((plot) => figures[i].contains(plot.root))?.destroy();
       plots.push(plotOf(Plot, inks, metric, i === asked.metrics.length - 1, asked, figures[i]));
     }
+    pointAnew();
+  }
+
+  /** Tell what is under a pointer that rests while another answer comes. */
+  function pointAnew() {
+    if (plots.length === 0 || pointer === null || !element.matches(":hover")) return;
+    const { left, right } = plots[0].over.getBoundingClientRect();
+    if (pointer.x >= left && pointer.x <= right) moveTo(pointer.x - left);
   }
 
   /** The figure of a metric: the one that is there, whose chart stays until the next one takes its place. */
@@ -107,28 +121,64 @@ export function makeCharts(element, zoom, point) {
 
   function plotOf(Plot, inks, metric, isLast, asked, figure) {
     const { parts, range, tz } = asked;
-    const isEach = parts[0].device !== null;
-    const made = metric !== "heart_rate" ? bars(inks, metric, asked) : isEach ? lines(inks, asked) : band(inks, asked);
+    const isCompared = parts[0].name !== null;
+    const made = metric !== "heart_rate" ? bars(inks, metric, asked) : isCompared ? lines(inks, asked) : band(inks, asked);
     const options = {
       width: Math.max(200, element.clientWidth),
       height: HEIGHTS[metric] + (isLast ? 30 : 0),
       legend: { show: false },
       padding: [8, 16, isLast ? 0 : 6, 0],
       tzDate: (t) => asIfHere(t * 1000, tz),
-      cursor: { sync: { key: "explore", setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { show: false } },
+      cursor: {
+        sync: { key: "explore", setSeries: false },
+        drag: { x: true, y: false, setScale: false },
+        y: false,
+        dataIdx: (plot, i, nearest, t) => placeAt(plot, nearest, t, asked.bucket),
+        points: { show: (plot, i) => made.dots[i - 1] && make("div"), size: DOT, fill: (plot, i) => made.dots[i - 1], stroke: inks.surface },
+      },
       scales: { x: { time: true, range: [range.start / 1000, range.end / 1000] }, y: { range: made.range } },
       axes: axes(inks, isLast, tz),
       series: [{}, ...made.series],
       bands: made.bands,
       hooks: {
         setSelect: [select],
-        setCursor: [(plot) => plot === plots[0] && point(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
+        setCursor: [(plot) => plot === plots[0] && tell(plot, asked.bucket)],
         drawAxes: made.drawBelow ? [made.drawBelow] : [],
         draw: made.draw ? [made.draw] : [],
       },
     };
-    return new Plot(options, made.data, figure);
+    const plot = new Plot(options, made.data, figure);
+    followFinger(plot.over, (left) => moveTo(left));
+    return plot;
   }
+
+  /** Tell what is at the cursor, or at an index where points are too close for it to tell them apart. */
+  function tell(plot, bucket, index) {
+    const { left, idx: nearest } = plot.cursor;
+    const isOff = !(left >= 0) || nearest === null || nearest === undefined;
+    pointed = isOff ? null : (index ?? placeAt(plot, nearest, plot.posToVal(left, "x"), bucket));
+    if (isOff) return point(null);
+    // By keys it is the first chart; by a pointer the one that has it, or else the nearest.
+    const boxes = plots.map((each) => each.over.getBoundingClientRect());
+    const box = (pointer && boxes.findLast(({ top }) => pointer.y >= top)) || boxes[0];
+    point(pointed, { x: box.left + left, y: pointer?.y ?? box.top + box.height / 2, plot: box });
+  }
+
+  function moveTo(left) {
+    for (const plot of plots.toReversed()) plot.setCursor({ left, top: left < 0 ? left : 0 });
+  }
+
+  function step(by) {
+    if (!shownNow || plots.length === 0) return;
+    const [plot] = plots;
+    const next = nextMeasured(shownNow, pointed, by);
+    if (next < 0) return;
+    pointer = null;
+    moveTo(Math.min(plot.over.clientWidth, Math.max(0, plot.valToPos(plot.data[0][next], "x"))));
+    tell(plot, shownNow.bucket, next);
+  }
+
+  for (const kind of ["pointerdown", "pointermove"]) element.addEventListener(kind, ({ clientX: x, clientY: y }) => (pointer = { x, y }), true);
 
   function select(plot) {
     const { left, width } = plot.select;
@@ -142,7 +192,7 @@ export function makeCharts(element, zoom, point) {
     for (const plot of plots) plot.setSize({ width: Math.max(200, element.clientWidth), height: plot.height });
   }).observe(element);
 
-  return { draw, clear };
+  return { draw, clear, step, leave: () => moveTo(-10) };
 }
 
 function axes(inks, isLast, tz) {
@@ -160,69 +210,4 @@ function axes(inks, isLast, tz) {
     },
     { stroke: inks.quiet, font, grid: line, ticks: { show: false }, size: AXIS, space: 36, values: (plot, splits) => splits.map(formatNumber) },
   ];
-}
-
-const unseen = { stroke: "transparent", width: 0, paths: () => null, points: { show: false } };
-const tens = (low, high, room) => (low === null ? [40, 160] : [Math.floor((low - 4 - room) / 10) * 10, Math.ceil((high + 2) / 10) * 10]);
-const inkOf = (inks, colors) => (device) => inks.devices[colors.get(device)] ?? inks.field;
-
-/** The heart rate of the best of all. */
-function band(inks, { parts: [{ columns }], bucket, devices, colors }) {
-  const isRaw = bucket === "raw";
-  const isFine = columns.t.length > FINE;
-  const edge = isRaw || isFine ? unseen : { ...unseen, paths: undefined };
-  const room = devices.length > 1 ? devices.length : 0;
-  return {
-    data: [columns.t, columns.max, columns.min, columns.avg],
-    series: [edge, edge, unseen],
-    bands: isRaw || isFine ? [] : [{ series: [1, 2], fill: inks["heart-band"] }],
-    drawBelow: isFine && !isRaw ? (plot) => drawBand(plot, inks["heart-band"]) : null,
-    range: (plot, low, high) => tens(low, high, room),
-    draw: (plot) => {
-      drawLine(plot, columns.avg, inks.heart, !isRaw);
-      if (room) drawLanes(plot, inkOf(inks, colors), columns.device, devices);
-    },
-  };
-}
-
-/** The average heart rate of each device alone. */
-function lines(inks, { parts, bucket, colors }) {
-  const draw = (plot) => {
-    for (const { device, columns } of parts) drawLine(plot, columns.avg, inkOf(inks, colors)(device), bucket !== "raw");
-  };
-  const data = [parts[0].columns.t, ...parts.map(({ columns }) => columns.avg)];
-  return { data, series: parts.map(() => unseen), bands: [], range: (plot, low, high) => tens(low, high, 0), draw };
-}
-
-function bars(inks, metric, { parts, bucket, colors }) {
-  const columns = parts.map((part) => part.columns[metric]);
-  const own = parts.map(({ device }) => (device === null ? inks[metric] : inkOf(inks, colors)(device)));
-  return {
-    data: [parts[0].columns.t, ...columns],
-    series: parts.map(() => unseen),
-    bands: [],
-    range: (plot, low, high) => [0, high ? high * 1.08 : 1],
-    draw: (plot) => drawBars(plot, columns, own, secondsOf(bucket)),
-  };
-}
-
-/** What is at a point, as one line; of each device where there are several parts. */
-export function tellPoint(parts, index, metrics, nameOf, when) {
-  const told = parts.map(({ device, columns }) => {
-    const values = valuesAt(columns, index, metrics, device === null ? nameOf : () => "");
-    return device === null ? values || NOTHING : values && `${nameOf(device)} ${values}`;
-  });
-  return `${when(parts[0].columns.t[index] * 1000)}: ${told.filter(Boolean).join("; ") || NOTHING}`;
-}
-
-function valuesAt(columns, index, metrics, nameOf) {
-  const told = [];
-  if (metrics.includes("heart_rate") && columns.avg[index] !== null) {
-    const [low, high] = [formatNumber(columns.min[index]), formatNumber(columns.max[index])];
-    const spread = low === high ? "" : ` (${low}–${high})`;
-    told.push(`${formatNumber(columns.avg[index])}${spread} bpm`, nameOf(columns.device[index]));
-  }
-  if (metrics.includes("steps") && columns.steps[index] !== null) told.push(count(columns.steps[index], "step"));
-  if (metrics.includes("calories") && columns.calories[index] !== null) told.push(`${formatNumber(columns.calories[index])} kcal`);
-  return told.filter(Boolean).join(", ");
 }

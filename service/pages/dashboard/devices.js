@@ -14,13 +14,13 @@ export async function askDevices(question, range, signal) {
   return body.devices;
 }
 
-/** Ask what each of the best devices reported: {device, summary, points, columns}, all on the same t. */
+/** Ask what each of the best devices reported: {name, summary, points, columns}, all on the same t. */
 export async function askEach(question, range, devices, signal) {
   const parts = await Promise.all(
-    devices.slice(0, MOST).map(async ({ device_id: device }) => {
-      const paths = pathsOf(question, range, device);
+    devices.slice(0, MOST).map(async ({ device_id: name }) => {
+      const paths = pathsOf(question, range, name);
       const [summary, series] = await Promise.all([ask(paths.summary, signal), ask(paths.series, signal)]);
-      return { device, summary: summary.body, points: series.body.points, columns: columnsOf(series.body) };
+      return { name, summary: summary.body, points: series.body.points, columns: columnsOf(series.body) };
     }),
   );
   const aligned = align(parts.map((part) => part.columns));
@@ -33,9 +33,9 @@ export function writeEach(parts, devices, swatch) {
   if (!parts) return;
   const priorities = new Map(devices.map(({ device_id: device, priority }) => [device, priority]));
   $("each-rows").replaceChildren(
-    ...parts.map(({ device, summary: { heart_rate: heart, steps, calories } }) => {
-      const cells = [priorities.get(device), heart ? formatNumber(heart.avg) : NOTHING, formatWhole(steps), formatNumber(calories)];
-      return make("tr", {}, make("th", { scope: "row" }, swatch(device), device), ...cells.map((cell) => make("td", {}, String(cell))));
+    ...parts.map(({ name, summary: { heart_rate: heart, steps, calories } }) => {
+      const cells = [priorities.get(name), heart ? formatNumber(heart.avg) : NOTHING, formatWhole(steps), formatNumber(calories)];
+      return make("tr", {}, make("th", { scope: "row" }, swatch(name), name), ...cells.map((cell) => make("td", {}, String(cell))));
     }),
   );
   const left = devices.length - parts.length;

@@ -1,12 +1,14 @@
 // The page Explore: one person over any range, at any resolution. The address of the page is its state.
 
 import { Refused, ask } from "./api.js";
-import { DEVICE_COLORS, makeCharts, tellPoint } from "./charts.js";
+import { COLORS, makeCharts } from "./charts.js";
 import { askDevices, askEach, writeEach } from "./devices.js";
 import { $, make, makeCopyable, put, show } from "./dom.js";
+import { readPoint } from "./pointed.js";
 import { columnsOf, csvOf, devicesOf } from "./points.js";
 import { METRICS, PRESETS, pathsOf, rangeOf, readQuestion, sqlOf, writeQuestion } from "./question.js";
 import { NOTHING, count, escapeName, formatFigure, formatMilliseconds, formatMoment, formatNumber, formatWhole } from "./text.js";
+import { makeTip } from "./tip.js";
 import { fromLocal, toLocal, zones } from "./zone.js";
 
 const HOUR = PRESETS["1h"];
@@ -25,6 +27,7 @@ export function startExplore(people, go) {
   const form = $("ask");
   const fields = form.elements;
   const charts = makeCharts($("charts"), zoomTo, pointAt);
+  const tip = makeTip($("charts").closest(".chart"), $("pointed"));
   let question = readQuestion("");
   let range = rangeOf(question);
   let answer = null; // {summary, series, parts, each, devices} of what is shown
@@ -68,7 +71,7 @@ export function startExplore(people, go) {
     following = setTimeout(() => {
       following = 0;
       const isShown = !$("explore-page").hidden && !document.hidden;
-      if (isShown && !asking && !$("charts").matches(":hover")) open(location.search);
+      if (isShown && !asking && !tip.isShown && !$("charts").matches(":hover")) open(location.search);
       else follow(userId);
     }, wait);
   }
@@ -120,6 +123,7 @@ export function startExplore(people, go) {
 
   function showState(title, text, { isError = false, isEmpty = false } = {}) {
     charts.clear();
+    tip.hide();
     put($("no-answer-title"), title);
     put($("no-answer-text"), text);
     $("no-answer").classList.toggle("error", isError);
@@ -132,9 +136,9 @@ export function startExplore(people, go) {
 
   async function showAnswer(summary, series, worn, each, took) {
     const columns = columnsOf(series.body);
-    const parts = each ?? [{ device: null, points: series.body.points, columns }];
+    const parts = each ?? [{ name: null, points: series.body.points, columns }];
     knowDevices(worn.map(({ device_id: device }) => device));
-    const devices = each ? each.map(({ device }) => device) : inOrder(devicesOf(columns));
+    const devices = each ? each.map(({ name }) => name) : inOrder(devicesOf(columns));
     answer = { summary: summary.body, series: series.body, parts, each, devices };
     show($("no-answer"), false);
     show($("result"), true);
@@ -144,12 +148,12 @@ export function startExplore(people, go) {
     writeEach(each, worn, swatchOf);
     writeCommands(series.body.bucket);
     if ($("table").open) writeTable();
-    put($("pointed"), "");
     await drawCharts();
   }
 
   async function drawCharts() {
     if (!answer) return;
+    tip.hide();
     const { parts, devices, series } = answer;
     const metrics = question.metrics;
     try {
@@ -201,9 +205,10 @@ export function startExplore(people, go) {
   /** By color, and several at once last. */
   const inOrder = (devices) => [...known.devices, ""].filter((device) => devices.includes(device));
 
-  const colors = () => new Map([...known.devices].map((device, i) => [device, i % DEVICE_COLORS]));
+  const colors = () => new Map([...known.devices].map((device, i) => [device, i % COLORS]));
 
-  const swatchOf = (device) => make("span", { class: `swatch device-${colors().get(device) ?? "several"}`, "aria-hidden": "true" });
+  const kindOf = (name) => `series-${colors().get(name) ?? "several"}`;
+  const swatchOf = (name) => make("span", { class: `swatch ${kindOf(name)}`, "aria-hidden": "true" });
 
   function writeDevices() {
     knowDevices([]);
@@ -221,7 +226,7 @@ export function startExplore(people, go) {
   }
 
   function writeCommands(bucket) {
-    const device = answer?.each?.[0]?.device ?? question.device;
+    const device = answer?.each?.[0]?.name ?? question.device;
     show($("commands"), Boolean(question.user));
     put($("commands-title"), answer?.each ? `The same from elsewhere, of ${device}` : "The same from elsewhere");
     put($("curl"), `curl '${location.origin}${pathsOf(question, range, device).series}'`);
@@ -229,9 +234,9 @@ export function startExplore(people, go) {
   }
 
   function writeTable() {
-    const all = (answer?.parts ?? []).flatMap(({ device, points }) => points.map((point) => [device, point]));
-    const rows = all.slice(0, MOST_ROWS).map(([device, { t, heart_rate: heart, steps, calories }]) => {
-      const from = device ?? (heart ? nameOf(heart.device_id) : NOTHING);
+    const all = (answer?.parts ?? []).flatMap(({ name, points }) => points.map((point) => [name, point]));
+    const rows = all.slice(0, MOST_ROWS).map(([name, { t, heart_rate: heart, steps, calories }]) => {
+      const from = name ?? (heart ? nameOf(heart.device_id) : NOTHING);
       const cells = [heart?.avg, heart?.min, heart?.max].map(formatNumber).concat(from);
       const values = [...cells, formatNumber(steps), formatNumber(calories)].map((text) => make("td", {}, text));
       return make("tr", {}, make("th", { scope: "row" }, formatMoment(t, question.tz)), ...values);
@@ -240,10 +245,10 @@ export function startExplore(people, go) {
     put($("rows-shown"), all.length > MOST_ROWS ? `The first ${formatWhole(MOST_ROWS)} of ${formatWhole(all.length)}; the CSV file has all.` : "");
   }
 
-  function pointAt(index) {
-    if (!answer || index === null || index === undefined) return put($("pointed"), "");
-    const when = (ms) => formatMoment(ms, question.tz);
-    put($("pointed"), tellPoint(answer.parts, index, question.metrics, nameOf, when));
+  function pointAt(index, anchor) {
+    if (!answer || index === null) return tip.hide();
+    const point = readPoint(answer.parts, index, question.metrics, kindOf, answer.devices.length > 1 ? nameOf : null);
+    tip.tell(point, anchor, formatMoment(point.t, question.tz));
   }
 
   function download() {
@@ -313,11 +318,17 @@ export function startExplore(people, go) {
   $("again").addEventListener("click", () => open(location.search));
   $("wider-empty").addEventListener("click", moves.wider);
   $("charts").addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const keys = { ArrowLeft: "earlier", ArrowRight: "later", "+": "closer", "=": "closer", "-": "wider" };
-    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    const steps = { ArrowLeft: -1, ArrowRight: 1 };
+    const act = event.shiftKey && steps[event.key] ? () => charts.step(steps[event.key]) : moves[keys[event.key]];
+    if (!act) return;
     event.preventDefault();
-    moves[keys[event.key]]();
+    act();
   });
+  $("charts").addEventListener("blur", charts.leave);
+  addEventListener("keydown", (event) => event.key === "Escape" && tip.isShown && charts.leave());
+  addEventListener("pointerdown", (event) => tip.isShown && !$("charts").contains(event.target) && charts.leave());
   $("compare").addEventListener("click", () => change({ each: true }));
   $("download").addEventListener("click", download);
   $("table").addEventListener("toggle", () => $("table").open && writeTable());

@@ -62,8 +62,8 @@ const cellsOf = ({ t, heart_rate: heart, steps, calories }) => [t, heart?.avg, h
 
 /** The points of parts as CSV with a header; of each device alone with its name before them. */
 export function csvOf(parts) {
-  const isEach = parts[0].device !== null;
-  const rows = parts.flatMap(({ device, points }) => points.map((point) => [...(isEach ? [device] : []), ...cellsOf(point)]));
+  const isEach = parts[0].name !== null;
+  const rows = parts.flatMap(({ name, points }) => points.map((point) => [...(isEach ? [name] : []), ...cellsOf(point)]));
   const lines = [isEach ? `device_id,${HEADER}` : HEADER, ...rows.map((row) => row.map(cell).join(","))];
   return `${lines.join("\r\n")}\r\n`;
 }
