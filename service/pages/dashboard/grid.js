@@ -1,7 +1,8 @@
 // The grid of tiles. Only tiles near the screen exist, placed by their position; one that scrolls away becomes another
 // person's, without being taken out of the document. What a frame may cost is bounded: the rest waits for the next one.
 
-import { make, memory, set } from "./dom.js";
+import { make, set } from "./dom.js";
+import { byName, orderOf } from "./order.js";
 import { age, makeTile, write } from "./tile.js";
 
 const SPARE_ROWS = 1; // above and below those seen
@@ -10,22 +11,11 @@ const LEAST = 6; // tiles that a frame writes all the same
 const MOVES = 12; // tiles that a frame moves within the document
 const SETTLED = 200; // ms without scrolling after which the document has the order of the eye
 const REORDER = 3000; // ms between two orderings while the values that they depend on change
-const names = new Intl.Collator(undefined, { numeric: true });
-const byName = (a, b) => names.compare(a.userId, b.userId) || (a.userId < b.userId ? -1 : 1);
-const down = (value) => (value === null || value === undefined ? Infinity : -value);
-const ORDERS = {
-  name: () => 0,
-  heart_rate: (someone) => down(someone.latest.heart_rate?.value),
-  steps: (someone) => down(someone.day?.steps),
-  calories: (someone) => down(someone.day?.calories),
-  last_seen: (someone) => -someone.lastSeen,
-};
 
-/** Make the grid in a list; shown(count, of) is called when the number of tiles changes. */
-export function makeGrid(list, template, people, shown) {
+/** Make the grid in a list, of the people that a view shows; shown(count, of) is called when the number of tiles changes. */
+export function makeGrid(list, template, people, view, shown) {
   const tiles = new Map(); // by person; also of some that have scrolled away
   const changed = new Set(); // people whose tile says something old
-  const pinned = new Set(readPins());
   let named = []; // everyone by name
   let order = []; // those shown
   let near = { rows: 0, from: 0, to: 0, seenFrom: 0, seenTo: 0 }; // rows, and a range of places in the order
@@ -33,29 +23,14 @@ export function makeGrid(list, template, people, shown) {
   let version = -1; // of people, of which `named` is
   let isOrdered = false;
   let isSettled = true; // whether the document has no other tiles than those near, in the order of the eye
-  let wanted = "";
-  let by = ORDERS[memory.get("order")] ? memory.get("order") : "name";
   let frame = 0;
   let settling = 0;
   let layout = null;
 
-  function readPins() {
-    try {
-      return JSON.parse(memory.get("pins")).filter((pin) => typeof pin === "string");
-    } catch {
-      return [];
-    }
-  }
-
-  const fits = (someone) => `${someone.userId}\n${someone.deviceId}`.toLowerCase().includes(wanted);
-
   function reorder() {
-    if (version !== people.version) named = [...people.all.values()].sort(byName);
+    if (version !== people.version) named = byName(people.all.values());
     version = people.version;
-    const key = ORDERS[by];
-    const keyed = named.filter(fits).map((someone) => [pinned.has(someone.userId) ? 0 : 1, key(someone), someone]);
-    keyed.sort((a, b) => a[0] - b[0] || (a[1] === b[1] ? 0 : a[1] - b[1]));
-    order = keyed.map(([, , someone]) => someone);
+    order = orderOf(named, view.now);
     orderedAt = performance.now();
     isOrdered = true;
     shown(order.length, people.all.size);
@@ -140,7 +115,7 @@ export function makeGrid(list, template, people, shown) {
       if (tile.someone) tiles.delete(tile.someone);
       tiles.set(someone, tile);
     }
-    write(tile, someone, pinned.has(someone.userId));
+    write(tile, someone, view.now.pins.has(someone.userId));
     changed.delete(someone);
     tile.isNear = true;
     moveTo(tile, place);
@@ -206,8 +181,9 @@ export function makeGrid(list, template, people, shown) {
   }
 
   function pin(someone) {
-    if (!pinned.delete(someone.userId)) pinned.add(someone.userId);
-    memory.set("pins", JSON.stringify([...pinned]));
+    const pins = new Set(view.now.pins);
+    if (!pins.delete(someone.userId)) pins.add(someone.userId);
+    view.change({ pins });
     isOrdered = false;
     changed.add(someone);
     drawNow();
@@ -248,9 +224,6 @@ export function makeGrid(list, template, people, shown) {
   return {
     draw,
     drawAnew,
-    get order() {
-      return by;
-    },
     /** Write these people's tiles in the next frame. */
     touch(some) {
       for (const someone of some) if (someone) changed.add(someone);
@@ -262,20 +235,9 @@ export function makeGrid(list, template, people, shown) {
       for (const [someone, tile] of tiles) if (tile.isNear && age(tile)) changed.add(someone);
       for (const someone of changed) if (!tiles.get(someone)?.isNear) changed.delete(someone);
       const busy = list.matches(":hover") || list.contains(document.activeElement);
-      const isLive = by !== "name" || wanted;
+      const isLive = view.now.sort !== "name" || view.now.filter.trim();
       if (isLive && !busy && performance.now() - orderedAt > REORDER) isOrdered = false;
       draw();
-    },
-    /** Show only users and devices whose name contains the text. */
-    filter(text) {
-      wanted = text.trim().toLowerCase();
-      orderAnew();
-    },
-    /** Order by name, heart_rate, steps, calories or last_seen; those pinned come first. */
-    sort(name) {
-      by = name;
-      memory.set("order", name);
-      orderAnew();
     },
     /** Whoever has a tile now. */
     seen: () => [...tiles].filter(([, tile]) => tile.isNear).map(([someone]) => someone),

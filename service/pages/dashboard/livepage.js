@@ -8,18 +8,23 @@ import { makePeople } from "./people.js";
 import { makeRate } from "./rate.js";
 import { STALE } from "./tile.js";
 import { count, formatMoment, formatSpan, formatWhole } from "./text.js";
+import { makeView } from "./view.js";
 import { here } from "./zone.js";
 
 const SOCKET = "/v1/live";
 const WORDS = { loading: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline" };
 const READING = `{"user_id": "101", "timestamp": "'$(date -u +%FT%TZ)'", "heart_rate": 72, "steps": 12, "calories": 1.4}`;
 
-/** Begin; heardOf(userId) is called for each whose readings changed. Returns what the other pages need: the people known, and how to draw anew. */
+/**
+ * Begin; heardOf(userId) is called for each whose readings changed. Returns what the other pages need: the people known, and
+ * how to show the view of an address, to draw anew, and to let the address follow at once.
+ */
 export function startLive(heardOf) {
   const people = makePeople();
   const rate = makeRate();
-  const grid = makeGrid($("tiles"), $("tile"), people, showCount);
-  const needsAll = () => grid.order === "steps" || grid.order === "calories";
+  const view = makeView();
+  const grid = makeGrid($("tiles"), $("tile"), people, view, showCount);
+  const needsAll = () => view.now.sort === "steps" || view.now.sort === "calories";
   const ready = () => !$("live-page").hidden;
   const askDays = keepDays(people, () => (ready() ? grid.seen() : []), () => ready() && needsAll(), takeDays);
   let state = "loading";
@@ -79,6 +84,21 @@ export function startLive(heardOf) {
     put($("shown"), of === 0 ? "" : some === of ? count(of, "user") : `${formatWhole(some)} of ${count(of, "user")}`);
   }
 
+  function choose(some) {
+    view.change(some);
+    grid.orderAnew();
+    if (some.sort) askDays();
+  }
+
+  /** Show the view that an address tells. */
+  function open(search) {
+    view.open(search);
+    if ($("filter").value !== view.now.filter) $("filter").value = view.now.filter;
+    $("order").value = view.now.sort;
+    grid.orderAnew();
+    grid.drawAnew();
+  }
+
   function tick() {
     const perSecond = rate.perSecond();
     put($("rate"), state === "live" ? perSecond.toFixed(perSecond < 10 ? 1 : 0) : "–");
@@ -91,12 +111,8 @@ export function startLive(heardOf) {
 
   put($("first-reading"), `curl -H 'Content-Type: application/json' -d '${READING}' '${location.origin}/v1/readings'`);
   makeCopyable($("copy-first"), $("first-reading"));
-  $("filter").addEventListener("input", ({ target }) => grid.filter(target.value));
-  $("order").value = grid.order;
-  $("order").addEventListener("change", ({ target }) => {
-    grid.sort(target.value);
-    askDays();
-  });
+  $("filter").addEventListener("input", ({ target }) => choose({ filter: target.value }));
+  $("order").addEventListener("change", ({ target }) => choose({ sort: target.value }));
   addEventListener("keydown", (event) => {
     if (event.key !== "/" || !ready() || event.target.matches("input, select, textarea")) return;
     event.preventDefault();
@@ -105,5 +121,5 @@ export function startLive(heardOf) {
   $("retry").addEventListener("click", keepLive(SOCKET, hear, change));
   setInterval(tick, 1000);
 
-  return { people, redraw: grid.drawAnew };
+  return { people, open, redraw: grid.drawAnew, settle: view.settle };
 }

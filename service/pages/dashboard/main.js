@@ -30,7 +30,7 @@ function route(isNew) {
     if (name === page) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (page === "live") live.redraw();
+  if (page === "live") live.open(location.search);
   if (page === "explore") explore.open(location.search);
   if (page !== "system") system.close();
   else if (changed) system.open();
@@ -60,6 +60,7 @@ document.addEventListener("click", (event) => {
   const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!link || !plain || link.origin !== location.origin || !(link.pathname in PAGES) || link.hash || link.download) return;
   event.preventDefault();
+  live.settle();
   history.pushState(null, "", link.href);
   route(true);
 });
