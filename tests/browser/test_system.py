@@ -14,7 +14,12 @@ pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install pl
 from playwright.sync_api import Page, expect
 
 # What a page shows once it is complete.
-SHOWN = {"/": ".tile", "/explore?user=ada": "#charts canvas", "/system": "#jobs td"}
+SHOWN = {
+    "/": ".tile",
+    "/explore?user=ada": "#charts canvas",
+    "/explore?user=ada&with=old": "#each-rows td",
+    "/system": "#jobs td",
+}
 
 
 def test_it_tells_of_jobs_sizes_and_what_was_refused(client: httpx.Client, page: Page) -> None:

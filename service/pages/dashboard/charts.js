@@ -1,6 +1,7 @@
 // The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis; or, of
 // each device alone, a line and bars of its own.
 
+import { COLORS } from "./colors.js";
 import { followFinger, nextMeasured, placeAt } from "./cursor.js";
 import { make } from "./dom.js";
 import { band, bars, lines } from "./shapes.js";
@@ -10,7 +11,6 @@ import { asIfHere, shown } from "./zone.js";
 const HEIGHTS = { heart_rate: 280, steps: 150, calories: 150 };
 const TITLES = { heart_rate: "Heart rate, bpm", steps: "Steps", calories: "Calories, kcal" };
 const LEAST_DRAG = 6; // px
-export const COLORS = 5; // of the style sheet
 const AXIS = 52; // px for the numbers beside a chart
 const DOT = 9; // px
 

@@ -6,6 +6,7 @@ const PIECE = 32; // points of a line that are drawn at once
 const NARROW = 5; // px of a bucket whose bar fills it
 const WIDEST = 40; // px of a bar
 const FILLED = 0.82; // share of a bucket that its bars fill
+const SLIM = 3; // px of a bar below which bars leave no gap between buckets
 
 /** Values as a line, and as dots where there is no neighbour to draw it to. */
 export function drawLine(plot, values, ink, joins) {
@@ -87,7 +88,9 @@ export function drawBars(plot, columns, inks, seconds) {
   const { min, max } = plot.scales.x;
   const bucket = (seconds / (max - min)) * bbox.width;
   const isNarrow = bucket < NARROW * scale && columns.length === 1;
-  const width = Math.max(scale, Math.floor(Math.min(WIDEST * scale, (bucket * FILLED) / columns.length)));
+  const each = bucket / columns.length;
+  const filled = each * FILLED < SLIM * scale ? each : each * FILLED;
+  const width = Math.max(scale, Math.floor(Math.min(WIDEST * scale, filled)));
   pen.save();
   columns.forEach((values, place) => {
     pen.fillStyle = inks[place];

@@ -1,51 +1,46 @@
-// The page Explore: one person over any range, at any resolution. The address of the page is its state.
+// The page Explore: one person, or several, over any range, at any resolution. The address of the page is its state.
 
-import { Refused, ask } from "./api.js";
-import { COLORS, makeCharts } from "./charts.js";
-import { askDevices, askEach, writeEach } from "./devices.js";
+import { makeForm } from "./askform.js";
+import { makeCharts } from "./charts.js";
+import { makeColors } from "./colors.js";
+import { comparedIn, writeEach } from "./comparison.js";
 import { $, make, makeCopyable, put, show } from "./dom.js";
+import { writeFigures, writeSources } from "./figures.js";
+import { askAll, isMeasured } from "./parts.js";
 import { readPoint } from "./pointed.js";
-import { columnsOf, csvOf, devicesOf } from "./points.js";
-import { METRICS, PRESETS, pathsOf, rangeOf, readQuestion, sqlOf, writeQuestion } from "./question.js";
-import { NOTHING, count, escapeName, formatFigure, formatMilliseconds, formatMoment, formatNumber, formatWhole } from "./text.js";
+import { csvOf, devicesOf } from "./points.js";
+import { PRESETS, pathsOf, rangeOf, readQuestion, sqlOf, writeQuestion } from "./question.js";
+import { NOTHING, formatMoment, formatNumber, formatWhole } from "./text.js";
 import { makeTip } from "./tip.js";
-import { fromLocal, toLocal, zones } from "./zone.js";
 
-const HOUR = PRESETS["1h"];
 const FOLLOW = 2000; // ms that a range until now stays as it is at least
 const PIXELS = 1300; // of a chart: by one of them time goes on until it is drawn anew
 const SHORTEST = 1000; // ms that a zoom shows at least
 const LONGEST = 50 * PRESETS["1y"];
-const SMALL = 1000; // below which a heart rate has a decimal
 const MOST_ROWS = 500; // of the table
 const SEVERAL = "several devices";
-const EACH = 1; // which option means each device alone; no value does, since a device may be called anything
 const nameOf = (device) => device || SEVERAL;
+const usersOf = (question) => [question.user, ...question.others];
 
 /** Begin; open(search) shows what an address asks for, go(address) is called to change it. */
 export function startExplore(people, go) {
-  const form = $("ask");
-  const fields = form.elements;
-  const charts = makeCharts($("charts"), zoomTo, pointAt);
+  const form = makeForm(people, change);
+  const charts = makeCharts($("charts"), setRange, pointAt);
   const tip = makeTip($("charts").closest(".chart"), $("pointed"));
+  const colors = { devices: makeColors(), people: makeColors() };
   let question = readQuestion("");
   let range = rangeOf(question);
-  let answer = null; // {summary, series, parts, each, devices} of what is shown
+  let answer = null; // {best, kind, parts, names} of what is shown: what is compared, or the best of all
   let asking = null;
   let following = 0;
-  let known = { user: "", devices: new Set() }; // whose place is that of their color, so that it stays the same
-
-  fields.tz.append(...zones().map((name) => new Option(name, name)));
-  for (const preset of Object.keys(PRESETS)) {
-    const button = make("button", { type: "button", "data-preset": preset, "aria-pressed": "false" }, preset);
-    button.addEventListener("click", () => change({ preset, start: null, end: null }));
-    $("presets").append(button);
-  }
+  let wearer = ""; // whose devices have colors
 
   // Asking.
 
-  /** Ask for something else; where only the view of the range moves, the page's history does not grow by each step. */
-  const change = (some) => go(writeQuestion({ ...question, ...some }));
+  /** Ask for something else. */
+  function change(some) {
+    go(writeQuestion({ ...question, ...some }));
+  }
 
   function setRange(start, end) {
     const length = Math.min(LONGEST, Math.max(SHORTEST, end - start));
@@ -54,19 +49,15 @@ export function startExplore(people, go) {
     change({ preset: null, start: round(middle - length / 2), end: round(middle + length / 2) });
   }
 
-  function zoomTo(start, end) {
-    setRange(start, end);
-  }
-
   function move(share, factor = 1) {
     const length = range.end - range.start;
     const middle = range.start + length / 2 + share * length;
     setRange(middle - (length * factor) / 2, middle + (length * factor) / 2);
   }
 
-  /** Let a range until now go on, as readings of its user arrive, while nobody points at it. */
+  /** Let a range until now go on, as readings of its users arrive, while nobody points at it. */
   function follow(userId) {
-    if (question.preset === null || userId !== question.user || !answer || following) return;
+    if (question.preset === null || !usersOf(question).includes(userId) || !answer || following) return;
     const wait = Math.max(FOLLOW, (range.end - range.start) / PIXELS);
     following = setTimeout(() => {
       following = 0;
@@ -80,7 +71,7 @@ export function startExplore(people, go) {
     const isSame = writeQuestion(question) === writeQuestion(readQuestion(search));
     question = readQuestion(search);
     range = rangeOf(question);
-    if (isSame && answer) writeRange();
+    if (isSame && answer) form.writeRange(range);
     else writeForm();
     clearTimeout(following);
     following = 0;
@@ -93,24 +84,16 @@ export function startExplore(people, go) {
       return;
     }
     const mine = (asking = new AbortController());
-    const paths = pathsOf(question, range);
     $("answer").setAttribute("aria-busy", "true");
     if (!answer) showState("Loading", "Asking the service.");
     const began = performance.now();
     try {
-      const [summary, series, worn] = await Promise.all([
-        ask(paths.summary, mine.signal),
-        ask(paths.series, mine.signal),
-        askDevices(question, range, mine.signal),
-      ]);
-      const each = question.each ? await askEach(question, range, worn, mine.signal) : null;
-      if (mine === asking) await showAnswer(summary, series, worn, each, performance.now() - began);
+      const answered = await askAll(question, range, mine.signal);
+      if (mine === asking) await showAnswer(answered, performance.now() - began);
     } catch (error) {
       if (error.name === "AbortError" || mine !== asking) return;
       answer = null;
-      const isEmpty = error instanceof Refused && error.status === 404;
-      if (isEmpty) showState("Nothing here", "No reading of that user lies in the range.", { isEmpty });
-      else showState("That did not work", error.message, { isError: true });
+      showState("That did not work", error.message, { isError: true });
     } finally {
       if (mine === asking) {
         asking = null;
@@ -131,22 +114,27 @@ export function startExplore(people, go) {
     show($("again"), isError);
     show($("no-answer"), true);
     show($("result"), false);
-    writeCommands(question.bucket === "auto" ? "auto" : question.bucket);
+    writeCommands(question.bucket);
   }
 
-  async function showAnswer(summary, series, worn, each, took) {
-    const columns = columnsOf(series.body);
-    const parts = each ?? [{ name: null, points: series.body.points, columns }];
+  async function showAnswer({ best, worn, compared }, took) {
+    const parts = compared ?? [best];
+    if (!parts.some(isMeasured)) {
+      answer = null;
+      const whose = question.others.length > 0 ? "any of these users" : "that user";
+      return showState("Nothing here", `No reading of ${whose} lies in the range.`, { isEmpty: true });
+    }
     knowDevices(worn.map(({ device_id: device }) => device));
-    const devices = each ? each.map(({ name }) => name) : inOrder(devicesOf(columns));
-    answer = { summary: summary.body, series: series.body, parts, each, devices };
+    const kind = compared && comparedIn(question);
+    answer = { best, kind, parts, names: compared ? parts.map(({ name }) => name) : inOrder(devicesOf(best.columns)) };
     show($("no-answer"), false);
     show($("result"), true);
-    writeFigures(summary.body);
-    writeSources(summary, series, took);
-    writeDevices();
-    writeEach(each, worn, swatchOf);
-    writeCommands(series.body.bucket);
+    put($("figures-of"), question.others.length > 0 ? question.user : "");
+    writeFigures(best.summary.body, range, question.tz);
+    writeSources(best.summary, best.series, took);
+    writeLegend();
+    writeEach(kind, compared, worn, swatchOf);
+    writeCommands(best.series.body.bucket);
     if ($("table").open) writeTable();
     await drawCharts();
   }
@@ -154,83 +142,57 @@ export function startExplore(people, go) {
   async function drawCharts() {
     if (!answer) return;
     tip.hide();
-    const { parts, devices, series } = answer;
-    const metrics = question.metrics;
+    const { best, parts, names } = answer;
+    const { metrics, tz } = question;
+    const { bucket } = best.series.body;
     try {
-      await charts.draw({ parts, range, metrics, tz: question.tz, bucket: series.bucket, devices, colors: colors() });
+      await charts.draw({ parts, range, metrics, tz, bucket, devices: names, colors: places() });
       show($("no-charts"), false);
     } catch {
       show($("no-charts"), true);
     }
   }
 
-  /** Over days, what a day has on average; otherwise what an hour has. */
-  function pace(total) {
-    const [length, unit] = range.end - range.start >= 48 * HOUR ? [24 * HOUR, "a day"] : [HOUR, "an hour"];
-    return total === null ? "not measured" : `${formatWhole((total * length) / (range.end - range.start))} ${unit}`;
-  }
-
-  function writeFigures({ heart_rate: heart, steps, calories, first, last }) {
-    const spread = heart && `${formatFigure(heart.min, SMALL)} to ${formatFigure(heart.max, SMALL)} bpm, ${count(heart.count, "value")}`;
-    writeFigure($("average"), heart?.avg ?? null, SMALL);
-    put($("extremes"), spread ?? "not measured");
-    writeFigure($("steps"), steps);
-    put($("steps-pace"), pace(steps));
-    writeFigure($("calories"), calories, 100);
-    put($("calories-pace"), pace(calories));
-    put($("first"), formatMoment(first, question.tz));
-    put($("last"), formatMoment(last, question.tz));
-  }
-
-  /** To be read at a glance; exactly to the last digit as its value and its title. */
-  function writeFigure(element, value, small) {
-    put(element, formatFigure(value, small));
-    element.value = value ?? "";
-    element.title = value ?? "";
-  }
-
-  function writeSources(summary, series, took) {
-    const { points, bucket, sources } = series.body;
-    const what = bucket === "raw" ? count(points.length, "reading") : `${count(points.length, "bucket")} of ${bucket}`;
-    put($("points"), `${what} from ${sources.join(", ")}, in ${formatMilliseconds(series.took)}`);
-    put($("took"), `Figures from ${summary.body.sources.join(", ")}, in ${formatMilliseconds(summary.took)}`);
-    $("points").title = `Both answers together: ${formatMilliseconds(took)}`;
-  }
-
   function knowDevices(devices) {
-    if (known.user !== question.user) known = { user: question.user, devices: new Set() };
-    for (const device of [...devices, question.device]) if (device) known.devices.add(device);
+    if (wearer !== question.user) colors.devices.keep([]);
+    wearer = question.user;
+    colors.devices.add([...devices, question.device].filter(Boolean));
+    colors.people.keep(usersOf(question));
+    colors.people.add(usersOf(question));
+    form.writeDevices(colors.devices.places.keys());
   }
 
   /** By color, and several at once last. */
-  const inOrder = (devices) => [...known.devices, ""].filter((device) => devices.includes(device));
+  const inOrder = (devices) => [...colors.devices.places.keys(), ""].filter((device) => devices.includes(device));
 
-  const colors = () => new Map([...known.devices].map((device, i) => [device, i % COLORS]));
-
-  const kindOf = (name) => `series-${colors().get(name) ?? "several"}`;
+  const places = () => (question.others.length > 0 ? colors.people : colors.devices).places;
+  const kindOf = (name) => `series-${places().get(name) ?? "several"}`;
   const swatchOf = (name) => make("span", { class: `swatch ${kindOf(name)}`, "aria-hidden": "true" });
 
-  function writeDevices() {
-    knowDevices([]);
-    const options = [...known.devices].map((device) => new Option(device, device));
-    fields.device.replaceChildren(new Option("The best of all", ""), new Option("Each alone", ""), ...options);
-    if (question.device) fields.device.value = question.device;
-    else fields.device.selectedIndex = question.each ? EACH : 0;
-    const devices = answer?.devices ?? [];
-    const isAlone = devices.length === 1 && !answer.each;
-    const swatch = (device) => (isAlone ? make("span", { class: "swatch device-only", "aria-hidden": "true" }) : swatchOf(device));
-    $("devices").replaceChildren(...devices.map((device) => make("li", {}, swatch(device), nameOf(device))));
-    put($("devices-of"), answer?.each ? "Each alone" : "Heart rate from");
-    show($("devices").parentElement, devices.length > 0 && (Boolean(answer.each) || question.metrics.includes("heart_rate")));
-    show($("compare"), !answer?.each && !question.device && known.devices.size > 1);
+  function writeLegend() {
+    const { kind, names } = answer;
+    const isAlone = names.length === 1 && !kind;
+    const swatch = (name) => (isAlone ? make("span", { class: "swatch device-only", "aria-hidden": "true" }) : swatchOf(name));
+    $("devices").replaceChildren(...names.map((name) => make("li", {}, swatch(name), nameOf(name), removerOf(name))));
+    put($("devices-of"), kind ? kind.legend : "Heart rate from");
+    show($("devices").parentElement, names.length > 0 && (kind !== null || question.metrics.includes("heart_rate")));
+    show($("compare"), !kind && !question.device && colors.devices.places.size > 1);
   }
 
+  /** A button that ends comparing with someone. */
+  function removerOf(name) {
+    if (!question.others.includes(name)) return null;
+    const remove = () => change({ others: question.others.filter((other) => other !== name) });
+    return make("button", { type: "button", class: "remove", "aria-label": `Compare no longer with ${name}`, click: remove }, "×");
+  }
+
+  /** What is offered for elsewhere: of what is compared the first. */
   function writeCommands(bucket) {
-    const device = answer?.each?.[0]?.name ?? question.device;
+    const asked = answer?.parts[0].question ?? question;
     show($("commands"), Boolean(question.user));
-    put($("commands-title"), answer?.each ? `The same from elsewhere, of ${device}` : "The same from elsewhere");
-    put($("curl"), `curl '${location.origin}${pathsOf(question, range, device).series}'`);
-    put($("sql"), sqlOf(question, range, bucket, device));
+    put($("commands-title"), answer?.kind ? `The same from elsewhere, of ${answer.names[0]}` : "The same from elsewhere");
+    put($("curl"), `curl '${location.origin}${pathsOf(asked, range).series}'`);
+    put($("sql"), sqlOf(asked, range, bucket));
   }
 
   function writeTable() {
@@ -242,76 +204,29 @@ export function startExplore(people, go) {
       return make("tr", {}, make("th", { scope: "row" }, formatMoment(t, question.tz)), ...values);
     });
     $("rows").replaceChildren(...rows);
+    put($("rows-of"), answer?.kind?.head ?? "Device");
     put($("rows-shown"), all.length > MOST_ROWS ? `The first ${formatWhole(MOST_ROWS)} of ${formatWhole(all.length)}; the CSV file has all.` : "");
   }
 
   function pointAt(index, anchor) {
     if (!answer || index === null) return tip.hide();
-    const point = readPoint(answer.parts, index, question.metrics, kindOf, answer.devices.length > 1 ? nameOf : null);
+    const point = readPoint(answer.parts, index, question.metrics, kindOf, answer.names.length > 1 ? nameOf : null);
     tip.tell(point, anchor, formatMoment(point.t, question.tz));
   }
 
   function download() {
-    const file = new Blob([csvOf(answer.parts)], { type: "text/csv" });
-    const name = question.user.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 60);
-    const link = make("a", { href: URL.createObjectURL(file), download: `${name}-${answer.series.bucket}.csv` });
+    const file = new Blob([csvOf(answer.parts, answer.kind?.key)], { type: "text/csv" });
+    const name = usersOf(question).join(" ").replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 60);
+    const link = make("a", { href: URL.createObjectURL(file), download: `${name}-${answer.best.series.body.bucket}.csv` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 
-  // The form.
-
-  /** What a person is writing stays. */
-  function writeRange() {
-    for (const [field, moment] of [[fields.start, range.start], [fields.end, range.end]]) {
-      if (field !== document.activeElement) field.value = toLocal(moment, question.tz);
-    }
-  }
-
   function writeForm() {
-    fields.user.value = question.user;
-    fields.start.value = toLocal(range.start, question.tz);
-    fields.end.value = toLocal(range.end, question.tz);
-    fields.bucket.value = question.bucket;
-    if (![...fields.tz.options].some((option) => option.value === question.tz)) fields.tz.append(new Option(question.tz, question.tz));
-    fields.tz.value = question.tz;
-    for (const name of METRICS) fields[name].checked = question.metrics.includes(name);
-    for (const button of $("presets").children) button.setAttribute("aria-pressed", String(button.dataset.preset === question.preset));
-    put($("range-problem"), "");
-    writeDevices();
+    form.write(question, range);
+    knowDevices([]);
   }
 
-  function readForm() {
-    const metrics = METRICS.filter((name) => fields[name].checked);
-    const some = {
-      user: fields.user.value,
-      bucket: fields.bucket.value,
-      tz: fields.tz.value,
-      device: fields.user.value === question.user ? fields.device.value : "",
-      each: fields.device.selectedIndex === EACH,
-      metrics: metrics.length ? metrics : METRICS,
-    };
-    const same = fields.start.value === toLocal(range.start, question.tz) && fields.end.value === toLocal(range.end, question.tz);
-    if (same) return some;
-    const [start, end] = [fromLocal(fields.start.value, question.tz), fromLocal(fields.end.value, question.tz)];
-    if (start < end) return { ...some, preset: null, start, end };
-    put($("range-problem"), "The end must come after the start.");
-    return null;
-  }
-
-  function submit(event) {
-    event?.preventDefault();
-    const some = readForm();
-    if (some) change(some);
-  }
-
-  form.addEventListener("submit", submit);
-  for (const name of ["bucket", "tz", "device", ...METRICS]) fields[name].addEventListener("change", submit);
-  for (const name of ["start", "end"]) fields[name].addEventListener("change", () => fields.user.value && submit());
-  fields.user.addEventListener("change", () => fields.user.value && submit());
-  fields.user.addEventListener("focus", () =>
-    $("users").replaceChildren(...[...people.all.keys()].slice(0, 1000).map((userId) => new Option("", userId))),
-  );
   const moves = { earlier: () => move(-0.5), later: () => move(0.5), closer: () => move(0, 0.5), wider: () => move(0, 2) };
   for (const [id, act] of Object.entries(moves)) $(id).addEventListener("click", act);
   $("charts").addEventListener("dblclick", moves.wider);
@@ -335,8 +250,10 @@ export function startExplore(people, go) {
   makeCopyable($("copy-curl"), $("curl"));
   makeCopyable($("copy-sql"), $("sql"));
 
-  return { open, follow, redraw: drawCharts, titleOf: () => (question.user ? `${question.user}: Explore` : "Explore") };
+  return { open, follow, redraw: drawCharts, titleOf: () => titleOf(question) };
 }
 
-/** The address that explores someone's last day. */
-export const addressOf = (userId) => `/explore?user=${escapeName(userId)}`;
+function titleOf({ user, others }) {
+  if (!user) return "Explore";
+  return others.length > 0 ? `${user} and ${others.length} more: Explore` : `${user}: Explore`;
+}

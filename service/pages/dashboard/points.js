@@ -60,10 +60,9 @@ const cell = (value) => {
 
 const cellsOf = ({ t, heart_rate: heart, steps, calories }) => [t, heart?.avg, heart?.min, heart?.max, heart?.count, heart?.device_id, steps, calories];
 
-/** The points of parts as CSV with a header; of each device alone with its name before them. */
-export function csvOf(parts) {
-  const isEach = parts[0].name !== null;
-  const rows = parts.flatMap(({ name, points }) => points.map((point) => [...(isEach ? [name] : []), ...cellsOf(point)]));
-  const lines = [isEach ? `device_id,${HEADER}` : HEADER, ...rows.map((row) => row.map(cell).join(","))];
+/** The points of parts as CSV with a header; of parts that are compared with the name of each before them, as the key says. */
+export function csvOf(parts, key) {
+  const rows = parts.flatMap(({ name, points }) => points.map((point) => [...(key ? [name] : []), ...cellsOf(point)]));
+  const lines = [key ? `${key},${HEADER}` : HEADER, ...rows.map((row) => row.map(cell).join(","))];
   return `${lines.join("\r\n")}\r\n`;
 }

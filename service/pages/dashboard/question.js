@@ -1,5 +1,6 @@
 // What is explored: read from the address of the page, written to it, and as paths, commands and SQL.
 
+import { COLORS } from "./colors.js";
 import { now } from "./live.js";
 import { escapeName } from "./text.js";
 import { here, isZone } from "./zone.js";
@@ -10,7 +11,14 @@ export const PRESETS = { "1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR, "7d": 168
 export const METRICS = ["heart_rate", "steps", "calories"];
 export const BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1w", "1mo"];
 const MOST_POINTS = 1500; // for auto: a day by the minute
-const MOST_POINTS_EACH = 200; // of each device alone, so that their bars have room beside each other
+const MOST_POINTS_EACH = 200; // of each that is compared, so that their bars have room beside each other
+const LONGEST = 128; // characters of a name
+
+/** Whom to compare a user with: everyone once, as many as there are colors. */
+function othersOf(user, names) {
+  const some = new Set(names.filter((name) => name && name !== user && name.length <= LONGEST));
+  return user ? [...some].slice(0, COLORS - 1) : [];
+}
 
 /** Read a question from a query string; what it does not say, or says wrong, has a default. */
 export function readQuestion(search) {
@@ -18,8 +26,11 @@ export function readQuestion(search) {
   const [start, end] = [Date.parse(given.get("start")), Date.parse(given.get("end"))];
   const fixed = start < end;
   const metrics = METRICS.filter((name) => given.get("metric")?.split(",").includes(name));
+  const user = given.get("user") ?? "";
+  const others = othersOf(user, given.getAll("with"));
   return {
-    user: given.get("user") ?? "",
+    user,
+    others,
     preset: fixed ? null : given.get("range") in PRESETS ? given.get("range") : "24h",
     start: fixed ? start : null,
     end: fixed ? end : null,
@@ -27,14 +38,17 @@ export function readQuestion(search) {
     bucket: BUCKETS.includes(given.get("bucket")) ? given.get("bucket") : "auto",
     tz: isZone(given.get("tz") || "?") ? given.get("tz") : here(),
     device: given.get("device") ?? "",
-    each: given.get("by") === "device" && !given.get("device"), // each device alone, in place of the best of all
+    // Each device alone, in place of the best of all.
+    each: given.get("by") === "device" && !given.get("device") && others.length === 0,
   };
 }
 
 /** Write a question as the page's address; only what differs from the defaults. */
 export function writeQuestion(question) {
   const given = new URLSearchParams();
+  const others = othersOf(question.user, question.others);
   if (question.user) given.set("user", question.user);
+  for (const other of others) given.append("with", other);
   if (question.preset === null) {
     given.set("start", iso(question.start));
     given.set("end", iso(question.end));
@@ -43,7 +57,7 @@ export function writeQuestion(question) {
   if (question.bucket !== "auto") given.set("bucket", question.bucket);
   if (question.tz !== here()) given.set("tz", question.tz);
   if (question.device) given.set("device", question.device);
-  else if (question.each) given.set("by", "device");
+  else if (question.each && others.length === 0) given.set("by", "device");
   const text = given.toString();
   return text ? `/explore?${text}` : "/explore";
 }
@@ -57,12 +71,13 @@ export function rangeOf({ preset, start, end }) {
 
 export const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
 
-/** The paths that answer a question over a range: of the best of all, or of one device alone. */
-export function pathsOf(question, { start, end }, device = question.device) {
+/** The paths that answer a question over a range, of its user: of the best of all, or of one device alone. */
+export function pathsOf(question, { start, end }) {
   const user = `/v1/users/${escapeName(question.user)}`;
-  const alone = device ? `&device_id=${escapeName(device)}` : "";
+  const alone = question.device ? `&device_id=${escapeName(question.device)}` : "";
   const range = `start=${iso(start)}&end=${iso(end)}`;
-  const most = question.bucket === "auto" ? `&max_points=${question.each ? MOST_POINTS_EACH : MOST_POINTS}` : "";
+  const isCompared = question.each || question.others.length > 0;
+  const most = question.bucket === "auto" ? `&max_points=${isCompared ? MOST_POINTS_EACH : MOST_POINTS}` : "";
   return {
     summary: `${user}/summary?${range}${alone}`,
     series: `${user}/series?${range}&bucket=${question.bucket}${most}&tz=${escapeName(question.tz)}${alone}`,
@@ -71,9 +86,9 @@ export function pathsOf(question, { start, end }, device = question.device) {
 }
 
 /** The same question for psql, of a bucket that is known. */
-export function sqlOf(question, { start, end }, bucket, alone = question.device) {
+export function sqlOf(question, { start, end }, bucket) {
   const quote = (text) => `'${text.replaceAll("'", "''")}'`;
-  const device = alone ? `, device_id => ${quote(alone)}` : "";
+  const device = question.device ? `, device_id => ${quote(question.device)}` : "";
   const asked = [question.user, iso(start), iso(end), bucket, question.tz].map(quote).join(", ");
   return (
     "SELECT t, heart_rate_avg, heart_rate_min, heart_rate_max, heart_rate_device, steps, calories\n" +

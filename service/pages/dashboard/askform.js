@@ -1,0 +1,88 @@
+// The form of Explore: it shows a question, and a question is read from it.
+
+import { $, make, put } from "./dom.js";
+import { METRICS, PRESETS } from "./question.js";
+import { fromLocal, toLocal, zones } from "./zone.js";
+
+const EACH = 1; // which option means each device alone; no value does, since a device may be called anything
+const MOST_NAMES = 1000; // that are suggested
+
+/** Make the form; ask(some) is called with what a person changed of the question, and people are suggested. */
+export function makeForm(people, ask) {
+  const form = $("ask");
+  const fields = form.elements;
+  let question = null;
+  let range = null;
+
+  fields.tz.append(...zones().map((name) => new Option(name, name)));
+  for (const preset of Object.keys(PRESETS)) {
+    const button = make("button", { type: "button", "data-preset": preset, "aria-pressed": "false" }, preset);
+    button.addEventListener("click", () => ask({ preset, start: null, end: null }));
+    $("presets").append(button);
+  }
+
+  /** Show where a range until now has gone; what a person is writing stays. */
+  function writeRange(some) {
+    range = some;
+    for (const [field, moment] of [[fields.start, range.start], [fields.end, range.end]]) {
+      if (field !== document.activeElement) field.value = toLocal(moment, question.tz);
+    }
+  }
+
+  function write(some, itsRange) {
+    [question, range] = [some, itsRange];
+    fields.user.value = question.user;
+    fields.with.value = "";
+    fields.start.value = toLocal(range.start, question.tz);
+    fields.end.value = toLocal(range.end, question.tz);
+    fields.bucket.value = question.bucket;
+    if (![...fields.tz.options].some((option) => option.value === question.tz)) fields.tz.append(new Option(question.tz, question.tz));
+    fields.tz.value = question.tz;
+    for (const name of METRICS) fields[name].checked = question.metrics.includes(name);
+    for (const button of $("presets").children) button.setAttribute("aria-pressed", String(button.dataset.preset === question.preset));
+    put($("range-problem"), "");
+  }
+
+  /** Offer devices to choose from. */
+  function writeDevices(devices) {
+    const options = [...devices].map((device) => new Option(device, device));
+    fields.device.replaceChildren(new Option("The best of all", ""), new Option("Each alone", ""), ...options);
+    if (question.device) fields.device.value = question.device;
+    else fields.device.selectedIndex = question.each ? EACH : 0;
+  }
+
+  function read() {
+    const metrics = METRICS.filter((name) => fields[name].checked);
+    const each = fields.device.selectedIndex === EACH;
+    const some = {
+      user: fields.user.value,
+      others: each && !question.each ? [] : [...question.others, fields.with.value],
+      bucket: fields.bucket.value,
+      tz: fields.tz.value,
+      device: fields.user.value === question.user ? fields.device.value : "",
+      each,
+      metrics: metrics.length ? metrics : METRICS,
+    };
+    const same = fields.start.value === toLocal(range.start, question.tz) && fields.end.value === toLocal(range.end, question.tz);
+    if (same) return some;
+    const [start, end] = [fromLocal(fields.start.value, question.tz), fromLocal(fields.end.value, question.tz)];
+    if (start < end) return { ...some, preset: null, start, end };
+    put($("range-problem"), "The end must come after the start.");
+    return null;
+  }
+
+  function submit(event) {
+    event?.preventDefault();
+    const some = read();
+    if (some) ask(some);
+  }
+
+  const suggest = () => $("users").replaceChildren(...[...people.all.keys()].slice(0, MOST_NAMES).map((userId) => new Option("", userId)));
+
+  form.addEventListener("submit", submit);
+  for (const name of ["bucket", "tz", "device", ...METRICS]) fields[name].addEventListener("change", submit);
+  for (const name of ["user", "with", "start", "end"]) fields[name].addEventListener("change", () => fields.user.value && submit());
+  for (const name of ["user", "with"]) fields[name].addEventListener("focus", suggest);
+
+  return { write, writeRange, writeDevices };
+}

@@ -1,0 +1,47 @@
+// What can be compared: the devices of a person, or people. How the page speaks of either, and the figures of each.
+
+import { $, make, put, show } from "./dom.js";
+import { NOTHING, formatFigure, formatNumber, formatWhole } from "./text.js";
+
+const DEVICES = {
+  head: "Device",
+  key: "device_id",
+  legend: "Each alone",
+  title: "Each device alone",
+  note:
+    "What each reported by itself. Where several report in the same minute, only the best of them, the one with the smallest " +
+    "priority, counts in the figures above, so these need not add up to them.",
+  column: "Priority",
+  tell: ({ name }, worn) => String(worn.find(({ device_id: device }) => device === name).priority),
+  left: (parts, worn) => (worn.length > parts.length ? `The best ${parts.length} of ${worn.length} devices are shown.` : ""),
+};
+const PEOPLE = {
+  head: "User",
+  key: "user_id",
+  legend: "Compared",
+  title: "Each user",
+  note: "All over the same range. The figures above, and what is copied below, are those of the first.",
+  column: "Least to most bpm",
+  tell: ({ summary: { body } }) => (body.heart_rate ? `${formatFigure(body.heart_rate.min, 1000)}–${formatFigure(body.heart_rate.max, 1000)}` : NOTHING),
+  left: () => "",
+};
+
+/** What a question compares; null where it compares nothing. */
+export const comparedIn = (question) => (question.others.length > 0 ? PEOPLE : question.each ? DEVICES : null);
+
+/** Show the figures of each part beside each other; none where nothing is compared. */
+export function writeEach(kind, parts, worn, swatchOf) {
+  show($("each"), Boolean(parts));
+  if (!parts) return;
+  put($("each-title"), kind.title);
+  put($("each-note"), `${kind.note} ${kind.left(parts, worn)}`.trim());
+  const heads = [kind.head, kind.column, "Average bpm", "Steps", "kcal"];
+  $("each-head").replaceChildren(...heads.map((head) => make("th", { scope: "col" }, head)));
+  $("each-rows").replaceChildren(
+    ...parts.map((part) => {
+      const { heart_rate: heart, steps, calories } = part.summary.body;
+      const cells = [kind.tell(part, worn), heart ? formatNumber(heart.avg) : NOTHING, formatWhole(steps), formatNumber(calories)];
+      return make("tr", {}, make("th", { scope: "row" }, swatchOf(part.name), part.name), ...cells.map((cell) => make("td", {}, cell)));
+    }),
+  );
+}
