@@ -71,6 +71,29 @@ def test_nobody_is_shut_out(client: httpx.Client, page: Page, path: str) -> None
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
 
 
+@pytest.mark.parametrize("width", [390, 320])
+def test_on_a_phone_the_header_is_low_and_yet_to_be_touched(client: httpx.Client, page: Page, width: int) -> None:
+    send(client, heart_rate=61)
+    page.set_viewport_size({"width": width, "height": 844})
+    open_page(page, client)
+    expect(page.locator("#newest")).to_contain_text("ago")
+    header = page.locator("header").bounding_box()
+    assert header is not None
+    assert header["height"] <= 64
+    banner = page.get_by_role("banner")
+    links = [
+        banner.get_by_role("link", name=name, exact=True) for name in ("Hyperpulse", "Live", "Explore", "System", "API")
+    ]
+    for target in *links, banner.get_by_role("button", name="Theme: Auto", exact=True):
+        box = target.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44, target
+        assert box["width"] >= 24, target
+        assert 0 <= box["x"] <= width - box["width"], target
+    for told in "#connection", "#rate", "#newest":
+        expect(page.locator(told)).to_be_visible()
+
+
 @pytest.mark.parametrize("path", ["/", "/explore", "/system"])
 def test_nothing_inline_may_run(visitor: httpx.Client, path: str) -> None:
     policy = visitor.get(path).headers["content-security-policy"]
