@@ -10,7 +10,7 @@ import { askAll, isMeasured } from "./parts.js";
 import { readPoint } from "./pointed.js";
 import { csvOf, devicesOf } from "./points.js";
 import { PRESETS, pathsOf, rangeOf, readQuestion, sqlOf, writeQuestion } from "./question.js";
-import { NOTHING, formatMoment, formatNumber, formatWhole } from "./text.js";
+import { NOTHING, formatBucket, formatMoment, formatNumber, formatWhole } from "./text.js";
 import { makeTip } from "./tip.js";
 
 const FOLLOW = 2000; // ms that a range until now stays as it is at least
@@ -211,7 +211,7 @@ export function startExplore(people, go) {
   function pointAt(index, anchor) {
     if (!answer || index === null) return tip.hide();
     const point = readPoint(answer.parts, index, question.metrics, kindOf, answer.names.length > 1 ? nameOf : null);
-    tip.tell(point, anchor, formatMoment(point.t, question.tz));
+    tip.tell(point, anchor, formatBucket(point.t, answer.best.series.body.bucket, question.tz));
   }
 
   function download() {

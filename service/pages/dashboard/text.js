@@ -3,7 +3,12 @@
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
-const moments = new Map();
+const formats = new Map(); // of moments, by style and zone: making one takes a while
+const STYLES = {
+  second: { dateStyle: "medium", timeStyle: "medium" },
+  day: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
+  minute: { timeStyle: "short" },
+};
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 const SIZES = ["B", "kB", "MB", "GB", "TB"];
 
@@ -19,12 +24,20 @@ export function formatFigure(value, small = 10) {
   return (value < small ? tenths : whole).format(value);
 }
 
+function formatIn(style, moment, tz) {
+  const key = `${style} ${tz}`;
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(undefined, { ...STYLES[style], timeZone: tz }));
+  return formats.get(key).format(new Date(moment));
+}
+
 /** Write a moment (ms or ISO 8601) in a time zone, to the second. */
-export function formatMoment(moment, tz) {
-  if (!moments.has(tz)) {
-    moments.set(tz, new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone: tz }));
-  }
-  return moments.get(tz).format(new Date(moment));
+export const formatMoment = (moment, tz) => formatIn("second", moment, tz);
+
+/** Write when a bucket begins, with its weekday: no finer than it is wide. */
+export function formatBucket(moment, bucket, tz) {
+  if (bucket === "raw") return formatMoment(moment, tz);
+  const day = formatIn("day", moment, tz);
+  return ["1d", "1w", "1mo"].includes(bucket) ? day : `${day}, ${formatIn("minute", moment, tz)}`;
 }
 
 /** Write seconds by their largest unit: "4 s", "3 min", "2 h". */
