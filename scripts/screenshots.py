@@ -46,7 +46,8 @@ class Picture(NamedTuple):
 PICTURES = [
     Picture("live", "/", WIDE),
     Picture("explore", "/explore?user=ada&range=7d", (1280, 1000)),
-    Picture("explore-devices", "/explore?user=ada&by=device", (1280, 1000), ("light",), 430),
+    Picture("explore-devices", "/explore?user=ada&by=device", (1280, 1120), ("light",), 325),
+    Picture("explore-people", "/explore?user=ada&with=grace&with=alan", (1280, 1120), ("light",), 355),
     Picture("system", "/system", WIDE),
     Picture("live-phone", "/", PHONE, ("dark",)),
     Picture("explore-phone", "/explore?user=ada", PHONE, ("light",), 640),
@@ -125,14 +126,15 @@ def take(looking: Browser, service: str, picture: Picture) -> None:
             reduced_motion="reduce",
             timezone_id=ZONE,
             locale="en-GB",
+            has_touch=picture.size == PHONE,
         )
         page = context.new_page()
         page.goto(f"{service}{picture.path}")
         page.wait_for_selector("body[data-connection=live]")
         page.wait_for_timeout(SETTLED)
-        page.mouse.wheel(0, picture.scroll)
+        page.evaluate("top => scrollTo(0, top)", picture.scroll)
         if "explore" in picture.name:
-            point(page)
+            point(page, picture.size == PHONE)
         page.wait_for_timeout(SETTLED / 5)
         path = FOLDER / f"{picture.name}-{theme}.png"
         page.screenshot(path=path)
@@ -140,11 +142,12 @@ def take(looking: Browser, service: str, picture: Picture) -> None:
         context.close()
 
 
-def point(page: Page) -> None:
+def point(page: Page, by_finger: bool) -> None:
     """Point at the middle of a chart."""
     box = page.locator(".u-over").first.bounding_box()
     if box is not None:
-        page.mouse.move(box["x"] + box["width"] * 0.62, box["y"] + box["height"] / 2)
+        at = box["x"] + box["width"] * 0.62, box["y"] + box["height"] / 2
+        (page.touchscreen.tap if by_finger else page.mouse.move)(*at)
 
 
 if __name__ == "__main__":
