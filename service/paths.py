@@ -30,6 +30,12 @@ class PlainPaths:
         await self.app(scope, receive, send)
 
 
+def takes_gzip(headers: Headers) -> bool:
+    """Tell whether a client accepts gzip."""
+    accepted = headers.get("accept-encoding", "")
+    return "gzip" in accepted and not REFUSES_GZIP.search(accepted)
+
+
 class CompressOnRequest(GZipMiddleware):
     """Compresses answers for clients that accept gzip, and not for those that say `gzip;q=0`."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+
+from service.kept import Kept
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 # The dashboard's npm packages, which scripts/libraries.py installs; only their files are served.
@@ -25,17 +26,7 @@ STRICT = (
 READER = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src blob:"
 
 
-class Revalidated(StaticFiles):
-    """Files that a browser asks about each time, so that a release is never mixed with the one before."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """Say so in the answer."""
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
-class PerhapsMissing(Revalidated):
+class PerhapsMissing(Kept):
     """Files of a folder that may not be there; what is not is answered 404."""
 
     async def check_config(self) -> None:
@@ -60,7 +51,7 @@ def page_routes() -> list[BaseRoute]:
         *(page(path, "dashboard", STRICT) for path in ("/", "/explore", "/system")),
         page("/docs", "docs", READER),
         page("/redoc", "redoc", READER),
-        Mount("/pages", Revalidated(directory=PAGES)),
+        Mount("/pages", Kept(directory=PAGES)),
         Mount("/libraries", PerhapsMissing(directory=LIBRARIES, check_dir=False)),
         Mount("/readers", StaticFiles(packages=[READERS])),
     ]
