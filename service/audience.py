@@ -27,9 +27,14 @@ class News:
     @property
     def message(self) -> Message:
         """The message that says so."""
+        self.make()
+        assert self.made is not None
+        return self.made
+
+    def make(self) -> None:
+        """Write the message, unless it is written already."""
         if self.made is None:
             self.made = messages.readings(self.user_id, self.change, self.latest.document())
-        return self.made
 
 
 def merged(news: Iterable[News]) -> list[News]:
@@ -61,11 +66,11 @@ class Client:
         self.waiting.append(news)
         self.waits += len(news)
         if self.waits > MOST_WAITING:
-            merged_news = self.take_waiting()
-            # Half of it, so that merging is not done again soon.
-            if len(merged_news) > MOST_WAITING / 2:
+            # Half of it, so that merging, which takes long, is not done again soon.
+            if len({item.user_id for part in self.waiting for item in part}) > MOST_WAITING / 2:
                 self.forget()
             else:
+                merged_news = self.take_waiting()
                 self.waiting, self.waits = [merged_news], len(merged_news)
 
     def take_waiting(self) -> list[News]:

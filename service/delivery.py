@@ -10,12 +10,12 @@ from service import messages
 from service.audience import Audience, Client, News
 from service.messages import Message
 from service.settings import Settings
+from service.slices import Slices
 
 LARGEST_BACKLOG = 64 * 1024  # bytes; with more unsent, messages wait …
 SMALLEST_BACKLOG = 16 * 1024  # bytes; … until there is less
 WATCH_SECONDS = 0.1
 SLOWEST = 6  # times live_slow_seconds: longer, and one who takes a little now and then is too slow as well
-AT_A_TIME = 50  # clients that are written to before anybody else gets a turn
 TOO_SLOW = 1013
 
 
@@ -34,20 +34,26 @@ class Delivery:
         self.messages = 0
         self.drops = 0
 
-    async def tell(self, news: Sequence[News]) -> None:
-        """Hand news to those who listen."""
-        if self.audience.of_everyone:
-            message = messages.together([item.message for item in news])
-            for number, client in enumerate(list(self.audience.of_everyone)):
-                await give_way(number)
-                self.tell_one(client, news, message)
+    async def tell(self, news: Sequence[News], slices: Slices) -> None:
+        """Hand news to those who listen, to those who named users first: they have the least to take."""
+        for item in news:
+            item.make()
+            if slices.is_over():
+                await slices.give_way()
         of_client: dict[Client, list[News]] = defaultdict(list)
         for item in news:
             for client in self.audience.of_user.get(item.user_id, ()):
                 of_client[client].append(item)
-        for number, (client, of_it) in enumerate(of_client.items()):
-            await give_way(number)
+        for client, of_it in of_client.items():
             self.tell_one(client, of_it, messages.together([item.message for item in of_it]))
+            if slices.is_over():
+                await slices.give_way()
+        if self.audience.of_everyone:
+            message = messages.together([item.message for item in news])
+            for client in list(self.audience.of_everyone):
+                self.tell_one(client, news, message)
+                if slices.is_over():
+                    await slices.give_way()
 
     def tell_one(self, client: Client, news: Sequence[News], message: Message) -> None:
         """Hand news to a client: now, or when it has taken what it was sent before."""
@@ -63,10 +69,12 @@ class Delivery:
 
     async def write_all(self, written: Iterable[tuple[Client, Message]]) -> None:
         """Write a message to each client."""
-        for number, (client, message) in enumerate(written):
-            await give_way(number)
+        slices = Slices()
+        for client, message in written:
             if client in self.audience.all:
                 self.write(client, message, 1)
+            if slices.is_over():
+                await slices.give_way()
 
     def write(self, client: Client, message: Message, count: int) -> None:
         """Write so many messages to a client."""
@@ -101,13 +109,27 @@ class Delivery:
         beat_at = loop.time() + self.settings.live_heartbeat_seconds
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for client in list(self.slow):
-                self.look_at(client, loop.time())
+            await self.look_at_all(list(self.slow))
             if loop.time() >= beat_at:
                 beat_at = loop.time() + self.settings.live_heartbeat_seconds
-                for number, client in enumerate(self.audience.all - self.slow):
-                    await give_way(number)
-                    client.line.beat()
+                await self.beat(self.audience.all - self.slow)
+
+    async def look_at_all(self, slow: Iterable[Client]) -> None:
+        """Judge slow clients."""
+        slices = Slices()
+        for client in slow:
+            if client in self.slow:
+                self.look_at(client, asyncio.get_running_loop().time())
+            if slices.is_over():
+                await slices.give_way()
+
+    async def beat(self, clients: Iterable[Client]) -> None:
+        """Show clients that their lines live."""
+        slices = Slices()
+        for client in clients:
+            client.line.beat()
+            if slices.is_over():
+                await slices.give_way()
 
     def look_at(self, client: Client, now: float) -> None:
         """Judge a slow client."""
@@ -131,9 +153,3 @@ class Delivery:
             self.wake.set()
         elif news := client.take_waiting():
             self.write(client, messages.together([item.message for item in news]), len(news))
-
-
-async def give_way(number: int) -> None:
-    """Let others have a turn after every few clients."""
-    if number % AT_A_TIME == AT_A_TIME - 1:
-        await asyncio.sleep(0)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+import pytest
+
+from service import audience, messages
 from service.audience import MOST_WAITING, Audience, Client, News
 from service.book import Book, Latest, Value
 from service.changes import Change
 from service.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
+from service.messages import Message
 from service.rounds import LONGEST_PAUSE, SHORTEST_PAUSE, pause
 from service.settings import Settings
+from service.slices import SLICE_SECONDS, Slices
 from tests.http.live_clients import Ear
 
 
@@ -48,6 +54,17 @@ def test_of_few_users_any_number_of_changes_waits_and_of_many_the_state() -> Non
     assert client.waits == 0
 
 
+def test_news_of_many_users_are_not_merged_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    def merged(of: object) -> list[News]:
+        raise AssertionError("it takes long, and the state is sent instead")
+
+    monkeypatch.setattr(audience, "merged", merged)
+    client = Client(Ear(), None, is_stale=False)
+    for at in range(2):
+        client.wait([news(f"user_{n}", at) for n in range(MOST_WAITING)])
+    assert client.is_stale
+
+
 class Full(Ear):
     """A line on which much is unsent."""
 
@@ -59,22 +76,76 @@ class Full(Ear):
 
 def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
     async def tell() -> None:
-        audience = Audience(Book())
-        delivery = Delivery(Settings(""), audience, asyncio.Event())
+        all_clients = Audience(Book())
+        delivery = Delivery(Settings(""), all_clients, asyncio.Event())
         line = Full()
         client = Client(line, ("ada",), is_stale=False)
-        audience.join(client)
-        await delivery.tell([news("ada", 1)])
-        await delivery.tell([news("ada", 2), news("bob", 2)])
+        all_clients.join(client)
+        await delivery.tell([news("ada", 1)], Slices())
+        await delivery.tell([news("ada", 2), news("bob", 2)], Slices())
         assert not line.messages
         line.unsent = SMALLEST_BACKLOG - 1
         delivery.look_at(client, 0)
         (told,) = line.heard("readings")
         assert (told["user_id"], told["count"]) == ("ada", 2)
         delivery.leave(client)
-        await delivery.tell([news("ada", 3)])
+        await delivery.tell([news("ada", 3)], Slices())
         assert len(line.messages) == 1
-        assert not audience.all
+        assert not all_clients.all
+
+    asyncio.run(tell())
+
+
+class Slow(Ear):
+    """A line that takes a tenth of a slice to write to, and to close."""
+
+    unsent = 0
+
+    def write(self, message: Message) -> None:
+        super().write(message)
+        time.sleep(SLICE_SECONDS / 10)
+
+    def backlog(self) -> int:
+        return self.unsent
+
+    def close(self, code: int, reason: str) -> None:
+        time.sleep(SLICE_SECONDS / 10)
+
+
+@pytest.mark.parametrize("user_ids", [("ada",), None])
+def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] | None) -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def tell() -> None:
+        nonlocal turns
+        all_clients = Audience(Book())
+        delivery = Delivery(Settings(""), all_clients, asyncio.Event())
+        lines = [Slow() for _ in range(100)]
+        clients = [Client(line, user_ids, is_stale=False) for line in lines]
+        for client in clients:
+            all_clients.join(client)
+        others = asyncio.create_task(take_turns())
+        message = messages.encode(type="state")
+        turns = 0
+        await delivery.write_all((client, message) for client in clients)
+        assert turns >= 9
+        turns = 0
+        await delivery.tell([news("ada", 1)], Slices())
+        assert turns >= 9
+        for line in lines:
+            line.unsent = SMALLEST_BACKLOG
+        delivery.slow = set(clients)
+        turns = 0
+        await delivery.look_at_all(clients)
+        assert turns >= 9
+        assert delivery.drops == 100
+        others.cancel()
 
     asyncio.run(tell())
 
