@@ -7,10 +7,9 @@ of two devices counts at the same moment is the database's to say.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -19,7 +18,6 @@ from service.moments import format_micros, to_micros
 from service.readings import Row
 
 MOST_KNOWN = 50_000  # users: some 30 MB
-MOST_FRESH = 100  # readings of a user that are not yet looked at
 LONGEST_KNOWN = 600.0  # seconds, after which it shows what retention has dropped meanwhile
 
 
@@ -106,11 +104,10 @@ def after_all(known: Latest, rows: Sequence[Row]) -> Latest:
 
 @dataclass(slots=True)
 class Known:
-    """What is known of a user, until when, in seconds of the loop's clock, and new readings not yet looked at."""
+    """What is known of a user, and until when, in seconds of the loop's clock."""
 
     latest: Latest
     until: float
-    fresh: list[Row] = field(default_factory=list)
 
 
 class Book:
@@ -125,26 +122,22 @@ class Book:
         found = self.known.get(user_id)
         if found is None:
             return None
-        try:
-            found.latest = after_all(found.latest, found.fresh)
-        except Undecided:
-            now = math.inf
-        found.fresh.clear()
         if found.until < now:
             del self.known[user_id]
             return None
         return found.latest
 
-    def take(self, row: Row) -> None:
-        """Take in a new reading."""
-        if row.user_id in self.asked:
-            # The answer may be of before it.
-            self.asked[row.user_id].append(row)
-        found = self.known.get(row.user_id)
+    def take(self, user_id: str, rows: Sequence[Row]) -> None:
+        """Take in new readings of a user."""
+        if user_id in self.asked:
+            # The answer may be of before them.
+            self.asked[user_id].extend(rows)
+        found = self.known.get(user_id)
         if found is not None:
-            found.fresh.append(row)
-            if len(found.fresh) > MOST_FRESH:
-                self.look_up(row.user_id, -math.inf)
+            try:
+                found.latest = after_all(found.latest, rows)
+            except Undecided:
+                del self.known[user_id]
 
     def ask(self, user_ids: Iterable[str]) -> None:
         """Hear that users are being asked for."""
@@ -174,9 +167,8 @@ class Book:
 
     def keep_only(self, user_ids: Container[str]) -> None:
         """Forget all others."""
-        for user_id in [*self.known, *self.asked]:
-            if user_id not in user_ids:
-                self.forget(user_id)
+        self.known = {user_id: known for user_id, known in self.known.items() if user_id in user_ids}
+        self.asked = {user_id: rows for user_id, rows in self.asked.items() if user_id in user_ids}
 
     def forget_all(self) -> None:
         """Forget everyone."""

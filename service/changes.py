@@ -6,9 +6,7 @@ import binascii
 import struct
 from base64 import b64decode
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 MANY = "many"
 
 # PostgreSQL sends an array as a head of 20 bytes, and then each element after its length.
@@ -43,11 +41,6 @@ class Change:
             self.first = at
         elif at > self.last:
             self.last = at
-
-
-def moment(microseconds: int) -> datetime:
-    """Return the instant so many microseconds after the beginning of 2000."""
-    return YEAR_2000 + timedelta(microseconds=microseconds)
 
 
 def split_mark(payload: str) -> tuple[str, str]:

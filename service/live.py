@@ -44,7 +44,9 @@ class Hub:
         self.written = Written()
         self.audience = Audience(self.book)
         self.delivery = Delivery(settings, self.audience, self.wake)
-        self.rounds = Rounds(pool, self.written.process, self.book, self.audience, self.delivery, self.wake)
+        self.rounds = Rounds(
+            pool, self.written.process, self.written.pressure, self.book, self.audience, self.delivery, self.wake
+        )
         self.taken = ""
         self.refusals = 0
         self.heard = 0

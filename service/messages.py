@@ -7,15 +7,16 @@ from functools import cached_property
 from itertools import count
 from typing import Any
 
-from pydantic_core import to_json
+import msgspec
 
-from service.changes import Change, moment
-from service.times import format_timestamp
+from service.changes import Change
+from service.moments import format_micros
 
 LARGEST_STATE = 512 * 1024  # bytes
 TEXT = 0x81  # the first byte of a text message that is one frame
 
 numbers = count(1)
+to_json = msgspec.json.Encoder().encode
 
 
 class Message:
@@ -85,10 +86,12 @@ def state_of_one(user: bytes) -> Message:
 
 def readings(user_id: str, change: Change, latest: dict[str, Any] | None) -> Message:
     """Say that readings of a user changed."""
-    return encode(
-        type="readings",
-        user_id=user_id,
-        latest=latest,
-        count=change.count,
-        **{"from": format_timestamp(moment(change.first)), "to": format_timestamp(moment(change.last))},
-    )
+    document = {
+        "type": "readings",
+        "user_id": user_id,
+        "latest": latest,
+        "count": change.count,
+        "from": format_micros(change.first),
+        "to": format_micros(change.last),
+    }
+    return Message(to_json(document))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
-from itertools import islice
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from service.audience import Audience, Client, News
@@ -17,6 +19,7 @@ from service.book import NOTHING, Book, Latest, from_rows
 from service.changes import Change, add_announcement
 from service.database import Pool, fetch_all
 from service.delivery import Delivery
+from service.pressure import Pressure
 from service.problems import Overloaded
 from service.readings import DEFAULT_TENANT, Row
 from service.slices import Slices
@@ -27,6 +30,10 @@ MOST_NAMED = 10_000  # users
 SHORTEST_PAUSE = 0.05  # seconds between two rounds
 LONGEST_PAUSE = 0.15  # seconds: with what a round takes, still under a quarter of a second
 SHARE_OF_TELLING = 1 / 10  # of a core; the rest is for those who write
+PRESSED = 1.0  # writes under way, on average: from there on, what is told is taken from them
+PRESSED_PAUSE = 1.0  # seconds; the longest under pressure
+PRESSED_SHARE = 1 / 40
+MOST_FRESH = 8  # readings of a user that are not yet looked at
 RETRY_PAUSE = 1.0  # seconds after a round that failed
 
 log = logging.getLogger("hyperpulse")
@@ -36,10 +43,18 @@ class Rounds:
     """Collects what changed, and tells of it. Counted since the start: rounds, and users asked for to tell news."""
 
     def __init__(
-        self, pool: Pool, process: str, book: Book, audience: Audience, delivery: Delivery, wake: asyncio.Event
+        self,
+        pool: Pool,
+        process: str,
+        pressure: Pressure,
+        book: Book,
+        audience: Audience,
+        delivery: Delivery,
+        wake: asyncio.Event,
     ) -> None:
         """`process` is the name by which others are told that clients listen to this one."""
         self.pool = pool
+        self.pressure = pressure
         self.process = process
         self.say_hello = False
         self.book = book
@@ -48,6 +63,7 @@ class Rounds:
         self.wake = wake
         self.touched: dict[int, Change] = {}
         self.changed: dict[str, Change] = {}
+        self.fresh: defaultdict[str, list[Row]] = defaultdict(list)
         self.done = 0
         self.asked = 0
         self.telling_seconds = 0.0
@@ -59,23 +75,32 @@ class Rounds:
 
     def take_rows(self, rows: Sequence[Row]) -> None:
         """Take in new readings of this process."""
-        of_user, everyone = self.audience.of_user, bool(self.audience.of_everyone)
+        if not self.audience.of_everyone:
+            of_user = self.audience.of_user
+            rows = [row for row in rows if row.user_id in of_user]
+        # This is done for every reading: whatever can be, is done once for all of a user, when it is told.
+        fresh = self.fresh
         for row in rows:
-            if everyone or row.user_id in of_user:
-                self.book.take(row)
-                change = self.changed.get(row.user_id)
-                if change is None:
-                    self.changed[row.user_id] = Change(1, row.timestamp, row.timestamp)
-                else:
-                    change.take(row.timestamp)
-        if self.changed:
+            of_it = fresh[row.user_id]
+            of_it.append(row)
+            if len(of_it) >= MOST_FRESH:
+                self.look_through(row.user_id)
+        if rows:
             self.wake.set()
+
+    def look_through(self, user_id: str) -> None:
+        """Take the new readings of a user for what they are: a change, and what is known now."""
+        rows = self.fresh.pop(user_id)
+        moments = [row.timestamp for row in rows]
+        self.put_back(user_id, Change(len(rows), min(moments), max(moments)))
+        self.book.take(user_id, rows)
 
     def refresh(self) -> None:
         """Have the state sent to everybody."""
         self.say_hello = True
         self.touched.clear()
         self.changed.clear()
+        self.fresh.clear()
         self.book.forget_all()
         for client in self.audience.all:
             client.forget()
@@ -83,25 +108,36 @@ class Rounds:
 
     async def run(self, listening: asyncio.Event) -> None:
         """Tell clients what was collected, round after round, while the database is listened to."""
-        loop = asyncio.get_running_loop()
         while True:
             await self.wake.wait()
             await listening.wait()
             self.wake.clear()
-            began, self.telling_seconds = loop.time(), 0.0
+            began, self.telling_seconds = time.monotonic(), 0.0
+            writing = self.pressure.spent()
             try:
                 await self.round()
             except Exception as error:
                 log.warning("a round of live updates failed: %s", error, exc_info=not isinstance(error, Overloaded))
                 self.refresh()
                 await asyncio.sleep(RETRY_PAUSE)
-            await asyncio.sleep(pause(loop.time() - began, self.telling_seconds))
+            await self.rest(began, writing)
+
+    async def rest(self, began: float, writing: float) -> None:
+        """Wait until it is time for the next round; `writing` are the seconds of writes until this one began."""
+        ended = time.monotonic()
+        while True:
+            await asyncio.sleep(SHORTEST_PAUSE)
+            now = time.monotonic()
+            writes = (self.pressure.spent() - writing) / (now - began)
+            if now - ended >= pause(ended - began, self.telling_seconds, writes):
+                return
 
     async def round(self) -> None:
         """Send states to those who need them, and news of the users that changed."""
         if not self.audience.all:
             self.touched.clear()
             self.changed.clear()
+            self.fresh.clear()
             return
         self.done += 1
         if self.say_hello:
@@ -113,13 +149,16 @@ class Rounds:
             await self.send_states(stale)
         if self.touched:
             await self.name_touched()
-        if self.changed:
-            news = await self.news()
+        if self.changed or self.fresh:
             slices = Slices()
-            await self.delivery.tell(news, slices)
+            known = self.take_changes()
             # Of the processor, since time passes for other reasons too.
             self.telling_seconds = slices.spent
-        if self.touched or self.changed:
+            news = await self.news(known)
+            slices = Slices()
+            await self.delivery.tell(news, slices)
+            self.telling_seconds += slices.spent
+        if self.touched or self.changed or self.fresh:
             self.wake.set()
 
     async def send_states(self, stale: list[Client]) -> None:
@@ -150,6 +189,8 @@ class Rounds:
         for row in rows:
             user_id = row["user_id"]
             if self.audience.listens_to(user_id):
+                if user_id in self.fresh:
+                    self.look_through(user_id)
                 self.book.forget(user_id)
                 self.put_back(user_id, touched[row["user_key"]])
 
@@ -160,31 +201,42 @@ class Rounds:
         else:
             self.changed[user_id] = change
 
-    async def news(self) -> list[News]:
-        """Return the news of users that changed; more than fit in a round wait for the next."""
-        changed, self.changed = self.changed, {}
-        if len(changed) > MOST_IN_ROUND:
-            self.changed = dict(islice(changed.items(), MOST_IN_ROUND, None))
-            changed = dict(islice(changed.items(), MOST_IN_ROUND))
+    def take_changes(self) -> dict[str, tuple[Change, Latest | None]]:
+        """Take the changes of as many users as fit in a round, with what is known of them; the others wait."""
+        users = dict.fromkeys(islice(chain(self.changed, self.fresh), MOST_IN_ROUND))
+        for user_id in users:
+            if user_id in self.fresh:
+                self.look_through(user_id)
         now = asyncio.get_running_loop().time()
-        known = {user_id: self.book.look_up(user_id, now) for user_id in changed}
-        unknown = [user_id for user_id, latest in known.items() if latest is None]
+        return {user_id: (self.changed.pop(user_id), self.book.look_up(user_id, now)) for user_id in users}
+
+    async def news(self, taken: Mapping[str, tuple[Change, Latest | None]]) -> list[News]:
+        """Return the news of users that changed; ask for what is not known of them."""
+        unknown = [user_id for user_id, (_, latest) in taken.items() if latest is None]
+        found: dict[str, Latest] = {}
         if unknown:
             self.asked += len(unknown)
             found = await self.ask(unknown)
-            known.update({user_id: found.get(user_id, NOTHING) for user_id in unknown})
-        return [News(user_id, change, known[user_id] or NOTHING) for user_id, change in changed.items()]
+        return [
+            News(user_id, change, found.get(user_id, NOTHING) if latest is None else latest)
+            for user_id, (change, latest) in taken.items()
+        ]
 
     async def ask(self, user_ids: Collection[str]) -> dict[str, Latest]:
-        """Ask the database for the latest values of users."""
+        """Ask the database for the latest values of users; the answer holds what they are known to have written."""
+        for user_id in user_ids:
+            if user_id in self.fresh:
+                self.look_through(user_id)
         self.book.ask(user_ids)
         rows = await fetch_all(self.pool, "latest_of_named", tenant_id=DEFAULT_TENANT, user_ids=list(user_ids))
         return self.book.answer(from_rows(rows), asyncio.get_running_loop().time())
 
 
-def pause(took: float, telling: float) -> float:
+def pause(took: float, telling: float, writes: float) -> float:
     """Return how long to wait after a round that took so long, and of the processor so much to tell; all in seconds.
 
-    The longer a round takes, the more the next one is worth: what changes meanwhile is told of together.
+    The longer a round takes, the more the next one is worth: what changes meanwhile is told of together. `writes` is
+    how many were under way on average; where they press, telling takes a smaller share.
     """
-    return max(SHORTEST_PAUSE, min(LONGEST_PAUSE, max(took / 2, telling / SHARE_OF_TELLING)))
+    share, longest = (PRESSED_SHARE, PRESSED_PAUSE) if writes >= PRESSED else (SHARE_OF_TELLING, LONGEST_PAUSE)
+    return max(SHORTEST_PAUSE, min(longest, max(took / 2, telling / share)))

@@ -145,7 +145,8 @@ class Writer:
             return await store(connection, self.register, self.written, rows, merging, packed)
 
         try:
-            return await with_connection(self.pool, write)
+            with self.written.pressure.writing():
+                return await with_connection(self.pool, write)
         except Problem:
             raise
         except Exception as surprise:

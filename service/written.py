@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from itertools import count
 
+from service.pressure import Pressure
 from service.readings import Row
 
 HELLO_SECONDS = 2.0  # between two times that a process with clients says so
@@ -26,6 +27,7 @@ class Written:
     """Batches by their marks. Those that were undone are never announced, and make way for others."""
 
     def __init__(self) -> None:
+        self.pressure = Pressure()
         self.process = secrets.token_hex(6)
         self.numbers = count(1)
         self.batches: dict[str, Sequence[Row]] = {}

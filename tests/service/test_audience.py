@@ -13,7 +13,6 @@ from service.book import Book, Latest, Value
 from service.changes import Change
 from service.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
 from service.messages import Message
-from service.rounds import LONGEST_PAUSE, SHORTEST_PAUSE, pause
 from service.settings import Settings
 from service.slices import SLICE_SECONDS, Slices
 from tests.http.live_clients import Ear
@@ -148,9 +147,3 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
         others.cancel()
 
     asyncio.run(tell())
-
-
-def test_rounds_that_tell_much_are_further_apart() -> None:
-    assert pause(0, 0) == SHORTEST_PAUSE
-    assert SHORTEST_PAUSE < pause(0.2, 0) < pause(0.2, 0.012) < LONGEST_PAUSE
-    assert pause(60, 60) == LONGEST_PAUSE

@@ -60,15 +60,15 @@ def rate(at: int, heart_rate: float = 60.0) -> Latest:
 def test_what_comes_while_a_user_is_asked_for_is_added_to_the_answer() -> None:
     known = Book()
     known.ask(["ada"])
-    known.take(row(2))
-    known.take(row(3, "bob"))
+    known.take("ada", [row(2)])
+    known.take("bob", [row(3, "bob")])
     assert known.look_up("ada", 0) is None
     assert known.answer({"ada": rate(1)}, 0) == {"ada": rate(2)}
     assert known.look_up("ada", 0) == rate(2)
     assert known.look_up("bob", 0) is None
     # Asked for once more though known, and the answer is of before the last reading.
     known.ask(["ada"])
-    known.take(row(4))
+    known.take("ada", [row(4)])
     assert known.look_up("ada", 0) == rate(4)
     known.answer({"ada": rate(2)}, 0)
     assert known.look_up("ada", 0) == rate(4)
@@ -83,7 +83,7 @@ def test_an_answer_about_who_was_forgotten_meanwhile_is_not_kept() -> None:
         known = Book()
         known.ask(["ada"])
         forget(known)
-        known.take(row(2))
+        known.take("ada", [row(2)])
         assert known.answer({"ada": rate(1)}, 0) == {"ada": rate(1)}
         assert known.look_up("ada", 0) is None
 
@@ -99,12 +99,12 @@ def test_who_never_measured_anything_is_known_as_such() -> None:
 def test_a_tie_is_asked_for() -> None:
     known = Book()
     known.ask(["ada", "bob"])
-    known.take(Row("bob", "phone", 1, 70.0))
+    known.take("bob", [Row("bob", "phone", 1, 70.0)])
     known.answer({"ada": rate(1), "bob": rate(1)}, 0)
     assert known.look_up("bob", 0) is None
-    known.take(row(1))
+    known.take("ada", [row(1)])
     assert known.look_up("ada", 0) == rate(1)
-    known.take(Row("ada", "phone", 1, 60.0))
+    known.take("ada", [Row("ada", "phone", 1, 60.0)])
     assert known.look_up("ada", 0) is None
 
 
@@ -116,14 +116,3 @@ def test_nothing_is_known_for_long_nor_of_too_many(monkeypatch: pytest.MonkeyPat
     assert [known.look_up(user_id, 1) for user_id in ("ada", "bob", "eve")] == [None, NOTHING, NOTHING]
     assert known.look_up("eve", book.LONGEST_KNOWN + 1) is None
     assert known.look_up("eve", 1) is None
-
-
-def test_many_readings_between_two_looks_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book, "MOST_FRESH", 10)
-    known = Book()
-    known.ask(["ada"])
-    known.answer({}, 0)
-    for at in range(95):
-        known.take(row(at))
-        assert len(known.known["ada"].fresh) <= 10
-    assert known.look_up("ada", 0) == rate(94)

@@ -1,0 +1,118 @@
+"""Rounds of live updates: what is collected for them, and how far apart they are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import cast
+
+import pytest
+
+from service import pressure
+from service.audience import Audience, Client
+from service.book import Book, Latest, Value
+from service.changes import Change
+from service.database import Pool
+from service.delivery import Delivery
+from service.pressure import Pressure
+from service.readings import Row
+from service.rounds import (
+    LONGEST_PAUSE,
+    MOST_FRESH,
+    MOST_IN_ROUND,
+    PRESSED,
+    PRESSED_PAUSE,
+    SHORTEST_PAUSE,
+    Rounds,
+    pause,
+)
+from service.settings import Settings
+from tests.http.live_clients import Ear
+
+
+def rounds_for(*user_ids: str) -> Rounds:
+    """Rounds for a client that listens to users, of whom nothing was measured, or to everyone where none is named."""
+    book, wake = Book(), asyncio.Event()
+    audience = Audience(book)
+    audience.join(Client(Ear(), user_ids or None))
+    book.ask(user_ids)
+    book.answer({}, time.monotonic())
+    nothing = cast(Pool, None)
+    return Rounds(nothing, "here", Pressure(), book, audience, Delivery(Settings(""), audience, wake), wake)
+
+
+def row(at: int, user_id: str = "ada") -> Row:
+    return Row(user_id, "watch", at, 60.0)
+
+
+def test_many_readings_of_a_user_are_one_change_and_few_of_them_are_kept() -> None:
+    async def take() -> None:
+        rounds = rounds_for("ada")
+        for at in range(95):
+            rounds.take_rows([row(at), row(at, "bob")])
+            assert len(rounds.fresh["ada"]) < MOST_FRESH
+        assert "bob" not in rounds.fresh, "nobody listens"
+        latest = Latest(heart_rate=Value(60.0, 94, "watch"))
+        assert rounds.take_changes() == {"ada": (Change(95, 0, 94), latest)}
+        assert not rounds.fresh
+        assert not rounds.changed
+
+    asyncio.run(take())
+
+
+def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
+    async def take() -> None:
+        rounds = rounds_for()
+        users = [f"user_{n}" for n in range(2 * MOST_IN_ROUND + 1)]
+        for times in range(1, MOST_FRESH):
+            rounds.take_rows([row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]])
+        told: list[str] = []
+        for size in (MOST_IN_ROUND, MOST_IN_ROUND, 1, 0):
+            taken = rounds.take_changes()
+            assert len(taken) == size
+            told += taken
+            for user_id, (change, _) in taken.items():
+                assert change.count == (MOST_FRESH - 1 if users.index(user_id) % 3 == 0 else 1)
+        assert sorted(told) == sorted(users)
+
+    asyncio.run(take())
+
+
+def test_rounds_that_tell_much_are_further_apart_and_more_so_where_readings_press() -> None:
+    assert pause(0, 0, 0) == SHORTEST_PAUSE
+    assert SHORTEST_PAUSE < pause(0.2, 0, 0) < pause(0.2, 0.012, 0) < LONGEST_PAUSE
+    assert pause(60, 60, 0) == LONGEST_PAUSE
+    assert pause(0, 0, PRESSED) == SHORTEST_PAUSE
+    assert LONGEST_PAUSE < pause(0, 0.012, PRESSED) < PRESSED_PAUSE
+    assert pause(60, 60, PRESSED) == PRESSED_PAUSE
+
+
+def test_a_pause_lasts_as_long_as_readings_press() -> None:
+    async def rest(rounds: Rounds) -> float:
+        began, writing = time.monotonic(), rounds.pressure.spent()
+        rounds.telling_seconds = 60.0
+        await rounds.rest(began, writing)
+        return time.monotonic() - began
+
+    async def both() -> None:
+        rounds = rounds_for("ada")
+        with rounds.pressure.writing(), rounds.pressure.writing():
+            assert await rest(rounds) >= PRESSED_PAUSE
+        assert LONGEST_PAUSE <= await rest(rounds) < PRESSED_PAUSE
+
+    asyncio.run(both())
+
+
+def test_writes_are_counted_by_their_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(pressure.time, "monotonic", lambda: now)
+    counted = Pressure()
+    now += 5
+    with counted.writing():
+        now += 1
+        with counted.writing():
+            now += 2
+            assert counted.spent() == 1 + 2 * 2
+        now += 1
+    now += 5
+    assert counted.spent() == 1 + 2 * 2 + 1
