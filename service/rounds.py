@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
@@ -19,6 +18,7 @@ from service.book import NOTHING, Book, Latest, from_rows
 from service.changes import Change, add_announcement
 from service.database import Pool, fetch_all
 from service.delivery import Delivery
+from service.fresh import Fresh, collect
 from service.pressure import Pressure
 from service.problems import Overloaded
 from service.readings import DEFAULT_TENANT, Row
@@ -33,7 +33,6 @@ SHARE_OF_TELLING = 1 / 10  # of a core; the rest is for those who write
 PRESSED = 1.0  # writes under way, on average: from there on, what is told is taken from them
 PRESSED_PAUSE = 1.0  # seconds; the longest under pressure
 PRESSED_SHARE = 1 / 40
-MOST_FRESH = 8  # readings of a user that are not yet looked at
 RETRY_PAUSE = 1.0  # seconds after a round that failed
 
 log = logging.getLogger("hyperpulse")
@@ -63,7 +62,7 @@ class Rounds:
         self.wake = wake
         self.touched: dict[int, Change] = {}
         self.changed: dict[str, Change] = {}
-        self.fresh: defaultdict[str, list[Row]] = defaultdict(list)
+        self.fresh: dict[str, Fresh] = {}
         self.done = 0
         self.asked = 0
         self.telling_seconds = 0.0
@@ -78,22 +77,17 @@ class Rounds:
         if not self.audience.of_everyone:
             of_user = self.audience.of_user
             rows = [row for row in rows if row.user_id in of_user]
-        # This is done for every reading: whatever can be, is done once for all of a user, when it is told.
-        fresh = self.fresh
-        for row in rows:
-            of_it = fresh[row.user_id]
-            of_it.append(row)
-            if len(of_it) >= MOST_FRESH:
-                self.look_through(row.user_id)
+        for user_id in collect(self.fresh, rows):
+            if user_id in self.fresh:
+                self.look_through(user_id)
         if rows:
             self.wake.set()
 
     def look_through(self, user_id: str) -> None:
         """Take the new readings of a user for what they are: a change, and what is known now."""
-        rows = self.fresh.pop(user_id)
-        moments = [row.timestamp for row in rows]
-        self.put_back(user_id, Change(len(rows), min(moments), max(moments)))
-        self.book.take(user_id, rows)
+        fresh = self.fresh.pop(user_id)
+        self.put_back(user_id, fresh.change)
+        self.book.take(user_id, fresh.rows)
 
     def refresh(self) -> None:
         """Have the state sent to everybody."""

@@ -14,11 +14,11 @@ from service.book import Book, Latest, Value
 from service.changes import Change
 from service.database import Pool
 from service.delivery import Delivery
+from service.fresh import MOST_ASIDE
 from service.pressure import Pressure
 from service.readings import Row
 from service.rounds import (
     LONGEST_PAUSE,
-    MOST_FRESH,
     MOST_IN_ROUND,
     PRESSED,
     PRESSED_PAUSE,
@@ -28,6 +28,8 @@ from service.rounds import (
 )
 from service.settings import Settings
 from tests.http.live_clients import Ear
+
+TIMES = 7
 
 
 def rounds_for(*user_ids: str) -> Rounds:
@@ -48,12 +50,14 @@ def row(at: int, user_id: str = "ada") -> Row:
 def test_many_readings_of_a_user_are_one_change_and_few_of_them_are_kept() -> None:
     async def take() -> None:
         rounds = rounds_for("ada")
-        for at in range(95):
+        for number in range(95):
+            # Later ones and earlier ones, in turns.
+            at = number if number % 2 else -number
             rounds.take_rows([row(at), row(at, "bob")])
-            assert len(rounds.fresh["ada"]) < MOST_FRESH
+            assert "ada" not in rounds.fresh or len(rounds.fresh["ada"].aside) < MOST_ASIDE
         assert "bob" not in rounds.fresh, "nobody listens"
-        latest = Latest(heart_rate=Value(60.0, 94, "watch"))
-        assert rounds.take_changes() == {"ada": (Change(95, 0, 94), latest)}
+        latest = Latest(heart_rate=Value(60.0, 93, "watch"))
+        assert rounds.take_changes() == {"ada": (Change(95, -94, 93), latest)}
         assert not rounds.fresh
         assert not rounds.changed
 
@@ -64,7 +68,7 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
     async def take() -> None:
         rounds = rounds_for()
         users = [f"user_{n}" for n in range(2 * MOST_IN_ROUND + 1)]
-        for times in range(1, MOST_FRESH):
+        for times in range(1, TIMES + 1):
             rounds.take_rows([row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]])
         told: list[str] = []
         for size in (MOST_IN_ROUND, MOST_IN_ROUND, 1, 0):
@@ -72,7 +76,7 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
             assert len(taken) == size
             told += taken
             for user_id, (change, _) in taken.items():
-                assert change.count == (MOST_FRESH - 1 if users.index(user_id) % 3 == 0 else 1)
+                assert change.count == (TIMES if users.index(user_id) % 3 == 0 else 1)
         assert sorted(told) == sorted(users)
 
     asyncio.run(take())

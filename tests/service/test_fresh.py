@@ -1,0 +1,49 @@
+"""New readings put together: nothing of them is lost that could be the latest, and little else is kept."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.book import NOTHING, Latest, Undecided, after_all
+from service.changes import Change
+from service.fresh import MOST_ASIDE, Fresh, collect
+from service.readings import Row
+from tests.service.test_book import ROWS, brute
+
+
+@given(ROWS, st.integers(1, 12))
+def test_what_is_kept_says_what_all_say(rows: list[Row], size: int) -> None:
+    fresh: dict[str, Fresh] = {}
+    for start in range(0, len(rows), size):
+        collect(fresh, rows[start : start + size])
+    assert list(fresh) == (["ada"] if rows else [])
+    for kept in fresh.values():
+        moments = [row.timestamp for row in rows]
+        assert kept.change == Change(len(rows), min(moments), max(moments))
+        try:
+            latest = after_all(NOTHING, kept.rows)
+        except Undecided:
+            assert len(set(moments)) < len(moments)
+            return
+        for metric in Latest._fields:
+            value, found = getattr(latest, metric), brute(rows, metric)
+            assert value in found if found else value is None
+            assert len(found) < 2, "which one counts is not for this process to say"
+
+
+def test_readings_in_order_are_not_kept() -> None:
+    fresh: dict[str, Fresh] = {}
+    parts = [Row("ada", "watch", at, 60.0, *((1,) if at % 2 else (None, 0.5))) for at in range(1000)]
+    assert collect(fresh, parts) == []
+    assert fresh["ada"].rows == [parts[999], parts[998]]
+    assert collect(fresh, [Row("ada", "watch", 1000, 60.0, 1, 0.5)]) == []
+    assert len(fresh["ada"].rows) == 1
+
+
+def test_users_with_many_readings_that_are_not_in_order_are_to_be_looked_at() -> None:
+    fresh: dict[str, Fresh] = {}
+    late = [Row(user_id, "watch", -at, 60.0) for at in range(MOST_ASIDE) for user_id in ("ada", "bob")]
+    assert collect(fresh, late) == []
+    assert collect(fresh, [Row("ada", "watch", -99, 60.0)]) == ["ada"]
+    assert fresh["ada"].change == Change(MOST_ASIDE + 1, -99, 0)
