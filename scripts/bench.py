@@ -14,7 +14,6 @@ from rich.console import Console
 if not __package__:  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripts.benchmarks import live
 from scripts.benchmarks import options as answers_options
 from scripts.benchmarks import report as answers_report
 from scripts.benchmarks import run as answers
@@ -23,6 +22,7 @@ from scripts.benchmarks.ingest import report as ingest_report
 from scripts.benchmarks.ingest import run as ingest
 from scripts.benchmarks.ingest import turns
 from scripts.benchmarks.ingest.processes import CannotStart
+from scripts.benchmarks.live import run as live
 from scripts.benchmarks.overload import kills, soak, upload
 from scripts.benchmarks.overload import options as overload_options
 from scripts.benchmarks.overload import report as overload_report

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.benchmarks.ingest.processes import tree_ticks
-from scripts.benchmarks.live import Ear
+from scripts.benchmarks.live.ears import Ear
 
 PROBE_SECONDS = 0.1
 """From one probe to the next."""
