@@ -18,9 +18,9 @@ MOST_IN_STATE = 1_000  # users
 async def state_of_everyone(pool: Pool) -> Message:
     """Return the state of everyone, or of some where they are too many."""
     rows = await fetch_all(pool, "latest_of_everyone", tenant_id=DEFAULT_TENANT, limit=MOST_IN_STATE + 1)
-    latest = from_rows(rows)
+    latest = from_rows(row for row in rows if row["metric"] is not None)
     users = (messages.user_state(user_id, of_user.document()) for user_id, of_user in latest.items())
-    return messages.state(islice(users, MOST_IN_STATE), complete=not rows or rows[0]["people"] <= MOST_IN_STATE)
+    return messages.state(islice(users, MOST_IN_STATE), complete=rows[0]["people"] <= MOST_IN_STATE)
 
 
 def some_of(named: list[Client]) -> list[Client]:

@@ -1,4 +1,4 @@
--- Each metric's latest value of a tenant's first users; people tells how many those are, whether or not any was measured.
+-- Each metric's latest value of a tenant's first users; people tells how many those are, in a row of its own where none was measured.
 WITH people AS MATERIALIZED (
   SELECT u.user_key, u.user_id
     FROM core.app_user AS u
@@ -7,6 +7,7 @@ WITH people AS MATERIALIZED (
    ORDER BY u.registered_at, u.user_id
    LIMIT %(limit)s
 )
-SELECT p.user_id, v.metric, v.value, v.ts, v.device_id, (SELECT count(*) FROM people) AS people
-  FROM api.latest_values(ARRAY(SELECT user_key FROM people)) AS v
-  JOIN people AS p USING (user_key)
+SELECT p.user_id, v.metric, v.value, v.ts, v.device_id, n.people
+  FROM (SELECT count(*) AS people FROM people) AS n
+  LEFT JOIN (api.latest_values(ARRAY(SELECT user_key FROM people)) AS v
+             JOIN people AS p USING (user_key)) ON true
