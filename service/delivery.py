@@ -57,6 +57,8 @@ class Delivery:
 
     def tell_one(self, client: Client, news: Sequence[News], message: Message) -> None:
         """Hand news to a client: now, or when it has taken what it was sent before."""
+        if client in self.slow and client.line.backlog() < SMALLEST_BACKLOG:
+            self.catch_up(client)
         if client.is_stale or client not in self.audience.all:
             return
         if client not in self.slow:

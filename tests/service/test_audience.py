@@ -95,6 +95,25 @@ def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
     asyncio.run(tell())
 
 
+def test_who_has_taken_everything_need_not_wait_until_somebody_looks() -> None:
+    async def tell() -> None:
+        all_clients = Audience(Book())
+        delivery = Delivery(Settings(""), all_clients, asyncio.Event())
+        line = Full()
+        client = Client(line, None, is_stale=False)
+        all_clients.join(client)
+        for at in range(3):
+            line.unsent = 0
+            await delivery.tell([news(f"user_{n}", at) for n in range(MOST_WAITING)], Slices())
+            line.unsent = LARGEST_BACKLOG
+            await delivery.tell([news("ada", at)], Slices())
+        assert not client.is_stale
+        assert [told["user_id"] for told in line.heard("readings")].count("ada") == 2
+        assert client in delivery.slow
+
+    asyncio.run(tell())
+
+
 class Slow(Ear):
     """A line that takes a tenth of a slice to write to, and to close."""
 
