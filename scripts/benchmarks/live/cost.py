@@ -27,8 +27,8 @@ from scripts.benchmarks.live.service import used
 from service.schema import SQL
 
 ORDER = (False, True, True, False, True, False, False, True)  # whether it is announced: each pair is turned around
-QUIET = 0.2  # seconds in which nothing is heard any more
-LONGEST = 5.0  # seconds to wait for that
+QUIET = 0.3  # seconds in which nothing is heard any more
+LONGEST = 20.0  # seconds to wait for that
 
 
 class Turn(NamedTuple):
@@ -125,20 +125,28 @@ def cost(url: str, port: int, pid: int, users: int, clients: int, seconds: float
     """Compare how many readings are taken in, and what they take, with announcements and with nothing announced."""
     paths = {"announced, nobody listens": [], "1 client of everyone": [EVERYONE]}
     paths[f"{clients} clients of a user each"] = paths_of(clients, users)
-    taken: dict[str, list[tuple[Turn, Turn]]] = {kind: [] for kind in paths}
     with pushing(port, users) as gate, connect(url) as connection:
-        for number in range(rounds):
-            for kind in list(paths)[:: 1 if number % 2 else -1]:
-                crowd = Crowd(port, paths[kind])
-                quiet(crowd)
+        for kind, asked in paths.items():
+            crowd = Crowd(port, asked)
+            warm_up(port, users, crowd)
+            pairs: list[tuple[Turn, Turn]] = []
+            for _ in range(rounds):
                 turns = []
                 for on in ORDER:
                     with announcing(connection, on):
                         turns.append(turn(connection, pid, gate, crowd, seconds))
-                taken[kind] += in_pairs(turns)
-                crowd.close()
-    for kind, pairs in taken.items():
-        say(kind, pairs)
+                pairs += in_pairs(turns)
+            crowd.close()
+            say(kind, pairs)
+
+
+def warm_up(port: int, users: int, crowd: Crowd) -> None:
+    """Send a reading of everybody: whom the service has not told of before, it asks the database for once."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    for body in bodies(users):
+        post(connection, body.replace(b"@", now().isoformat().encode()))
+    connection.close()
+    quiet(crowd)
 
 
 def in_pairs(turns: Sequence[Turn]) -> list[tuple[Turn, Turn]]:
@@ -149,7 +157,7 @@ def in_pairs(turns: Sequence[Turn]) -> list[tuple[Turn, Turn]]:
 
 def turn(connection: Connection, pid: int, gate: Gate, crowd: Crowd, seconds: float) -> Turn:
     """Let the senders send for a while, and count; what is told of after that, is told before the next turn."""
-    spent, heard, before = used(pid).cpu + database_cpu(connection), crowd.cpu, gate.readings.value
+    before, heard, known = seconds_of(connection, pid), crowd.cpu, gate.readings.value
     began = time.monotonic()
     gate.is_open.set()
     time.sleep(seconds)
@@ -157,8 +165,8 @@ def turn(connection: Connection, pid: int, gate: Gate, crowd: Crowd, seconds: fl
     while gate.at_work.value:
         time.sleep(0.001)
     took = time.monotonic() - began
-    count = gate.readings.value - before
-    spent = used(pid).cpu + database_cpu(connection) - spent
+    count = gate.readings.value - known
+    spent = sum(after - before.get(process, 0.0) for process, after in seconds_of(connection, pid).items())
     heard = crowd.cpu - heard
     quiet(crowd)
     return Turn(count / took, spent / count * 1e6, heard / count * 1e6)
@@ -171,10 +179,16 @@ def quiet(crowd: Crowd) -> None:
         time.sleep(0.02)
 
 
-def database_cpu(connection: Connection) -> float:
-    """Return the processor seconds of the database's sessions; 0 where they cannot be seen."""
-    pids = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()").fetchall()
-    return sum(used(pid).cpu for (pid,) in pids if os.path.exists(f"/proc/{pid}/stat"))  # noqa: PTH110
+def seconds_of(connection: Connection, pid: int) -> dict[int, float]:
+    """Return the processor seconds of the service and of the database's sessions, which may not be visible from here.
+
+    Those of sessions that do something else, such as a job of the database, are not among them.
+    """
+    pids = connection.execute(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+    ).fetchall()
+    sessions = [session for (session,) in pids if os.path.exists(f"/proc/{session}/stat")]  # noqa: PTH110
+    return {process: used(process).cpu for process in (pid, *sessions)}
 
 
 @contextlib.contextmanager
