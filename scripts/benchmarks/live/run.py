@@ -31,7 +31,7 @@ def parser(native: bool) -> argparse.ArgumentParser:
     made.add_argument("--rate", type=some, default=rate, metavar="N", help=f"readings a second, and users ({rate})")
     made.add_argument("--clients", type=some, default=1000, metavar="N", help="clients at most (1000)")
     made.add_argument("--seconds", type=some, default=12, metavar="N", help="of each measurement (12)")
-    made.add_argument("--rounds", type=some, default=9, metavar="N", help="of comparing the cost (9)")
+    made.add_argument("--rounds", type=some, default=5, metavar="N", help="of four pairs that compare the cost (5)")
     made.add_argument(
         "--only", choices=("told", "deaf", "cost"), action="append", help="measure only this; may be repeated"
     )
