@@ -62,17 +62,19 @@ class Register:
             users = {name: names.users[name] for name in user_ids if name in names.users}
             devices = {name: names.devices[name] for name in device_ids if name in names.devices}
             new_users = [name for name in user_ids if name not in users]
-            new_devices = [name for name in device_ids if name not in devices]
-            if not new_users and not new_devices:
+            # All of them if one is new: those that are known may be of an earlier version, and gone, and would then
+            # be registered after those that came after them.
+            asked_devices = [] if len(devices) == len(device_ids) else list(device_ids)
+            if not new_users and not asked_devices:
                 return Keys(names.version, users, devices)
             cursor = await connection.execute(
                 statement("enrol_names"),
-                {"tenant_id": DEFAULT_TENANT, "user_ids": new_users, "device_ids": new_devices},
+                {"tenant_id": DEFAULT_TENANT, "user_ids": new_users, "device_ids": asked_devices},
             )
             row = await cursor.fetchone()
             assert row is not None
             learnt_users = dict(zip(new_users, row["user_keys"] or (), strict=True))
-            learnt_devices = dict(zip(new_devices, row["device_keys"] or (), strict=True))
+            learnt_devices = dict(zip(asked_devices, row["device_keys"] or (), strict=True))
             if row["names_version"] == names.version:
                 names.keep(learnt_users, learnt_devices)
                 return Keys(names.version, users | learnt_users, devices | learnt_devices)

@@ -1,8 +1,10 @@
 """GET /v1/users/{user_id}/devices: which devices a user wore in a range."""
 
 import httpx
+import psycopg
 import pytest
 
+from tests.conftest import empty
 from tests.http.wire import in_path, reading
 
 DAY = {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}
@@ -23,6 +25,17 @@ def test_they_come_best_first_each_once(client: httpx.Client) -> None:
     assert worn(client) == ["device_a", "device_b", "phone", "ring"]
     client.put("/v1/devices/ring", json={"name": "Ada's ring", "priority": 0})
     assert worn(client) == ["ring", "device_a", "device_b", "phone"]
+
+
+def test_the_first_one_counts_though_the_service_knows_a_name_of_before(
+    client: httpx.Client, db: psycopg.Connection
+) -> None:
+    names = ["ring", "phone"]
+    said = [reading(f"10:00:0{n}", user_id="ada", device_id=name) for n, name in enumerate(names)]
+    client.post("/v1/readings", json=said[:1])
+    empty(db)  # the service hears of it when it writes again
+    client.post("/v1/readings", json=said)
+    assert worn(client) == names
 
 
 def test_only_readings_of_the_user_in_the_half_open_range_count(client: httpx.Client) -> None:
