@@ -16,6 +16,7 @@ from service.ranges import RANGES
 MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 200
 MOST_PARTS = 20
+UNKNOWN = "is not a known field"
 
 
 class Fault(TypedDict):
@@ -100,7 +101,7 @@ def sentence(error: ErrorDetails) -> str:
         case "missing":
             return "is required"
         case "extra_forbidden":
-            return "is not a known field"
+            return UNKNOWN
         case "greater_than_equal" | "less_than_equal" | "finite_number":
             low, high = RANGES[str(error["loc"][-1])]
             return f"must be between {low} and {high}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from service.problems import Fault
+from service.problems import UNKNOWN, Fault
 
 MOST_KINDS = 50
 PLACE = re.compile(r"^(.*\]|line \d+)\.?")
@@ -35,7 +35,9 @@ _seen: OrderedDict[Kind, Seen] = OrderedDict()
 def note(faults: Iterable[Fault]) -> None:
     """Count faults by kind; the kinds not seen for longest are forgotten first."""
     for fault in faults:
-        kind = Kind(PLACE.sub("", fault["at"]), DETAIL.sub("", fault["problem"]))
+        # What somebody calls a field that is not ours is theirs, as a value is.
+        field = "" if fault["problem"] == UNKNOWN else PLACE.sub("", fault["at"])
+        kind = Kind(field, DETAIL.sub("", fault["problem"]))
         before = _seen.pop(kind, None)
         _seen[kind] = Seen(before.times + 1 if before else 1, datetime.now(UTC))
     while len(_seen) > MOST_KINDS:
