@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from psycopg import errors
@@ -19,10 +20,12 @@ from service.copying import break_off, fill_copy, open_copy, run_plainly
 from service.database import Connection, statement
 from service.fold import fold
 from service.moments import UNIX_EPOCH
-from service.names import Names, Register
+from service.names import Keys, Names, Register
 from service.packing import HEADER, TRAILER, doubles, ints, moments, pack, stale_days, touched
 from service.readings import Row
 from service.written import Written
+
+moment_of = attrgetter("timestamp")
 
 
 class Outcome(IntEnum):
@@ -42,16 +45,17 @@ class NamesChanged(Exception):
 
 
 class Packed(NamedTuple):
-    """Rows as COPY takes them, in order, and the version of names that their keys hold under."""
+    """Rows as COPY takes them, in order, their first moment, and the version of names that their keys hold under."""
 
     rows: list[bytes]
+    first: int
     version: int
 
 
-def pack_known(names: Names, rows: Sequence[Row]) -> Packed | None:
+def pack_known(names: Names | Keys, rows: Sequence[Row]) -> Packed | None:
     """Pack rows; None where a name is unknown."""
     try:
-        return Packed(pack(rows, names.users, names.devices), names.version)
+        return Packed(pack(rows, names.users, names.devices), min(map(moment_of, rows)), names.version)
     except KeyError:
         return None
 
@@ -88,7 +92,7 @@ async def copy(
     parts: Sequence[Packed | None] = (),
 ) -> bytearray:
     """Take the fast lane; UniqueViolation where a reading is known, or twice in the batch."""
-    packed, version = joined(parts, register.names.version) or await pack_all(connection, register, rows)
+    packed, first, version = joined(parts, register.names.version) or await pack_all(connection, register, rows)
     async with undone_on_error(connection):
         ((announced, names_version),) = await open_copy(connection, statement("copy_readings"))
         assert announced is not None
@@ -97,7 +101,8 @@ async def copy(
             await break_off(connection, b"names have changed")
             raise NamesChanged(int(names_version))
         await fill_copy(connection, b"".join([HEADER, *packed, TRAILER]))
-        days = stale_days(packed, int(announced) - UNIX_EPOCH)
+        horizon = int(announced) - UNIX_EPOCH
+        days = stale_days(packed, horizon) if first < horizon else []
         mark = written.mark(rows)
         if days or written.others_listen:
             await mark_tell_and_commit(connection, days, packed if written.others_listen else (), mark)
@@ -122,10 +127,12 @@ async def mark_tell_and_commit(
 
 def joined(parts: Sequence[Packed | None], version: int) -> Packed | None:
     """Join packed rows; None where some are not packed, or under another version of names."""
-    rows = [part.rows for part in parts if part is not None and part.version == version]
-    if not rows or len(rows) < len(parts):
+    known = [part for part in parts if part is not None and part.version == version]
+    if not known or len(known) < len(parts):
         return None
-    return Packed(rows[0] if len(rows) == 1 else sorted(chain.from_iterable(rows)), version)
+    if len(known) == 1:
+        return known[0]
+    return Packed(sorted(chain.from_iterable(part.rows for part in known)), min(part.first for part in known), version)
 
 
 async def pack_all(connection: Connection, register: Register, rows: Sequence[Row]) -> Packed:
@@ -133,8 +140,9 @@ async def pack_all(connection: Connection, register: Register, rows: Sequence[Ro
     packed = pack_known(register.names, rows)
     if packed is not None:
         return packed
-    keys = await register.keys(connection, rows)
-    return Packed(pack(rows, keys.users, keys.devices), keys.version)
+    packed = pack_known(await register.keys(connection, rows), rows)
+    assert packed is not None
+    return packed
 
 
 async def merge(connection: Connection, register: Register, rows: Sequence[Row]) -> bytearray:
