@@ -9,23 +9,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import IntEnum
-from itertools import chain
-from operator import attrgetter
 from typing import NamedTuple
 
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
+from service.batches import Draw
 from service.copying import break_off, fill_copy, open_copy, run_plainly
 from service.database import Connection, statement
 from service.fold import fold
 from service.moments import UNIX_EPOCH
-from service.names import Keys, Names, Register
-from service.packing import HEADER, TRAILER, doubles, ints, moments, pack, stale_days, touched
+from service.names import Register
+from service.packing import HEADER, TRAILER, doubles, ints, moments, stale_days, touched
 from service.readings import Row
 from service.written import Written
-
-moment_of = attrgetter("timestamp")
 
 
 class Outcome(IntEnum):
@@ -36,6 +33,10 @@ class Outcome(IntEnum):
     updated = 2
 
 
+class UnknownNames(Exception):
+    """Somebody, or a device, has no key yet that this process knows."""
+
+
 class NamesChanged(Exception):
     """Somebody was erased since the keys of a batch were learnt; the transaction is undone."""
 
@@ -44,71 +45,50 @@ class NamesChanged(Exception):
         self.version = version
 
 
-class Packed(NamedTuple):
-    """Rows as COPY takes them, in order, their first moment, and the version of names that their keys hold under."""
-
-    rows: list[bytes]
-    first: int
-    version: int
-
-
-def pack_known(names: Names | Keys, rows: Sequence[Row]) -> Packed | None:
-    """Pack rows; None where a name is unknown."""
-    try:
-        return Packed(pack(rows, names.users, names.devices), min(map(moment_of, rows)), names.version)
-    except KeyError:
-        return None
-
-
-async def store(
-    connection: Connection,
-    register: Register,
-    written: Written,
-    rows: Sequence[Row],
-    merging: bool,
-    parts: Sequence[Packed | None] = (),
-) -> bytearray:
-    """Write rows in one transaction and return the outcome of each; `merging` expects that some are known.
-
-    `parts` are the same rows, packed already as far as that could be done.
-    """
+async def store(connection: Connection, register: Register, written: Written, draw: Draw, merging: bool) -> bytearray:
+    """Write what is drawn in one transaction, and return the outcome of each; `merging` expects that some are known."""
     while True:
         try:
             if not merging:
                 try:
-                    return await copy(connection, register, written, rows, parts)
+                    return await copy(connection, register, written, draw)
                 except errors.UniqueViolation:
                     pass
-            return await merge(connection, register, rows)
+            return await merge(connection, register, draw.now().rows)
         except NamesChanged as changed:
             register.forget(changed.version)
+        except UnknownNames:
+            batch = draw.peek()
+            batch.pack(await register.keys(connection, batch.rows))
 
 
-async def copy(
-    connection: Connection,
-    register: Register,
-    written: Written,
-    rows: Sequence[Row],
-    parts: Sequence[Packed | None] = (),
-) -> bytearray:
-    """Take the fast lane; UniqueViolation where a reading is known, or twice in the batch."""
-    packed, first, version = joined(parts, register.names.version) or await pack_all(connection, register, rows)
+async def copy(connection: Connection, register: Register, written: Written, draw: Draw) -> bytearray:
+    """Take the fast lane; UniqueViolation where a reading is known, or twice in the batch.
+
+    What is written is drawn when the transaction has begun.
+    """
+    if not draw.peek().is_packed(register.names.version):
+        raise UnknownNames
     async with undone_on_error(connection):
         ((announced, names_version),) = await open_copy(connection, statement("copy_readings"))
         assert announced is not None
         assert names_version is not None
-        if int(names_version) != version:
-            await break_off(connection, b"names have changed")
-            raise NamesChanged(int(names_version))
-        await fill_copy(connection, b"".join([HEADER, *packed, TRAILER]))
+        register.forget(int(names_version))
+        async with draw.when_free() as batch:
+            batch.pack(register.names)
+            if not batch.is_packed(register.names.version):
+                await break_off(connection, b"names are unknown")
+                raise UnknownNames
+            packed = batch.joined()
+            await fill_copy(connection, b"".join([HEADER, *packed.rows, TRAILER]))
         horizon = int(announced) - UNIX_EPOCH
-        days = stale_days(packed, horizon) if first < horizon else []
-        mark = written.mark(rows)
+        days = stale_days(packed.rows, horizon) if packed.first < horizon else []
+        mark = written.mark(batch.rows)
         if days or written.others_listen:
-            await mark_tell_and_commit(connection, days, packed if written.others_listen else (), mark)
+            await mark_tell_and_commit(connection, days, packed.rows if written.others_listen else (), mark)
         else:
             await run_plainly(connection, statement("commit_with_mark") % mark.encode())
-    return bytearray([Outcome.inserted]) * len(rows)
+    return bytearray([Outcome.inserted]) * len(batch.rows)
 
 
 async def mark_tell_and_commit(
@@ -123,26 +103,6 @@ async def mark_tell_and_commit(
             await connection.execute(statement("mark_stale"), marks)
         await connection.execute(statement("tell_of_readings"), telling)
         await connection.execute("COMMIT")
-
-
-def joined(parts: Sequence[Packed | None], version: int) -> Packed | None:
-    """Join packed rows; None where some are not packed, or under another version of names."""
-    known = [part for part in parts if part is not None and part.version == version]
-    if not known or len(known) < len(parts):
-        return None
-    if len(known) == 1:
-        return known[0]
-    return Packed(sorted(chain.from_iterable(part.rows for part in known)), min(part.first for part in known), version)
-
-
-async def pack_all(connection: Connection, register: Register, rows: Sequence[Row]) -> Packed:
-    """Pack rows, and learn the names that are unknown."""
-    packed = pack_known(register.names, rows)
-    if packed is not None:
-        return packed
-    packed = pack_known(await register.keys(connection, rows), rows)
-    assert packed is not None
-    return packed
 
 
 async def merge(connection: Connection, register: Register, rows: Sequence[Row]) -> bytearray:

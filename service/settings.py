@@ -27,7 +27,7 @@ class Settings:
     max_queue_seconds: int = 3
     max_atomic_readings: int = 50_000
     pool_size: int = 8
-    writers: int = 3
+    writers: int = 2
     statement_seconds: int = 30
     lock_seconds: int = 5
     max_live_clients: int = 2_000

@@ -18,11 +18,15 @@ from service.live import Hub, running_hub
 from service.room import Room
 from service.settings import Settings
 from service.siblings import telling
+from service.turns import Turns
 from service.writer import Writer, running_writer
 
 
 class State(NamedTuple):
-    """The settings, and what requests share; an erasure holds `erasing`, each stream `streams`, bodies take `room`."""
+    """The settings, and what requests share; an erasure holds `erasing`, each stream `streams`, bodies take `room`.
+
+    What is long to read is read in `turns`.
+    """
 
     settings: Settings
     pool: Pool
@@ -33,6 +37,7 @@ class State(NamedTuple):
     erasing: asyncio.Lock
     streams: asyncio.Semaphore
     room: Room
+    turns: Turns
 
 
 def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
@@ -53,7 +58,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             streams = asyncio.Semaphore(settings.max_streams)
             room = Room(settings.max_bytes_in_flight)
             accepted = AcceptedTimes(pool)
-            state = State(settings, pool, writer, hub, accepted, figures, asyncio.Lock(), streams, room)
+            state = State(settings, pool, writer, hub, accepted, figures, asyncio.Lock(), streams, room, Turns())
             async with telling(state):
                 yield {"state": state}
 

@@ -8,37 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from itertools import chain
 
+from service.batches import Batch, Draw, Queue, Submission, pack_known
 from service.database import Connection, Contended, Pool, with_connection
-from service.lanes import Outcome, Packed, pack_known, store
+from service.lanes import Outcome, store
 from service.measurements import count_items
 from service.names import Register
 from service.problems import Overloaded, Problem
 from service.readings import Row
 from service.written import Written
 
-MOST_ROWS_TOGETHER = 10_000
-SMALL = 100  # readings
 PATIENCE_SECONDS = 0.02
 NAMED = [(outcome.name, int(outcome)) for outcome in Outcome]
 
 log = logging.getLogger("hyperpulse")
-
-
-@dataclass(slots=True)
-class Submission:
-    """The rows of one request, packed too where that is likely to be of use, and the outcomes it waits for."""
-
-    rows: Sequence[Row]
-    outcomes: asyncio.Future[bytearray]
-    packed: Packed | None = None
-    since: float = 0.0
-    """When it began to wait, of the loop's clock."""
 
 
 class Writer:
@@ -55,10 +41,9 @@ class Writer:
         self.most_seconds = most_seconds
         self.queued = 0
         self.register = Register()
-        self.small: deque[Submission] = deque()
-        self.large: deque[Submission] = deque()
-        self.small_is_next = True
-        self.arrival = asyncio.Event()
+        self.queue = Queue()
+        self.turn = asyncio.Lock()
+        self.free = asyncio.Lock()
         self.merging = False
 
     async def write(self, rows: Sequence[Row], patiently: bool = False) -> Counter[str]:
@@ -69,80 +54,67 @@ class Writer:
         if not rows:
             return Counter()
         loop = asyncio.get_running_loop()
-        waiting = self.small if len(rows) <= SMALL else self.large
-        while patiently and self.is_full(waiting, len(rows), loop.time()):
+        while patiently and self.is_full(len(rows), loop.time()):
             await asyncio.sleep(PATIENCE_SECONDS)
-        if self.is_full(waiting, len(rows), loop.time()):
+        if self.is_full(len(rows), loop.time()):
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
         # Packed before they wait, so that the database need not wait for it.
         packed = None if self.merging else pack_known(self.register.names, rows)
         submission = Submission(rows, loop.create_future(), packed, loop.time())
         self.queued += len(rows)
-        waiting.append(submission)
-        self.arrival.set()
+        self.queue.add(submission)
         try:
             outcomes = await submission.outcomes
         finally:
             self.queued -= len(rows)
         return told(outcomes)
 
-    def is_full(self, waiting: deque[Submission], count: int, now: float) -> bool:
+    def is_full(self, count: int, now: float) -> bool:
         """Tell whether so many readings more are too many, or would wait for too long behind these."""
         if self.queued and self.queued + count > self.most_queued:
             return True
-        return bool(waiting) and now - waiting[0].since > self.most_seconds
+        line = self.queue.line(count)
+        return bool(line) and now - line[0].since > self.most_seconds
 
     async def run(self) -> None:
         """Write what waits, again and again, until cancelled."""
         merging = False
         while True:
-            await self.arrival.wait()
-            group = self.take()
-            if group:
-                self.merging = merging = await self.answer(group, merging)
-            else:
-                self.arrival.clear()
+            await self.turn.acquire()
+            await self.queue.arrival.wait()
+            draw = Draw(self.queue, self.turn, self.free)
+            self.merging = merging = await self.answer(draw, merging)
 
-    def take(self) -> list[Submission]:
-        """Take what goes together next: of the small requests and the large ones, those whose turn it is."""
-        waiting = self.small if (self.small_is_next and self.small) or not self.large else self.large
-        self.small_is_next = waiting is self.large
-        group: list[Submission] = []
-        count = 0
-        while waiting and (not group or count + len(waiting[0].rows) <= MOST_ROWS_TOGETHER):
-            group.append(waiting.popleft())
-            count += len(group[-1].rows)
-        return group
-
-    async def answer(self, group: list[Submission], merging: bool) -> bool:
-        """Write a group in one transaction and hand each submission its outcomes; return whether some were known."""
-        rows = group[0].rows if len(group) == 1 else list(chain.from_iterable(each.rows for each in group))
+    async def answer(self, draw: Draw, merging: bool) -> bool:
+        """Write a batch in one transaction and hand each submission its outcomes; return whether some were known."""
         try:
-            outcomes = await self.store(rows, merging, [submission.packed for submission in group])
+            outcomes = await self.store(draw, merging)
         except Problem as problem:
-            if len(group) > 1 and (problem.status == 500 or isinstance(problem, Contended)):
+            submissions = draw.now().submissions
+            if len(submissions) > 1 and (problem.status == 500 or isinstance(problem, Contended)):
                 # Whatever the database refused is in one of them; the others must not suffer for it.
-                for submission in group:
-                    merging = await self.answer([submission], merging)
+                for submission in submissions:
+                    alone = Draw(self.queue, self.turn, self.free, Batch([submission]))
+                    merging = await self.answer(alone, merging)
                 return merging
-            for submission in group:
+            for submission in submissions:
                 if not submission.outcomes.done():
                     submission.outcomes.set_exception(problem)
             return merging
         count_items("readings", **told(outcomes))
         start = 0
-        for submission in group:
+        for submission in draw.now().submissions:
             end = start + len(submission.rows)
             if not submission.outcomes.done():
                 submission.outcomes.set_result(outcomes[start:end])
             start = end
         return outcomes.count(Outcome.inserted) < len(outcomes)
 
-    async def store(self, rows: Sequence[Row], merging: bool, packed: Sequence[Packed | None]) -> bytearray:
-        """Write rows in one transaction and return the outcome of each; whatever goes wrong is a Problem."""
+    async def store(self, draw: Draw, merging: bool) -> bytearray:
+        """Write what is drawn in one transaction and return the outcome of each; whatever goes wrong is a Problem."""
 
         async def write(connection: Connection) -> bytearray:
-            return await store(connection, self.register, self.written, rows, merging, packed)
+            return await store(connection, self.register, self.written, draw, merging)
 
         try:
             with self.written.pressure.writing():

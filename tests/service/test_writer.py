@@ -7,41 +7,69 @@ from typing import Any
 
 import pytest
 
+from service.batches import MOST_ROWS_TOGETHER, SMALL, Draw, Queue, Submission
 from service.problems import Overloaded, Problem
 from service.readings import Row
 from service.room import Room
-from service.writer import MOST_ROWS_TOGETHER, SMALL, Submission, Writer
+from service.writer import Writer
 
 
-def waiting(*sizes: int) -> Writer:
-    """A writer that nobody runs, with requests of so many readings in its queues."""
-    writer = Writer(None, 10**6, 60)  # type: ignore[arg-type]
-    future: Any = None
+def waiting(*sizes: int) -> Queue:
+    """Requests of so many readings that wait."""
+    queue = Queue()
     for size in sizes:
-        submission = Submission([Row("ada", "watch", 0, 60.0)] * size, future)
-        (writer.small if size <= SMALL else writer.large).append(submission)
-    return writer
+        add(queue, size)
+    return queue
 
 
-def sizes(writer: Writer) -> list[list[int]]:
-    """Take all groups."""
+def add(queue: Queue, size: int) -> None:
+    """Let a request of so many readings wait."""
+    future: Any = None
+    queue.add(Submission([Row("ada", "watch", 0, 60.0)] * size, future))
+
+
+def sizes(queue: Queue) -> list[list[int]]:
+    """Take all batches."""
     found = []
-    while group := writer.take():
-        found.append([len(submission.rows) for submission in group])
+    while (batch := queue.take()) is not None:
+        found.append([len(submission.rows) for submission in batch.submissions])
     return found
 
 
 def test_small_and_large_take_turns() -> None:
     half = MOST_ROWS_TOGETHER // 2
     assert sizes(waiting(half, half, half, 1, 2, half)) == [[1, 2], [half, half], [half, half]]
-    writer = waiting(half, half, half, 1)
-    assert [len(submission.rows) for submission in writer.take()] == [1]
-    writer.small.append(Submission([Row("ada", "watch", 0, 60.0)] * 3, None))  # type: ignore[arg-type]
-    assert sizes(writer) == [[half, half], [3], [half]]
+    queue = waiting(half, half, half, 1)
+    first = queue.take()
+    assert first is not None
+    assert [len(submission.rows) for submission in first.submissions] == [1]
+    add(queue, 3)
+    assert sizes(queue) == [[half, half], [3], [half]]
 
 
-def test_a_request_larger_than_a_group_goes_alone() -> None:
+def test_a_request_larger_than_a_batch_goes_alone() -> None:
     assert sizes(waiting(101, MOST_ROWS_TOGETHER + 1, 102)) == [[101], [MOST_ROWS_TOGETHER + 1], [102]]
+
+
+def test_what_is_drawn_is_all_that_waits_when_it_is_free() -> None:
+    async def draw_late() -> None:
+        queue, turn, free = waiting(1), asyncio.Lock(), asyncio.Lock()
+        await turn.acquire()
+        draw = Draw(queue, turn, free)
+        assert len(draw.peek().rows) == 1
+        async with free:
+            drawing = asyncio.create_task(draw.when_free().__aenter__())
+            await asyncio.sleep(0)
+            add(queue, 2)
+        batch = await drawing
+        assert [len(submission.rows) for submission in batch.submissions] == [1, 2]
+        assert len(batch.rows) == 3
+        assert free.locked()
+        assert not turn.locked(), "the next one may begin meanwhile"
+        assert not queue.arrival.is_set()
+        assert draw.now() is batch
+
+    asyncio.run(draw_late())
 
 
 def test_over_the_bound_is_refused_at_once() -> None:
@@ -62,13 +90,13 @@ def test_what_waits_for_too_long_keeps_others_out() -> None:
         writer = Writer(None, 1000, 5)  # type: ignore[arg-type]
         first = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)]))
         await asyncio.sleep(0)
-        writer.small[0].since -= 6
+        writer.queue.small[0].since -= 6
         with pytest.raises(Overloaded):
             await writer.write([Row("ada", "watch", 0, 60.0)])
         # Large requests wait apart.
         second = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * (SMALL + 1)))
         await asyncio.sleep(0)
-        assert len(writer.large) == 1
+        assert len(writer.queue.large) == 1
         first.cancel()
         second.cancel()
 

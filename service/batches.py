@@ -1,0 +1,165 @@
+"""What is written in one transaction: the readings of requests that wait, drawn together at the last moment.
+
+What arrives while the database is busy with others, or begins a transaction, comes along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from operator import attrgetter
+from typing import NamedTuple
+
+from service.names import Keys, Names
+from service.packing import pack
+from service.readings import Row
+
+MOST_ROWS_TOGETHER = 10_000
+SMALL = 100  # readings
+moment_of = attrgetter("timestamp")
+
+
+class Packed(NamedTuple):
+    """Rows as COPY takes them, in order, their first moment, and the version of names that their keys hold under."""
+
+    rows: list[bytes]
+    first: int
+    version: int
+
+
+def pack_known(names: Names | Keys, rows: Sequence[Row]) -> Packed | None:
+    """Pack rows; None where a name is unknown."""
+    try:
+        return Packed(pack(rows, names.users, names.devices), min(map(moment_of, rows)), names.version)
+    except KeyError:
+        return None
+
+
+@dataclass(slots=True)
+class Submission:
+    """The rows of one request, packed too where that is likely to be of use, and the outcomes it waits for."""
+
+    rows: Sequence[Row]
+    outcomes: asyncio.Future[bytearray]
+    packed: Packed | None = None
+    since: float = 0.0
+    """When it began to wait, of the loop's clock."""
+
+
+class Batch:
+    """Submissions that are written together."""
+
+    def __init__(self, submissions: Sequence[Submission]) -> None:
+        self.submissions = submissions
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """The readings of all."""
+        if len(self.submissions) == 1:
+            return self.submissions[0].rows
+        return list(chain.from_iterable(submission.rows for submission in self.submissions))
+
+    def is_packed(self, version: int) -> bool:
+        """Tell whether everything is packed under a version of names."""
+        return all(each.packed is not None and each.packed.version == version for each in self.submissions)
+
+    def pack(self, names: Names | Keys) -> None:
+        """Pack what is not packed under this version of names, as far as they are known."""
+        for submission in self.submissions:
+            if submission.packed is None or submission.packed.version != names.version:
+                submission.packed = pack_known(names, submission.rows)
+
+    def joined(self) -> Packed:
+        """Return all rows as COPY takes them; everything must be packed."""
+        parts = [submission.packed for submission in self.submissions if submission.packed is not None]
+        if len(parts) == 1:
+            return parts[0]
+        rows = sorted(chain.from_iterable(part.rows for part in parts))
+        return Packed(rows, min(part.first for part in parts), parts[0].version)
+
+
+@dataclass(slots=True)
+class Queue:
+    """Submissions that wait: small ones and large ones apart, in turns, so that neither wait for all of the others."""
+
+    small: deque[Submission] = field(default_factory=deque)
+    large: deque[Submission] = field(default_factory=deque)
+    small_is_next: bool = True
+    arrival: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def line(self, count: int) -> deque[Submission]:
+        """Return where so many readings wait."""
+        return self.small if count <= SMALL else self.large
+
+    def add(self, submission: Submission) -> None:
+        """Let a submission wait."""
+        self.line(len(submission.rows)).append(submission)
+        self.arrival.set()
+
+    def next(self) -> Batch | None:
+        """Return what goes together next, as it is now: of the line whose turn it is."""
+        line = self.next_line()
+        submissions: list[Submission] = []
+        count = 0
+        for submission in line:
+            count += len(submission.rows)
+            if submissions and count > MOST_ROWS_TOGETHER:
+                break
+            submissions.append(submission)
+        return Batch(submissions) if submissions else None
+
+    def take(self) -> Batch | None:
+        """Take what goes together next."""
+        line = self.next_line()
+        batch = self.next()
+        if batch is not None:
+            for _ in batch.submissions:
+                line.popleft()
+            self.small_is_next = line is self.large
+        if not self.small and not self.large:
+            self.arrival.clear()
+        return batch
+
+    def next_line(self) -> deque[Submission]:
+        """Return the line whose turn it is."""
+        return self.small if (self.small_is_next and self.small) or not self.large else self.large
+
+
+class Draw:
+    """One writer's turn: a batch that is drawn when the database is ready for it.
+
+    One batch at a time is copied, while others begin or commit: of two at a time each makes the database compute a
+    fourth more, on two cores, and no more are stored. What is merged waits for no other.
+    """
+
+    def __init__(self, queue: Queue, turn: asyncio.Lock, free: asyncio.Lock, batch: Batch | None = None) -> None:
+        """`turn` is held, and given up once there is a batch, unless there is one; `free` is held by who copies."""
+        self.queue = queue
+        self.turn = turn
+        self.free = free
+        self.batch = batch
+
+    def peek(self) -> Batch:
+        """Return what would be drawn now."""
+        batch = self.batch or self.queue.next()
+        assert batch is not None, "only who has the turn takes what waits"
+        return batch
+
+    def now(self) -> Batch:
+        """Draw, and let the next one have its turn."""
+        if self.batch is None:
+            self.batch = self.queue.take()
+            self.turn.release()
+        assert self.batch is not None, "only who has the turn takes what waits"
+        return self.batch
+
+    @asynccontextmanager
+    async def when_free(self) -> AsyncIterator[Batch]:
+        """Draw once nobody else copies, and be the one who does for as long as the block lasts."""
+        async with self.free:
+            yield self.now()
