@@ -42,7 +42,10 @@ class Kept(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Answer from memory; what is large, missing, or asked for in parts, as any other file."""
         headers = Headers(scope=scope)
-        full_path, found = self.lookup_path(path)
+        try:
+            full_path, found = self.lookup_path(path)
+        except (OSError, ValueError):
+            return await super().get_response(path, scope)  # which says what is wrong with it
         is_small = found is not None and stat.S_ISREG(found.st_mode) and found.st_size <= LARGEST
         if found is None or not is_small or scope["method"] not in ("GET", "HEAD") or "range" in headers:
             return await super().get_response(path, scope)

@@ -106,3 +106,8 @@ def test_large_files_and_parts_come_from_the_disk(files: Files, folder: Path) ->
     assert (part.status, part.sent) == (206, b"const")
     head = files.ask("module.js", "HEAD")
     assert (head.sent, int(head.headers["content-length"])) == (b"", len(TEXT))
+
+
+@pytest.mark.parametrize("path", ["a" * 300, "a%00b", "module.js/below"])
+def test_a_name_that_no_file_can_have_is_not_found(files: Files, path: str) -> None:
+    assert files.ask(path).status == 404
