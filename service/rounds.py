@@ -221,7 +221,8 @@ class Rounds:
         for user_id in user_ids:
             if user_id in self.fresh:
                 self.look_through(user_id)
-        self.book.ask(user_ids)
+        # Whoever nobody listens to any longer is told of once more, and not kept: nobody would keep it true.
+        self.book.ask([user_id for user_id in user_ids if self.audience.listens_to(user_id)])
         rows = await fetch_all(self.pool, "latest_of_named", tenant_id=DEFAULT_TENANT, user_ids=list(user_ids))
         return self.book.answer(from_rows(rows), asyncio.get_running_loop().time())
 

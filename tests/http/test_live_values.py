@@ -283,6 +283,20 @@ def test_what_nobody_listened_to_is_not_known(database_url: str, db: psycopg.Con
     asyncio.run(come_again())
 
 
+def test_who_is_asked_for_when_nobody_listens_any_longer_is_not_known(
+    database_url: str, db: psycopg.Connection
+) -> None:
+    async def leave() -> None:
+        async with telling(database_url, db) as story:
+            ear, rounds = Ear(), story.hub.rounds
+            with story.hub.telling(ear, ["bob"]):
+                await story.until(lambda: bool(ear.messages))
+                await rounds.ask(["ada", "bob"])  # as if somebody who listened to ada had left just now
+                assert list(rounds.book.known) == ["bob"]
+
+    asyncio.run(leave())
+
+
 def test_fresh_readings_are_told_by_their_mark_alone(database_url: str, db: psycopg.Connection) -> None:
     async def write_now() -> None:
         async with telling(database_url, db) as story:
