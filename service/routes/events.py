@@ -26,7 +26,6 @@ from service.times import format_timestamp
 
 MOST_IN_A_BULK = 5000
 STATUS = {True: "created", False: "duplicate"}
-AT_ONCE = 2000  # events that a request which is not all or none stores in one transaction
 
 
 async def create(request: Request) -> Response:
@@ -75,15 +74,11 @@ class Ledger:
         self.created: list[bool] = []
 
     async def store(self, events: list[EventRow], /, *, patiently: bool = False) -> Counter[str]:
-        """Store events and count them; patience is the pool's, whose connections are waited for anyway."""
-        counts: Counter[str] = Counter()
-        for first in range(0, len(events), AT_ONCE):
-            some = events[first : first + AT_ONCE]
-            created = await write_events(self.pool, some)
-            self.event_ids += [event.event_id for event in some]
-            self.created += created
-            counts += Counter(created=sum(created), duplicates=len(created) - sum(created))
-        return counts
+        """Store events in one transaction; patience is the pool's, whose connections are waited for anyway."""
+        created = await write_events(self.pool, events)
+        self.event_ids += [event.event_id for event in events]
+        self.created += created
+        return Counter(created=sum(created), duplicates=len(created) - sum(created))
 
 
 async def receipt(tally: Tally, ledger: Ledger) -> Response:
