@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +21,7 @@ from service.readings import Row
 
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings
+LONGEST_WAIT = 0.25  # seconds: to copy a batch takes a tenth of it
 moment_of = attrgetter("timestamp")
 
 
@@ -125,6 +126,11 @@ class Queue:
             self.arrival.clear()
         return batch
 
+    def all(self) -> Iterator[Submission]:
+        """Take all that waits."""
+        while (batch := self.take()) is not None:
+            yield from batch.submissions
+
     def next_line(self) -> deque[Submission]:
         """Return the line whose turn it is."""
         return self.small if (self.small_is_next and self.small) or not self.large else self.large
@@ -134,7 +140,7 @@ class Draw:
     """One writer's turn: a batch that is drawn when the database is ready for it.
 
     One batch at a time is copied, while others begin or commit: of two at a time each makes the database compute a
-    fourth more, on two cores, and no more are stored. What is merged waits for no other.
+    fourth more, on two cores, and no more are stored. What is merged does not wait for that.
     """
 
     def __init__(self, queue: Queue, turn: asyncio.Lock, free: asyncio.Lock, batch: Batch | None = None) -> None:
@@ -160,6 +166,17 @@ class Draw:
 
     @asynccontextmanager
     async def when_free(self) -> AsyncIterator[Batch]:
-        """Draw once nobody else copies, and be the one who does for as long as the block lasts."""
-        async with self.free:
+        """Draw once nobody else copies, and be the one who does for as long as the block lasts.
+
+        Who copies for long may be waiting for somebody else's lock; then others go on beside it.
+        """
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                await self.free.acquire()
+        except TimeoutError:
             yield self.now()
+            return
+        try:
+            yield self.now()
+        finally:
+            self.free.release()

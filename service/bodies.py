@@ -16,6 +16,7 @@ from service.state import state_of
 JSON_TYPES = ("application/json", "text/json")
 HANG_UP = {"Connection": "close"}
 WHOLE = 2 * 1024 * 1024  # bytes: JSON up to here is parsed at once, what is larger in parts
+SLICE = 128 * 1024  # bytes: of what was read at once, to be cut into parts of their size
 HELD = "hyperpulse.held"  # bytes, in the scope of a request
 
 
@@ -105,7 +106,8 @@ def let_go(request: Request) -> None:
 
 async def continued(start: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield what was read of a body already, then the rest."""
-    yield start
+    for first in range(0, len(start), SLICE):
+        yield start[first : first + SLICE]
     async for piece in pieces:
         yield piece
 
@@ -115,7 +117,8 @@ async def within(request: Request, start: bytes, pieces: AsyncIterator[bytes], l
     size = len(start)
     if size > limit:
         raise too_large(limit)
-    yield start
+    for first in range(0, size, SLICE):
+        yield start[first : first + SLICE]
     async for piece in pieces:
         hold(request, len(piece))
         size += len(piece)

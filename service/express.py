@@ -15,7 +15,7 @@ from service.bodies import WHOLE, body_pieces, let_go, read_start
 from service.decoding import decode
 from service.problems import Problem, problem_response
 from service.readings import Row
-from service.state import State, state_of
+from service.state import State
 
 PATH = "/v1/readings"
 ROUTE = SimpleNamespace(path=PATH)  # as the router would say where the request went
@@ -37,9 +37,7 @@ class Express:
             if message["type"] == "http.request":
                 scope["route"] = ROUTE
                 try:
-                    if message.get("more_body"):
-                        message = await whole(message, scope, receive)
-                    rows = await read(message["body"], scope["state"]["state"])
+                    rows, message = await read(message, scope, receive)
                     if rows is not None:
                         del message  # which may be large, and rows may wait for long
                         await store(rows, scope["state"]["state"], send)
@@ -49,18 +47,6 @@ class Express:
                     return
             receive = again(message, receive)
         await self.app(scope, receive, send)
-
-
-async def whole(message: Message, scope: Scope, receive: Receive) -> Message:
-    """Wait until all of a body is there."""
-    request = Request(scope, again(message, receive))
-    del message
-    try:
-        pieces = body_pieces(request, state_of(request).settings.body_idle_seconds)
-        body, _ = await read_start(request, pieces, WHOLE)
-    finally:
-        let_go(request)
-    return {"type": "http.request", "body": body}
 
 
 def usual(scope: Scope) -> bool:
@@ -76,9 +62,21 @@ def usual(scope: Scope) -> bool:
     return length.isdigit() and int(length[:20]) <= WHOLE
 
 
-async def read(body: bytes, state: State) -> list[Row] | None:
-    """Return the readings of a body; None where the model must judge."""
-    # Away from the database for long, nobody knows which timestamps are accepted.
+async def read(message: Message, scope: Scope, receive: Receive) -> tuple[list[Row] | None, Message]:
+    """Return the readings of a body, None where the model must judge, and a message with all of it."""
+    state: State = scope["state"]["state"]
+    if not message.get("more_body"):
+        return await rows_of(message["body"], state), message
+    request = Request(scope, again(message, receive))
+    try:
+        body, _ = await read_start(request, body_pieces(request, state.settings.body_idle_seconds), WHOLE)
+        return await rows_of(body, state), {"type": "http.request", "body": body}
+    finally:
+        let_go(request)
+
+
+async def rows_of(body: bytes, state: State) -> list[Row] | None:
+    """Decode a body; Problem 503 where, away from the database for long, nobody knows which timestamps are accepted."""
     bounds = await state.accepted.now()
     if len(body) > SHORT:
         await state.turns.next()

@@ -73,10 +73,12 @@ async def copy(connection: Connection, register: Register, written: Written, dra
         ((announced, names_version),) = await open_copy(connection, statement("copy_readings"))
         assert announced is not None
         assert names_version is not None
-        register.forget(int(names_version))
+        version = int(names_version)
+        register.forget(version)
         async with draw.when_free() as batch:
-            batch.pack(register.names)
-            if not batch.is_packed(register.names.version):
+            if register.names.version == version:
+                batch.pack(register.names)
+            if not batch.is_packed(version):
                 await break_off(connection, b"names are unknown")
                 raise UnknownNames
             packed = batch.joined()

@@ -25,7 +25,7 @@ from service.writer import Writer, running_writer
 class State(NamedTuple):
     """The settings, and what requests share; an erasure holds `erasing`, each stream `streams`, bodies take `room`.
 
-    What is long to read is read in `turns`.
+    Long bodies of the short way are decoded in `turns`.
     """
 
     settings: Settings

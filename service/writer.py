@@ -90,8 +90,12 @@ class Writer:
         try:
             outcomes = await self.store(draw, merging)
         except Problem as problem:
+            was_drawn = draw.batch is not None
             submissions = draw.now().submissions
-            if len(submissions) > 1 and (problem.status == 500 or isinstance(problem, Contended)):
+            if not was_drawn and problem.status == 503 and not isinstance(problem, Contended):
+                # No transaction can begin: whoever waits need not find that out one batch after the other.
+                submissions = [*submissions, *self.queue.all()]
+            if was_drawn and len(submissions) > 1 and (problem.status == 500 or isinstance(problem, Contended)):
                 # Whatever the database refused is in one of them; the others must not suffer for it.
                 for submission in submissions:
                     alone = Draw(self.queue, self.turn, self.free, Batch([submission]))

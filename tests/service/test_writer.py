@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from service import batches
 from service.batches import MOST_ROWS_TOGETHER, SMALL, Draw, Queue, Submission
 from service.problems import Overloaded, Problem
 from service.readings import Row
@@ -70,6 +71,20 @@ def test_what_is_drawn_is_all_that_waits_when_it_is_free() -> None:
         assert draw.now() is batch
 
     asyncio.run(draw_late())
+
+
+def test_others_go_on_beside_who_copies_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "LONGEST_WAIT", 0.01)
+
+    async def wait() -> None:
+        queue, turn, free = waiting(1), asyncio.Lock(), asyncio.Lock()
+        await turn.acquire()
+        async with free:  # for ever
+            async with Draw(queue, turn, free).when_free() as batch:
+                assert len(batch.rows) == 1
+            assert free.locked(), "it is not theirs to give up"
+
+    asyncio.run(wait())
 
 
 def test_over_the_bound_is_refused_at_once() -> None:
