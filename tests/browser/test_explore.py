@@ -208,3 +208,37 @@ def test_without_the_chart_library_it_says_so(client: httpx.Client, page: Page) 
     open_page(page, client, "/explore?user=ada")
     expect(page.locator("#no-charts")).to_contain_text("The chart library is not installed")
     expect(page.locator("#average")).to_have_text("61")
+
+
+DRAW_TWICE = """async () => {
+  const { makeCharts } = await import("/pages/dashboard/charts.js");
+  const element = document.getElementById("charts");
+  const two = [60, 61];
+  const columns = { t: [0, 60], avg: two, min: two, max: two, device: ["", ""], steps: two, calories: two };
+  const parts = [{ name: null, columns }];
+  const rest = { parts, range: { start: 0, end: 120_000 }, tz: "UTC", bucket: "1m", devices: [""], colors: new Map() };
+  const charts = makeCharts(element, () => {}, () => {});
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const draw = (...metrics) => charts.draw({ ...rest, metrics });
+  const counts = [];
+  const count = () => counts.push([...element.children].map((figure) => figure.querySelectorAll(".uplot").length));
+  const all = ["heart_rate", "steps", "calories"];
+  await draw(...all);
+  for (const last of [all, ["heart_rate", "steps"], all]) {
+    const first = draw(...all);
+    await frame();
+    await frame();
+    await Promise.all([first, draw(...last)]);
+    count();
+  }
+  return counts;
+}"""
+
+
+def test_a_chart_that_is_drawn_while_another_is_takes_its_place(client: httpx.Client, page: Page) -> None:
+    send_days(client, 1)
+    open_page(page, client, FIXED)
+    expect(page.locator("#charts .uplot")).to_have_count(3)
+    # By itself: nobody sends what is asked here at a frame of their choice.
+    page.evaluate("document.getElementById('charts').replaceChildren()")
+    assert page.evaluate(DRAW_TWICE) == [[1, 1, 1], [1, 1], [1, 1, 1]]

@@ -1,5 +1,5 @@
 // The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis; or, of
-// each device alone, a line and bars of its own.
+// each device alone and of each who is compared, a line and bars of its own.
 
 import { COLORS } from "./colors.js";
 import { followFinger, nextMeasured, placeAt } from "./cursor.js";
@@ -64,7 +64,7 @@ function marks(tz) {
  * where the library is missing, clear(), step(by), which moves the cursor to the next point, and leave(), which ends pointing.
  */
 export function makeCharts(element, zoom, point) {
-  let plots = [];
+  const plots = new Map(); // {plot, asked} by metric, asked being what it shows; until it is destroyed, whatever is drawn since
   let drawing = 0;
   let shownNow = null; // what was asked to be drawn
   let pointed = null; // the index of what is
@@ -73,9 +73,19 @@ export function makeCharts(element, zoom, point) {
   function clear() {
     drawing += 1;
     shownNow = null;
-    for (const plot of plots) plot.destroy();
-    plots = [];
+    for (const metric of [...plots.keys()]) remove(metric);
     element.replaceChildren();
+  }
+
+  function remove(metric) {
+    plots.get(metric)?.plot.destroy();
+    plots.delete(metric);
+  }
+
+  /** The charts of what is asked now, from above; not those that still show what was asked before. */
+  function current() {
+    const ofMetrics = (shownNow?.metrics ?? []).map((metric) => plots.get(metric));
+    return ofMetrics.filter((chart) => chart?.asked === shownNow).map(({ plot }) => plot);
   }
 
   /**
@@ -90,23 +100,22 @@ export function makeCharts(element, zoom, point) {
     const inks = readInks(element);
     const figures = asked.metrics.map((metric) => figureOf(metric));
     element.replaceChildren(...figures);
-    const old = plots;
-    plots = [];
     shownNow = asked;
-    for (const plot of old) if (!figures.some((figure) => figure.contains(plot.root))) plot.destroy();
+    for (const metric of [...plots.keys()]) if (!asked.metrics.includes(metric)) remove(metric);
     for (const [i, metric] of asked.metrics.entries()) {
       await nextFrame();
       if (mine !== drawing) return;
-      old.find((plot) => figures[i].contains(plot.root))?.destroy();
-      plots.push(plotOf(Plot, inks, metric, i === asked.metrics.length - 1, asked, figures[i]));
+      remove(metric);
+      plots.set(metric, { plot: plotOf(Plot, inks, metric, i === asked.metrics.length - 1, asked, figures[i]), asked });
     }
     pointAnew();
   }
 
   /** Tell what is under a pointer that rests while another answer comes. */
   function pointAnew() {
-    if (plots.length === 0 || pointer === null || !element.matches(":hover")) return;
-    const { left, right } = plots[0].over.getBoundingClientRect();
+    const [first] = current();
+    if (!first || pointer === null || !element.matches(":hover")) return;
+    const { left, right } = first.over.getBoundingClientRect();
     if (pointer.x >= left && pointer.x <= right) moveTo(pointer.x - left);
   }
 
@@ -142,7 +151,7 @@ export function makeCharts(element, zoom, point) {
       bands: made.bands,
       hooks: {
         setSelect: [select],
-        setCursor: [(plot) => plot === plots[0] && tell(plot, asked.bucket)],
+        setCursor: [(plot) => plot === current()[0] && tell(plot, asked.bucket)],
         drawAxes: made.drawBelow ? [made.drawBelow] : [],
         draw: made.draw ? [made.draw] : [],
       },
@@ -159,18 +168,18 @@ export function makeCharts(element, zoom, point) {
     pointed = isOff ? null : (index ?? placeAt(plot, nearest, plot.posToVal(left, "x"), bucket));
     if (isOff) return point(null);
     // By keys it is the first chart; by a pointer the one that has it, or else the nearest.
-    const boxes = plots.map((each) => each.over.getBoundingClientRect());
+    const boxes = current().map((each) => each.over.getBoundingClientRect());
     const box = (pointer && boxes.findLast(({ top }) => pointer.y >= top)) || boxes[0];
     point(pointed, { x: box.left + left, y: pointer?.y ?? box.top + box.height / 2, plot: box });
   }
 
   function moveTo(left) {
-    for (const plot of plots.toReversed()) plot.setCursor({ left, top: left < 0 ? left : 0 });
+    for (const plot of current().toReversed()) plot.setCursor({ left, top: left < 0 ? left : 0 });
   }
 
   function step(by) {
-    if (!shownNow || plots.length === 0) return;
-    const [plot] = plots;
+    const [plot] = current();
+    if (!plot) return;
     const next = nextMeasured(shownNow, pointed, by);
     if (next < 0) return;
     pointer = null;
@@ -184,12 +193,12 @@ export function makeCharts(element, zoom, point) {
     const { left, width } = plot.select;
     if (width < LEAST_DRAG) return;
     const [start, end] = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
-    for (const each of plots) each.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+    for (const { plot: each } of plots.values()) each.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
     zoom(start * 1000, end * 1000);
   }
 
   new ResizeObserver(() => {
-    for (const plot of plots) plot.setSize({ width: Math.max(200, element.clientWidth), height: plot.height });
+    for (const { plot } of plots.values()) plot.setSize({ width: Math.max(200, element.clientWidth), height: plot.height });
   }).observe(element);
 
   return { draw, clear, step, leave: () => moveTo(-10) };
