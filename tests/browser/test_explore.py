@@ -242,3 +242,19 @@ def test_a_chart_that_is_drawn_while_another_is_takes_its_place(client: httpx.Cl
     # By itself: nobody sends what is asked here at a frame of their choice.
     page.evaluate("document.getElementById('charts').replaceChildren()")
     assert page.evaluate(DRAW_TWICE) == [[1, 1, 1], [1, 1], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        "range=constructor",
+        "range=__proto__",
+        "start=-271821-04-20T00:00:00Z&end=%2B275760-09-13T00:00:00Z",
+        "start=%2B275760-09-12T00:00:00Z&end=%2B275760-09-13T00:00:00Z",
+    ],
+)
+def test_a_hostile_range_is_as_none(client: httpx.Client, page: Page, search: str) -> None:
+    send(client, ago=60, steps=7)
+    open_page(page, client, f"/explore?user=ada&{search}")
+    expect(page.locator("#steps")).to_have_text("7")
+    expect(page.get_by_role("button", name="24h")).to_have_attribute("aria-pressed", "true")

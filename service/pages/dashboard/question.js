@@ -13,6 +13,7 @@ export const BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1w", "1mo
 const MOST_POINTS = 1500; // for auto: a day by the minute
 const MOST_POINTS_EACH = 200; // of each that is compared, so that their bars have room beside each other
 const LONGEST = 128; // characters of a name
+const [FIRST, LAST] = [Date.parse("0001-01-01T00:00:00Z"), Date.parse("9999-12-31T23:59:59Z")]; // years that can be asked for
 
 /** Whom to compare a user with: everyone once, as many as there are colors. */
 function othersOf(user, names) {
@@ -20,10 +21,16 @@ function othersOf(user, names) {
   return user ? [...some].slice(0, COLORS - 1) : [];
 }
 
+/** The moment (ms) that a text tells; NaN where it tells none, or one that the service knows no name for. */
+function momentOf(text) {
+  const moment = Date.parse(text);
+  return moment >= FIRST && moment <= LAST ? moment : NaN;
+}
+
 /** Read a question from a query string; what it does not say, or says wrong, has a default. */
 export function readQuestion(search) {
   const given = new URLSearchParams(search);
-  const [start, end] = [Date.parse(given.get("start")), Date.parse(given.get("end"))];
+  const [start, end] = [momentOf(given.get("start")), momentOf(given.get("end"))];
   const fixed = start < end;
   const metrics = METRICS.filter((name) => given.get("metric")?.split(",").includes(name));
   const user = given.get("user") ?? "";
@@ -31,7 +38,7 @@ export function readQuestion(search) {
   return {
     user,
     others,
-    preset: fixed ? null : given.get("range") in PRESETS ? given.get("range") : "24h",
+    preset: fixed ? null : Object.hasOwn(PRESETS, given.get("range") ?? "") ? given.get("range") : "24h",
     start: fixed ? start : null,
     end: fixed ? end : null,
     metrics: metrics.length ? metrics : METRICS,
