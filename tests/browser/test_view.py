@@ -48,6 +48,15 @@ def test_a_view_can_be_sent_to_someone(client: httpx.Client, page: Page, browser
     expect(other.locator("#tiles .who")).to_have_count(4)
     expect(other.get_by_role("button", name=f"Pin {HOSTILE}")).to_have_attribute("aria-pressed", "false")
     assert asked(other) == {}
+    # Nor by typing there, which changes neither the order nor the pins.
+    other.get_by_role("button", name="Pin ada").click()
+    other.goto(page.url)
+    other.get_by_label("Filter by user or device").fill("a")
+    expect(other).to_have_url(re.compile("filter=a&"))
+    other.goto(str(client.base_url))
+    expect(other.locator("#tiles .who").first).to_have_text("ada")
+    expect(other.get_by_label("Sort by")).to_have_value("name")
+    assert asked(other) == {"sort": ["name"], "pin": ["ada"]}
     other.context.close()
     # Typing has left nothing behind in the history: what comes before is another page.
     tile(page, "alan").locator(".who").click()

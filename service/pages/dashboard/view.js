@@ -71,8 +71,8 @@ export function makeView() {
     /** Where someone is typing, the address follows once that rests. */
     change(some) {
       view = { ...view, ...some };
-      memory.set("order", view.sort);
-      memory.set("pins", JSON.stringify([...view.pins]));
+      if ("sort" in some) memory.set("order", view.sort);
+      if ("pins" in some) memory.set("pins", JSON.stringify([...view.pins]));
       clearTimeout(waiting);
       waiting = setTimeout(settle, REST);
     },
