@@ -118,6 +118,34 @@ def test_the_address_tells_who_is_compared(client: httpx.Client, page: Page) -> 
     assert asked(page) == []
 
 
+ALIGN = """async () => {
+  const { align } = await import("/pages/dashboard/points.js");
+  const { drawLine } = await import("/pages/dashboard/drawing.js");
+  const { nextMeasured } = await import("/pages/dashboard/cursor.js");
+  const often = { t: [0, 60, 120, 180, 240], avg: [60, 61, 62, 63, 64] };
+  const seldom = { t: [0, 0, 120, 180, 240], avg: [70, null, 71, null, 72] };
+  const parts = align([often, seldom]).map((columns) => ({ columns }));
+  const drawn = [];
+  const said = (name) => (...at) => drawn.push(`${name} ${at.slice(0, 2).join(" ")}`);
+  const pen = { moveTo: said("from"), lineTo: said("to"), fillRect: said("dot") };
+  for (const name of ["save", "beginPath", "rect", "clip", "stroke", "restore"]) pen[name] = () => {};
+  const plot = { ctx: pen, bbox: {}, data: [parts[0].columns.t], valToPos: (value) => value };
+  drawLine(plot, parts[1].columns.avg, "red", true);
+  const next = nextMeasured({ parts: parts.slice(1), metrics: ["heart_rate"] }, 0, 1);
+  return [parts[1].columns.avg.map((value) => (value === undefined ? "of others" : value)), drawn, next];
+}"""
+
+
+def test_a_line_goes_on_where_only_others_have_a_point(client: httpx.Client, page: Page) -> None:
+    open_page(page, client, "/explore")
+    values, drawn, following = page.evaluate(ALIGN)
+    # Of two readings at one moment the second, without a value, takes nothing away.
+    assert values == [70, "of others", 71, None, 72]
+    # Nothing between two of its own points joins them; what was not measured parts them.
+    assert drawn == ["from 0 70", "to 120 71", "dot 239 71"]
+    assert following == 2
+
+
 def test_it_says_where_nobody_has_a_reading(client: httpx.Client, page: Page) -> None:
     send_people(client)
     open_page(page, client, f"/explore?user=nobody&with=ada&{HOURS}")

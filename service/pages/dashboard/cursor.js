@@ -23,7 +23,7 @@ export function followFinger(over, move) {
 /** The next point after (by 1) or before (by -1) one at which something was measured; the last or the first one to begin with, -1 where none is. */
 export function nextMeasured({ parts, metrics }, index, by) {
   const columns = metrics.map((metric) => (metric === "heart_rate" ? "avg" : metric));
-  const isMeasured = (i) => parts.some((part) => columns.some((name) => part.columns[name][i] !== null));
+  const isMeasured = (i) => parts.some((part) => columns.some((name) => (part.columns[name][i] ?? null) !== null));
   const length = parts[0].columns.t.length;
   let next = (index ?? (by > 0 ? -1 : length)) + by;
   while (next >= 0 && next < length && !isMeasured(next)) next += by;

@@ -8,12 +8,17 @@ const WIDEST = 40; // px of a bar
 const FILLED = 0.82; // share of a bucket that its bars fill
 const SLIM = 3; // px of a bar below which bars leave no gap between buckets
 
-/** Values as a line, and as dots where there is no neighbour to draw it to. */
+/** Values as a line, and as dots where there is no neighbour to draw it to; null ends it, undefined, a moment of others, does not. */
 export function drawLine(plot, values, ink, joins) {
   const { ctx: pen, bbox, data } = plot;
   const scale = devicePixelRatio || 1;
   const t = data[0];
-  const isThere = (i) => joins && (values[i] ?? null) !== null;
+  const hasNeighbour = (i, by) => {
+    let next = i + by;
+    while (next >= 0 && next < values.length && values[next] === undefined) next += by;
+    return joins && (values[next] ?? null) !== null;
+  };
+  let drawn = 0;
   const dot = DOT * scale;
   pen.save();
   pen.beginPath();
@@ -24,12 +29,13 @@ export function drawLine(plot, values, ink, joins) {
   pen.lineJoin = pen.lineCap = "round";
   pen.beginPath();
   values.forEach((value, i) => {
-    if (value === null) return;
+    if ((value ?? null) === null) return;
     const [x, y] = [plot.valToPos(t[i], "x", true), plot.valToPos(value, "y", true)];
-    if (isThere(i - 1)) pen.lineTo(x, y);
-    else if (isThere(i + 1)) pen.moveTo(x, y);
+    if (hasNeighbour(i, -1)) pen.lineTo(x, y);
+    else if (hasNeighbour(i, 1)) pen.moveTo(x, y);
     else pen.fillRect(Math.round(x - dot / 2), Math.round(y - dot / 2), dot, dot);
-    if (i % PIECE) return;
+    drawn += 1;
+    if (drawn % PIECE) return;
     pen.stroke();
     pen.beginPath();
     pen.moveTo(x, y);

@@ -34,14 +34,16 @@ export function columnsOf({ points, bucket }) {
   return columns;
 }
 
-/** The same columns on one t, the union of theirs. */
+/** The same columns on one t, the union of theirs; undefined where another has a point, which says nothing of these. */
 export function align(all) {
   const t = [...new Set(all.flatMap((columns) => columns.t))].sort((a, b) => a - b);
   const places = new Map(t.map((moment, i) => [moment, i]));
   return all.map((columns) => {
-    const aligned = Object.fromEntries(Object.keys(columns).map((name) => [name, new Array(t.length).fill(null)]));
+    const aligned = Object.fromEntries(Object.keys(columns).map((name) => [name, new Array(t.length).fill(undefined)]));
     columns.t.forEach((moment, i) => {
-      for (const name of Object.keys(columns)) aligned[name][places.get(moment)] = columns[name][i];
+      const at = places.get(moment);
+      // Raw readings may share a moment: one without a value does not take another's away.
+      for (const name of Object.keys(columns)) aligned[name][at] = columns[name][i] ?? aligned[name][at] ?? null;
     });
     return { ...aligned, t };
   });
