@@ -28,7 +28,7 @@ export function columnsOf({ points, bucket }) {
     columns.calories.push(point?.calories ?? null);
   };
   points.forEach((point, i) => {
-    if (i > 0 && times[i] - times[i - 1] > apart) add(times[i - 1] + apart / 2, null);
+    if (i > 0 && times[i] - times[i - 1] > apart) add(times[i - 1] + secondsOf(bucket), null);
     add(times[i], point);
   });
   return columns;
