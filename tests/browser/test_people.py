@@ -151,5 +151,7 @@ def test_it_says_where_nobody_has_a_reading(client: httpx.Client, page: Page) ->
     open_page(page, client, f"/explore?user=nobody&with=ada&{HOURS}")
     expect(page.locator("#each-rows th")).to_have_text(["nobody", "ada"])
     expect(page.locator("#average")).to_have_text("–")
+    expect(page.locator("#points")).to_have_text(re.compile(r"^0 buckets of 1?5m, in [\d.]+ ms$"))
+    expect(page.locator("#took")).to_be_hidden()
     page.get_by_role("button", name="Compare no longer with ada").click()
     expect(page.locator("#no-answer")).to_contain_text("No reading of that user lies in the range.")

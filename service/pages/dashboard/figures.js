@@ -1,6 +1,6 @@
 // The figures of a range: to be read at a glance, and exactly to the last digit as their values and titles.
 
-import { $, put } from "./dom.js";
+import { $, put, show } from "./dom.js";
 import { NOTHING, count, formatFigure, formatMilliseconds, formatMoment, formatWhole } from "./text.js";
 
 const HOUR = 3_600_000; // ms
@@ -31,11 +31,14 @@ export function writeFigures({ heart_rate: heart, steps, calories, first, last }
   put($("last"), last ? formatMoment(last, tz) : NOTHING);
 }
 
-/** Tell which resolutions answered, each in how many ms, and all together. */
+const from = (sources) => (sources.length > 0 ? ` from ${sources.join(", ")}` : "");
+
+/** Tell which resolutions answered, each in how many ms, and all together; a summary that holds no reading took none. */
 export function writeSources(summary, series, took) {
   const { points, bucket, sources } = series.body;
   const what = bucket === "raw" ? count(points.length, "reading") : `${count(points.length, "bucket")} of ${bucket}`;
-  put($("points"), `${what} from ${sources.join(", ")}, in ${formatMilliseconds(series.took)}`);
-  put($("took"), `Figures from ${summary.body.sources.join(", ")}, in ${formatMilliseconds(summary.took)}`);
+  put($("points"), `${what}${from(sources)}, in ${formatMilliseconds(series.took)}`);
+  put($("took"), `Figures${from(summary.body.sources)}, in ${formatMilliseconds(summary.took)}`);
+  show($("took"), summary.body.sources.length > 0);
   $("points").title = `All answers together: ${formatMilliseconds(took)}`;
 }
