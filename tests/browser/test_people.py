@@ -111,6 +111,13 @@ def test_the_address_tells_who_is_compared(client: httpx.Client, page: Page) -> 
     expect(names).to_have_text(["ada", "=alan", "c", "d"])
     page.go_back()
     expect(names).to_have_text(["ada", "nobody", "=alan", "c", "d"])
+    # Whoever cannot be added is told of.
+    for name, problem in (("f", "5 people at most: remove one first."), ("c", "c is there already.")):
+        page.get_by_label("Compare with").fill(name)
+        page.get_by_label("Compare with").press("Enter")
+        expect(page.locator("#range-problem")).to_have_text(problem)
+        expect(page.get_by_label("Compare with")).to_have_value("")
+    expect(names).to_have_text(["ada", "nobody", "=alan", "c", "d"])
     # Devices of one, or people: not both.
     page.locator("#ask").get_by_label("Device").select_option("Each alone")
     expect(page).to_have_url(re.compile("by=device"))

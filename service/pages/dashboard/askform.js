@@ -1,5 +1,6 @@
 // The form of Explore: it shows a question, and a question is read from it.
 
+import { COLORS } from "./colors.js";
 import { $, make, put } from "./dom.js";
 import { METRICS, PRESETS } from "./question.js";
 import { fromLocal, toLocal, zones } from "./zone.js";
@@ -51,7 +52,20 @@ export function makeForm(people, ask) {
     else fields.device.selectedIndex = question.each ? EACH : 0;
   }
 
+  /** Why whoever is written cannot be compared with those who are; "" where they can. */
+  function problemOf(other) {
+    const there = [fields.user.value, ...question.others];
+    if (other && there.includes(other)) return `${other} is there already.`;
+    return other && there.length >= COLORS ? `${COLORS} people at most: remove one first.` : "";
+  }
+
   function read() {
+    const problem = problemOf(fields.with.value);
+    if (problem) {
+      put($("range-problem"), problem);
+      fields.with.value = "";
+      return null;
+    }
     const metrics = METRICS.filter((name) => fields[name].checked);
     const each = fields.device.selectedIndex === EACH;
     const some = {
