@@ -45,10 +45,10 @@ class Picture(NamedTuple):
 
 PICTURES = [
     Picture("live", "/", WIDE),
-    Picture("explore", "/explore?user=ada&range=7d", (1280, 1000)),
+    Picture("explore", "/explore?user=ada&range=7d", (1280, 1250)),
     Picture("explore-devices", "/explore?user=ada&by=device", (1280, 1120), ("light",), 325),
     Picture("explore-people", "/explore?user=ada&with=grace&with=alan", (1280, 1120), ("light",), 355),
-    Picture("system", "/system", WIDE),
+    Picture("system", "/system", (1280, 1250)),
     Picture("live-phone", "/", PHONE, ("dark",)),
     Picture("explore-phone", "/explore?user=ada", PHONE, ("light",), 640),
 ]
