@@ -12,17 +12,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from operator import attrgetter
 from typing import NamedTuple
 
 from service.names import Keys, Names
 from service.packing import pack
-from service.readings import Row
+from service.readings import Row, moment_of
 
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings
 LONGEST_WAIT = 0.25  # seconds: to copy a batch takes a tenth of it
-moment_of = attrgetter("timestamp")
 
 
 class Packed(NamedTuple):

@@ -11,11 +11,10 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from service.moments import format_micros, to_micros
-from service.readings import Row
+from service.readings import Row, moment_of
 
 MOST_KNOWN = 50_000  # users: some 30 MB
 LONGEST_KNOWN = 600.0  # seconds, after which it shows what retention has dropped meanwhile
@@ -56,7 +55,6 @@ class Undecided(Exception):
 
 
 NOTHING = Latest()
-moment_of = attrgetter("timestamp")
 
 
 def later(known: Value | None, value: float | None, row: Row) -> Value | None:

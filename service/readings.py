@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Any, NotRequired
 
 import msgspec
@@ -24,6 +25,9 @@ class Row(msgspec.Struct, gc=False):
     heart_rate: float | None = None
     steps: int | None = None
     calories: float | None = None
+
+
+moment_of = attrgetter("timestamp")  # of a row
 
 
 @with_config(ConfigDict(strict=True, extra="forbid", title="Reading"))

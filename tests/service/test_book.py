@@ -34,19 +34,28 @@ def brute(rows: Sequence[Row], metric: str) -> list[Value]:
     return [Value(getattr(row, metric), row.timestamp, row.device_id) for row in measured if row.timestamp == latest]
 
 
+def is_undecided(rows: Sequence[Row]) -> bool:
+    """Whether two devices measured at one moment."""
+    return len({row.timestamp for row in rows}) < len(rows)
+
+
+def agree(latest: Latest, rows: Sequence[Row]) -> None:
+    """Compare what is known with all readings."""
+    for metric in Latest._fields:
+        value, found = getattr(latest, metric), brute(rows, metric)
+        assert value in found if found else value is None
+        assert len(found) < 2, "which one counts is not for this process to say"
+
+
 @given(ROWS, st.integers(0, 12), st.integers(0, 12))
 def test_what_is_known_after_new_readings_is_what_all_of_them_say(rows: list[Row], known: int, repeated: int) -> None:
     try:
         # Some may be in what was known already.
         latest = after_all(after_all(NOTHING, rows[:known]), rows[known:] + rows[:repeated])
     except Undecided:
-        moments = [row.timestamp for row in rows]
-        assert len(set(moments)) < len(moments)
-        return
-    for metric in Latest._fields:
-        value, found = getattr(latest, metric), brute(rows, metric)
-        assert value in found if found else value is None
-        assert len(found) < 2, "which one counts is not for a book to say"
+        assert is_undecided(rows)
+    else:
+        agree(latest, rows)
 
 
 def row(at: int, user_id: str = "ada", heart_rate: float = 60.0) -> Row:
