@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -20,7 +19,6 @@ from service.readings import Row, moment_of
 
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings
-LONGEST_WAIT = 0.25  # seconds: to copy a batch takes a tenth of it
 
 
 class Packed(NamedTuple):
@@ -135,17 +133,12 @@ class Queue:
 
 
 class Draw:
-    """One writer's turn: a batch that is drawn when the database is ready for it.
+    """One writer's turn: a batch that is drawn when the database is ready for it."""
 
-    One batch at a time is copied, while others begin or commit: of two at a time each makes the database compute a
-    fourth more, on two cores, and no more are stored. What is merged does not wait for that.
-    """
-
-    def __init__(self, queue: Queue, turn: asyncio.Lock, free: asyncio.Lock, batch: Batch | None = None) -> None:
-        """`turn` is held, and given up once there is a batch, unless there is one; `free` is held by who copies."""
+    def __init__(self, queue: Queue, turn: asyncio.Lock, batch: Batch | None = None) -> None:
+        """`turn` is held, and given up once there is a batch, unless there is one."""
         self.queue = queue
         self.turn = turn
-        self.free = free
         self.batch = batch
 
     def peek(self) -> Batch:
@@ -161,20 +154,3 @@ class Draw:
             self.turn.release()
         assert self.batch is not None, "only who has the turn takes what waits"
         return self.batch
-
-    @asynccontextmanager
-    async def when_free(self) -> AsyncIterator[Batch]:
-        """Draw once nobody else copies, and be the one who does for as long as the block lasts.
-
-        Who copies for long may be waiting for somebody else's lock; then others go on beside it.
-        """
-        try:
-            async with asyncio.timeout(LONGEST_WAIT):
-                await self.free.acquire()
-        except TimeoutError:
-            yield self.now()
-            return
-        try:
-            yield self.now()
-        finally:
-            self.free.release()

@@ -75,14 +75,14 @@ async def copy(connection: Connection, register: Register, written: Written, dra
         assert names_version is not None
         version = int(names_version)
         register.forget(version)
-        async with draw.when_free() as batch:
-            if register.names.version == version:
-                batch.pack(register.names)
-            if not batch.is_packed(version):
-                await break_off(connection, b"names are unknown")
-                raise UnknownNames
-            packed = batch.joined()
-            await fill_copy(connection, b"".join([HEADER, *packed.rows, TRAILER]))
+        batch = draw.now()
+        if register.names.version == version:
+            batch.pack(register.names)
+        if not batch.is_packed(version):
+            await break_off(connection, b"names are unknown")
+            raise UnknownNames
+        packed = batch.joined()
+        await fill_copy(connection, b"".join([HEADER, *packed.rows, TRAILER]))
         horizon = int(announced) - UNIX_EPOCH
         days = stale_days(packed.rows, horizon) if packed.first < horizon else []
         mark = written.mark(batch.rows)

@@ -43,7 +43,6 @@ class Writer:
         self.register = Register()
         self.queue = Queue()
         self.turn = asyncio.Lock()
-        self.free = asyncio.Lock()
         self.merging = False
 
     async def write(self, rows: Sequence[Row], patiently: bool = False) -> Counter[str]:
@@ -82,7 +81,7 @@ class Writer:
         while True:
             await self.turn.acquire()
             await self.queue.arrival.wait()
-            draw = Draw(self.queue, self.turn, self.free)
+            draw = Draw(self.queue, self.turn)
             self.merging = merging = await self.answer(draw, merging)
 
     async def answer(self, draw: Draw, merging: bool) -> bool:
@@ -98,7 +97,7 @@ class Writer:
             if was_drawn and len(submissions) > 1 and (problem.status == 500 or isinstance(problem, Contended)):
                 # Whatever the database refused is in one of them; the others must not suffer for it.
                 for submission in submissions:
-                    alone = Draw(self.queue, self.turn, self.free, Batch([submission]))
+                    alone = Draw(self.queue, self.turn, Batch([submission]))
                     merging = await self.answer(alone, merging)
                 return merging
             for submission in submissions:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from service import batches
 from service.batches import MOST_ROWS_TOGETHER, SMALL, Draw, Queue, Submission
 from service.problems import Overloaded, Problem
 from service.readings import Row
@@ -52,39 +51,21 @@ def test_a_request_larger_than_a_batch_goes_alone() -> None:
     assert sizes(waiting(101, MOST_ROWS_TOGETHER + 1, 102)) == [[101], [MOST_ROWS_TOGETHER + 1], [102]]
 
 
-def test_what_is_drawn_is_all_that_waits_when_it_is_free() -> None:
+def test_what_is_drawn_is_all_that_waits_by_then() -> None:
     async def draw_late() -> None:
-        queue, turn, free = waiting(1), asyncio.Lock(), asyncio.Lock()
+        queue, turn = waiting(1), asyncio.Lock()
         await turn.acquire()
-        draw = Draw(queue, turn, free)
+        draw = Draw(queue, turn)
         assert len(draw.peek().rows) == 1
-        async with free:
-            drawing = asyncio.create_task(draw.when_free().__aenter__())
-            await asyncio.sleep(0)
-            add(queue, 2)
-        batch = await drawing
+        add(queue, 2)
+        batch = draw.now()
         assert [len(submission.rows) for submission in batch.submissions] == [1, 2]
         assert len(batch.rows) == 3
-        assert free.locked()
         assert not turn.locked(), "the next one may begin meanwhile"
         assert not queue.arrival.is_set()
         assert draw.now() is batch
 
     asyncio.run(draw_late())
-
-
-def test_others_go_on_beside_who_copies_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "LONGEST_WAIT", 0.01)
-
-    async def wait() -> None:
-        queue, turn, free = waiting(1), asyncio.Lock(), asyncio.Lock()
-        await turn.acquire()
-        async with free:  # for ever
-            async with Draw(queue, turn, free).when_free() as batch:
-                assert len(batch.rows) == 1
-            assert free.locked(), "it is not theirs to give up"
-
-    asyncio.run(wait())
 
 
 def test_over_the_bound_is_refused_at_once() -> None:
