@@ -20,7 +20,7 @@ from service.database import Connection, statement
 from service.fold import fold
 from service.moments import UNIX_EPOCH
 from service.names import Register
-from service.packing import HEADER, TRAILER, doubles, ints, moments, stale_days, touched
+from service.packing import HEADER, TRAILER, doubles, ints, keys, moments, stale_days, touched
 from service.readings import Row
 from service.written import Written
 
@@ -85,12 +85,12 @@ async def copy(connection: Connection, register: Register, written: Written, dra
         await fill_copy(connection, b"".join([HEADER, *packed.rows, TRAILER]))
         horizon = int(announced) - UNIX_EPOCH
         days = stale_days(packed.rows, horizon) if packed.first < horizon else []
-        mark = written.mark(batch.rows)
+        mark = written.mark(batch.rows if written.is_wanted else ())
         if days or written.others_listen:
             await mark_tell_and_commit(connection, days, packed.rows if written.others_listen else (), mark)
         else:
             await run_plainly(connection, statement("commit_with_mark") % mark.encode())
-    return bytearray([Outcome.inserted]) * len(batch.rows)
+    return bytearray([Outcome.inserted]) * len(packed.rows)
 
 
 async def mark_tell_and_commit(
@@ -115,8 +115,8 @@ async def merge(connection: Connection, register: Register, rows: Sequence[Row])
     try:
         version, columns = names.version, [in_columns(wave.rows, names.users, names.devices) for wave in waves]
     except KeyError:
-        keys = await register.keys(connection, rows)
-        version, columns = keys.version, [in_columns(wave.rows, keys.users, keys.devices) for wave in waves]
+        found = await register.keys(connection, rows)
+        version, columns = found.version, [in_columns(wave.rows, found.users, found.devices) for wave in waves]
     async with undone_on_error(connection):
         async with connection.pipeline():
             await connection.execute("BEGIN")
@@ -125,9 +125,9 @@ async def merge(connection: Connection, register: Register, rows: Sequence[Row])
                 await connection.execute(statement("merge_readings"), wave_columns, binary=True)
                 for wave_columns in columns
             ]
-        (found,) = await opening.fetchall()
-        if found["names_version"] != version:
-            raise NamesChanged(found["names_version"])
+        (opened,) = await opening.fetchall()
+        if opened["names_version"] != version:
+            raise NamesChanged(opened["names_version"])
         for wave, cursor in zip(waves, merged, strict=True):
             (places,) = await cursor.fetchall()
             for outcome in (Outcome.inserted, Outcome.updated):
@@ -159,11 +159,11 @@ def folded(rows: Sequence[Row], outcomes: bytearray) -> list[Wave]:
     return [Wave([write.row for write in wave], [write.item for write in wave]) for wave in waves]
 
 
-def in_columns(rows: Sequence[Row], users: Mapping[str, int], devices: Mapping[str, int]) -> dict[str, bytes]:
+def in_columns(rows: Sequence[Row], users: Mapping[str, bytes], devices: Mapping[str, bytes]) -> dict[str, bytes]:
     """Write rows as arrays, one for each column; KeyError: a name is unknown."""
     return {
-        "user_keys": ints([users[row.user_id] for row in rows]),
-        "device_keys": ints([devices[row.device_id] for row in rows]),
+        "user_keys": keys([users[row.user_id] for row in rows]),
+        "device_keys": keys([devices[row.device_id] for row in rows]),
         "timestamps": moments([row.timestamp for row in rows]),
         "heart_rates": doubles([row.heart_rate for row in rows]),
         "steps": ints([row.steps for row in rows]),

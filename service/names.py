@@ -11,20 +11,21 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from service.database import Connection, statement
+from service.packing import pack_key
 from service.readings import DEFAULT_TENANT, Row
 
 MOST_KEPT = 100_000  # users, and as many devices: some 15 MB each
 
 
 class Names:
-    """What is known under one version of names."""
+    """What is known under one version of names: keys, packed."""
 
     def __init__(self, version: int = -1) -> None:
         self.version = version
-        self.users: dict[str, int] = {}
-        self.devices: dict[str, int] = {}
+        self.users: dict[str, bytes] = {}
+        self.devices: dict[str, bytes] = {}
 
-    def keep(self, users: Mapping[str, int], devices: Mapping[str, int]) -> None:
+    def keep(self, users: Mapping[str, bytes], devices: Mapping[str, bytes]) -> None:
         """Add keys; forget the oldest where there are too many."""
         for kept, new in ((self.users, users), (self.devices, devices)):
             kept.update(new)
@@ -33,9 +34,9 @@ class Names:
 
 
 class Keys:
-    """The keys that a batch needs, and the version of names that they hold under."""
+    """The keys that a batch needs, packed, and the version of names that they hold under."""
 
-    def __init__(self, version: int, users: Mapping[str, int], devices: Mapping[str, int]) -> None:
+    def __init__(self, version: int, users: Mapping[str, bytes], devices: Mapping[str, bytes]) -> None:
         self.version = version
         self.users = users
         self.devices = devices
@@ -73,8 +74,8 @@ class Register:
             )
             row = await cursor.fetchone()
             assert row is not None
-            learnt_users = dict(zip(new_users, row["user_keys"] or (), strict=True))
-            learnt_devices = dict(zip(asked_devices, row["device_keys"] or (), strict=True))
+            learnt_users = dict(zip(new_users, map(pack_key, row["user_keys"] or ()), strict=True))
+            learnt_devices = dict(zip(asked_devices, map(pack_key, row["device_keys"] or ()), strict=True))
             if row["names_version"] == names.version:
                 names.keep(learnt_users, learnt_devices)
                 return Keys(names.version, users | learnt_users, devices | learnt_devices)

@@ -19,8 +19,9 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
 # Each value stands behind its length: user_key, device_key, ts, heart_rate, steps, calories.
-WHOLE = struct.Struct(">hiiiiiqidiiid").pack
-START = struct.Struct(">hiiiiiq").pack
+COLUMNS, FOUR, EIGHT = struct.pack(">h", 6), struct.pack(">i", 4), struct.pack(">i", 8)
+WHOLE = struct.Struct(">2s8s8s4sq4sd4si4sd").pack
+START = struct.Struct(">2s8s8s4sq").pack
 KEY = struct.Struct(">ii").pack
 DOUBLE = struct.Struct(">id").pack
 INT = struct.Struct(">ii").pack
@@ -32,13 +33,21 @@ SOURCE = slice(0, 22)  # up to the length of ts
 BEYOND = b"\xff" * 21  # more than any ts with what follows it, which may be up to two NULLs
 
 
-def pack(rows: Sequence[Row], users: Mapping[str, int], devices: Mapping[str, int]) -> list[bytes]:
-    """Pack rows for COPY, in the order in which everyone writes: by user, device, time. KeyError: a name is unknown."""
+def pack_key(key: int) -> bytes:
+    """Pack a key, behind its length."""
+    return KEY(4, key)
+
+
+def pack(rows: Sequence[Row], users: Mapping[str, bytes], devices: Mapping[str, bytes]) -> list[bytes]:
+    """Pack rows for COPY, in the order in which everyone writes: by user, device, time.
+
+    Keys are packed already. KeyError: a name is unknown.
+    """
     try:
         packed = [
             WHOLE(
-                6, 4, users[row.user_id], 4, devices[row.device_id], 8, row.timestamp,
-                8, row.heart_rate, 4, row.steps, 8, row.calories,
+                COLUMNS, users[row.user_id], devices[row.device_id], EIGHT, row.timestamp,
+                EIGHT, row.heart_rate, FOUR, row.steps, EIGHT, row.calories,
             )
             for row in rows
         ]  # fmt: skip
@@ -48,10 +57,10 @@ def pack(rows: Sequence[Row], users: Mapping[str, int], devices: Mapping[str, in
     return packed
 
 
-def pack_sparse(row: Row, user_key: int, device_key: int) -> bytes:
+def pack_sparse(row: Row, user_key: bytes, device_key: bytes) -> bytes:
     """Pack a row that may lack metrics."""
     return (
-        START(6, 4, user_key, 4, device_key, 8, row.timestamp)
+        START(COLUMNS, user_key, device_key, EIGHT, row.timestamp)
         + (NULL if row.heart_rate is None else DOUBLE(8, row.heart_rate))
         + (NULL if row.steps is None else INT(4, row.steps))
         + (NULL if row.calories is None else DOUBLE(8, row.calories))
@@ -168,6 +177,11 @@ def ints(values: Sequence[int | None]) -> Ints:
     """Write an int[]."""
     body = b"".join([NULL if value is None else INT(4, value) for value in values])
     return Ints(array("int4", len(values), body, has_null=len(body) < 8 * len(values)))
+
+
+def keys(packed: Sequence[bytes]) -> Ints:
+    """Write an int[] of packed keys."""
+    return Ints(array("int4", len(packed), b"".join(packed)))
 
 
 def doubles(values: Sequence[float | None]) -> Doubles:

@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.moments import DAY
-from service.packing import Ints, doubles, ints, moment, moments, pack, runs, stale_days, touched
+from service.packing import Ints, doubles, ints, moment, moments, pack, pack_key, runs, stale_days, touched
 from service.readings import Row
 
 USERS = {"ann": 7, "bea": 300}
 DEVICES = {"watch": 1, "phone": 70_000}
+PACKED_USERS = {name: pack_key(key) for name, key in USERS.items()}
+PACKED_DEVICES = {name: pack_key(key) for name, key in DEVICES.items()}
 instants = st.integers(-3 * DAY, 3 * DAY) | st.sampled_from([-DAY, -1, 0, 1, DAY - 1, DAY])
 metrics = st.tuples(st.none() | st.just(60.5), st.none() | st.just(3), st.none() | st.just(0.25))
 rows = st.lists(
@@ -38,7 +40,7 @@ def sources(batch: list[Row]) -> dict[tuple[int, int], list[int]]:
 @settings(max_examples=100)
 @given(rows)
 def test_runs_are_of_one_user_and_device(batch: list[Row]) -> None:
-    packed = pack(batch, USERS, DEVICES)
+    packed = pack(batch, PACKED_USERS, PACKED_DEVICES)
     wanted = sorted((key, len(times), min(times), max(times)) for key, times in sources(batch).items())
     found = [
         (struct.unpack(">i4xi", packed[run.start][6:18]), run.end - run.start, run.first, run.last)
@@ -53,14 +55,14 @@ def test_runs_are_of_one_user_and_device(batch: list[Row]) -> None:
 @given(rows, st.integers(-3 * DAY, 3 * DAY))
 def test_exactly_the_days_below_the_horizon_are_stale(batch: list[Row], announced: int) -> None:
     wanted = {(USERS[row.user_id], row.timestamp // DAY * DAY) for row in batch if row.timestamp < announced}
-    found = stale_days(pack(batch, USERS, DEVICES), announced)
+    found = stale_days(pack(batch, PACKED_USERS, PACKED_DEVICES), announced)
     assert len(found) == len(set(found))
     assert set(found) == wanted
 
 
 @given(rows)
 def test_touched_tells_how_many_and_from_when_to_when(batch: list[Row]) -> None:
-    users, times = touched(pack(batch, USERS, DEVICES))
+    users, times = touched(pack(batch, PACKED_USERS, PACKED_DEVICES))
     assert len(users) == (20 + 8 * len(batch) if batch else 12)
     count = len(batch)
     keys = struct.unpack(">" + "4xi" * count, users[20:]) if batch else ()
