@@ -48,16 +48,25 @@ class Clock:
 
     def learn(self, texts: list[str]) -> list[int]:
         """Return the moments of timestamps, and remember them if they seem to be of whole seconds."""
-        minutes, seconds = self.minutes, self.seconds
-        try:
-            moments = [minutes[text[:17]] + seconds[text[17:]] for text in texts]
-        except KeyError:
-            moments = [self.recall(text) for text in texts]
+        distinct = set(texts)
+        if 2 * len(distinct) <= len(texts):  # a gateway's readings of one moment, say
+            read = {text: self.recall(text) for text in distinct}
+            moments = [read[text] for text in texts]
+        else:
+            moments = self.recall_all(texts)
         if "." not in texts[0]:
             if len(self.whole) >= MOST_WHOLE:
                 self.whole.clear()
             self.whole.update(zip(texts, moments, strict=True))
         return moments
+
+    def recall_all(self, texts: list[str]) -> list[int]:
+        """Return the moments of timestamps; ValueError where one is none."""
+        minutes, seconds = self.minutes, self.seconds
+        try:
+            return [minutes[text[:17]] + seconds[text[17:]] for text in texts]
+        except KeyError:
+            return [self.recall(text) for text in texts]
 
     def recall(self, text: str) -> int:
         """Return the moment of a timestamp, from its parts where both are known; ValueError where it is none."""
