@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from service import messages
 from service.book import Book, Latest
 from service.changes import Change
 from service.lines import Line
 from service.messages import Message
+from service.readings import Row
 
 MOST_WAITING = 1_000  # changes that wait for one client
 
@@ -85,6 +87,14 @@ class Client:
         self.waiting, self.waits = [], 0
 
 
+class Picked(NamedTuple):
+    """Readings, and those among them of users whom clients named at a time, which is that of a version."""
+
+    rows: Sequence[Row]
+    named: Sequence[Row]
+    version: int
+
+
 class Audience:
     """All clients, and by whom they listen to. Users to whom nobody listens any longer are forgotten."""
 
@@ -93,9 +103,11 @@ class Audience:
         self.all: set[Client] = set()
         self.of_everyone: set[Client] = set()
         self.of_user: dict[str, set[Client]] = defaultdict(set)
+        self.version = 0  # of the users named
 
     def join(self, client: Client) -> None:
         """Take a client in."""
+        self.version += 1
         self.all.add(client)
         if client.user_ids is None:
             self.of_everyone.add(client)
@@ -104,6 +116,7 @@ class Audience:
 
     def leave(self, client: Client) -> None:
         """Let a client go."""
+        self.version += 1
         self.all.discard(client)
         self.of_everyone.discard(client)
         for user_id in client.user_ids or ():
@@ -115,6 +128,15 @@ class Audience:
                         self.book.forget(user_id)
         if client.user_ids is None and not self.of_everyone:
             self.book.keep_only(self.of_user)
+
+    def pick(self, rows: Sequence[Row]) -> Picked:
+        """Pick the readings of users whom clients name."""
+        of_user = self.of_user
+        return Picked(rows, [row for row in rows if row.user_id in of_user] if of_user else (), self.version)
+
+    def named(self, picked: Picked) -> Sequence[Row]:
+        """Return the readings of users whom clients name now."""
+        return (picked if picked.version == self.version else self.pick(picked.rows)).named
 
     def listens_to(self, user_id: str) -> bool:
         """Tell whether anybody listens to a user."""

@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
+from service.audience import Picked
 from service.names import Keys, Names
 from service.packing import pack
 from service.readings import Row, moment_of
@@ -46,6 +47,8 @@ class Submission:
     packed: Packed | None = None
     since: float = 0.0
     """When it began to wait, of the loop's clock."""
+    picked: Picked | None = None
+    """What live clients want to know of the rows."""
 
 
 class Batch:

@@ -85,7 +85,7 @@ async def copy(connection: Connection, register: Register, written: Written, dra
         await fill_copy(connection, b"".join([HEADER, *packed.rows, TRAILER]))
         horizon = int(announced) - UNIX_EPOCH
         days = stale_days(packed.rows, horizon) if packed.first < horizon else []
-        mark = written.mark(batch.rows if written.is_wanted else ())
+        mark = written.mark((submission.rows, submission.picked) for submission in batch.submissions)
         if days or written.others_listen:
             await mark_tell_and_commit(connection, days, packed.rows if written.others_listen else (), mark)
         else:

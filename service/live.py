@@ -41,8 +41,8 @@ class Hub:
         self.wake = asyncio.Event()
         self.listening = asyncio.Event()
         self.book = Book()
-        self.written = Written()
         self.audience = Audience(self.book)
+        self.written = Written(self.audience)
         self.delivery = Delivery(settings, self.audience, self.wake)
         self.rounds = Rounds(
             pool, self.written.process, self.written.pressure, self.book, self.audience, self.delivery, self.wake
@@ -74,7 +74,6 @@ class Hub:
         """Tell a client of users, each named once, or of everyone, for as long as the block lasts."""
         client = Client(line, None if user_ids is None else tuple(user_ids))
         if not self.audience.all:
-            self.written.want(True)
             self.rounds.say_hello = True
         self.audience.join(client)
         self.wake.set()
@@ -84,7 +83,7 @@ class Hub:
             self.delivery.leave(client)
             line.release()
             if not self.audience.all:
-                self.written.want(False)
+                self.written.clear()
 
     def begin(self) -> None:
         """Send everybody the state: what was announced before is not known."""
@@ -122,11 +121,12 @@ class Hub:
         """Take in what this process wrote, once for all notifications of a commit, which follow each other."""
         if mark == self.taken:
             return True
-        rows = self.written.take(mark)
-        if rows is None:
+        batch = self.written.take(mark)
+        if batch is None:
             return False
         self.taken = mark
-        self.rounds.take_rows(rows)
+        for picked in batch:
+            self.rounds.take_rows(picked)
         return True
 
     def interrupt(self) -> None:

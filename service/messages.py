@@ -66,8 +66,8 @@ def user_state(user_id: str, latest: dict[str, Any] | None) -> bytes:
     return to_json({"user_id": user_id, "latest": latest})
 
 
-def state(users: Iterable[bytes], complete: bool) -> Message:
-    """Put users together to a state; what would make it too large is left out."""
+def state(users: Iterable[bytes], complete: bool, count: int | None = None) -> Message:
+    """Put users together to a state, which may stand for so many readings; what would make it too large is left out."""
     taken, size = [], 0
     for user in users:
         size += len(user) + 1
@@ -76,6 +76,8 @@ def state(users: Iterable[bytes], complete: bool) -> Message:
             break
         taken.append(user)
     ending = b"true" if complete else b"false"
+    if count is not None:
+        ending += b',"count":%d' % count
     return Message(b'{"type":"state","users":[%b],"complete":%b}' % (b",".join(taken), ending))
 
 

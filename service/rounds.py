@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from service.audience import Audience, Client, News
+from service.audience import Audience, Client, News, Picked
 from service.book import NOTHING, Book, Latest, from_rows
 from service.changes import Change, add_announcement
 from service.database import Pool, fetch_all
@@ -33,6 +33,7 @@ SHARE_OF_TELLING = 1 / 10  # of a core; the rest is for those who write
 PRESSED = 1.0  # writes under way, on average: from there on, what is told is taken from them
 PRESSED_PAUSE = 1.0  # seconds; the longest under pressure
 PRESSED_SHARE = 1 / 40
+LONGEST_WITHOUT_STATE = 5.0  # seconds, under pressure, of those who listen to everyone
 RETRY_PAUSE = 1.0  # seconds after a round that failed
 
 log = logging.getLogger("hyperpulse")
@@ -63,6 +64,12 @@ class Rounds:
         self.touched: dict[int, Change] = {}
         self.changed: dict[str, Change] = {}
         self.fresh: dict[str, Fresh] = {}
+        self.is_skipping = False
+        self.skipped = 0
+        self.state_due = 0.0
+        self.began = time.monotonic()
+        self.writing = pressure.spent()
+        self.was_pressed = False
         self.done = 0
         self.asked = 0
         self.telling_seconds = 0.0
@@ -72,11 +79,16 @@ class Rounds:
         add_announcement(packed, self.touched)
         self.wake.set()
 
-    def take_rows(self, rows: Sequence[Row]) -> None:
+    def take_rows(self, picked: Picked) -> None:
         """Take in new readings of this process."""
-        if not self.audience.of_everyone:
-            of_user = self.audience.of_user
-            rows = [row for row in rows if row.user_id in of_user]
+        rows: Sequence[Row]
+        if self.audience.of_everyone and not self.presses():
+            self.skip_no_more()
+            rows = picked.rows
+        else:
+            rows = self.audience.named(picked)
+            if self.audience.of_everyone:
+                self.skip(len(picked.rows) - len(rows))
         for user_id in collect(self.fresh, rows):
             if user_id in self.fresh:
                 self.look_through(user_id)
@@ -89,9 +101,38 @@ class Rounds:
         self.put_back(user_id, fresh.change)
         self.book.take(user_id, fresh.rows)
 
+    def skip(self, count: int) -> None:
+        """Do not look at so many readings of users whom nobody names: who listens to everyone gets the state instead.
+
+        So these cost those who write nothing, and of such users nothing is known any longer.
+        """
+        self.skipped += count
+        if not self.is_skipping:
+            self.is_skipping = True
+            named = self.audience.of_user
+            self.book.keep_only(named)
+            self.skipped += sum(each.count for user_id, each in self.fresh.items() if user_id not in named)
+            self.fresh = {user_id: each for user_id, each in self.fresh.items() if user_id in named}
+        self.wake.set()
+
+    def skip_no_more(self) -> None:
+        """Look at all readings again."""
+        if self.is_skipping:
+            self.is_skipping = False
+            # Whoever was named for a while meanwhile is not known either.
+            self.book.keep_only(self.audience.of_user)
+
+    def presses(self) -> bool:
+        """Tell whether those who write go first: whether enough writes were under way since this round began."""
+        took = time.monotonic() - self.began
+        if took < SHORTEST_PAUSE:
+            return self.was_pressed
+        return self.pressure.spent() - self.writing >= PRESSED * took
+
     def refresh(self) -> None:
         """Have the state sent to everybody."""
         self.say_hello = True
+        self.skipped = 0
         self.touched.clear()
         self.changed.clear()
         self.fresh.clear()
@@ -106,24 +147,27 @@ class Rounds:
             await self.wake.wait()
             await listening.wait()
             self.wake.clear()
-            began, self.telling_seconds = time.monotonic(), 0.0
-            writing = self.pressure.spent()
+            self.begin()
             try:
                 await self.round()
             except Exception as error:
                 log.warning("a round of live updates failed: %s", error, exc_info=not isinstance(error, Overloaded))
                 self.refresh()
                 await asyncio.sleep(RETRY_PAUSE)
-            await self.rest(began, writing)
+            await self.rest()
 
-    async def rest(self, began: float, writing: float) -> None:
-        """Wait until it is time for the next round; `writing` are the seconds of writes until this one began."""
-        ended = time.monotonic()
+    def begin(self) -> None:
+        """Begin a round."""
+        self.was_pressed = self.presses()
+        self.began, self.telling_seconds = time.monotonic(), 0.0
+        self.writing = self.pressure.spent()
+
+    async def rest(self) -> None:
+        """Wait until it is time for the next round."""
+        took = time.monotonic() - self.began
         while True:
             await asyncio.sleep(SHORTEST_PAUSE)
-            now = time.monotonic()
-            writes = (self.pressure.spent() - writing) / (now - began)
-            if now - ended >= pause(ended - began, self.telling_seconds, writes):
+            if time.monotonic() - self.began >= took + pause(took, self.telling_seconds, self.presses()):
                 return
 
     async def round(self) -> None:
@@ -132,13 +176,16 @@ class Rounds:
             self.touched.clear()
             self.changed.clear()
             self.fresh.clear()
+            self.skipped = 0
             return
         self.done += 1
         if self.say_hello:
             # Before any state is asked for: what others announce after it is readable, or noticed.
             self.say_hello = False
             await fetch_all(self.pool, "say_hello", process=self.process)
-        stale = [client for client in self.audience.all if client.is_stale and client not in self.delivery.slow]
+        if self.skipped and self.began >= self.state_due:
+            await self.tell_of_skipped()
+        stale = self.stale_of(self.audience.all)
         if stale:
             await self.send_states(stale)
         if self.touched:
@@ -152,20 +199,42 @@ class Rounds:
             slices = Slices()
             await self.delivery.tell(news, slices)
             self.telling_seconds += slices.spent
-        if self.touched or self.changed or self.fresh:
+        if self.touched or self.changed or self.fresh or self.skipped:
             self.wake.set()
+
+    def stale_of(self, clients: Iterable[Client]) -> list[Client]:
+        """Return those of clients that need the state and can take it."""
+        return [client for client in clients if client.is_stale and client not in self.delivery.slow]
+
+    async def tell_of_skipped(self) -> None:
+        """Send the state to those who listen to everyone, seldom enough for it to take but a small part of a core."""
+        skipped, self.skipped = self.skipped, 0
+        for client in self.audience.of_everyone:
+            client.forget()
+        if not self.audience.of_everyone:
+            return
+        began = time.monotonic()
+        await self.send_state_of_everyone(self.stale_of(self.audience.of_everyone), skipped)
+        ended = time.monotonic()
+        self.state_due = ended + min(LONGEST_WITHOUT_STATE, max(PRESSED_PAUSE, (ended - began) / PRESSED_SHARE))
+
+    async def send_state_of_everyone(self, clients: Sequence[Client], skipped: int | None = None) -> None:
+        """Send the state to clients that listen to everyone."""
+        for client in clients:
+            client.is_stale = False
+        state = await state_of_everyone(self.pool, skipped)
+        await self.delivery.write_all((client, state) for client in clients)
 
     async def send_states(self, stale: list[Client]) -> None:
         """Send states: one question for those who listen to everyone, another for all the others."""
         everyone = [client for client in stale if client.user_ids is None]
         named = some_of([client for client in stale if client.user_ids is not None])
-        for client in (*everyone, *named):
+        for client in named:
             client.is_stale = False
         if len(everyone) + len(named) < len(stale):
             self.wake.set()
         if everyone:
-            state = await state_of_everyone(self.pool)
-            await self.delivery.write_all((client, state) for client in everyone)
+            await self.send_state_of_everyone(everyone)
         if named:
             wanted = {user_id for client in named for user_id in client.user_ids or ()}
             states = StatesOfSome(wanted, await self.ask(wanted))
@@ -227,11 +296,11 @@ class Rounds:
         return self.book.answer(from_rows(rows), asyncio.get_running_loop().time())
 
 
-def pause(took: float, telling: float, writes: float) -> float:
+def pause(took: float, telling: float, is_pressed: bool) -> float:
     """Return how long to wait after a round that took so long, and of the processor so much to tell; all in seconds.
 
-    The longer a round takes, the more the next one is worth: what changes meanwhile is told of together. `writes` is
-    how many were under way on average; where they press, telling takes a smaller share.
+    The longer a round takes, the more the next one is worth: what changes meanwhile is told of together. Where writes
+    press, telling takes a smaller share.
     """
-    share, longest = (PRESSED_SHARE, PRESSED_PAUSE) if writes >= PRESSED else (SHARE_OF_TELLING, LONGEST_PAUSE)
+    share, longest = (PRESSED_SHARE, PRESSED_PAUSE) if is_pressed else (SHARE_OF_TELLING, LONGEST_PAUSE)
     return max(SHORTEST_PAUSE, min(longest, max(took / 2, telling / share)))

@@ -58,8 +58,10 @@ class Writer:
         if self.is_full(len(rows), loop.time()):
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
         # Packed before they wait, so that the database need not wait for it.
-        packed = None if self.merging else pack_known(self.register.names, rows)
-        submission = Submission(rows, loop.create_future(), packed, loop.time())
+        submission = Submission(rows, loop.create_future(), since=loop.time())
+        if not self.merging:
+            submission.packed = pack_known(self.register.names, rows)
+            submission.picked = self.written.pick(rows)
         self.queued += len(rows)
         self.queue.add(submission)
         try:

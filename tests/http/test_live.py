@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import psycopg
@@ -110,6 +111,36 @@ def test_an_event_stream_is_not_held_back_on_its_way(client: httpx.Client, base_
     assert "content-length" not in headers
     assert "no-cache" in headers["cache-control"]
     assert client.head("/v1/live", headers=EVENTS).status_code == 200
+
+
+def test_while_readings_press_states_stand_for_them_and_none_is_left_out(client: httpx.Client, base_url: str) -> None:
+    people, batches, each = 50, 200, 500
+    start = datetime(2024, 1, 15, tzinfo=UTC)
+
+    def push(number: int) -> None:
+        at = start + timedelta(seconds=number)
+        batch = [
+            {"user_id": f"user_{n % people}", "timestamp": (at + timedelta(milliseconds=n)).isoformat(), "steps": n}
+            for n in range(each)
+        ]
+        post(client, "/v1/readings", batch)
+
+    latest: dict[str, str] = {}
+    with listening(base_url) as socket, ThreadPoolExecutor(4) as senders:
+        heard(socket)
+        pushing = [senders.submit(push, number) for number in range(batches)]
+        counted, states = 0, 0
+        while counted < batches * each:
+            message = heard(socket, "state", "readings")
+            states += message["type"] == "state"
+            counted += message["count"]
+            latest |= {user["user_id"]: user["latest"]["last_seen"] for user in message.get("users", [message])}
+        for sent in pushing:
+            sent.result()
+    assert states, "they did not press"
+    assert counted == batches * each
+    assert len(latest) == people
+    assert {at[: len("2024-01-15T00:03:19")] for at in latest.values()} == {moment("00:03:19")[:-1]}
 
 
 def test_what_cannot_be_named_becomes_the_state(client: httpx.Client, base_url: str, db: psycopg.Connection) -> None:

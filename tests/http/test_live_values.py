@@ -32,8 +32,9 @@ STEPS = 25
 USERS = ("ada", "bob", "eve")
 DEVICES = ("device_a", "watch", "phone")
 START = to_micros(parse_timestamp("2024-01-15T10:00:00Z"))
-KINDS = ("write", "insert", "update", "delete", "prioritize", "erase", "come and go")
-WEIGHTS = (16, 2, 1, 3, 2, 0.5, 5)
+KINDS = ("write", "insert", "update", "delete", "prioritize", "erase", "come and go", "press")
+WEIGHTS = (16, 2, 1, 3, 2, 0.5, 5, 4)
+ALWAYS, NEVER = 0.0, 1e9  # that so many writes under way press
 Document = dict[str, Any] | None
 
 
@@ -114,6 +115,8 @@ class Story:
                 await self.run("SELECT api.erase_user('default', %s)", user_id)
             case "come and go":
                 self.come_and_go()
+            case "press":
+                rounds.PRESSED = ALWAYS if rounds.PRESSED == NEVER else NEVER
 
     def come_and_go(self) -> None:
         """Let someone who listens go, or come for a while."""
@@ -201,6 +204,9 @@ def follow(told: list[Document], states: list[Document], where: str) -> None:
 def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds that follow each other closely, so that they meet more of what happens."""
     monkeypatch.setattr(rounds, "SHORTEST_PAUSE", 0.001)
+    monkeypatch.setattr(rounds, "PRESSED_PAUSE", 0.01)
+    monkeypatch.setattr(rounds, "LONGEST_WITHOUT_STATE", 0.01)
+    monkeypatch.setattr(rounds, "PRESSED", NEVER)
 
 
 @pytest.mark.usefixtures("quick_rounds")
@@ -241,6 +247,37 @@ def test_what_the_process_wrote_itself_is_not_asked_for(database_url: str, db: p
                 assert story.hub.rounds.asked == 1
 
     asyncio.run(write())
+
+
+def test_while_readings_press_who_listens_to_everyone_gets_the_state(
+    database_url: str, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def press() -> None:
+        everyone, ada = Ear(), Ear()
+        async with telling(database_url, db) as story:
+            with story.hub.telling(everyone, None), story.hub.telling(ada, ["ada"]):
+                await story.until(lambda: bool(everyone.messages) and bool(ada.messages))
+                monkeypatch.setattr(rounds, "PRESSED", ALWAYS)
+                await asyncio.sleep(rounds.SHORTEST_PAUSE)  # until it is seen
+                await story.writer.write([Row(user_id, "watch", START, 70.0) for user_id in USERS])
+                await story.until(lambda: everyone.heard("state")[-1].get("count") == 2)
+                told = everyone.heard("state")[-1]
+                rates = {user["user_id"]: user["latest"]["heart_rate"]["value"] for user in told["users"]}
+                assert rates == dict.fromkeys(USERS, 70)
+                assert told["complete"]
+                # Whom somebody names is told of as always.
+                await story.until(lambda: last(ada)["type"] == "readings")
+                # More of the same in a while, and at the latest when nobody writes any longer.
+                await story.writer.write([Row("bob", "watch", START + 1, 71.0)])
+                monkeypatch.setattr(rounds, "PRESSED", NEVER)
+                await story.until(lambda: everyone.heard("state")[-1]["count"] == 1)
+                await asyncio.sleep(rounds.SHORTEST_PAUSE)
+                await story.writer.write([Row("bob", "watch", START + 2, 72.0)])
+                await story.until(lambda: last(everyone)["type"] == "readings")
+                assert last(everyone)["latest"]["heart_rate"]["value"] == 72
+                assert len(everyone.heard("state")) == 3
+
+    asyncio.run(press())
 
 
 def test_a_priority_that_changes_is_told_of_and_holds(database_url: str, db: psycopg.Connection) -> None:

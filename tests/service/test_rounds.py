@@ -20,7 +20,6 @@ from service.readings import Row
 from service.rounds import (
     LONGEST_PAUSE,
     MOST_IN_ROUND,
-    PRESSED,
     PRESSED_PAUSE,
     SHORTEST_PAUSE,
     Rounds,
@@ -53,7 +52,7 @@ def test_many_readings_of_a_user_are_one_change_and_few_of_them_are_kept() -> No
         for number in range(95):
             # Later ones and earlier ones, in turns.
             at = number if number % 2 else -number
-            rounds.take_rows([row(at), row(at, "bob")])
+            rounds.take_rows(rounds.audience.pick([row(at), row(at, "bob")]))
             assert "ada" not in rounds.fresh or len(rounds.fresh["ada"].aside) < MOST_ASIDE
         assert "bob" not in rounds.fresh, "nobody listens"
         latest = Latest(heart_rate=Value(60.0, 93, "watch"))
@@ -69,7 +68,7 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
         rounds = rounds_for()
         users = [f"user_{n}" for n in range(2 * MOST_IN_ROUND + 1)]
         for times in range(1, TIMES + 1):
-            rounds.take_rows([row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]])
+            rounds.take_rows(rounds.audience.pick([row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]]))
         told: list[str] = []
         for size in (MOST_IN_ROUND, MOST_IN_ROUND, 1, 0):
             taken = rounds.take_changes()
@@ -82,20 +81,60 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
     asyncio.run(take())
 
 
+def test_what_is_picked_for_others_than_those_who_listen_now_is_picked_anew() -> None:
+    async def take() -> None:
+        rounds = rounds_for("ada")
+        picked = rounds.audience.pick([row(0), row(0, "bob"), row(0, "eve")])
+        assert [each.user_id for each in picked.named] == ["ada"]
+        rounds.audience.join(Client(Ear(), ("bob",)))
+        rounds.take_rows(picked)
+        assert list(rounds.fresh) == ["ada", "bob"]
+        rounds.audience.leave(next(client for client in rounds.audience.all if client.user_ids == ("ada",)))
+        rounds.take_rows(picked)
+        assert rounds.fresh["ada"].count == 1
+        assert rounds.fresh["bob"].count == 2
+
+    asyncio.run(take())
+
+
+def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def take() -> None:
+        rounds = rounds_for("ada")
+        rounds.audience.join(Client(Ear(), None))
+        rounds.book.ask(["bob"])
+        rounds.book.answer({}, time.monotonic())
+        batch = rounds.audience.pick([row(1), row(1, "bob"), row(1, "eve")])
+        rounds.take_rows(batch)
+        assert len(rounds.fresh) == 3
+        monkeypatch.setattr(rounds, "presses", lambda: True)
+        rounds.take_rows(rounds.audience.pick([row(2), row(2, "bob"), row(2, "eve")]))
+        assert list(rounds.fresh) == ["ada"]
+        assert rounds.fresh["ada"].count == 2
+        assert rounds.skipped == 4, "those of before count, too"
+        assert list(rounds.book.known) == ["ada"], "what was skipped is not known"
+        monkeypatch.setattr(rounds, "presses", lambda: False)
+        rounds.take_rows(rounds.audience.pick([row(3, "bob")]))
+        assert rounds.fresh["bob"].count == 1
+        assert rounds.skipped == 4, "until a state tells of them"
+
+    asyncio.run(take())
+
+
 def test_rounds_that_tell_much_are_further_apart_and_more_so_where_readings_press() -> None:
-    assert pause(0, 0, 0) == SHORTEST_PAUSE
-    assert SHORTEST_PAUSE < pause(0.2, 0, 0) < pause(0.2, 0.012, 0) < LONGEST_PAUSE
-    assert pause(60, 60, 0) == LONGEST_PAUSE
-    assert pause(0, 0, PRESSED) == SHORTEST_PAUSE
-    assert LONGEST_PAUSE < pause(0, 0.012, PRESSED) < PRESSED_PAUSE
-    assert pause(60, 60, PRESSED) == PRESSED_PAUSE
+    assert pause(0, 0, False) == SHORTEST_PAUSE
+    assert SHORTEST_PAUSE < pause(0.2, 0, False) < pause(0.2, 0.012, False) < LONGEST_PAUSE
+    assert pause(60, 60, False) == LONGEST_PAUSE
+    assert pause(0, 0, True) == SHORTEST_PAUSE
+    assert LONGEST_PAUSE < pause(0, 0.012, True) < PRESSED_PAUSE
+    assert pause(60, 60, True) == PRESSED_PAUSE
 
 
 def test_a_pause_lasts_as_long_as_readings_press() -> None:
     async def rest(rounds: Rounds) -> float:
-        began, writing = time.monotonic(), rounds.pressure.spent()
+        began = time.monotonic()
+        rounds.begin()
         rounds.telling_seconds = 60.0
-        await rounds.rest(began, writing)
+        await rounds.rest()
         return time.monotonic() - began
 
     async def both() -> None:

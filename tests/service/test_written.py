@@ -5,34 +5,59 @@ from __future__ import annotations
 import pytest
 
 from service import written
+from service.audience import Audience, Client, Picked
+from service.book import Book
 from service.readings import Row
 from service.written import Written
+from tests.http.live_clients import Ear
 
 ROWS = [Row("ada", "watch", 0, 60.0)] * 3
 
 
+def listened_to() -> tuple[Written, Client]:
+    """Batches that a client wants to know of."""
+    audience, client = Audience(Book()), Client(Ear(), None)
+    audience.join(client)
+    return Written(audience), client
+
+
+def mark(kept: Written, *parts: list[Row]) -> str:
+    """Mark a batch of requests."""
+    return kept.mark((rows, kept.pick(rows)) for rows in parts)
+
+
+def rows_of(batch: list[Picked] | None) -> list[list[Row]] | None:
+    """The readings of each request."""
+    return None if batch is None else [list(picked.rows) for picked in batch]
+
+
 def test_a_batch_is_found_by_its_mark_once() -> None:
-    kept = Written()
-    assert kept.take(kept.mark(ROWS)) is None, "nobody wants to know"
-    kept.want(True)
-    first, second = kept.mark(ROWS), kept.mark(ROWS[:1])
-    assert kept.take(second) == ROWS[:1]
-    assert kept.take(first) == ROWS
+    assert Written().take(mark(Written(), ROWS)) is None, "nobody can listen"
+    kept, client = listened_to()
+    first, second = mark(kept, ROWS), mark(kept, ROWS[:1], ROWS[:2])
+    assert rows_of(kept.take(second)) == [ROWS[:1], ROWS[:2]]
+    assert rows_of(kept.take(first)) == [ROWS]
     assert kept.take(first) is None
     assert Written().take(first) is None
     assert len(first) <= 40, "more than api.announce has room for"
+    assert kept.audience is not None
+    kept.audience.leave(client)
+    assert kept.take(mark(kept, ROWS)) is None, "nobody listens any longer"
+
+
+def test_what_arrived_before_somebody_listened_is_found() -> None:
+    kept, _ = listened_to()
+    assert rows_of(kept.take(kept.mark([(ROWS, None)]))) == [ROWS]
 
 
 def test_what_is_never_announced_makes_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(written, "MOST_KEPT", 7)
-    kept = Written()
-    kept.want(True)
-    marks = [kept.mark(ROWS) for _ in range(3)]
-    assert [kept.take(mark) for mark in marks] == [None, ROWS, ROWS]
-    mark = kept.mark(ROWS)
-    kept.want(False)
-    assert kept.take(mark) is None
-    kept.want(True)
+    kept, _ = listened_to()
+    marks = [mark(kept, ROWS) for _ in range(3)]
+    assert [rows_of(kept.take(each)) for each in marks] == [None, [ROWS], [ROWS]]
+    last = mark(kept, ROWS)
+    kept.clear()
+    assert kept.take(last) is None
     assert kept.kept == 0
 
 
