@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -42,6 +43,28 @@ def test_a_tile_appears_and_changes_within_a_second(client: httpx.Client, page: 
     expect(tile(page, "ada").locator(".heart .value")).to_have_text("62", timeout=1000)
     expect(tile(page, "ada").locator(".device")).to_have_text("phone")
     expect(page.locator("#shown")).to_have_text("1 user")
+
+
+def test_while_readings_press_tiles_and_the_rate_go_on(client: httpx.Client, page: Page) -> None:
+    open_page(page, client)
+    start = datetime.now(UTC) - timedelta(hours=1)
+
+    def push(number: int) -> None:
+        at = start + timedelta(seconds=number)
+        send_all(
+            client,
+            [
+                {"user_id": f"user_{n}", "timestamp": (at + timedelta(milliseconds=n)).isoformat(), "heart_rate": 61}
+                for n in range(500)
+            ],
+        )
+
+    with ThreadPoolExecutor(4) as senders:
+        list(senders.map(push, range(200)))
+    expect(page.locator("#shown")).to_have_text("500 users")
+    expect(page.locator("#rate")).to_have_text(re.compile(r"^[1-9]\d{3,5}$"), timeout=2000)
+    send(client, "user_7", heart_rate=99)
+    expect(tile(page, "user_7").locator(".heart .value")).to_have_text("99")
 
 
 def test_a_tile_has_the_day_and_the_half_hour_of_the_api(client: httpx.Client, page: Page) -> None:

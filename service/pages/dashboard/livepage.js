@@ -35,8 +35,9 @@ export function startLive(heardOf) {
   function hear(message) {
     heardAt = now();
     if (message.type === "state") {
-      people.replace(message.users);
-      rate.reset();
+      const later = people.replace(message.users);
+      if (message.count === undefined) rate.reset();
+      else takeMany(later, message.count);
       newest = 0;
       for (const someone of people.all.values()) newest = Math.max(newest, someone.lastSeen);
       grid.touch(people.all.values());
@@ -49,6 +50,15 @@ export function startLive(heardOf) {
       heardOf(message.user_id);
     }
     asking ||= setTimeout(askSoon, 50); // once the tiles that it is for are there
+  }
+
+  // While readings press, a state stands for so many of them.
+  function takeMany(later, readings) {
+    rate.add(readings);
+    for (const someone of later) {
+      someone.arrivedAt = heardAt;
+      heardOf(someone.userId);
+    }
   }
 
   function askSoon() {

@@ -39,12 +39,14 @@ export function makePeople() {
     get version() {
       return version;
     },
-    /** Know exactly these users. */
+    /** Know exactly these users; returns those of whom there is something later than before. */
     replace(users) {
       const known = new Set(users.map((user) => user.user_id));
       for (const userId of [...all.keys()]) if (!known.has(userId)) tell(userId, null);
-      for (const { user_id: userId, latest } of users) tell(userId, latest);
+      const seen = users.map((user) => all.get(user.user_id)?.lastSeen ?? 0);
+      const told = users.map(({ user_id: userId, latest }) => tell(userId, latest));
       version += 1;
+      return told.filter((someone, index) => someone?.lastSeen > seen[index]);
     },
     /** Take in someone's new latest values; returns them, or null where they are gone. */
     update(userId, latest) {
