@@ -6,14 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+PRESSED = 1.1  # writes under way, on average: more than there are where one follows another
+WINDOW = 0.5  # seconds
+
 
 class Pressure:
     """Counts writes that are under way."""
 
     def __init__(self) -> None:
         self.under_way = 0
-        self.at = time.monotonic()
-        self.seconds = 0.0
+        self.at = self.window_at = time.monotonic()
+        self.seconds = self.window_seconds = 0.0
+        self.was_high = False
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -32,3 +36,11 @@ class Pressure:
         self.seconds += self.under_way * (now - self.at)
         self.at = now
         return self.seconds
+
+    def is_high(self) -> bool:
+        """Tell whether writes press, of the last window that is over."""
+        seconds, took = self.spent(), self.at - self.window_at
+        if took >= WINDOW:
+            self.was_high = seconds - self.window_seconds >= PRESSED * took
+            self.window_at, self.window_seconds = self.at, seconds
+        return self.was_high

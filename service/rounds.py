@@ -34,6 +34,7 @@ PRESSED = 1.0  # writes under way, on average: from there on, what is told is ta
 PRESSED_PAUSE = 1.0  # seconds; the longest under pressure
 PRESSED_SHARE = 1 / 40
 LONGEST_WITHOUT_STATE = 5.0  # seconds, under pressure, of those who listen to everyone
+CALM_SECONDS = 5.0  # without pressure, after which each of their users is asked for once, which may take long
 RETRY_PAUSE = 1.0  # seconds after a round that failed
 
 log = logging.getLogger("hyperpulse")
@@ -67,9 +68,7 @@ class Rounds:
         self.is_skipping = False
         self.skipped = 0
         self.state_due = 0.0
-        self.began = time.monotonic()
-        self.writing = pressure.spent()
-        self.was_pressed = False
+        self.calm_at = 0.0
         self.done = 0
         self.asked = 0
         self.telling_seconds = 0.0
@@ -82,7 +81,7 @@ class Rounds:
     def take_rows(self, picked: Picked) -> None:
         """Take in new readings of this process."""
         rows: Sequence[Row]
-        if self.audience.of_everyone and not self.presses():
+        if self.audience.of_everyone and not self.skips():
             self.skip_no_more()
             rows = picked.rows
         else:
@@ -122,12 +121,13 @@ class Rounds:
             # Whoever was named for a while meanwhile is not known either.
             self.book.keep_only(self.audience.of_user)
 
-    def presses(self) -> bool:
-        """Tell whether those who write go first: whether enough writes were under way since this round began."""
-        took = time.monotonic() - self.began
-        if took < SHORTEST_PAUSE:
-            return self.was_pressed
-        return self.pressure.spent() - self.writing >= PRESSED * took
+    def skips(self) -> bool:
+        """Tell whether writes press, or did until a moment ago."""
+        now = time.monotonic()
+        if self.pressure.is_high():
+            self.calm_at = now + CALM_SECONDS
+            return True
+        return now < self.calm_at
 
     def refresh(self) -> None:
         """Have the state sent to everybody."""
@@ -147,27 +147,24 @@ class Rounds:
             await self.wake.wait()
             await listening.wait()
             self.wake.clear()
-            self.begin()
+            began, self.telling_seconds = time.monotonic(), 0.0
+            writing = self.pressure.spent()
             try:
                 await self.round()
             except Exception as error:
                 log.warning("a round of live updates failed: %s", error, exc_info=not isinstance(error, Overloaded))
                 self.refresh()
                 await asyncio.sleep(RETRY_PAUSE)
-            await self.rest()
+            await self.rest(began, writing)
 
-    def begin(self) -> None:
-        """Begin a round."""
-        self.was_pressed = self.presses()
-        self.began, self.telling_seconds = time.monotonic(), 0.0
-        self.writing = self.pressure.spent()
-
-    async def rest(self) -> None:
-        """Wait until it is time for the next round."""
-        took = time.monotonic() - self.began
+    async def rest(self, began: float, writing: float) -> None:
+        """Wait until it is time for the next round; `writing` are the seconds of writes until this one began."""
+        ended = time.monotonic()
         while True:
             await asyncio.sleep(SHORTEST_PAUSE)
-            if time.monotonic() - self.began >= took + pause(took, self.telling_seconds, self.presses()):
+            now = time.monotonic()
+            writes = (self.pressure.spent() - writing) / (now - began)
+            if now - ended >= pause(ended - began, self.telling_seconds, writes):
                 return
 
     async def round(self) -> None:
@@ -183,7 +180,9 @@ class Rounds:
             # Before any state is asked for: what others announce after it is readable, or noticed.
             self.say_hello = False
             await fetch_all(self.pool, "say_hello", process=self.process)
-        if self.skipped and self.began >= self.state_due:
+        if not self.skips():
+            self.skip_no_more()
+        if self.skipped and time.monotonic() >= self.state_due:
             await self.tell_of_skipped()
         stale = self.stale_of(self.audience.all)
         if stale:
@@ -243,19 +242,22 @@ class Rounds:
     async def name_touched(self) -> None:
         """Look up who was touched; of those to whom somebody listens, nothing is known any longer."""
         touched, self.touched = self.touched, {}
-        # So many that to name them would take longer than to look at who was touched.
         named = self.audience.of_user
-        wanted = None if self.audience.of_everyone or len(named) > MOST_NAMED else list(named)
+        needs_all = bool(self.audience.of_everyone) and not self.is_skipping
+        # So many that to name them would take longer than to look at who was touched.
+        wanted = None if needs_all or len(named) > MOST_NAMED else list(named)
         rows: list[dict[str, Any]] = await fetch_all(
             self.pool, "names_of_touched", tenant_id=DEFAULT_TENANT, user_keys=list(touched), user_ids=wanted
         )
         for row in rows:
             user_id = row["user_id"]
-            if self.audience.listens_to(user_id):
+            if user_id in named or (needs_all and self.audience.of_everyone):
                 if user_id in self.fresh:
                     self.look_through(user_id)
                 self.book.forget(user_id)
-                self.put_back(user_id, touched[row["user_key"]])
+                self.put_back(user_id, touched.pop(row["user_key"]))
+        if self.is_skipping:
+            self.skip(sum(change.count for change in touched.values()))
 
     def put_back(self, user_id: str, change: Change) -> None:
         """Add to the changes of a user."""
@@ -296,11 +298,11 @@ class Rounds:
         return self.book.answer(from_rows(rows), asyncio.get_running_loop().time())
 
 
-def pause(took: float, telling: float, is_pressed: bool) -> float:
+def pause(took: float, telling: float, writes: float) -> float:
     """Return how long to wait after a round that took so long, and of the processor so much to tell; all in seconds.
 
-    The longer a round takes, the more the next one is worth: what changes meanwhile is told of together. Where writes
-    press, telling takes a smaller share.
+    The longer a round takes, the more the next one is worth: what changes meanwhile is told of together. `writes` is
+    how many were under way on average; where they press, telling takes a smaller share.
     """
-    share, longest = (PRESSED_SHARE, PRESSED_PAUSE) if is_pressed else (SHARE_OF_TELLING, LONGEST_PAUSE)
+    share, longest = (PRESSED_SHARE, PRESSED_PAUSE) if writes >= PRESSED else (SHARE_OF_TELLING, LONGEST_PAUSE)
     return max(SHORTEST_PAUSE, min(longest, max(took / 2, telling / share)))

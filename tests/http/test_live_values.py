@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from service import rounds
+from service import pressure, rounds
 from service.database import make_pool
 from service.latest import by_user
 from service.live import Hub, running_hub
@@ -116,7 +116,7 @@ class Story:
             case "come and go":
                 self.come_and_go()
             case "press":
-                rounds.PRESSED = ALWAYS if rounds.PRESSED == NEVER else NEVER
+                pressure.PRESSED = ALWAYS if pressure.PRESSED == NEVER else NEVER
 
     def come_and_go(self) -> None:
         """Let someone who listens go, or come for a while."""
@@ -206,7 +206,9 @@ def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "SHORTEST_PAUSE", 0.001)
     monkeypatch.setattr(rounds, "PRESSED_PAUSE", 0.01)
     monkeypatch.setattr(rounds, "LONGEST_WITHOUT_STATE", 0.01)
-    monkeypatch.setattr(rounds, "PRESSED", NEVER)
+    monkeypatch.setattr(rounds, "CALM_SECONDS", 0)
+    monkeypatch.setattr(pressure, "WINDOW", 0)
+    monkeypatch.setattr(pressure, "PRESSED", NEVER)
 
 
 @pytest.mark.usefixtures("quick_rounds")
@@ -252,12 +254,15 @@ def test_what_the_process_wrote_itself_is_not_asked_for(database_url: str, db: p
 def test_while_readings_press_who_listens_to_everyone_gets_the_state(
     database_url: str, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rounds, "CALM_SECONDS", 0)
+    monkeypatch.setattr(pressure, "WINDOW", 0)
+
     async def press() -> None:
         everyone, ada = Ear(), Ear()
         async with telling(database_url, db) as story:
             with story.hub.telling(everyone, None), story.hub.telling(ada, ["ada"]):
                 await story.until(lambda: bool(everyone.messages) and bool(ada.messages))
-                monkeypatch.setattr(rounds, "PRESSED", ALWAYS)
+                monkeypatch.setattr(pressure, "PRESSED", ALWAYS)
                 await asyncio.sleep(rounds.SHORTEST_PAUSE)  # until it is seen
                 await story.writer.write([Row(user_id, "watch", START, 70.0) for user_id in USERS])
                 await story.until(lambda: everyone.heard("state")[-1].get("count") == 2)
@@ -269,7 +274,7 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
                 await story.until(lambda: last(ada)["type"] == "readings")
                 # More of the same in a while, and at the latest when nobody writes any longer.
                 await story.writer.write([Row("bob", "watch", START + 1, 71.0)])
-                monkeypatch.setattr(rounds, "PRESSED", NEVER)
+                monkeypatch.setattr(pressure, "PRESSED", NEVER)
                 await story.until(lambda: everyone.heard("state")[-1]["count"] == 1)
                 await asyncio.sleep(rounds.SHORTEST_PAUSE)
                 await story.writer.write([Row("bob", "watch", START + 2, 72.0)])

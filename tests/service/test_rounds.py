@@ -15,11 +15,13 @@ from service.changes import Change
 from service.database import Pool
 from service.delivery import Delivery
 from service.fresh import MOST_ASIDE
-from service.pressure import Pressure
+from service.pressure import WINDOW, Pressure
 from service.readings import Row
 from service.rounds import (
+    CALM_SECONDS,
     LONGEST_PAUSE,
     MOST_IN_ROUND,
+    PRESSED,
     PRESSED_PAUSE,
     SHORTEST_PAUSE,
     Rounds,
@@ -106,13 +108,13 @@ def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypat
         batch = rounds.audience.pick([row(1), row(1, "bob"), row(1, "eve")])
         rounds.take_rows(batch)
         assert len(rounds.fresh) == 3
-        monkeypatch.setattr(rounds, "presses", lambda: True)
+        monkeypatch.setattr(rounds, "skips", lambda: True)
         rounds.take_rows(rounds.audience.pick([row(2), row(2, "bob"), row(2, "eve")]))
         assert list(rounds.fresh) == ["ada"]
         assert rounds.fresh["ada"].count == 2
         assert rounds.skipped == 4, "those of before count, too"
         assert list(rounds.book.known) == ["ada"], "what was skipped is not known"
-        monkeypatch.setattr(rounds, "presses", lambda: False)
+        monkeypatch.setattr(rounds, "skips", lambda: False)
         rounds.take_rows(rounds.audience.pick([row(3, "bob")]))
         assert rounds.fresh["bob"].count == 1
         assert rounds.skipped == 4, "until a state tells of them"
@@ -120,21 +122,34 @@ def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypat
     asyncio.run(take())
 
 
+def test_a_moment_without_pressure_is_no_reason_to_ask_for_everyone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def take() -> None:
+        rounds = rounds_for()
+        assert not rounds.skips()
+        monkeypatch.setattr(rounds.pressure, "is_high", lambda: True)
+        assert rounds.skips()
+        monkeypatch.setattr(rounds.pressure, "is_high", lambda: False)
+        assert rounds.skips()
+        rounds.calm_at -= CALM_SECONDS
+        assert not rounds.skips()
+
+    asyncio.run(take())
+
+
 def test_rounds_that_tell_much_are_further_apart_and_more_so_where_readings_press() -> None:
-    assert pause(0, 0, False) == SHORTEST_PAUSE
-    assert SHORTEST_PAUSE < pause(0.2, 0, False) < pause(0.2, 0.012, False) < LONGEST_PAUSE
-    assert pause(60, 60, False) == LONGEST_PAUSE
-    assert pause(0, 0, True) == SHORTEST_PAUSE
-    assert LONGEST_PAUSE < pause(0, 0.012, True) < PRESSED_PAUSE
-    assert pause(60, 60, True) == PRESSED_PAUSE
+    assert pause(0, 0, 0) == SHORTEST_PAUSE
+    assert SHORTEST_PAUSE < pause(0.2, 0, 0) < pause(0.2, 0.012, 0) < LONGEST_PAUSE
+    assert pause(60, 60, 0) == LONGEST_PAUSE
+    assert pause(0, 0, PRESSED) == SHORTEST_PAUSE
+    assert LONGEST_PAUSE < pause(0, 0.012, PRESSED) < PRESSED_PAUSE
+    assert pause(60, 60, PRESSED) == PRESSED_PAUSE
 
 
 def test_a_pause_lasts_as_long_as_readings_press() -> None:
     async def rest(rounds: Rounds) -> float:
-        began = time.monotonic()
-        rounds.begin()
+        began, writing = time.monotonic(), rounds.pressure.spent()
         rounds.telling_seconds = 60.0
-        await rounds.rest()
+        await rounds.rest(began, writing)
         return time.monotonic() - began
 
     async def both() -> None:
@@ -159,3 +174,21 @@ def test_writes_are_counted_by_their_seconds(monkeypatch: pytest.MonkeyPatch) ->
         now += 1
     now += 5
     assert counted.spent() == 1 + 2 * 2 + 1
+
+
+def test_writes_press_where_more_than_one_is_under_way_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(pressure.time, "monotonic", lambda: now)
+    counted = Pressure()
+    with counted.writing():
+        now += 9 * WINDOW
+        assert not counted.is_high(), "a slow one"
+    now += WINDOW
+    assert not counted.is_high()
+    with counted.writing(), counted.writing():
+        now += WINDOW
+        assert counted.is_high()
+    now += 0.5 * WINDOW
+    assert counted.is_high(), "until the window is over"
+    now += WINDOW
+    assert not counted.is_high()
