@@ -76,8 +76,7 @@ async def copy(connection: Connection, register: Register, written: Written, dra
         version = int(names_version)
         register.forget(version)
         batch = draw.now()
-        if register.names.version == version:
-            batch.pack(register.names)
+        batch.pack(register.names)
         if not batch.is_packed(version):
             await break_off(connection, b"names are unknown")
             raise UnknownNames

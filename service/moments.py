@@ -54,7 +54,7 @@ class Clock:
             moments = [read[text] for text in texts]
         else:
             moments = self.recall_all(texts)
-        if "." not in texts[0]:
+        if "." not in texts[0] and "," not in texts[0]:
             if len(self.whole) >= MOST_WHOLE:
                 self.whole.clear()
             self.whole.update(zip(texts, moments, strict=True))
