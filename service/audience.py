@@ -56,6 +56,7 @@ class Client:
 
     line: Line
     user_ids: tuple[str, ...] | None
+    is_new: bool = True  # until the first state is sent
     is_stale: bool = True
     waiting: list[Sequence[News]] = field(default_factory=list)
     waits: int = 0
@@ -124,8 +125,8 @@ class Audience:
                 self.of_user[user_id].discard(client)
                 if not self.of_user[user_id]:
                     del self.of_user[user_id]
-                    if not self.of_everyone:
-                        self.book.forget(user_id)
+                    # Also where others listen to everyone: their readings may be skipped from now on.
+                    self.book.forget(user_id)
         if client.user_ids is None and not self.of_everyone:
             self.book.keep_only(self.of_user)
 
@@ -137,7 +138,3 @@ class Audience:
     def named(self, picked: Picked) -> Sequence[Row]:
         """Return the readings of users whom clients name now."""
         return (picked if picked.version == self.version else self.pick(picked.rows)).named
-
-    def listens_to(self, user_id: str) -> bool:
-        """Tell whether anybody listens to a user."""
-        return bool(self.of_everyone) or user_id in self.of_user

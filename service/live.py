@@ -125,8 +125,7 @@ class Hub:
         if batch is None:
             return False
         self.taken = mark
-        for picked in batch:
-            self.rounds.take_rows(picked)
+        self.rounds.take_batch(batch)
         return True
 
     def interrupt(self) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PRESSED = 1.1  # writes under way, on average: more than there are where one follows another
+HIGH = 1.1  # writes under way, on average: more than there are where one follows another
 WINDOW = 0.5  # seconds
 
 
@@ -38,9 +38,9 @@ class Pressure:
         return self.seconds
 
     def is_high(self) -> bool:
-        """Tell whether writes press, of the last window that is over."""
+        """Tell whether writes press, of the last window that is over; it ends when this is asked for."""
         seconds, took = self.spent(), self.at - self.window_at
         if took >= WINDOW:
-            self.was_high = seconds - self.window_seconds >= PRESSED * took
+            self.was_high = seconds - self.window_seconds >= HIGH * took
             self.window_at, self.window_seconds = self.at, seconds
         return self.was_high

@@ -78,15 +78,20 @@ class Rounds:
         add_announcement(packed, self.touched)
         self.wake.set()
 
-    def take_rows(self, picked: Picked) -> None:
+    def take_batch(self, batch: Iterable[Picked]) -> None:
         """Take in new readings of this process."""
+        self.decide()
+        for picked in batch:
+            self.take_rows(picked)
+
+    def take_rows(self, picked: Picked) -> None:
+        """Take in readings of one request."""
         rows: Sequence[Row]
-        if self.audience.of_everyone and not self.skips():
-            self.skip_no_more()
+        if self.audience.of_everyone and not self.is_skipping:
             rows = picked.rows
         else:
             rows = self.audience.named(picked)
-            if self.audience.of_everyone:
+            if self.is_skipping:
                 self.skip(len(picked.rows) - len(rows))
         for user_id in collect(self.fresh, rows):
             if user_id in self.fresh:
@@ -101,38 +106,31 @@ class Rounds:
         self.book.take(user_id, fresh.rows)
 
     def skip(self, count: int) -> None:
-        """Do not look at so many readings of users whom nobody names: who listens to everyone gets the state instead.
-
-        So these cost those who write nothing, and of such users nothing is known any longer.
-        """
+        """Do not look at so many readings of users whom nobody names: a state stands for them instead."""
         self.skipped += count
-        if not self.is_skipping:
-            self.is_skipping = True
-            named = self.audience.of_user
-            self.book.keep_only(named)
-            self.skipped += sum(each.count for user_id, each in self.fresh.items() if user_id not in named)
-            self.fresh = {user_id: each for user_id, each in self.fresh.items() if user_id in named}
-        self.wake.set()
+        if count:
+            self.wake.set()
 
-    def skip_no_more(self) -> None:
-        """Look at all readings again."""
-        if self.is_skipping:
-            self.is_skipping = False
-            # Whoever was named for a while meanwhile is not known either.
-            self.book.keep_only(self.audience.of_user)
+    def decide(self) -> None:
+        """Decide whether readings are skipped: while somebody listens to everyone, and writes press, or did until now.
 
-    def skips(self) -> bool:
-        """Tell whether writes press, or did until a moment ago."""
+        So these cost those who write nothing. While they are skipped, nothing is known of users whom nobody names.
+        """
         now = time.monotonic()
         if self.pressure.is_high():
             self.calm_at = now + CALM_SECONDS
-            return True
-        return now < self.calm_at
+        skips = bool(self.audience.of_everyone) and now < self.calm_at
+        if skips and not self.is_skipping:
+            named = self.audience.of_user
+            self.book.keep_only(named)
+            self.skip(sum(each.count for user_id, each in self.fresh.items() if user_id not in named))
+            self.fresh = {user_id: each for user_id, each in self.fresh.items() if user_id in named}
+        self.is_skipping = skips
 
     def refresh(self) -> None:
         """Have the state sent to everybody."""
         self.say_hello = True
-        self.skipped = 0
+        self.skipped, self.state_due = 0, 0.0
         self.touched.clear()
         self.changed.clear()
         self.fresh.clear()
@@ -180,11 +178,11 @@ class Rounds:
             # Before any state is asked for: what others announce after it is readable, or noticed.
             self.say_hello = False
             await fetch_all(self.pool, "say_hello", process=self.process)
-        if not self.skips():
-            self.skip_no_more()
-        if self.skipped and time.monotonic() >= self.state_due:
-            await self.tell_of_skipped()
-        stale = self.stale_of(self.audience.all)
+        self.decide()
+        await self.tell_of_skipped()
+        stale = [client for client in self.audience.all if client.is_stale and client not in self.delivery.slow]
+        # Who was told of everyone before waits for the state that stands for what is skipped.
+        stale = [client for client in stale if client.user_ids is not None or client.is_new]
         if stale:
             await self.send_states(stale)
         if self.touched:
@@ -198,29 +196,37 @@ class Rounds:
             slices = Slices()
             await self.delivery.tell(news, slices)
             self.telling_seconds += slices.spent
-        if self.touched or self.changed or self.fresh or self.skipped:
+        if self.touched or self.changed or self.fresh or self.waiting_for_state():
             self.wake.set()
 
-    def stale_of(self, clients: Iterable[Client]) -> list[Client]:
-        """Return those of clients that need the state and can take it."""
-        return [client for client in clients if client.is_stale and client not in self.delivery.slow]
+    def waiting_for_state(self) -> list[Client]:
+        """Return those who were told of everyone before, and need the state, and can take it."""
+        return [
+            client
+            for client in self.audience.of_everyone
+            if not client.is_new and client not in self.delivery.slow and (client.is_stale or self.skipped)
+        ]
 
     async def tell_of_skipped(self) -> None:
-        """Send the state to those who listen to everyone, seldom enough for it to take but a small part of a core."""
-        skipped, self.skipped = self.skipped, 0
-        for client in self.audience.of_everyone:
-            client.forget()
-        if not self.audience.of_everyone:
-            return
+        """Send the state to those who wait for it; seldom while readings are skipped, for it takes long."""
         began = time.monotonic()
-        await self.send_state_of_everyone(self.stale_of(self.audience.of_everyone), skipped)
-        ended = time.monotonic()
-        self.state_due = ended + min(LONGEST_WITHOUT_STATE, max(PRESSED_PAUSE, (ended - began) / PRESSED_SHARE))
+        if began < self.state_due:
+            return
+        clients = self.waiting_for_state()
+        skipped, self.skipped = self.skipped, 0
+        if skipped:
+            for client in self.audience.of_everyone:
+                client.forget()
+        if clients:
+            await self.send_state_of_everyone(clients, skipped or None)
+        if clients and self.is_skipping:
+            ended = time.monotonic()
+            self.state_due = ended + min(LONGEST_WITHOUT_STATE, max(PRESSED_PAUSE, (ended - began) / PRESSED_SHARE))
 
     async def send_state_of_everyone(self, clients: Sequence[Client], skipped: int | None = None) -> None:
         """Send the state to clients that listen to everyone."""
         for client in clients:
-            client.is_stale = False
+            client.is_new = client.is_stale = False
         state = await state_of_everyone(self.pool, skipped)
         await self.delivery.write_all((client, state) for client in clients)
 
@@ -229,7 +235,7 @@ class Rounds:
         everyone = [client for client in stale if client.user_ids is None]
         named = some_of([client for client in stale if client.user_ids is not None])
         for client in named:
-            client.is_stale = False
+            client.is_new = client.is_stale = False
         if len(everyone) + len(named) < len(stale):
             self.wake.set()
         if everyone:
@@ -256,7 +262,7 @@ class Rounds:
                     self.look_through(user_id)
                 self.book.forget(user_id)
                 self.put_back(user_id, touched.pop(row["user_key"]))
-        if self.is_skipping:
+        if self.audience.of_everyone and not needs_all:
             self.skip(sum(change.count for change in touched.values()))
 
     def put_back(self, user_id: str, change: Change) -> None:
@@ -293,7 +299,8 @@ class Rounds:
             if user_id in self.fresh:
                 self.look_through(user_id)
         # Whoever nobody listens to any longer is told of once more, and not kept: nobody would keep it true.
-        self.book.ask([user_id for user_id in user_ids if self.audience.listens_to(user_id)])
+        keeps_all = bool(self.audience.of_everyone) and not self.is_skipping
+        self.book.ask([user_id for user_id in user_ids if keeps_all or user_id in self.audience.of_user])
         rows = await fetch_all(self.pool, "latest_of_named", tenant_id=DEFAULT_TENANT, user_ids=list(user_ids))
         return self.book.answer(from_rows(rows), asyncio.get_running_loop().time())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
@@ -18,7 +19,9 @@ MOST_IN_STATE = 1_000  # users
 async def state_of_everyone(pool: Pool, skipped: int | None = None) -> Message:
     """Return the state of everyone, or of some where they are too many, in place of news of so many readings."""
     rows = await fetch_all(pool, "latest_of_everyone", tenant_id=DEFAULT_TENANT, limit=MOST_IN_STATE + 1)
+    await asyncio.sleep(0)  # others have their turn between parts
     latest = from_rows(row for row in rows if row["metric"] is not None)
+    await asyncio.sleep(0)
     users = (messages.user_state(user_id, of_user.document()) for user_id, of_user in latest.items())
     return messages.state(islice(users, MOST_IN_STATE), complete=rows[0]["people"] <= MOST_IN_STATE, count=skipped)
 

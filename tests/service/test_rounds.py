@@ -54,7 +54,7 @@ def test_many_readings_of_a_user_are_one_change_and_few_of_them_are_kept() -> No
         for number in range(95):
             # Later ones and earlier ones, in turns.
             at = number if number % 2 else -number
-            rounds.take_rows(rounds.audience.pick([row(at), row(at, "bob")]))
+            rounds.take_batch([rounds.audience.pick([row(at), row(at, "bob")])])
             assert "ada" not in rounds.fresh or len(rounds.fresh["ada"].aside) < MOST_ASIDE
         assert "bob" not in rounds.fresh, "nobody listens"
         latest = Latest(heart_rate=Value(60.0, 93, "watch"))
@@ -70,7 +70,8 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
         rounds = rounds_for()
         users = [f"user_{n}" for n in range(2 * MOST_IN_ROUND + 1)]
         for times in range(1, TIMES + 1):
-            rounds.take_rows(rounds.audience.pick([row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]]))
+            batch = [row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]]
+            rounds.take_batch([rounds.audience.pick(batch)])
         told: list[str] = []
         for size in (MOST_IN_ROUND, MOST_IN_ROUND, 1, 0):
             taken = rounds.take_changes()
@@ -89,51 +90,87 @@ def test_what_is_picked_for_others_than_those_who_listen_now_is_picked_anew() ->
         picked = rounds.audience.pick([row(0), row(0, "bob"), row(0, "eve")])
         assert [each.user_id for each in picked.named] == ["ada"]
         rounds.audience.join(Client(Ear(), ("bob",)))
-        rounds.take_rows(picked)
+        rounds.take_batch([picked])
         assert list(rounds.fresh) == ["ada", "bob"]
         rounds.audience.leave(next(client for client in rounds.audience.all if client.user_ids == ("ada",)))
-        rounds.take_rows(picked)
+        rounds.take_batch([picked])
         assert rounds.fresh["ada"].count == 1
         assert rounds.fresh["bob"].count == 2
 
     asyncio.run(take())
 
 
+def pressed_rounds(monkeypatch: pytest.MonkeyPatch) -> tuple[Rounds, list[bool]]:
+    """Rounds for a client of everyone and one that names ada, and whether writes press."""
+    rounds, press = rounds_for("ada"), [False]
+    rounds.audience.join(Client(Ear(), None))
+    monkeypatch.setattr(rounds.pressure, "is_high", lambda: press[-1])
+    return rounds, press
+
+
+def take(rounds: Rounds, *rows: Row) -> None:
+    """Let a request of readings be announced."""
+    rounds.take_batch([rounds.audience.pick(rows)])
+
+
 def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def take() -> None:
-        rounds = rounds_for("ada")
-        rounds.audience.join(Client(Ear(), None))
+    async def press_and_calm() -> None:
+        rounds, press = pressed_rounds(monkeypatch)
         rounds.book.ask(["bob"])
         rounds.book.answer({}, time.monotonic())
-        batch = rounds.audience.pick([row(1), row(1, "bob"), row(1, "eve")])
-        rounds.take_rows(batch)
+        take(rounds, row(1), row(1, "bob"), row(1, "eve"))
         assert len(rounds.fresh) == 3
-        monkeypatch.setattr(rounds, "skips", lambda: True)
-        rounds.take_rows(rounds.audience.pick([row(2), row(2, "bob"), row(2, "eve")]))
+        press.append(True)
+        take(rounds, row(2), row(2, "bob"), row(2, "eve"))
         assert list(rounds.fresh) == ["ada"]
         assert rounds.fresh["ada"].count == 2
         assert rounds.skipped == 4, "those of before count, too"
         assert list(rounds.book.known) == ["ada"], "what was skipped is not known"
-        monkeypatch.setattr(rounds, "skips", lambda: False)
-        rounds.take_rows(rounds.audience.pick([row(3, "bob")]))
-        assert rounds.fresh["bob"].count == 1
-        assert rounds.skipped == 4, "until a state tells of them"
-
-    asyncio.run(take())
-
-
-def test_a_moment_without_pressure_is_no_reason_to_ask_for_everyone(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def take() -> None:
-        rounds = rounds_for()
-        assert not rounds.skips()
-        monkeypatch.setattr(rounds.pressure, "is_high", lambda: True)
-        assert rounds.skips()
-        monkeypatch.setattr(rounds.pressure, "is_high", lambda: False)
-        assert rounds.skips()
+        press.append(False)
+        take(rounds, row(3, "bob"))
+        assert rounds.skipped == 5, "a moment of calm is no reason to ask for everyone"
         rounds.calm_at -= CALM_SECONDS
-        assert not rounds.skips()
+        take(rounds, row(4, "bob"))
+        assert rounds.fresh["bob"].count == 1
+        assert rounds.skipped == 5, "until a state tells of them"
 
-    asyncio.run(take())
+    asyncio.run(press_and_calm())
+
+
+def test_whom_nobody_names_any_longer_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        rounds, press = pressed_rounds(monkeypatch)
+        press.append(True)
+        take(rounds, row(1))
+        rounds.audience.leave(next(client for client in rounds.audience.all if client.user_ids == ("ada",)))
+        take(rounds, row(2))
+        assert rounds.skipped == 1
+        (taken,) = rounds.take_changes().values()
+        assert taken == (Change(1, 1, 1), None), "it must be asked for"
+
+    asyncio.run(go())
+
+
+def test_what_others_changed_while_readings_press_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def change() -> None:
+        rounds, press = pressed_rounds(monkeypatch)
+        press.append(True)
+
+        async def fetch(*_: object, user_ids: list[str] | None, **__: object) -> list[dict[str, object]]:
+            assert user_ids == ["ada"]
+            press.append(False)
+            rounds.calm_at = 0.0
+            take(rounds, row(1, "eve"))
+            return [{"user_key": 1, "user_id": "ada"}]
+
+        monkeypatch.setattr("service.rounds.fetch_all", fetch)
+        rounds.decide()
+        rounds.touched = {1: Change(1, 0, 0), 2: Change(5, 0, 0)}
+        await rounds.name_touched()
+        assert rounds.changed == {"ada": Change(1, 0, 0)}
+        assert rounds.skipped == 5, "also where nothing presses any longer by then"
+
+    asyncio.run(change())
 
 
 def test_rounds_that_tell_much_are_further_apart_and_more_so_where_readings_press() -> None:
