@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import os
@@ -24,9 +23,6 @@ BACKLOG = 4096  # connections that wait to be accepted, as many as Linux allows 
 STARTUP_FAILURE = 3
 CYCLES = (20_000, 5, 2)  # objects, and looks at young ones before a look at older ones
 
-M_MMAP_THRESHOLD = -3  # of glibc's mallopt
-LARGE = 256 * 1024  # bytes
-
 log = logging.getLogger("hyperpulse")
 
 
@@ -38,15 +34,6 @@ def stop_with_stdin() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def give_memory_back() -> None:
-    """Have the C library return large blocks, such as bodies of requests, to the system as soon as they are free.
-
-    It does so until the first one is freed, and then keeps them among small ones, where holes remain under load.
-    """
-    with suppress(AttributeError, OSError):  # there is no glibc
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def look_for_cycles_rarely() -> None:
@@ -80,7 +67,6 @@ def serve(settings: Settings) -> None:
     sockets = [shared_socket(settings.host, settings.port)] if os.environ.get("SHARE_PORT") else None
     server = uvicorn.Server(config)
     config.load()
-    give_memory_back()
     look_for_cycles_rarely()
     with suppress(KeyboardInterrupt):
         server.run(sockets=sockets)

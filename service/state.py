@@ -15,6 +15,7 @@ from service.database import Pool, make_pool
 from service.figures import Figures, asking_figures
 from service.heart import beating
 from service.live import Hub, running_hub
+from service.memory import trimmed_memory
 from service.room import Room
 from service.settings import Settings
 from service.siblings import telling
@@ -48,6 +49,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
         pool = make_pool(settings)
         async with (
             beating(),
+            trimmed_memory(),
             pool,
             running_hub(settings, pool) as hub,
             running_writer(
