@@ -79,6 +79,8 @@ class Clock:
         """Return the moment of a timestamp and remember its parts; ValueError where it is none."""
         minute, second = text[:17], text[17:]
         at = to_micros(parse_timestamp(text))
+        if second[6:7].isdigit():  # finer than a millisecond: it hardly comes again
+            return at
         try:
             starts = to_micros(parse_timestamp(f"{minute}00Z"))
             offset = to_micros(parse_timestamp(f"2000-01-01T00:00:{second}"))
