@@ -120,6 +120,8 @@ class Rounds:
         if self.pressure.is_high():
             self.calm_at = now + CALM_SECONDS
         skips = bool(self.audience.of_everyone) and now < self.calm_at
+        if not self.audience.of_everyone:
+            self.skipped = 0
         if skips and not self.is_skipping:
             named = self.audience.of_user
             self.book.keep_only(named)
@@ -196,7 +198,7 @@ class Rounds:
             slices = Slices()
             await self.delivery.tell(news, slices)
             self.telling_seconds += slices.spent
-        if self.touched or self.changed or self.fresh or self.waiting_for_state():
+        if self.touched or self.changed or self.fresh or self.skipped or self.waiting_for_state():
             self.wake.set()
 
     def waiting_for_state(self) -> list[Client]:
@@ -219,7 +221,8 @@ class Rounds:
                 client.forget()
         if clients:
             await self.send_state_of_everyone(clients, skipped or None)
-        if clients and self.is_skipping:
+        # Whoever became stale meanwhile missed something else, and does not wait.
+        if clients and self.is_skipping and not any(client.is_stale for client in clients):
             ended = time.monotonic()
             self.state_due = ended + min(LONGEST_WITHOUT_STATE, max(PRESSED_PAUSE, (ended - began) / PRESSED_SHARE))
 
@@ -252,9 +255,11 @@ class Rounds:
         needs_all = bool(self.audience.of_everyone) and not self.is_skipping
         # So many that to name them would take longer than to look at who was touched.
         wanted = None if needs_all or len(named) > MOST_NAMED else list(named)
-        rows: list[dict[str, Any]] = await fetch_all(
-            self.pool, "names_of_touched", tenant_id=DEFAULT_TENANT, user_keys=list(touched), user_ids=wanted
-        )
+        rows: list[dict[str, Any]] = []
+        if wanted != []:
+            rows = await fetch_all(
+                self.pool, "names_of_touched", tenant_id=DEFAULT_TENANT, user_keys=list(touched), user_ids=wanted
+            )
         for row in rows:
             user_id = row["user_id"]
             if user_id in named or (needs_all and self.audience.of_everyone):
