@@ -138,6 +138,7 @@ def test_it_filters_sorts_and_pins(client: httpx.Client, page: Page) -> None:
     expect(names).to_have_text(["300", "202", "1010", "101", "301"])
     page.get_by_label("Sort by").select_option("steps today")
     expect(names).to_have_text(["300", "101", "1010", "202", "301"])
+    expect(page).to_have_url(re.compile("filter=0&sort=steps&pin=300$"))  # which follows once nobody types
     page.reload()
     expect(names).to_have_text(["300", "101", "1010", "202", "301"])
 

@@ -28,11 +28,12 @@ def test_what_is_free_among_what_is_in_use_goes_back(monkeypatch: pytest.MonkeyP
         async with trimmed_memory():
             before = resident()
             blocks = [(b"x" * 60_000, b"y" * 6_000) for _ in range(MEGABYTES * 1_000_000 // 60_000)]
-            assert resident() - before > 0.9 * MEGABYTES
+            grown = resident() - before
+            assert grown > 0.5 * MEGABYTES, "the rest was free before"
             kept = [small for _, small in blocks]
             del blocks
             async with asyncio.timeout(5):
-                while resident() - before > 0.3 * MEGABYTES:
+                while resident() - before > 0.3 * grown:
                     await asyncio.sleep(0.02)
             assert len(kept) == MEGABYTES * 1_000_000 // 60_000
 
