@@ -57,7 +57,7 @@ class Written:
     def pick(self, rows: Sequence[Row]) -> Picked | None:
         """Pick what clients want to know of new readings; None where nobody listens.
 
-        It takes a third of the time while they have just been read, and are in the processor's cache.
+        It is quickest while they have just been read, and are in the processor's cache.
         """
         return self.audience.pick(rows) if self.audience is not None and self.audience.all else None
 
