@@ -108,6 +108,7 @@ def test_keys_go_from_point_to_point(client: httpx.Client, page: Page) -> None:
     send_hours(client)
     open_page(page, client, PATH)
     tip, said = page.locator(".tip"), page.locator("#pointed")
+    expect(page.locator("#charts .u-over")).to_have_count(3)  # keys pressed before the charts are drawn find nothing
     page.locator("#charts").focus()
     page.keyboard.press("Shift+ArrowLeft")
     expect(tip).to_contain_text(", 9:00 AM")
