@@ -11,6 +11,8 @@ from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
 from service.database import Connection, Pool, statement, with_connection
+from service.problems import Problem
+from service.streams import Interrupted
 
 A_PIECE = 500  # items: a few milliseconds
 JSON = "application/json"
@@ -54,16 +56,41 @@ def list_response(
 ) -> Response:
     """Answer with an object whose member `name` is a list of written pieces, between members before and after it."""
     opening = to_json({**before, name: []})[:-2]
-    closing = b"]" + (b"," + to_json(after)[1:] if after else b"}")
     if len(pieces) < 2:
-        return Response(opening + b"".join(pieces) + closing, status, media_type=JSON)
-    return StreamingResponse(in_turns(opening, pieces, closing), status, media_type=JSON)
+        return Response(opening + b"".join(pieces) + closing(after), status, media_type=JSON)
+    return StreamingResponse(in_turns(opening, pieces, closing(after)), status, media_type=JSON)
 
 
-async def in_turns(opening: bytes, pieces: Sequence[bytes], closing: bytes) -> AsyncIterator[bytes]:
+async def streamed_list(name: str, pieces: AsyncIterator[bytes], after: Callable[[], dict[str, Any]]) -> Response:
+    """Answer so with pieces that are made as the client takes them; `after` is asked for once there are no more."""
+    opening = b'{"%b":[' % name.encode()
+    first = await anext(pieces, b"")
+    second = await anext(pieces, None)
+    if second is None:
+        return Response(opening + first + closing(after()), media_type=JSON)
+
+    async def document(second: bytes) -> AsyncIterator[bytes]:
+        yield opening + first
+        yield b"," + second
+        try:
+            async for piece in pieces:
+                yield b"," + piece
+        except Problem as problem:
+            raise Interrupted(problem.detail) from None
+        yield closing(after())
+
+    return StreamingResponse(document(second), media_type=JSON)
+
+
+def closing(after: dict[str, Any]) -> bytes:
+    """Write what stands behind a list, which is the last but for these members."""
+    return b"]" + (b"," + to_json(after)[1:] if after else b"}")
+
+
+async def in_turns(opening: bytes, pieces: Sequence[bytes], ending: bytes) -> AsyncIterator[bytes]:
     """Yield a document piece by piece: compressing one takes a while, too."""
     yield opening
     for number, piece in enumerate(pieces):
         yield b"," + piece if number else piece
         await asyncio.sleep(0)
-    yield closing
+    yield ending

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,17 +11,17 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.bodies import parse_json, read_document, read_json
-from service.cursors import after_moment, cut_page
-from service.database import Pool, fetch_all, fetch_one
+from service.cursors import after_moment
+from service.database import Pool, fetch_one
+from service.event_lists import EventList
 from service.events import EVENT, Event, EventRow, to_event_row, write_events
 from service.intake import json_form, judge_list, store_in_pieces
 from service.items import items_of, judge_each, placed, refused_whole, require_one
-from service.long_lists import A_PIECE, list_response, written
+from service.long_lists import A_PIECE, list_response, streamed_list, written
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.questions import EventsAfter, EventsPage, ask
 from service.state import state_of
 from service.tally import Tally
-from service.times import format_timestamp
 
 MOST_IN_A_BULK = 5000
 STATUS = {True: "created", False: "duplicate"}
@@ -104,17 +103,13 @@ async def page(request: Request) -> Response:
     question = ask(request, EventsPage)
     matching = question.model_dump(include={"tenant_id", "source", "event_type", "start", "end"})
     pool = state_of(request).pool
-    offset = (question.page - 1) * question.page_size
-    rows = await fetch_all(pool, "events_page", **matching, limit=question.page_size, offset=offset)
     total = (await fetch_one(pool, "events_total", **matching))["total"]
-    return json_response(
-        {
-            "events": [event_document(row) for row in rows],
-            "page": question.page,
-            "page_size": question.page_size,
-            "total": total,
-        }
+    skipped = (question.page - 1) * question.page_size
+    events = EventList(
+        pool, "events_page", question.page_size, **matching, skipped=skipped, after_ts=None, after_event_id=None
     )
+    figures = {"page": question.page, "page_size": question.page_size, "total": total}
+    return await streamed_list("events", events.pieces(), lambda: figures)
 
 
 async def after(request: Request) -> Response:
@@ -122,9 +117,10 @@ async def after(request: Request) -> Response:
     question = ask(request, EventsAfter)
     start, end = question.range
     after_ts, after_event_id = after_moment(question.cursor, 2)
-    rows = await fetch_all(
+    events = EventList(
         state_of(request).pool,
         "events_after",
+        question.limit,
         tenant_id=question.tenant_id,
         source=question.source,
         event_type=question.event_type,
@@ -132,16 +128,8 @@ async def after(request: Request) -> Response:
         end=end,
         after_ts=after_ts,
         after_event_id=after_event_id,
-        limit=question.limit + 1,
     )
-    shown, next_cursor = cut_page(rows, question.limit, "ts", "event_id")
-    return json_response({"events": [event_document(row) for row in shown], "next_cursor": next_cursor})
-
-
-def event_document(row: dict[str, Any]) -> dict[str, Any]:
-    """Write a row of api.events as it was sent."""
-    document = {name: row[name] for name in ("event_id", "tenant_id", "source", "event_type")}
-    return {**document, "timestamp": format_timestamp(row["ts"]), "payload": row["payload"]}
+    return await streamed_list("events", events.pieces(peek=True), lambda: {"next_cursor": events.next_cursor})
 
 
 EVENT_EXAMPLE = {

@@ -1,12 +1,5 @@
--- A tenant's events in a half-open range that come after the cursor (ts, event_id).
-SELECT event_id, tenant_id, source, event_type, ts, payload
-  FROM api.events
- WHERE tenant_id = %(tenant_id)s
-   AND (%(source)s::text IS NULL OR source = %(source)s)
-   AND (%(event_type)s::text IS NULL OR event_type = %(event_type)s)
-   AND ts >= %(start)s::timestamptz
-   AND ts < %(end)s::timestamptz
-   AND (%(after_ts)s::timestamptz IS NULL
-        OR (ts, event_id) > (%(after_ts)s::timestamptz, %(after_event_id)s::text))
- ORDER BY ts, event_id
- LIMIT %(limit)s
+-- A tenant's events in a half-open range that come after the cursor (ts, event_id), as far as one piece goes.
+SELECT *
+  FROM api.some_events(
+         %(tenant_id)s, %(source)s, %(event_type)s, %(start)s, %(end)s, %(after_ts)s, %(after_event_id)s,
+         0, %(most)s, %(most_bytes)s)

@@ -1,10 +1,7 @@
--- One numbered page of a tenant's events, both ends of the range included.
-SELECT event_id, tenant_id, source, event_type, ts, payload
-  FROM api.events
- WHERE tenant_id = %(tenant_id)s
-   AND (%(source)s::text IS NULL OR source = %(source)s)
-   AND (%(event_type)s::text IS NULL OR event_type = %(event_type)s)
-   AND (%(start)s::timestamptz IS NULL OR ts >= %(start)s)
-   AND (%(end)s::timestamptz IS NULL OR ts <= %(end)s)
- ORDER BY ts, event_id
- LIMIT %(limit)s OFFSET %(offset)s
+-- A page of a tenant's events, both ends of the range included, or what of it comes after (ts, event_id), as far as one
+-- piece goes.
+SELECT *
+  FROM api.some_events(
+         %(tenant_id)s, %(source)s, %(event_type)s, coalesce(%(start)s::timestamptz, '-infinity'),
+         coalesce(%(end)s::timestamptz + INTERVAL '1 microsecond', 'infinity'), %(after_ts)s, %(after_event_id)s,
+         %(skipped)s, %(most)s, %(most_bytes)s)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import Any
 
+import httpx
+import pytest
+
+from service.event_lists import PIECE
 from tests.http.wire import event, moment, post, reading, strict_json
 
 COUNT = 1201  # three pieces
@@ -39,3 +43,58 @@ def test_long_counts_of_events_are_whole(client: httpx.Client) -> None:
     said = strict_json(client.get("/metrics", params={"tenant_id": "tenant_1", "bucket_size": "minute"}).text)
     assert list(said) == ["tenant_id", "bucket_size", "metrics"]
     assert [row["bucket"] for row in said["metrics"]] == [moment(minute(n)) for n in range(COUNT)]
+
+
+def send_large(client: httpx.Client, sizes: list[int], text: str = "é") -> list[dict[str, Any]]:
+    """Store an event a minute whose payloads have so many characters; return them as they were sent."""
+    events = [
+        event(f"evt_{n}", minute(n // 2), payload={"n": n, "text": text * size, "deep": [{"a": [1, 2.5, None]}]})
+        for n, size in enumerate(sizes)
+    ]
+    for each in events:
+        assert client.post("/v1/events", json=each).json()["created"] == 1
+    return sorted(events, key=lambda each: (each["timestamp"], each["event_id"]))
+
+
+SIZES = {
+    "small": [10] * 9,
+    "large": [120_000] * 17,  # two or three to a piece
+    "large between small ones": [10, 10, 250_000, 10, 250_000, 250_000, 10, 0, 250_000],
+    "as much as a piece": [PIECE // 4] * 8,
+}
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+def test_a_page_of_large_events_is_whole(client: httpx.Client, sizes: list[int]) -> None:
+    events = send_large(client, sizes, "é" if max(sizes) < PIECE // 5 else "e")
+    asked = {"tenant_id": "tenant_1", "page_size": 1000}
+    answer = client.get("/events", params=asked)
+    said = strict_json(answer.text)
+    assert list(said) == ["events", "page", "page_size", "total"]
+    assert said == {"events": events, "page": 1, "page_size": 1000, "total": len(events)}
+    assert client.get("/events", params=asked, headers={"Accept-Encoding": "identity"}).text == answer.text
+    assert client.head("/events", params=asked).status_code == 200
+    for page_size in 1, 3, len(sizes) - 1, len(sizes):
+        told = []
+        for page in range(1, len(sizes) // page_size + 2):
+            said = client.get("/events", params=asked | {"page": page, "page_size": page_size}).json()
+            assert len(said["events"]) == max(0, min(page_size, len(events) - (page - 1) * page_size))
+            told += said["events"]
+        assert told == events
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("limit", [1, 2, 3, 1000])
+def test_cursors_lead_through_large_events(client: httpx.Client, sizes: list[int], limit: int) -> None:
+    events = send_large(client, sizes, "e")
+    told: list[dict[str, Any]] = []
+    asked = DAY | {"tenant_id": "tenant_1", "limit": str(limit)}
+    while True:
+        said = strict_json(client.get("/v1/events", params=asked).text)
+        assert list(said) == ["events", "next_cursor"]
+        told += said["events"]
+        if said["next_cursor"] is None:
+            break
+        assert len(said["events"]) == limit
+        asked["cursor"] = said["next_cursor"]
+    assert told == events

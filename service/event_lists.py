@@ -1,0 +1,62 @@
+"""Lists of events, in pieces of some size: a payload may have 256 kB, and a page a thousand of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+from psycopg.rows import DictRow
+
+from service.cursors import write_cursor
+from service.database import Pool, fetch_all
+from service.times import format_timestamp
+
+PIECE = 512 * 1024  # bytes of payloads
+
+
+class EventList:
+    """The first events that a query gives, up to `most`; once all are written, `next_cursor` tells whether more follow.
+
+    Each piece is asked for by itself when the client has taken those before, so that nobody's slowness holds a
+    connection or memory. Events never change, so nothing is torn; one that is new meanwhile is told in its place.
+    """
+
+    def __init__(self, pool: Pool, query_name: str, most: int, **matching: Any) -> None:
+        self.pool = pool
+        self.query_name = query_name
+        self.left = most
+        self.matching = matching
+        self.next_cursor: str | None = None
+
+    async def pieces(self, peek: bool = False) -> AsyncIterator[bytes]:
+        """Yield events as JSON with commas between them; `peek` looks whether another one follows the last."""
+        while asked := self.left + peek:
+            rows = await fetch_all(self.pool, self.query_name, **self.matching, most=asked, most_bytes=PIECE)
+            shown = rows[: self.left]
+            if shown:
+                self.left -= len(shown)
+                self.matching |= {"skipped": 0, "after_ts": shown[-1]["ts"], "after_event_id": shown[-1]["event_id"]}
+                yield written(shown, self.matching["tenant_id"])
+            if len(rows) > len(shown):
+                after_ts, after_event_id = self.matching["after_ts"], self.matching["after_event_id"]
+                self.next_cursor = write_cursor(format_timestamp(after_ts), after_event_id)
+            if len(rows) == asked or sum(row["bytes"] for row in rows) < PIECE:
+                return
+
+
+def written(rows: Sequence[DictRow], tenant_id: str) -> bytes:
+    """Write events as they were sent, with commas between them."""
+    return msgspec.json.encode(
+        [
+            {
+                "event_id": row["event_id"],
+                "tenant_id": tenant_id,
+                "source": row["source"],
+                "event_type": row["event_type"],
+                "timestamp": format_timestamp(row["ts"]),
+                "payload": msgspec.Raw(row["payload"].encode()),
+            }
+            for row in rows
+        ]
+    )[1:-1]
