@@ -11,12 +11,13 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.compression import plain
 from service.problems import Problem
-from service.state import state_of
+from service.state import State, state_of
 
 JSON_TYPES = ("application/json", "text/json")
 HANG_UP = {"Connection": "close"}
 WHOLE = 2 * 1024 * 1024  # bytes: JSON up to here is parsed at once, what is larger in parts
 SLICE = 128 * 1024  # bytes: of what was read at once, to be cut into parts of their size
+USUAL = 150  # bytes of a reading as JSON; most have fewer
 HELD = "hyperpulse.held"  # bytes, in the scope of a request
 
 
@@ -70,9 +71,22 @@ def parse_json(body: bytes) -> Any:
 
 def refuse_announced(request: Request, limit: int) -> None:
     """Refuse a body that is announced as one of more than `limit` bytes."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+    if announced_length(request) > limit:
         raise too_large(limit)
+
+
+def announced_length(request: Request) -> int:
+    """Return how many bytes a body is announced to have; 0 where that is not said."""
+    announced = request.headers.get("content-length", "")
+    return int(announced) if announced.isdigit() and len(announced) < 20 else 0
+
+
+def refuse_unread(state: State, length: int) -> None:
+    """Problem 503 where a body of readings would be refused once it is read, by a guess of how many it has.
+
+    So what is too much takes neither memory nor time. A long body is stored in pieces: a first one has to find room.
+    """
+    state.writer.require_room(1 + min(length, WHOLE) // USUAL)
 
 
 def body_pieces(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:

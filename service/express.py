@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.bodies import WHOLE, body_pieces, let_go, read_start
+from service.bodies import WHOLE, body_pieces, let_go, read_start, refuse_unread
 from service.decoding import decode
 from service.problems import Problem, problem_response
 from service.readings import Row
@@ -32,39 +32,41 @@ class Express:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == PATH and usual(scope):
-            message = await receive()
-            if message["type"] == "http.request":
-                scope["route"] = ROUTE
-                try:
-                    rows, message = await read(message, scope, receive)
-                    if rows is not None:
-                        del message  # which may be large, and rows may wait for long
-                        await store(rows, scope["state"]["state"], send)
-                        return
-                except Problem as problem:
-                    await problem_response(problem)(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == PATH and (length := usual_length(scope)) is not None:
+            scope["route"] = ROUTE
+            try:
+                refuse_unread(scope["state"]["state"], length)
+                rows, message = await read(scope, receive)
+                if rows is not None:
+                    del message  # which may be large, and rows may wait for long
+                    await store(rows, scope["state"]["state"], send)
                     return
+            except Problem as problem:
+                await problem_response(problem)(scope, receive, send)
+                return
             receive = again(message, receive)
         await self.app(scope, receive, send)
 
 
-def usual(scope: Scope) -> bool:
-    """Tell whether a request is one that the short way may take."""
+def usual_length(scope: Scope) -> int | None:
+    """Return how long the body is of a request that the short way may take."""
     if scope["method"] != "POST" or scope["query_string"]:
-        return False
+        return None
     length = b""
     for name, value in scope["headers"]:
         if name in UNUSUAL or (name == b"content-type" and value != JSON):
-            return False
+            return None
         if name == b"content-length":
             length = value
-    return length.isdigit() and int(length[:20]) <= WHOLE
+    return int(length) if length.isdigit() and len(length) < 20 and int(length) <= WHOLE else None
 
 
-async def read(message: Message, scope: Scope, receive: Receive) -> tuple[list[Row] | None, Message]:
+async def read(scope: Scope, receive: Receive) -> tuple[list[Row] | None, Message]:
     """Return the readings of a body, None where the model must judge, and a message with all of it."""
     state: State = scope["state"]["state"]
+    message = await receive()
+    if message["type"] != "http.request":
+        return None, message
     if not message.get("more_body"):
         return await rows_of(message["body"], state), message
     request = Request(scope, again(message, receive))
@@ -80,6 +82,7 @@ async def rows_of(body: bytes, state: State) -> list[Row] | None:
     bounds = await state.accepted.now()
     if len(body) > SHORT:
         await state.turns.next()
+        refuse_unread(state, len(body))
     return decode(body, bounds)
 
 

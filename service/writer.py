@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from service.batches import Batch, Draw, Queue, Submission, pack_known
+from service.batches import SMALL, Batch, Draw, Queue, Submission, pack_known
 from service.database import Connection, Contended, Pool, with_connection
 from service.lanes import Outcome, store
 from service.measurements import count_items
@@ -55,8 +55,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         while patiently and self.is_full(len(rows), loop.time()):
             await asyncio.sleep(PATIENCE_SECONDS)
-        if self.is_full(len(rows), loop.time()):
-            raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
+        self.require_room(len(rows))
         # Packed before they wait, so that the database need not wait for it.
         submission = Submission(rows, loop.create_future(), since=loop.time())
         if not self.merging:
@@ -69,6 +68,17 @@ class Writer:
         finally:
             self.queued -= len(rows)
         return told(outcomes)
+
+    def require_room(self, count: int) -> None:
+        """Problem 503 where so many readings more are too many."""
+        if self.is_full(count, asyncio.get_running_loop().time()):
+            raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
+
+    async def room(self) -> None:
+        """Wait until a large request may find room."""
+        loop = asyncio.get_running_loop()
+        while self.is_full(SMALL + 1, loop.time()):
+            await asyncio.sleep(PATIENCE_SECONDS)
 
     def is_full(self, count: int, now: float) -> bool:
         """Tell whether so many readings more are too many, or would wait for too long behind these."""

@@ -11,6 +11,7 @@ from service import answers
 from service.answers import json_response
 from service.bodies import (
     WHOLE,
+    announced_length,
     announced_type,
     body_pieces,
     continued,
@@ -20,6 +21,7 @@ from service.bodies import (
     read_document,
     read_json,
     read_start,
+    refuse_unread,
     require_json,
 )
 from service.decoding import decode
@@ -40,6 +42,7 @@ from service.questions import flag
 from service.readings import HEART_RATE_READING, INGEST_ITEM, READING, HeartRateReading, IngestItem, Reading, to_row
 from service.state import State, state_of
 from service.tally import Tally
+from service.writer import Writer
 
 MOST_IN_A_BATCH = 1000
 FIRST = 64 * 1024  # bytes: what has sent less holds no more than that, however slow it is
@@ -53,6 +56,7 @@ async def ingest(request: Request) -> Response:
     """Store one reading or an array; one invalid item refuses all."""
     require_json(request)
     state = state_of(request)
+    refuse_unread(state, announced_length(request))
     pieces = body_pieces(request, state.settings.body_idle_seconds)
     start, whole = await read_start(request, pieces, WHOLE)
     bounds = await state.accepted.now()
@@ -77,8 +81,9 @@ async def ingest(request: Request) -> Response:
 
 async def heart_rate(request: Request) -> Response:
     """Store one heart rate; invalid input is 400 here."""
-    value = await read_json(request)
     state = state_of(request)
+    refuse_unread(state, announced_length(request))
+    value = await read_json(request)
     try:
         item = require_one(HEART_RATE_READING, value, await state.accepted.now())
     except Invalid as invalid:
@@ -89,8 +94,9 @@ async def heart_rate(request: Request) -> Response:
 
 async def heart_rate_batch(request: Request) -> Response:
     """Store up to 1000 heart rates, each judged alone."""
-    start, rest = await read_document(request)
     state = state_of(request)
+    refuse_unread(state, announced_length(request))
+    start, rest = await read_document(request)
     try:
         rows, tally = await judge_list(HEART_RATE_READING, start, rest, state.accepted, MOST_IN_A_BATCH)
     except Invalid as invalid:
@@ -117,6 +123,7 @@ async def readings(request: Request) -> Response:
         taken = ", ".join(FORMS)
         raise Problem(415, f"The body is announced as {announced_type(request)[:100]!r}; send one of {taken}.")
     state = state_of(request)
+    refuse_unread(state, announced_length(request))
     pieces = body_pieces(request, state.settings.body_idle_seconds)
     if new_form is json_form:
         start, whole = await read_start(request, pieces, WHOLE)
@@ -156,8 +163,15 @@ async def store_stream(state: State, form: Form, pieces: Pieces, atomic: bool) -
     if atomic:
         await store_all_or_none(form, pieces, bounds, store, tally, state.settings.max_atomic_readings)
     else:
-        await store_in_pieces(form, pieces, bounds, store, tally)
+        await store_in_pieces(form, paced(pieces, state.writer), bounds, store, tally)
     return receipt(tally)
+
+
+async def paced(pieces: Pieces, writer: Writer) -> Pieces:
+    """Yield pieces of a body, no faster than its readings find room: what waits for it is not read yet."""
+    async for piece in pieces:
+        await writer.room()
+        yield piece
 
 
 def receipt(tally: Tally) -> Response:

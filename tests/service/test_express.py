@@ -9,7 +9,10 @@ from typing import Any
 from starlette.types import Message
 
 from service import express
+from service.bodies import USUAL
 from service.problems import Overloaded
+from service.readings import Row
+from service.writer import Writer
 
 
 class Away:
@@ -23,23 +26,59 @@ async def body() -> Message:
     return {"type": "http.request", "body": b"[]"}
 
 
+async def next_one(*_: object) -> None:
+    raise AssertionError("the long way is not asked")
+
+
+def scope_of(length: int, **state: Any) -> dict[str, Any]:
+    """Describe a request of the short way."""
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": express.PATH,
+        "query_string": b"",
+        "headers": [(b"content-length", b"%d" % length)],
+        "state": {"state": SimpleNamespace(**state)},
+    }
+
+
 def test_without_the_database_it_is_503() -> None:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    async def next_one(*_: object) -> None:
-        raise AssertionError("the long way is not asked")
+    async def ask() -> None:
+        writer = Writer(None, 100, 60)  # type: ignore[arg-type]
+        await express.Express(next_one)(scope_of(2, accepted=Away(), writer=writer), body, send)
 
-    scope: dict[str, Any] = {
-        "type": "http",
-        "method": "POST",
-        "path": express.PATH,
-        "query_string": b"",
-        "headers": [(b"content-length", b"2")],
-        "state": {"state": SimpleNamespace(accepted=Away())},
-    }
-    asyncio.run(express.Express(next_one)(scope, body, send))
+    asyncio.run(ask())
     assert sent[0]["status"] == 503
     assert b"retry-after" in dict(sent[0]["headers"])
+
+
+def test_what_finds_no_room_is_refused_unread() -> None:
+    sent: list[Message] = []
+    received: list[str] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        received.append("body")
+        raise Overloaded("this one was read")
+
+    async def ask() -> None:
+        writer = Writer(None, 100, 60)  # type: ignore[arg-type]
+        waiting = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * 90))
+        await asyncio.sleep(0)
+        await express.Express(next_one)(scope_of(20 * USUAL, writer=writer), receive, send)
+        assert not received
+        await express.Express(next_one)(scope_of(5 * USUAL, writer=writer), receive, send)
+        assert received
+        waiting.cancel()
+
+    asyncio.run(ask())
+    assert [message["status"] for message in sent if "status" in message] == [503, 503]
+    assert b"90 readings wait" in sent[1]["body"]
+    assert b"was read" in sent[3]["body"]
