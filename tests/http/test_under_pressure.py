@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpx
 import psycopg
@@ -84,6 +85,37 @@ def test_too_many_bytes_at_once_are_refused_at_once(database_url: str, client: h
         assert first.recv(65536).startswith(b"HTTP/1.1 422")
         answer = httpx.post(url + PATH, content=b"x", headers={"content-type": "text/csv"}, timeout=30)
         assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("path", [PATH, "/ingest", "/metrics/heart-rate/batch"])
+def test_what_finds_no_room_is_refused_before_it_is_sent(
+    database_url: str, client: httpx.Client, db: psycopg.Connection, path: str
+) -> None:
+    """The connection stays of use: what the client sends all the same is passed over."""
+    many = [reading(f"10:{n // 60:02}:{n % 60:02}") for n in range(90)]
+    unsent = b" " * 15_000
+    head = raw_request(path, unsent).removesuffix(unsent)
+    with running_service(database_url, MAX_QUEUED_READINGS="100") as url, ThreadPoolExecutor(1) as pool:
+        httpx.post(url + PATH, json=reading(), timeout=30)
+        with psycopg.connect(database_url) as holder:
+            holder.execute("SELECT pg_advisory_xact_lock(hashtext('hyperpulse horizon'))")
+            held = pool.submit(httpx.post, url + PATH, json=many, timeout=30)
+            answer, deadline = b"", time.monotonic() + 4  # a lock is waited for longer
+            while not answer:  # until those wait
+                assert time.monotonic() < deadline
+                with dial(url) as line:
+                    line.settimeout(0.3)
+                    line.sendall(head)
+                    with suppress(TimeoutError):
+                        answer = line.recv(65536)
+                        line.sendall(unsent + b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                        line.settimeout(30)
+                        answer += everything_from(line)
+            holder.rollback()
+        assert statuses_in(answer) == [503, 200]
+        assert b"\nretry-after: 1\r\n" in answer.lower()
+        assert b"90 readings wait" in answer
+        assert held.result(30).json()["inserted"] == 89
 
 
 @pytest.mark.parametrize("bad", [0, 1])
