@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Scope
 
 from service.compression import plain
+from service.parts import PART
 from service.problems import Problem
 from service.state import State, state_of
 
@@ -17,7 +19,7 @@ JSON_TYPES = ("application/json", "text/json")
 HANG_UP = {"Connection": "close"}
 WHOLE = 2 * 1024 * 1024  # bytes: JSON up to here is parsed at once, what is larger in parts
 SLICE = 128 * 1024  # bytes: of what was read at once, to be cut into parts of their size
-USUAL = 150  # bytes of a reading as JSON; most have fewer
+READING_BYTES = 250  # of a reading as JSON; hardly any has more
 HELD = "hyperpulse.held"  # bytes, in the scope of a request
 
 
@@ -81,12 +83,25 @@ def announced_length(request: Request) -> int:
     return int(announced) if announced.isdigit() and len(announced) < 20 else 0
 
 
-def refuse_unread(state: State, length: int) -> None:
-    """Problem 503 where a body of readings would be refused once it is read, by a guess of how many it has.
+def refuse_unread(request: Request, whole: int = WHOLE) -> None:
+    """Problem 503 where a body of readings would be refused once it is read, by a low guess of how many it has.
 
-    So what is too much takes neither memory nor time. A long body is stored in pieces: a first one has to find room.
+    So what is too much takes neither memory nor time. Of more than `whole` bytes, a first part must find room.
     """
-    state.writer.require_room(1 + min(length, WHOLE) // USUAL)
+    if stays_open(request.scope):
+        length = announced_length(request)
+        require_room(state_of(request), length if length <= whole else PART)
+
+
+def require_room(state: State, length: int) -> None:
+    """Problem 503 where there is no room for the readings that so many bytes hold at least."""
+    state.writer.require_room(1 + length // READING_BYTES)
+
+
+def stays_open(scope: Scope) -> bool:
+    """Tell whether a connection stays open after the answer: with bytes unread, closing it may lose the answer."""
+    closing = any(name == b"connection" and b"close" in value.lower() for name, value in scope["headers"])
+    return bool(scope["http_version"] == "1.1") and not closing
 
 
 def body_pieces(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -10,16 +11,19 @@ from psycopg.rows import DictRow
 
 from service.cursors import write_cursor
 from service.database import Pool, fetch_all
+from service.problems import Overloaded
 from service.times import format_timestamp
 
 PIECE = 512 * 1024  # bytes of payloads
+PATIENCE = (0.5, 1.0, 2.0, 4.0)  # seconds between tries
 
 
 class EventList:
     """The first events that a query gives, up to `most`; once all are written, `next_cursor` tells whether more follow.
 
     Each piece is asked for by itself when the client has taken those before, so that nobody's slowness holds a
-    connection or memory. Events never change, so nothing is torn; one that is new meanwhile is told in its place.
+    connection, or more than some pieces. Events never change, so nothing is torn; one that is new meanwhile is told in
+    its place.
     """
 
     def __init__(self, pool: Pool, query_name: str, most: int, **matching: Any) -> None:
@@ -28,21 +32,37 @@ class EventList:
         self.left = most
         self.matching = matching
         self.next_cursor: str | None = None
+        self.is_over = False
 
     async def pieces(self, peek: bool = False) -> AsyncIterator[bytes]:
         """Yield events as JSON with commas between them; `peek` looks whether another one follows the last."""
-        while asked := self.left + peek:
-            rows = await fetch_all(self.pool, self.query_name, **self.matching, most=asked, most_bytes=PIECE)
-            shown = rows[: self.left]
-            if shown:
-                self.left -= len(shown)
-                self.matching |= {"skipped": 0, "after_ts": shown[-1]["ts"], "after_event_id": shown[-1]["event_id"]}
-                yield written(shown, self.matching["tenant_id"])
-            if len(rows) > len(shown):
-                after_ts, after_event_id = self.matching["after_ts"], self.matching["after_event_id"]
-                self.next_cursor = write_cursor(format_timestamp(after_ts), after_event_id)
-            if len(rows) == asked or sum(row["bytes"] for row in rows) < PIECE:
-                return
+        patience: Sequence[float] = ()
+        while not self.is_over:
+            piece = self.take(await self.fetch(self.left + peek, patience), peek)
+            if piece:
+                yield piece
+            patience = PATIENCE
+
+    async def fetch(self, most: int, patience: Sequence[float]) -> list[DictRow]:
+        """Ask for what follows, again after some seconds where the database is away or busy: an answer has begun."""
+        for seconds in patience:
+            try:
+                return await self.fetch(most, ())
+            except Overloaded:
+                await asyncio.sleep(seconds)
+        return await fetch_all(self.pool, self.query_name, **self.matching, most=most, most_bytes=PIECE)
+
+    def take(self, rows: list[DictRow], peek: bool) -> bytes:
+        """Write the events of a piece, and note how the next one begins."""
+        self.is_over = len(rows) == self.left + peek or sum(row["bytes"] for row in rows) < PIECE
+        shown = rows[: self.left]
+        if shown:
+            self.left -= len(shown)
+            self.matching |= {"skipped": 0, "after_ts": shown[-1]["ts"], "after_event_id": shown[-1]["event_id"]}
+        if len(rows) > len(shown):
+            after_ts, after_event_id = self.matching["after_ts"], self.matching["after_event_id"]
+            self.next_cursor = write_cursor(format_timestamp(after_ts), after_event_id)
+        return written(shown, self.matching["tenant_id"])
 
 
 def written(rows: Sequence[DictRow], tenant_id: str) -> bytes:

@@ -20,6 +20,8 @@ from service.packing import moments, texts
 
 LONGEST_PAYLOAD = 256 * 1024
 FEW = 100  # events; a column of thousands takes some milliseconds, after which others have a turn
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+EXPONENT = re.compile(r"\de[+-](\d+)")
 ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(without_nul)]
@@ -31,11 +33,16 @@ def storable(payload: dict[str, Any]) -> bytes:
         text = json.dumps(payload, allow_nan=False)
     except ValueError:
         raise ValueError("must not contain a number too large to be stored") from None
-    if len(text) > LONGEST_PAYLOAD:
-        raise ValueError(f"must have at most {LONGEST_PAYLOAD} characters as JSON")
+    if len(text) > LONGEST_PAYLOAD or len(text) + digits(text) > LONGEST_PAYLOAD:
+        raise ValueError(f"must have at most {LONGEST_PAYLOAD} characters as JSON, with all digits of its numbers")
     if ESCAPED_NUL.search(text):
         raise ValueError("must not contain the character NUL")
     return text.encode()
+
+
+def digits(text: str) -> int:
+    """Count the digits that jsonb writes of the numbers in JSON which have an exponent: 1e308 has 309."""
+    return sum(map(int, EXPONENT.findall(STRING.sub("", text)))) if EXPONENT.search(text) else 0
 
 
 @with_config(ConfigDict(strict=True, title="Event"))

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.bodies import WHOLE, body_pieces, let_go, read_start, refuse_unread
+from service.bodies import WHOLE, body_pieces, let_go, read_start, require_room, stays_open
 from service.decoding import decode
 from service.problems import Problem, problem_response
 from service.readings import Row
@@ -35,7 +35,8 @@ class Express:
         if scope["type"] == "http" and scope["path"] == PATH and (length := usual_length(scope)) is not None:
             scope["route"] = ROUTE
             try:
-                refuse_unread(scope["state"]["state"], length)
+                if stays_open(scope):
+                    require_room(scope["state"]["state"], length)
                 rows, message = await read(scope, receive)
                 if rows is not None:
                     del message  # which may be large, and rows may wait for long
@@ -49,7 +50,7 @@ class Express:
 
 
 def usual_length(scope: Scope) -> int | None:
-    """Return how long the body is of a request that the short way may take."""
+    """Return how long the body of a request is; None where the short way may not take it."""
     if scope["method"] != "POST" or scope["query_string"]:
         return None
     length = b""
@@ -82,7 +83,7 @@ async def rows_of(body: bytes, state: State) -> list[Row] | None:
     bounds = await state.accepted.now()
     if len(body) > SHORT:
         await state.turns.next()
-        refuse_unread(state, len(body))
+        require_room(state, len(body))
     return decode(body, bounds)
 
 

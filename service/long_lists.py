@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from psycopg.rows import DictRow
 from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service.database import Connection, Pool, statement, with_connection
 from service.problems import Problem
-from service.streams import Interrupted
+from service.streams import Interrupted, hand_on, unless_gone
 
 A_PIECE = 500  # items: a few milliseconds
 JSON = "application/json"
@@ -63,23 +64,43 @@ def list_response(
 
 async def streamed_list(name: str, pieces: AsyncIterator[bytes], after: Callable[[], dict[str, Any]]) -> Response:
     """Answer so with pieces that are made as the client takes them; `after` is asked for once there are no more."""
-    opening = b'{"%b":[' % name.encode()
-    first = await anext(pieces, b"")
+    first = b'{"%b":[' % name.encode() + await anext(pieces, b"")
     second = await anext(pieces, None)
     if second is None:
-        return Response(opening + first + closing(after()), media_type=JSON)
+        return Response(first + closing(after()), media_type=JSON)
+    return ListStream([first, b"," + second], pieces, after)
 
-    async def document(second: bytes) -> AsyncIterator[bytes]:
-        yield opening + first
-        yield b"," + second
+
+class ListStream(Response):
+    """Sends a document whose first pieces have begun it. A client that goes, or takes nothing for long, ends it."""
+
+    def __init__(self, begun: list[bytes], pieces: AsyncIterator[bytes], after: Callable[[], dict[str, Any]]) -> None:
+        self.begun = begun
+        self.pieces = pieces
+        self.after = after
+        self.status_code = 200
+        self.media_type = JSON
+        self.background = None
+        self.init_headers()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send everything, or stop when the client leaves."""
+        await unless_gone(receive, self.send_all(scope["method"] == "HEAD", send))
+
+    async def send_all(self, only_head: bool, send: Send) -> None:
+        """Send the document; what goes wrong now breaks the connection."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if only_head:
+            await hand_on(send, b"", more=False)
+            return
+        while self.begun:
+            await hand_on(send, self.begun.pop(0), more=True)
         try:
-            async for piece in pieces:
-                yield b"," + piece
+            async for piece in self.pieces:
+                await hand_on(send, b"," + piece, more=True)
         except Problem as problem:
             raise Interrupted(problem.detail) from None
-        yield closing(after())
-
-    return StreamingResponse(document(second), media_type=JSON)
+        await hand_on(send, closing(self.after()), more=False)
 
 
 def closing(after: dict[str, Any]) -> bytes:

@@ -1,4 +1,7 @@
-"""A connection that does not send a whole request head in time is closed, so that silence cannot use them all up."""
+"""A connection that does not send a whole request head in time is closed, so that silence cannot use them all up.
+
+So is one that goes on for long with a body that was answered already: nobody reads it.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,14 @@ class PatientProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {LINE: self}  # type: ignore[dict-item]
         if self.deadline is None:
             self.wait()
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of a body that was answered before it came, and is passed over."""
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self.cycle.body = bytearray()
+            if self.deadline is None:
+                self.wait()
 
     def on_headers_complete(self) -> None:
         """Stop waiting: the body has a limit of its own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -62,16 +62,7 @@ class CopyStream(Response):
         if self.slots.locked():
             raise Overloaded("As many streams as are allowed are under way; try again.", retry_after=5)
         async with self.slots:
-            sending = asyncio.create_task(self.send_all(scope["method"] == "HEAD", send))
-            leaving = asyncio.create_task(until_gone(receive))
-            try:
-                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                leaving.cancel()
-                sending.cancel()
-                (outcome, _) = await asyncio.gather(sending, leaving, return_exceptions=True)
-        if isinstance(outcome, Exception):
-            raise outcome
+            await unless_gone(receive, self.send_all(scope["method"] == "HEAD", send))
 
     async def send_all(self, only_head: bool, send: Send) -> None:
         """Send the answer from a connection of the pool; a failure before it begins is tried again."""
@@ -124,6 +115,20 @@ async def hand_on(send: Send, piece: bytes, more: bool) -> None:
             await send({"type": "http.response.body", "body": piece, "more_body": more})
     except TimeoutError:
         raise Interrupted(f"the client took nothing for {STALLED_SECONDS} seconds") from None
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
+    """Do `work` until it is done or its client is gone: it is cancelled once, so that it can end what it began."""
+    sending = asyncio.create_task(work)
+    leaving = asyncio.create_task(until_gone(receive))
+    try:
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        sending.cancel()
+        (outcome, _) = await asyncio.gather(sending, leaving, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
 
 
 async def until_gone(receive: Receive) -> None:

@@ -74,7 +74,7 @@ class Writer:
         if self.is_full(count, asyncio.get_running_loop().time()):
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
 
-    async def room(self) -> None:
+    async def wait_for_room(self) -> None:
         """Wait until a large request may find room."""
         loop = asyncio.get_running_loop()
         while self.is_full(SMALL + 1, loop.time()):

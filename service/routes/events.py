@@ -103,6 +103,7 @@ async def page(request: Request) -> Response:
     question = ask(request, EventsPage)
     matching = question.model_dump(include={"tenant_id", "source", "event_type", "start", "end"})
     pool = state_of(request).pool
+    # First, so that what goes wrong with it can still be said.
     total = (await fetch_one(pool, "events_total", **matching))["total"]
     skipped = (question.page - 1) * question.page_size
     events = EventList(

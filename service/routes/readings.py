@@ -11,7 +11,6 @@ from service import answers
 from service.answers import json_response
 from service.bodies import (
     WHOLE,
-    announced_length,
     announced_type,
     body_pieces,
     continued,
@@ -36,7 +35,7 @@ from service.intake import (
 )
 from service.items import items_of, judge_each, placed, refused_whole, require_one
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
-from service.parts import Pieces
+from service.parts import PART, Pieces
 from service.problems import Invalid, Problem
 from service.questions import flag
 from service.readings import HEART_RATE_READING, INGEST_ITEM, READING, HeartRateReading, IngestItem, Reading, to_row
@@ -55,8 +54,8 @@ FORMS: dict[str, Callable[[], Form]] = {"application/json": json_form, NDJSON: l
 async def ingest(request: Request) -> Response:
     """Store one reading or an array; one invalid item refuses all."""
     require_json(request)
+    refuse_unread(request)
     state = state_of(request)
-    refuse_unread(state, announced_length(request))
     pieces = body_pieces(request, state.settings.body_idle_seconds)
     start, whole = await read_start(request, pieces, WHOLE)
     bounds = await state.accepted.now()
@@ -81,9 +80,10 @@ async def ingest(request: Request) -> Response:
 
 async def heart_rate(request: Request) -> Response:
     """Store one heart rate; invalid input is 400 here."""
-    state = state_of(request)
-    refuse_unread(state, announced_length(request))
+    require_json(request)
+    refuse_unread(request)
     value = await read_json(request)
+    state = state_of(request)
     try:
         item = require_one(HEART_RATE_READING, value, await state.accepted.now())
     except Invalid as invalid:
@@ -94,9 +94,10 @@ async def heart_rate(request: Request) -> Response:
 
 async def heart_rate_batch(request: Request) -> Response:
     """Store up to 1000 heart rates, each judged alone."""
-    state = state_of(request)
-    refuse_unread(state, announced_length(request))
+    require_json(request)
+    refuse_unread(request)
     start, rest = await read_document(request)
+    state = state_of(request)
     try:
         rows, tally = await judge_list(HEART_RATE_READING, start, rest, state.accepted, MOST_IN_A_BATCH)
     except Invalid as invalid:
@@ -123,7 +124,7 @@ async def readings(request: Request) -> Response:
         taken = ", ".join(FORMS)
         raise Problem(415, f"The body is announced as {announced_type(request)[:100]!r}; send one of {taken}.")
     state = state_of(request)
-    refuse_unread(state, announced_length(request))
+    refuse_unread(request, WHOLE if new_form is json_form else PART)
     pieces = body_pieces(request, state.settings.body_idle_seconds)
     if new_form is json_form:
         start, whole = await read_start(request, pieces, WHOLE)
@@ -163,14 +164,15 @@ async def store_stream(state: State, form: Form, pieces: Pieces, atomic: bool) -
     if atomic:
         await store_all_or_none(form, pieces, bounds, store, tally, state.settings.max_atomic_readings)
     else:
-        await store_in_pieces(form, paced(pieces, state.writer), bounds, store, tally)
+        await store_in_pieces(form, paced(pieces, state.writer, tally), bounds, store, tally)
     return receipt(tally)
 
 
-async def paced(pieces: Pieces, writer: Writer) -> Pieces:
-    """Yield pieces of a body, no faster than its readings find room: what waits for it is not read yet."""
+async def paced(pieces: Pieces, writer: Writer, tally: Tally) -> Pieces:
+    """Yield pieces of a body; once some are stored, no faster than others find room. Before, it is refused instead."""
     async for piece in pieces:
-        await writer.room()
+        if tally.stored:
+            await writer.wait_for_room()
         yield piece
 
 

@@ -3,7 +3,7 @@ CREATE FUNCTION api.some_events(
   wanted_tenant text, wanted_source text, wanted_type text, range_start timestamptz, range_end timestamptz,
   after_ts timestamptz, after_event_id text, skipped bigint, most int, most_bytes int
 ) RETURNS TABLE (ts timestamptz, event_id text, source text, event_type text, payload text, bytes int)
--- PL/pgSQL, since a loop can stop at a size before it has read what lies beyond: a payload may have 256 kB.
+-- PL/pgSQL, since a loop can stop at a size before it has read the payloads beyond, which may have 256 kB each.
 LANGUAGE plpgsql STABLE
 -- Ranges lie in few of the chunks, which only a plan for their bounds knows.
 SET plan_cache_mode = force_custom_plan
@@ -20,7 +20,7 @@ BEGIN
      WHERE e.tenant_key = wanted_key
        AND (wanted_source IS NULL OR e.source = wanted_source)
        AND (wanted_type IS NULL OR e.event_type = wanted_type)
-       AND e.ts >= range_start
+       AND e.ts >= greatest(range_start, after_ts) -- which leaves out the chunks before, unlike the comparison of rows
        AND e.ts < range_end
        AND (after_ts IS NULL OR (e.ts, e.event_id) > (after_ts, after_event_id))
      ORDER BY e.ts, e.event_id

@@ -81,6 +81,18 @@ def test_a_payload_is_kept(client: httpx.Client, payload: dict[str, Any]) -> Non
     assert listed(client)["events"][0]["payload"] == payload
 
 
+def test_a_payload_may_not_be_large_once_its_numbers_are_written_out(client: httpx.Client) -> None:
+    """The database writes 1e308 with all of its 309 digits."""
+    for number in 1e308, 1e-308:
+        refused(client.post("/events", json=event(payload={"n": [number] * 900})), 422)
+        said = event(payload={"n": [number] * 800})
+        assert client.post("/events", json=said).status_code in (200, 201)
+    assert client.post("/events", json=event("evt_2", payload={"text": "e+308" * 50_000})).status_code == 201
+    (first, second) = listed(client)["events"]
+    assert [float(number) for number in first["payload"]["n"]] == [1e308] * 800
+    assert len(second["payload"]["text"]) == 250_000
+
+
 def test_a_bulk_is_counted(client: httpx.Client) -> None:
     answer = bulk(client, event("evt_001"), event("evt_002"))
     says(answer, 200, {"status": "ok", "received": 2, "created": 2, "duplicates": 0})

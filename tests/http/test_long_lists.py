@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from service.event_lists import PIECE
-from tests.http.wire import event, moment, post, reading, strict_json
+from tests.http.wire import dial, event, moment, post, raw_request, reading, strict_json
 
 COUNT = 1201  # three pieces
 DAY = {"start": moment("00:00:00"), "end": "2024-01-16T00:00:00Z"}
@@ -98,3 +98,13 @@ def test_cursors_lead_through_large_events(client: httpx.Client, sizes: list[int
         assert len(said["events"]) == limit
         asked["cursor"] = said["next_cursor"]
     assert told == events
+
+
+def test_who_leaves_in_the_middle_of_a_page_leaves_nothing_behind(client: httpx.Client, base_url: str) -> None:
+    send_large(client, [250_000] * 24, "e")
+    for _ in range(12):  # more than there are connections to the database
+        with dial(base_url) as line:
+            line.sendall(raw_request("/events?tenant_id=tenant_1&page_size=1000", method="GET"))
+            assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
+    answer = client.get("/events", params={"tenant_id": "tenant_1", "page_size": 1000})
+    assert len(answer.json()["events"]) == 24

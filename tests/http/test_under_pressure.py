@@ -93,7 +93,7 @@ def test_what_finds_no_room_is_refused_before_it_is_sent(
 ) -> None:
     """The connection stays of use: what the client sends all the same is passed over."""
     many = [reading(f"10:{n // 60:02}:{n % 60:02}") for n in range(90)]
-    unsent = b" " * 15_000
+    unsent = b" " * 25_000
     head = raw_request(path, unsent).removesuffix(unsent)
     with running_service(database_url, MAX_QUEUED_READINGS="100") as url, ThreadPoolExecutor(1) as pool:
         httpx.post(url + PATH, json=reading(), timeout=30)

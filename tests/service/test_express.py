@@ -9,7 +9,7 @@ from typing import Any
 from starlette.types import Message
 
 from service import express
-from service.bodies import USUAL
+from service.bodies import READING_BYTES
 from service.problems import Overloaded
 from service.readings import Row
 from service.writer import Writer
@@ -30,14 +30,15 @@ async def next_one(*_: object) -> None:
     raise AssertionError("the long way is not asked")
 
 
-def scope_of(length: int, **state: Any) -> dict[str, Any]:
+def scope_of(length: int, *headers: tuple[bytes, bytes], **state: Any) -> dict[str, Any]:
     """Describe a request of the short way."""
     return {
         "type": "http",
         "method": "POST",
         "path": express.PATH,
         "query_string": b"",
-        "headers": [(b"content-length", b"%d" % length)],
+        "http_version": "1.1",
+        "headers": [(b"content-length", b"%d" % length), *headers],
         "state": {"state": SimpleNamespace(**state)},
     }
 
@@ -72,13 +73,19 @@ def test_what_finds_no_room_is_refused_unread() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
         waiting = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * 90))
         await asyncio.sleep(0)
-        await express.Express(next_one)(scope_of(20 * USUAL, writer=writer), receive, send)
+        await express.Express(next_one)(scope_of(20 * READING_BYTES, writer=writer), receive, send)
         assert not received
-        await express.Express(next_one)(scope_of(5 * USUAL, writer=writer), receive, send)
+        await express.Express(next_one)(scope_of(5 * READING_BYTES, writer=writer), receive, send)
         assert received
+        # Where the connection is closed then, the answer might be lost.
+        closed = scope_of(20 * READING_BYTES, (b"connection", b"Close"), writer=writer)
+        await express.Express(next_one)(closed, receive, send)
+        old = scope_of(20 * READING_BYTES, writer=writer) | {"http_version": "1.0"}
+        await express.Express(next_one)(old, receive, send)
+        assert len(received) == 3
         waiting.cancel()
 
     asyncio.run(ask())
-    assert [message["status"] for message in sent if "status" in message] == [503, 503]
+    assert [message["status"] for message in sent if "status" in message] == [503] * 4
     assert b"90 readings wait" in sent[1]["body"]
     assert b"was read" in sent[3]["body"]

@@ -54,3 +54,22 @@ def test_a_connection_may_be_used_again_after_the_patience_for_its_first_head(po
             time.sleep(HEAD_SECONDS * 0.8)
         line.sendall(REQUEST[:10])
         assert line.recv(1000) == b""
+
+
+def test_a_body_that_was_answered_before_it_came_is_not_waited_for(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
+        line.sendall(REQUEST[:-2] + b"Content-Length: 1000\r\n\r\n")
+        assert b"200 OK" in line.recv(1000)
+        for _ in range(3):
+            line.sendall(b"more")
+            time.sleep(HEAD_SECONDS / 4)
+        assert line.recv(1000) == b""
+
+
+def test_the_body_of_an_answered_request_may_follow(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
+        for _ in range(3):
+            line.sendall(REQUEST[:-2] + b"Content-Length: 1000\r\n\r\n" + b"x" * 400)
+            assert b"200 OK" in line.recv(1000)
+            time.sleep(HEAD_SECONDS / 2)
+            line.sendall(b"x" * 600)
