@@ -23,7 +23,7 @@ class Settings:
     max_body_bytes: int = 32 * 1024 * 1024
     body_idle_seconds: int = 15
     max_bytes_in_flight: int = 40 * 1024 * 1024
-    max_queued_readings: int = 64_000
+    max_queued_readings: int = 56_000
     max_queue_seconds: int = 3
     max_atomic_readings: int = 50_000
     pool_size: int = 8
