@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -30,6 +31,28 @@ statement = cache(query)
 
 class Contended(Overloaded):
     """Others held what a statement needed for too long, or made it a victim too often."""
+
+
+class Unsure(Overloaded):
+    """The database went while it committed: what was written may be there, or not.
+
+    To write it again here might find it, and tell the client that its own readings were known.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("The database went away, and nobody knows whether this was done before; send it again.")
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """Commit within; Unsure where the connection is lost meanwhile."""
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        # What the server says of a statement is certain, but for that it stops (57P…) or loses its client (08…).
+        if error.sqlstate is None or error.sqlstate.startswith(("57P", "08")):
+            raise Unsure from None
+        raise
 
 
 def make_pool(settings: Settings) -> Pool:

@@ -12,7 +12,7 @@ import msgspec
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from service.database import Pool, fetch_one
+from service.database import Connection, Pool, committing, statement, with_connection
 from service.fields import Name, WrittenTimestamp, without_nul
 from service.measurements import count_items
 from service.moments import to_micros
@@ -102,7 +102,14 @@ async def write_events(pool: Pool, events: Sequence[EventRow]) -> list[bool]:
         columns[name] = column(events)
         if len(events) > FEW:
             await asyncio.sleep(0)
-    row = await fetch_one(pool, "write_events", **columns)
-    created: list[bool] = row["created"]
+
+    async def write(connection: Connection) -> list[bool]:
+        with committing():
+            cursor = await connection.execute(statement("write_events"), columns)
+            (row,) = await cursor.fetchall()
+        created: list[bool] = row["created"]
+        return created
+
+    created = await with_connection(pool, write)
     count_items("events", created=sum(created), duplicate=len(created) - sum(created))
     return created

@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from service.batches import Draw
 from service.copying import break_off, fill_copy, open_copy, run_plainly
-from service.database import Connection, statement
+from service.database import Connection, committing, statement
 from service.fold import fold
 from service.moments import UNIX_EPOCH
 from service.names import Register
@@ -85,10 +85,11 @@ async def copy(connection: Connection, register: Register, written: Written, dra
         horizon = int(announced) - UNIX_EPOCH
         days = stale_days(packed.rows, horizon) if packed.first < horizon else []
         mark = written.mark((submission.rows, submission.picked) for submission in batch.submissions)
-        if days or written.others_listen:
-            await mark_tell_and_commit(connection, days, packed.rows if written.others_listen else (), mark)
-        else:
-            await run_plainly(connection, statement("commit_with_mark") % mark.encode())
+        with committing():
+            if days or written.others_listen:
+                await mark_tell_and_commit(connection, days, packed.rows if written.others_listen else (), mark)
+            else:
+                await run_plainly(connection, statement("commit_with_mark") % mark.encode())
     return bytearray([Outcome.inserted]) * len(packed.rows)
 
 
@@ -134,7 +135,8 @@ async def merge(connection: Connection, register: Register, rows: Sequence[Row])
                     item = wave.items[place - 1]
                     if item is not None:
                         outcomes[item] = outcome
-        await connection.execute("COMMIT")
+        with committing():
+            await connection.execute("COMMIT")
     return outcomes
 
 
