@@ -277,6 +277,7 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
                 await story.until(lambda: last(ada)["type"] == "readings")
                 # More of the same in a while, and at the latest when nobody writes any longer.
                 await story.writer.write([Row("bob", "watch", START + 1, 71.0)])
+                await story.until(lambda: story.hub.rounds.skipped == 1)  # announced while writes press
                 monkeypatch.setattr(pressure, "HIGH", NEVER)
                 await story.until(lambda: everyone.heard("state")[-1]["count"] == 1)
                 await asyncio.sleep(rounds.SHORTEST_PAUSE)
