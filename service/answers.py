@@ -384,11 +384,12 @@ class ReadingsAfterDocument(TypedDict):
 class RollupsErased(TypedDict):
     """Rows erased from each rollup."""
 
-    device_1m: int
-    user_1m: int
     user_15m: int
     user_1h: int
     user_1d: int
+    device_15m: int
+    device_1h: int
+    device_1d: int
 
 
 class ErasureReceipt(TypedDict):

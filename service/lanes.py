@@ -20,7 +20,7 @@ from service.database import Connection, committing, statement
 from service.fold import fold
 from service.moments import UNIX_EPOCH
 from service.names import Register
-from service.packing import HEADER, TRAILER, doubles, ints, keys, moments, stale_days, touched
+from service.packing import HEADER, TRAILER, doubles, ints, keys, moments, stale_quarters, touched
 from service.readings import Row
 from service.written import Written
 
@@ -83,25 +83,25 @@ async def copy(connection: Connection, register: Register, written: Written, dra
         packed = batch.joined()
         await fill_copy(connection, b"".join([HEADER, *packed.rows, TRAILER]))
         horizon = int(announced) - UNIX_EPOCH
-        days = stale_days(packed.rows, horizon) if packed.first < horizon else []
+        stale = stale_quarters(packed.rows, horizon) if packed.first < horizon else []
         mark = written.mark((submission.rows, submission.picked) for submission in batch.submissions)
         with committing():
-            if days or written.others_listen:
-                await mark_tell_and_commit(connection, days, packed.rows if written.others_listen else (), mark)
+            if stale or written.others_listen:
+                await mark_tell_and_commit(connection, stale, packed.rows if written.others_listen else (), mark)
             else:
                 await run_plainly(connection, statement("commit_with_mark") % mark.encode())
     return bytearray([Outcome.inserted]) * len(packed.rows)
 
 
 async def mark_tell_and_commit(
-    connection: Connection, days: Sequence[tuple[int, int]], packed: Sequence[bytes], mark: str
+    connection: Connection, stale: Sequence[tuple[int, int]], packed: Sequence[bytes], mark: str
 ) -> None:
-    """Mark days of users stale, tell whose readings are new, and commit."""
-    marks = {"user_keys": ints([user_key for user_key, _ in days]), "days": moments([day for _, day in days])}
+    """Mark quarters of an hour of users stale, tell whose readings are new, and commit."""
+    marks = {"user_keys": ints([user_key for user_key, _ in stale]), "quarters": moments([start for _, start in stale])}
     user_keys, timestamps = touched(packed)
     telling = {"user_keys": user_keys, "timestamps": timestamps, "mark": mark}
     async with connection.pipeline():
-        if days:  # to find that there are none would cost the database a tenth of what storing 1000 readings does
+        if stale:  # to find that there are none would cost the database a tenth of what storing 1000 readings does
             await connection.execute(statement("mark_stale"), marks)
         await connection.execute(statement("tell_of_readings"), telling)
         await connection.execute("COMMIT")

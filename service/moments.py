@@ -10,7 +10,7 @@ from service.times import format_timestamp, parse_timestamp
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 UNIX_EPOCH = 946_684_800_000_000  # from 1970 to there
 MICROSECOND = timedelta(microseconds=1)
-DAY = 86_400_000_000
+QUARTER = 900_000_000
 MOST_KNOWN = 65_536  # minutes, and as many seconds: some 10 MB each; every millisecond of a minute fits
 MOST_WHOLE = 50_000  # timestamps of whole seconds: some 10 MB, and more than half a day
 

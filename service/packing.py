@@ -12,7 +12,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from service.moments import DAY
+from service.moments import QUARTER
 from service.readings import Row
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -97,23 +97,23 @@ def moment(row: bytes) -> int:
     return at
 
 
-def stale_days(packed: Sequence[bytes], announced: int) -> list[tuple[int, int]]:
-    """List the days of users that packed rows below the announced horizon lie in: user_key, and midnight (UTC)."""
-    days: dict[tuple[int, int], None] = {}
+def stale_quarters(packed: Sequence[bytes], announced: int) -> list[tuple[int, int]]:
+    """List the quarters of an hour of users that packed rows below the announced horizon lie in: user_key and start."""
+    quarters: dict[tuple[int, int], None] = {}
     for run in runs(packed):
         if run.first >= announced:
             continue
         user_key: int = USER_KEY(packed[run.start][6:10])[0]
         if run.first < 0:
             moments_of = (moment(row) for row in packed[run.start : run.end])
-            days |= dict.fromkeys((user_key, at // DAY * DAY) for at in moments_of if at < announced)
+            quarters |= dict.fromkeys((user_key, at // QUARTER * QUARTER) for at in moments_of if at < announced)
             continue
         place = run.start
         while place < run.end and (at := moment(packed[place])) < announced:
-            day = at // DAY * DAY
-            days[user_key, day] = None
-            place = bisect_left(packed, packed[place][SOURCE] + MOMENT.pack(day + DAY), place, run.end)
-    return list(days)
+            quarter = at // QUARTER * QUARTER
+            quarters[user_key, quarter] = None
+            place = bisect_left(packed, packed[place][SOURCE] + MOMENT.pack(quarter + QUARTER), place, run.end)
+    return list(quarters)
 
 
 class Ints(bytes):

@@ -34,12 +34,23 @@ settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parent.parent
-HYPERTABLES = ("core.reading", "core.event")
-TABLES = ("core.stale_day", "core.event_id", "core.stale_event_day", "core.device", "core.app_user", "core.tenant")
-ROLLUPS = tuple(
-    f"rollup.{name}"
-    for name in ("device_1m", "user_1m", "user_15m", "user_1h", "user_1d", "event_1m", "event_1h", "event_1d")
+HYPERTABLES = (
+    "core.reading",
+    "core.event",
+    "core.kept_minute",
+    *(f"rollup.{whose}_{width}" for whose in ("user", "device") for width in ("15m", "1h", "1d")),
 )
+TABLES = (
+    "core.stale_day",
+    "core.rewritten_day",
+    "core.last_value",
+    "core.event_id",
+    "core.stale_event_day",
+    "core.device",
+    "core.app_user",
+    "core.tenant",
+)
+ROLLUPS = tuple(f"rollup.event_{width}" for width in ("1m", "1h", "1d"))
 # A hypertable whose rows were deleted still has their chunks.
 FULL = " UNION ALL ".join(
     [
@@ -197,6 +208,7 @@ def empty(db: psycopg.Connection) -> None:
     for name in full:
         if name in ROLLUPS:
             db.execute(f"TRUNCATE {name}".encode())
+    db.execute("UPDATE core.horizon SET raw_from = '-infinity' WHERE raw_from > '-infinity'")
 
 
 @contextmanager

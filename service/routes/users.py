@@ -111,12 +111,19 @@ OPERATIONS = [
                     "readings": 1440,
                     "stale_days": 1,
                     "names": 1,
-                    "rollups": {"device_1m": 1440, "user_1m": 1440, "user_15m": 96, "user_1h": 24, "user_1d": 1},
+                    "rollups": {
+                        "user_15m": 96,
+                        "user_1h": 24,
+                        "user_1d": 1,
+                        "device_15m": 0,
+                        "device_1h": 0,
+                        "device_1d": 0,
+                    },
                 },
             )
         },
         description="Readings, compressed ones too, every rollup of them, and the name, in one transaction; it waits "
-        "for a refresh that is under way. Devices and events stay. Erasing again erases nothing. What is written for "
+        "for the piece of a refresh that is under way. Devices and events stay. Erasing again erases nothing. What is written for "
         "that user afterwards starts anew.",
         refuses=(403, 404, 503),
     ),

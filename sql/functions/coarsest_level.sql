@@ -6,13 +6,12 @@ DECLARE
   off_grid boolean;
 BEGIN
   IF bucket NOT IN ('1d', '1w', '1mo') THEN
-    RETURN CASE bucket WHEN '5m' THEN '1m' ELSE bucket END;
+    RETURN CASE WHEN bucket IN ('15m', '1h') THEN bucket ELSE 'raw' END;
   ELSIF upper(tz) IN ('UTC', 'GMT', 'ETC/UTC', 'Z') THEN
     RETURN '1d';
   END IF;
   -- Local midnights that are not on the hour come from offsets of 30 or 45 minutes, and from before there were zones.
-  SELECT CASE WHEN bool_and(o.seconds % 3600 = 0) THEN 3600 WHEN bool_and(o.seconds % 900 = 0) THEN 900
-              WHEN bool_and(o.seconds % 60 = 0) THEN 60 END
+  SELECT CASE WHEN bool_and(o.seconds % 3600 = 0) THEN 3600 WHEN bool_and(o.seconds % 900 = 0) THEN 900 END
     INTO step
     FROM generate_series(range_start - INTERVAL '192 hours', range_end + INTERVAL '192 hours', INTERVAL '168 hours') AS s (moment),
          LATERAL (SELECT date_part('epoch', (s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC'))::int) AS o (seconds);
@@ -26,11 +25,11 @@ BEGIN
    CROSS JOIN LATERAL generate_series(h.moment + INTERVAL '15 minutes', h.moment + INTERVAL '1 hour', INTERVAL '15 minutes')
                    AS q (moment);
   IF off_grid THEN
-    RETURN CASE WHEN step IS NULL THEN 'raw' ELSE '1m' END;
+    RETURN 'raw';
   END IF;
-  RETURN CASE step WHEN 3600 THEN '1h' WHEN 900 THEN '15m' WHEN 60 THEN '1m' ELSE 'raw' END;
+  RETURN CASE step WHEN 3600 THEN '1h' WHEN 900 THEN '15m' ELSE 'raw' END;
 END
 $$;
 
 COMMENT ON FUNCTION api.coarsest_level IS
-  'The coarsest rollup (1d, 1h, 15m, 1m, or raw for none) that buckets of that width can be composed from: local days need one that fits every offset of the time zone in the range.';
+  'The coarsest rollup (1d, 1h, 15m, or raw for none) that buckets of that width can be composed from: local days need one that fits every offset of the time zone in the range.';

@@ -35,7 +35,7 @@ BEGIN
     RETURN;
   END IF;
 
-  SELECT least(upper_bound, h.materialized) INTO trusted FROM core.horizon AS h;
+  SELECT least(upper_bound, h.events_materialized) INTO trusted FROM core.horizon AS h;
   IF lower_bound < trusted THEN
     SELECT array_agg(s.day ORDER BY s.day) INTO stale
       FROM core.stale_event_day AS s

@@ -13,35 +13,38 @@ BEGIN
   RETURN QUERY
     -- Each column costs as much as reading its row: who asks for local days needs no first and last reading.
     SELECT public.time_bucket(INTERVAL '24 hours', r.bucket, part.midnight), NULL::timestamptz, NULL::timestamptz,
-           sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count::int), min(r.heart_rate_min), max(r.heart_rate_max),
+           sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count), min(r.heart_rate_min), max(r.heart_rate_max),
            sum(r.calories)::bigint, sum(r.steps)::bigint,
            CASE WHEN min(r.heart_rate_device) = max(r.heart_rate_device) THEN min(r.heart_rate_device)
                 WHEN min(r.heart_rate_device) IS NOT NULL THEN 0 END
       FROM rollup.user_1h AS r
      WHERE r.user_key = local_days.user_key AND r.bucket >= hours_from AND r.bucket < hours_to
        AND (cut_hour = part.midnight OR r.bucket <> public.time_bucket(INTERVAL '24 hours', r.bucket, cut_hour))
-       AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days))
      GROUP BY 1;
   IF part.source = '1h' THEN
     RETURN;
   END IF;
   RETURN QUERY
-    SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+    SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count::bigint, r.heart_rate_min,
            r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
-      FROM rollup.user_15m AS r
-     WHERE r.user_key = local_days.user_key AND r.bucket >= part.part_start AND r.bucket < part.part_end
-       AND extract(hour FROM r.bucket AT TIME ZONE 'UTC')::int = extract(hour FROM cut_hour AT TIME ZONE 'UTC')::int
-       AND cut_hour <> part.midnight
-       AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+      FROM generate_series(public.time_bucket(INTERVAL '24 hours', part.part_start, cut_hour),
+                           part.part_end - INTERVAL '1 microsecond', INTERVAL '24 hours') AS c (hour)
+     -- One look into the index for each day (that is what OFFSET keeps).
+     CROSS JOIN LATERAL (SELECT q.*
+                           FROM rollup.user_15m AS q
+                          WHERE q.user_key = local_days.user_key
+                            AND q.bucket >= greatest(c.hour, part.part_start)
+                            AND q.bucket < least(c.hour + INTERVAL '1 hour', part.part_end)
+                         OFFSET 0) AS r
+     WHERE cut_hour <> part.midnight;
   RETURN QUERY
-    SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+    SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count::bigint, r.heart_rate_min,
            r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
       FROM (VALUES (part.part_start, least(hours_from, part.part_end)),
                    (greatest(hours_from, hours_to), part.part_end)) AS e (end_from, end_to)
       JOIN rollup.user_15m AS r ON r.user_key = local_days.user_key AND r.bucket >= e.end_from AND r.bucket < e.end_to
      WHERE (cut_hour = part.midnight OR public.time_bucket(INTERVAL '1 hour', r.bucket)
-                                        <> public.time_bucket(INTERVAL '24 hours', r.bucket, cut_hour))
-       AND (part.stale_days IS NULL OR public.time_bucket(INTERVAL '24 hours', r.bucket) <> ALL (part.stale_days));
+                                        <> public.time_bucket(INTERVAL '24 hours', r.bucket, cut_hour));
 END
 $$;
 

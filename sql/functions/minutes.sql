@@ -9,16 +9,16 @@ AS $$
 BEGIN
   RETURN QUERY
   WITH by_device AS (
-    SELECT public.time_bucket(INTERVAL '1 minute', r.ts) AS bucket,
-           r.device AS device_key,
-           min(r.ts) AS first_ts,
-           max(r.ts) AS last_ts,
-           sum(round(r.heart_rate * 1e6)::bigint)::bigint AS heart_rate_sum,
-           count(r.heart_rate) AS heart_rate_count,
-           min(r.heart_rate) AS heart_rate_min,
-           max(r.heart_rate) AS heart_rate_max,
-           sum(round(r.calories * 1e6)::bigint)::bigint AS calories,
-           sum(r.steps) AS steps
+    SELECT public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
+           r.device_key,
+           min(r.first_ts) AS first_ts,
+           max(r.last_ts) AS last_ts,
+           sum(r.heart_rate_sum)::bigint AS heart_rate_sum,
+           sum(r.heart_rate_count) AS heart_rate_count,
+           min(r.heart_rate_min) AS heart_rate_min,
+           max(r.heart_rate_max) AS heart_rate_max,
+           sum(r.calories)::bigint AS calories,
+           sum(r.steps)::bigint AS steps
       FROM api.raw_readings(minutes.user_key, minutes.ranges, minutes.device_key) AS r
      GROUP BY 1, 2
   ), ranked AS (

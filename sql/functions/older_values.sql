@@ -8,6 +8,7 @@ CREATE FUNCTION api.older_values(user_key int, before timestamptz, metrics text[
 -- STABLE: rollups and raw readings are then read in one snapshot.
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
+SET datestyle = 'ISO'
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -16,20 +17,22 @@ DECLARE
   day     timestamptz;
   day_end timestamptz := before;
   oldest  timestamptz;
+  raw_day timestamptz;
 BEGIN
   -- First what no rollup knows yet, then only the days of which a rollup says that they hold a missing metric.
-  SELECT public.time_bucket(INTERVAL '24 hours', h.materialized) INTO day FROM core.horizon AS h;
+  SELECT public.time_bucket(INTERVAL '24 hours', h.materialized), h.raw_from INTO day, raw_day FROM core.horizon AS h;
   SELECT public.time_bucket(INTERVAL '24 hours', b.oldest) INTO oldest FROM api.timestamp_bounds() AS b;
   WHILE missing <> '{}' LOOP
     IF day < day_end THEN
-      FOR metric, value, ts, device_id IN
-        SELECT DISTINCT ON (m.metric) m.metric, m.value, r.ts, d.device_id
-          FROM api.raw_readings(wanted_user, tstzmultirange(tstzrange(day, day_end))) AS r
-         CROSS JOIN LATERAL (VALUES ('heart_rate', r.heart_rate), ('steps', r.steps), ('calories', r.calories))
-                         AS m (metric, value)
-          JOIN core.device AS d ON d.device_key = r.device
-         WHERE m.value IS NOT NULL AND m.metric = ANY (missing)
-         ORDER BY m.metric, r.ts DESC, d.priority, d.device_key
+      FOR metric, value, ts, device_id IN EXECUTE format(
+          -- Literal bounds, so that chunks are excluded when it is planned.
+          'SELECT DISTINCT ON (m.metric) m.metric, m.value, r.ts, d.device_id
+             FROM core.reading AS r
+            CROSS JOIN LATERAL (VALUES (''heart_rate'', r.heart_rate), (''steps'', r.steps), (''calories'', r.calories))
+                            AS m (metric, value)
+             JOIN core.device AS d USING (device_key)
+            WHERE r.user_key = $1 AND r.ts >= %L AND r.ts < %L AND m.value IS NOT NULL AND m.metric = ANY ($2)
+            ORDER BY m.metric, r.ts DESC, d.priority, d.device_key', day, day_end) USING wanted_user, missing
       LOOP
         missing := array_remove(missing, metric);
         RETURN NEXT;
@@ -46,9 +49,15 @@ BEGIN
                OR (v.calories IS NOT NULL AND 'calories' = ANY (missing)))
         ORDER BY v.bucket DESC
         LIMIT 1));
-    EXIT WHEN day IS NULL OR day < oldest;
+    EXIT WHEN day IS NULL OR day < oldest OR day < raw_day;
     day_end := day + INTERVAL '24 hours';
   END LOOP;
+  -- What retention has dropped is older than all of these.
+  RETURN QUERY
+    SELECT v.metric, v.value, v.ts, d.device_id
+      FROM core.last_value AS v
+      JOIN core.device AS d USING (device_key)
+     WHERE v.user_key = wanted_user AND v.metric = ANY (missing);
 END
 $$;
 

@@ -29,14 +29,16 @@ BEGIN
   RETURN QUERY
     WITH people AS (
       SELECT p.user_key, p.user_id, p.place,
-             -- Up to here the rollup answers for the day: not at all, where it is stale or begins beside a bucket.
+             -- Up to here the rollup answers for the day: to the first stale quarter, and not at all, where the day begins
+             -- beside a bucket.
              CASE WHEN public.time_bucket(INTERVAL '15 minutes', overview.day_start) <> overview.day_start
-                    OR EXISTS (SELECT FROM core.stale_day AS s
-                             WHERE s.user_key = p.user_key
-                               AND s.day >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
-                               AND s.day < overview.day_end)
                   THEN overview.day_start
-                  ELSE greatest(overview.day_start, least(horizon, overview.day_end)) END AS rolled_up_to
+                  ELSE greatest(overview.day_start, least(horizon, overview.day_end, (
+                         SELECT min(s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes')
+                           FROM core.stale_day AS s
+                          WHERE s.user_key = p.user_key
+                            AND s.day >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
+                            AND s.day < overview.day_end))) END AS rolled_up_to
         FROM (SELECT u.user_key, u.user_id, row_number() OVER (ORDER BY u.registered_at, u.user_id) AS place
                 FROM core.app_user AS u
                 JOIN core.tenant AS t USING (tenant_key)

@@ -1,63 +1,49 @@
 -- The router: which resolutions a range of a user is composed from.
 CREATE FUNCTION api.parts(
   user_key int, range_start timestamptz, range_end timestamptz, coarsest text DEFAULT '1d'
-) RETURNS TABLE (source text, part_start timestamptz, part_end timestamptz, stale_days timestamptz[])
+) RETURNS TABLE (source text, part_start timestamptz, part_end timestamptz)
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-  width    CONSTANT interval := CASE coarsest WHEN '1d' THEN '24 hours' WHEN '1h' THEN '1 hour'
-                                              WHEN '15m' THEN '15 minutes' WHEN '1m' THEN '1 minute' END;
-  fine     CONSTANT interval := CASE WHEN coarsest = '1m' THEN '1 minute' ELSE '15 minutes' END;
-  horizon  timestamptz;
-  trusted  timestamptz;
-  stale    timestamptz[];
-  whole_from timestamptz;
-  whole_to   timestamptz;
-  first_day  timestamptz;
-  last_day   timestamptz;
+  -- What no resolution answers for yet.
+  rest  tstzmultirange := tstzmultirange(tstzrange(range_start, greatest(range_start, range_end)));
+  stale tstzmultirange := '{}';
+  taken tstzmultirange;
+  level record;
 BEGIN
-  SELECT h.materialized INTO horizon FROM core.horizon AS h;
-  trusted := least(range_end, horizon);
-  IF width IS NULL OR range_start >= trusted THEN
-    RETURN QUERY SELECT 'raw', range_start, range_end, NULL::timestamptz[] WHERE range_start < range_end;
-    RETURN;
+  IF coarsest IN ('1d', '1h', '15m') AND range_start < (SELECT h.materialized FROM core.horizon AS h) THEN
+    -- What rollups do not answer for: above the horizon everything, below it what is marked.
+    SELECT range_agg(r.ranges) INTO stale
+      FROM (SELECT tstzmultirange(tstzrange(h.materialized, NULL)) AS ranges FROM core.horizon AS h
+            UNION ALL
+            SELECT api.quarter_ranges(s.day, s.quarters)
+              FROM core.stale_day AS s
+             WHERE s.user_key = parts.user_key AND s.day > range_start - INTERVAL '24 hours' AND s.day < range_end) AS r;
+    FOR level IN
+      SELECT l.name, l.width
+        FROM (VALUES ('1d', INTERVAL '24 hours'), ('1h', INTERVAL '1 hour'), ('15m', INTERVAL '15 minutes')) AS l (name, width)
+       -- Few resolutions, since each costs more than the rows that a coarser one would save.
+       WHERE l.name IN (coarsest, '15m')
+       ORDER BY l.width DESC
+    LOOP
+      -- Whole buckets, but for those in which anything is stale.
+      SELECT range_agg(tstzrange(b.whole_from, b.whole_to)) INTO taken
+        FROM (SELECT public.time_bucket(level.width, lower(r.range) + level.width - INTERVAL '1 microsecond') AS whole_from,
+                     public.time_bucket(level.width, upper(r.range)) AS whole_to
+                FROM unnest(rest) AS r (range)) AS b
+       WHERE b.whole_from < b.whole_to;
+      SELECT taken - range_agg(tstzrange(public.time_bucket(level.width, lower(r.range)),
+                                         public.time_bucket(level.width, upper(r.range) + level.width - INTERVAL '1 microsecond')))
+        INTO taken
+        FROM unnest(stale) AS r (range);
+      RETURN QUERY SELECT level.name, lower(r.range), upper(r.range) FROM unnest(taken) AS r (range);
+      rest := rest - coalesce(taken, '{}');
+    END LOOP;
   END IF;
-
-  SELECT array_agg(s.day ORDER BY s.day) INTO stale
-    FROM core.stale_day AS s
-   WHERE s.user_key = parts.user_key
-     AND s.day > range_start - INTERVAL '24 hours'
-     AND s.day < trusted;
-
-  -- Whole buckets of the coarsest level, but for stale days.
-  whole_from := public.time_bucket(width, range_start + width - INTERVAL '1 microsecond');
-  whole_to := public.time_bucket(width, trusted);
-  IF whole_from < whole_to THEN
-    source := coarsest; part_start := whole_from; part_end := whole_to; stale_days := stale;
-    first_day := public.time_bucket(INTERVAL '24 hours', whole_from);
-    last_day := public.time_bucket(INTERVAL '24 hours', whole_to - INTERVAL '1 microsecond');
-    IF stale IS NULL OR extract(epoch FROM last_day - first_day) / 86400 + 1
-                        > (SELECT count(*) FROM unnest(stale) AS d (day) WHERE d.day BETWEEN first_day AND last_day) THEN
-      RETURN NEXT; -- unless every day of it is stale
-    END IF;
-    RETURN QUERY SELECT * FROM api.ragged_parts(coarsest, fine, range_start, whole_from, stale);
-    RETURN QUERY SELECT * FROM api.ragged_parts(coarsest, fine, whole_to, trusted, stale);
-  ELSE
-    RETURN QUERY SELECT * FROM api.ragged_parts(coarsest, fine, range_start, trusted, stale);
-  END IF;
-
-  -- Stale days, neighbours together, and what is not materialized yet.
-  IF stale IS NOT NULL THEN
-    RETURN QUERY
-      SELECT 'raw', greatest(min(i.day), range_start), least(max(i.day) + INTERVAL '24 hours', trusted), NULL::timestamptz[]
-        FROM (SELECT d.day, d.day - row_number() OVER (ORDER BY d.day) * INTERVAL '24 hours' AS island
-                FROM unnest(stale) AS d (day)) AS i
-       GROUP BY i.island;
-  END IF;
-  RETURN QUERY SELECT 'raw', trusted, range_end, NULL::timestamptz[] WHERE trusted < range_end;
+  RETURN QUERY SELECT 'raw', lower(r.range), upper(r.range) FROM unnest(rest) AS r (range);
 END
 $$;
 
 COMMENT ON FUNCTION api.parts IS
-  'Splits a half-open range of a user into the parts that together answer for it: whole buckets of the coarsest rollup allowed (1d, 1h, 15m, 1m or raw), finer ones beside them, and raw readings for ragged ends, for stale days, and above the horizon. A part of a rollup leaves out its stale_days. Must be read in the same snapshot as the rollups.';
+  'Splits a half-open range of a user into the parts that together answer for it: whole buckets of the coarsest rollup allowed (1d, 1h, 15m; raw for none), quarters of an hour beside them, and raw readings for ragged ends, for stale quarters, and above the horizon. Must be read in the same snapshot as the rollups.';

@@ -1,6 +1,6 @@
 -- Raw readings in a plan of their own.
 CREATE FUNCTION api.raw_readings(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
-RETURNS TABLE (ts timestamptz, heart_rate double precision, calories double precision, steps int, device int)
+RETURNS SETOF api.raw_rows
 LANGUAGE plpgsql STABLE
 SET datestyle = 'ISO'
 AS $$
@@ -10,10 +10,10 @@ BEGIN
   -- Literal bounds, so that chunks are excluded when the query is planned; it is kept small, since planning is the cost.
   -- A few ranges are planned together, and many, as stale days make them, by and by.
   FOR statement IN
-    SELECT string_agg(format(
-             'SELECT ts, heart_rate, calories, steps, device_key FROM core.reading WHERE user_key = %L AND ts >= %L AND ts < %L%s',
-             user_key, lower(r.range), upper(r.range),
-             CASE WHEN device_key IS NULL THEN '' ELSE format(' AND device_key = %L', device_key) END), ' UNION ALL ')
+    SELECT string_agg(format('SELECT * FROM api.raw_rows WHERE user_key = %L AND bucket >= %L AND bucket < %L%s',
+                             user_key, lower(r.range), upper(r.range),
+                             CASE WHEN device_key IS NULL THEN '' ELSE format(' AND device_key = %L', device_key) END),
+                      ' UNION ALL ')
       FROM unnest(ranges) WITH ORDINALITY AS r (range, number)
      GROUP BY (r.number - 1) / 10
   LOOP
@@ -23,4 +23,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.raw_readings IS
-  'A user''s readings whose ts lies in half-open ranges, of one device or, where device_key is null, of all.';
+  'A user''s rows of api.raw_rows in half-open ranges, of one device or, where device_key is null, of all.';

@@ -5,8 +5,17 @@ LANGUAGE plpgsql AS $$
 DECLARE
   trusted timestamptz;
   piece   record;
+  place   int;
 BEGIN
-  SELECT h.materialized INTO trusted FROM core.horizon AS h;
+  IF NOT EXISTS (SELECT FROM core.stale_event_day) THEN
+    RETURN;
+  END IF;
+  -- One at a time; the lock belongs to the session, since this commits several times.
+  place := api.try_lock('events');
+  IF place IS NULL THEN
+    RETURN;
+  END IF;
+  SELECT h.events_materialized INTO trusted FROM core.horizon AS h;
   -- A claim remembers the version seen; whoever writes meanwhile gives a new one, and the row stays. Rows that a writer
   -- holds are skipped here and below: they are about to get a new version, and waiting for them could deadlock.
   UPDATE core.stale_event_day AS s
@@ -34,8 +43,9 @@ BEGIN
      WHERE s.tenant_key = done.tenant_key AND s.day = done.day;
     COMMIT;
   END LOOP;
+  PERFORM api.unlock('events', place);
 END
 $$;
 
 COMMENT ON PROCEDURE api.refresh_stale_events IS
-  'Refreshes the event counts of days that late events made stale; part of api.refresh, which makes sure that it runs once at a time.';
+  'Refreshes the event counts of days that late events made stale; part of api.refresh; leaves at once where another one is at it.';

@@ -31,7 +31,8 @@ BEGIN
   SELECT min(s.day), max(s.day) INTO first_day, last_day FROM core.stale_day AS s WHERE s.user_key = ANY (keys);
   IF first_day IS NOT NULL THEN
     raw := raw || format(' UNION ALL SELECT r.user_key, r.ts FROM core.stale_day AS s JOIN core.reading AS r '
-                         'ON r.user_key = s.user_key AND r.ts >= s.day AND r.ts < s.day + INTERVAL ''24 hours'' '
+                         'ON r.user_key = s.user_key AND r.ts < s.day + INTERVAL ''24 hours'' '
+                         'AND r.ts >= s.day + (position(B''1'' IN s.quarters) - 1) * INTERVAL ''15 minutes'' '
                          'WHERE s.user_key = ANY ($1) AND r.ts >= %L AND r.ts < %L',
                          first_day, last_day + INTERVAL '24 hours');
   END IF;
@@ -46,7 +47,8 @@ BEGIN
           WHERE r.user_key = u.user_key AND r.bucket < %L
             AND NOT EXISTS (SELECT FROM core.stale_day AS s
                              WHERE s.user_key = r.user_key
-                               AND s.day = public.time_bucket(INTERVAL ''24 hours'', r.bucket))
+                               AND s.day = public.time_bucket(INTERVAL ''24 hours'', r.bucket)
+                               AND get_bit(s.quarters, (extract(epoch FROM r.bucket - s.day) / 900)::int) = 1)
           ORDER BY r.bucket DESC
           LIMIT 1) AS o ON true
       WHERE u.user_key = ANY ($1)
@@ -55,4 +57,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.seen_users IS
-  'So many users of a tenant in the order of their names, those that come after a name where one is given, and the moment of the latest reading of each, exactly; null where there is none. From the rollup of 15 minutes below the horizon, and from readings above it and on stale days.';
+  'So many users of a tenant in the order of their names, those that come after a name where one is given, and the moment of the latest reading of each, exactly; null where there is none. From the rollup of 15 minutes below the horizon, and from readings above it and of stale quarters.';

@@ -44,6 +44,9 @@ BEGIN
   IF wanted_user IS NULL OR (series.device_id IS NOT NULL AND wanted_device IS NULL) THEN
     RETURN;
   END IF;
+  IF bucket = 'auto' AND bucket_used IN ('1m', '5m') AND range_start < (SELECT h.raw_from FROM core.horizon AS h) THEN
+    bucket_used := '15m'; -- nothing finer is kept there
+  END IF;
   -- Nothing lies outside these, and time zones need not be looked up for it.
   bounds_start := greatest(range_start, api.setting('oldest_timestamp')::timestamptz);
   bounds_end := least(range_end, (SELECT b.newest + INTERVAL '24 hours' FROM api.timestamp_bounds() AS b));
@@ -62,16 +65,15 @@ BEGIN
   END IF;
 
   unit := CASE bucket_used WHEN '1d' THEN 'day' WHEN '1w' THEN 'week' WHEN '1mo' THEN 'month' END;
-  coarsest := CASE WHEN wanted_device IS NULL THEN api.coarsest_level(bucket_used, tz, bounds_start, bounds_end) ELSE '1m' END;
-  SELECT array_agg((p.source, p.part_start, p.part_end, p.stale_days, NULL)::api.part), array_agg(DISTINCT p.source)
+  coarsest := api.coarsest_level(bucket_used, tz, bounds_start, bounds_end);
+  SELECT array_agg((p.source, p.part_start, p.part_end, NULL)::api.part), array_agg(DISTINCT p.source)
     INTO parts, sources
     FROM api.parts(wanted_user, bounds_start, bounds_end, coarsest) AS p;
   IF parts IS NULL THEN
     RETURN;
   END IF;
-  IF unit IS NOT NULL AND coarsest IN ('1h', '15m') THEN
-    SELECT array_agg((p.source, greatest(p.part_start, s.span_start), least(p.part_end, s.span_end), p.stale_days,
-                      s.midnight)::api.part)
+  IF unit IS NOT NULL AND coarsest IN ('1h', '15m') AND wanted_device IS NULL THEN
+    SELECT array_agg((p.source, greatest(p.part_start, s.span_start), least(p.part_end, s.span_end), s.midnight)::api.part)
       INTO parts
       FROM unnest(parts) AS p
       LEFT JOIN api.local_spans(tz, bounds_start, bounds_end) AS s

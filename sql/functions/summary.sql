@@ -25,9 +25,9 @@ DECLARE
   parts api.part[];
 BEGIN
   IF wanted_user IS NOT NULL AND (summary.device_id IS NULL OR wanted_device IS NOT NULL) THEN
-    SELECT array_agg((p.source, p.part_start, p.part_end, p.stale_days, NULL)::api.part), array_agg(DISTINCT p.source)
+    SELECT array_agg((p.source, p.part_start, p.part_end, NULL)::api.part), array_agg(DISTINCT p.source)
       INTO parts, sources
-      FROM api.parts(wanted_user, range_start, range_end, CASE WHEN wanted_device IS NULL THEN '1d' ELSE '1m' END) AS p;
+      FROM api.parts(wanted_user, range_start, range_end) AS p;
   END IF;
   RETURN QUERY
     SELECT coalesce(sum(r.heart_rate_count), 0)::bigint,

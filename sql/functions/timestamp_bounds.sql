@@ -2,10 +2,11 @@
 CREATE FUNCTION api.timestamp_bounds(OUT oldest timestamptz, OUT newest timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-  oldest := greatest(api.setting('oldest_timestamp')::timestamptz, now() - api.setting('raw_retention')::interval);
+  oldest := greatest(api.setting('oldest_timestamp')::timestamptz, now() - api.setting('raw_retention')::interval,
+                     (SELECT h.raw_from FROM core.horizon AS h));
   newest := now() + api.setting('future_tolerance')::interval;
 END
 $$;
 
 COMMENT ON FUNCTION api.timestamp_bounds IS
-  'The earliest and the latest timestamp that is accepted now: from oldest_timestamp and raw_retention to future_tolerance ahead.';
+  'The earliest and the latest timestamp that is accepted now: from oldest_timestamp and raw_retention to future_tolerance ahead, and never where retention has dropped raw readings.';

@@ -2,9 +2,9 @@
 CREATE PROCEDURE api.upkeep()
 LANGUAGE plpgsql AS $$
 DECLARE
-  place int;
-  chunk   record;
-  cutoff  timestamptz;
+  place  int;
+  chunk  record;
+  cutoff timestamptz;
 BEGIN
   -- One at a time; the lock belongs to the session, since this commits several times.
   place := api.try_lock('upkeep');
@@ -13,41 +13,39 @@ BEGIN
     RETURN;
   END IF;
 
-  -- Also chunks that were written to since they were compressed (status 1 compressed, 2 unordered, 8 partial).
   cutoff := now() - api.setting('late_window')::interval;
   FOR chunk IN
-    SELECT format('%I.%I', i.chunk_schema, i.chunk_name)::regclass AS name
+    SELECT format('%I.%I', i.chunk_schema, i.chunk_name)::regclass AS name, i.range_start, i.range_end
       FROM timescaledb_information.chunks AS i
-      JOIN _timescaledb_catalog.chunk AS c ON c.schema_name = i.chunk_schema AND c.table_name = i.chunk_name
      WHERE i.hypertable_schema = 'core' AND i.hypertable_name = 'reading'
-       AND i.range_end <= cutoff AND (c.status & 1 = 0 OR c.status & 10 <> 0)
+       AND i.range_end <= least(cutoff, (SELECT h.materialized FROM core.horizon AS h))
+       -- Also chunks that were written to since they were compressed.
+       AND (NOT i.is_compressed
+            OR EXISTS (SELECT FROM core.rewritten_day AS r WHERE r.day >= i.range_start AND r.day < i.range_end))
        -- A question that began before sees compressed readings in one piece, whenever they were written: those of a
        -- stale day, which it reads raw, must not change under it.
        AND NOT EXISTS (SELECT FROM core.stale_day AS s
                         WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start)
      ORDER BY i.range_start
   LOOP
+    -- First, so that what is written to the chunk meanwhile has it compressed once more.
+    DELETE FROM core.rewritten_day AS r WHERE r.day >= chunk.range_start AND r.day < chunk.range_end;
     PERFORM public.compress_chunk(chunk.name, true);
     COMMIT;
   END LOOP;
 
   -- Rollups stay, so nothing may be dropped that a stale day still needs to refresh them.
-  cutoff := now() - api.setting('raw_retention')::interval;
   FOR chunk IN
-    SELECT format('%I.%I', i.chunk_schema, i.chunk_name) AS name, i.range_end
+    SELECT i.range_start, i.range_end
       FROM timescaledb_information.chunks AS i
      WHERE i.hypertable_schema = 'core' AND i.hypertable_name = 'reading'
-       -- No cutoff, nothing old enough: a comparison with null is not true.
-       AND i.range_end <= cutoff
+       -- Without a setting nothing is old enough: a comparison with null is not true. What was let in at the door by now is
+       -- stored within the hour.
+       AND i.range_end <= now() - api.setting('raw_retention')::interval - INTERVAL '1 hour'
        AND i.range_end <= (SELECT materialized FROM core.horizon)
-       AND NOT EXISTS (SELECT FROM core.stale_day AS s WHERE s.day < i.range_end)
      ORDER BY i.range_start
   LOOP
-    -- Writers of such old readings are refused at the door; the lock keeps out one that was let in before.
-    PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('hyperpulse horizon'));
-    PERFORM public.drop_chunks('core.reading', older_than => chunk.range_end)
-       FROM (SELECT) AS once
-      WHERE NOT EXISTS (SELECT FROM core.stale_day AS s WHERE s.day < chunk.range_end);
+    PERFORM api.drop_raw(chunk.range_start, chunk.range_end);
     COMMIT;
   END LOOP;
 

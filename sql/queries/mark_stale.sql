@@ -1,2 +1,2 @@
--- Mark days stale.
-SELECT api.mark_stale(%(user_keys)s, %(days)s)
+-- Mark quarters of an hour stale.
+SELECT api.mark_stale(%(user_keys)s, %(quarters)s)

@@ -3,7 +3,7 @@ CREATE VIEW api.event_counts_1h AS
   SELECT t.tenant_id, r.bucket, r.source, r.event_type, r.count
     FROM rollup.event_1h AS r
     JOIN core.tenant AS t ON t.tenant_key = r.tenant_key
-   WHERE r.bucket < (SELECT public.time_bucket(INTERVAL '1 hour', h.materialized) FROM core.horizon AS h)
+   WHERE r.bucket < (SELECT public.time_bucket(INTERVAL '1 hour', h.events_materialized) FROM core.horizon AS h)
      AND NOT EXISTS (SELECT FROM core.stale_event_day AS s
                       WHERE s.tenant_key = r.tenant_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket))
   UNION ALL
@@ -11,13 +11,13 @@ CREATE VIEW api.event_counts_1h AS
     FROM core.stale_event_day AS s
     JOIN core.tenant AS t ON t.tenant_key = s.tenant_key
     JOIN core.event AS e ON e.tenant_key = s.tenant_key AND e.ts >= s.day AND e.ts < s.day + INTERVAL '24 hours'
-   WHERE e.ts < (SELECT public.time_bucket(INTERVAL '1 hour', h.materialized) FROM core.horizon AS h)
+   WHERE e.ts < (SELECT public.time_bucket(INTERVAL '1 hour', h.events_materialized) FROM core.horizon AS h)
    GROUP BY 1, 2, 3, 4
   UNION ALL
   SELECT t.tenant_id, public.time_bucket(INTERVAL '1 hour', e.ts), e.source, e.event_type, count(*)
     FROM core.event AS e
     JOIN core.tenant AS t ON t.tenant_key = e.tenant_key
-   WHERE e.ts >= (SELECT public.time_bucket(INTERVAL '1 hour', h.materialized) FROM core.horizon AS h)
+   WHERE e.ts >= (SELECT public.time_bucket(INTERVAL '1 hour', h.events_materialized) FROM core.horizon AS h)
    GROUP BY 1, 2, 3, 4;
 
 COMMENT ON VIEW api.event_counts_1h IS

@@ -1,4 +1,4 @@
--- Every user by quarter of an hour, exact at every moment: rollups, but raw readings since the midnight before the horizon and for stale days.
+-- Every user by quarter of an hour, exact at every moment: rollups, but raw readings above the horizon and for stale quarters.
 CREATE VIEW api.vitals_15m AS
   SELECT t.tenant_id,
          u.user_id,
@@ -12,23 +12,24 @@ CREATE VIEW api.vitals_15m AS
          v.calories / 1e6::double precision AS calories,
          v.first_ts,
          v.last_ts
-    FROM (
-      SELECT r.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+    FROM core.tenant AS t
+    JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
+   -- For each user by itself, so that a question about one costs what that one's readings cost.
+   CROSS JOIN LATERAL (
+      SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
         FROM rollup.user_15m AS r
-       WHERE r.bucket < (SELECT public.time_bucket(INTERVAL '24 hours', materialized) FROM core.horizon)
-         AND NOT EXISTS (SELECT FROM core.stale_day AS s
-                          WHERE s.user_key = r.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket))
+       WHERE r.user_key = u.user_key AND r.bucket < (SELECT materialized FROM core.horizon)
+         AND NOT EXISTS (SELECT FROM api.stale_quarters AS s WHERE s.user_key = u.user_key AND s.bucket = r.bucket)
       UNION ALL
-      SELECT m.user_key, public.time_bucket(INTERVAL '15 minutes', m.bucket), min(m.first_ts), max(m.last_ts),
-             sum(m.heart_rate_sum)::bigint, sum(m.heart_rate_count)::bigint, min(m.heart_rate_min),
-             max(m.heart_rate_max), sum(m.calories)::bigint, sum(m.steps)::bigint,
+      SELECT public.time_bucket(INTERVAL '15 minutes', m.bucket), min(m.first_ts), max(m.last_ts), sum(m.heart_rate_sum)::bigint,
+             sum(m.heart_rate_count)::bigint, min(m.heart_rate_min), max(m.heart_rate_max), sum(m.calories)::bigint,
+             sum(m.steps)::bigint,
              CASE WHEN min(m.heart_rate_device) = max(m.heart_rate_device) THEN min(m.heart_rate_device) END
         FROM api.raw_minutes AS m
-       GROUP BY 1, 2
+       WHERE m.user_key = u.user_key
+       GROUP BY 1
     ) AS v
-    JOIN core.app_user AS u ON u.user_key = v.user_key
-    JOIN core.tenant AS t ON t.tenant_key = u.tenant_key
     LEFT JOIN core.device AS d ON d.device_key = v.heart_rate_device;
 
 COMMENT ON VIEW api.vitals_15m IS

@@ -21,7 +21,7 @@ def quiet(db: psycopg.Connection[Any]) -> Iterator[None]:
     """Stop the jobs of the database, and put them, its settings and its horizon back afterwards."""
     jobs = [job for (job,) in db.execute(JOBS).fetchall()]
     settings = db.execute("SELECT value, name FROM core.setting").fetchall()
-    horizon = db.execute("SELECT materialized, announced FROM core.horizon").fetchone()
+    horizon = db.execute("SELECT materialized, announced, events_materialized FROM core.horizon").fetchone()
     for job in jobs:
         db.execute("SELECT alter_job(%s, scheduled => false)", [job])
     # A job that runs already holds this lock.
@@ -33,7 +33,7 @@ def quiet(db: psycopg.Connection[Any]) -> Iterator[None]:
         db.execute("SET timezone = 'UTC'")
         empty(db)
         db.cursor().executemany("UPDATE core.setting SET value = %s WHERE name = %s", settings)
-        db.execute("UPDATE core.horizon SET materialized = %s, announced = %s", horizon)
+        db.execute("UPDATE core.horizon SET materialized = %s, announced = %s, events_materialized = %s", horizon)
         for job in jobs:
             db.execute("SELECT alter_job(%s, scheduled => true)", [job])
 

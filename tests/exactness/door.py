@@ -42,7 +42,7 @@ VITALS = """
      WHERE tenant_id = %s AND user_id = %s AND bucket >= %s AND bucket < %s
      ORDER BY bucket
 """
-LEVELS = ["device_1m", "user_1m", "user_15m", "user_1h", "user_1d"]
+LEVELS = ["user_15m", "user_1h", "user_1d", "device_15m", "device_1h", "device_1d"]
 DELETE = "DELETE FROM api.readings WHERE tenant_id = %s AND user_id = %s AND ts >= %s AND ts < %s"
 
 
@@ -94,7 +94,8 @@ def seen(db: psycopg.Connection[Any], tenant: str) -> list[tuple[str, int | None
 
 def keyless(db: psycopg.Connection[Any]) -> list[str]:
     """Name the tables that know a key of nobody; views would not show it."""
-    places = ["core.reading", "core.stale_day", *(f"rollup.{level}" for level in LEVELS)]
+    tables = ["core.reading", "core.kept_minute", "core.last_value", "core.stale_day"]
+    places = [*tables, *(f"rollup.{level}" for level in LEVELS)]
     query = "SELECT count(*) FROM {} WHERE user_key NOT IN (SELECT u.user_key FROM core.app_user AS u)"
     return [place for place in places if db.execute(query.format(place).encode()).fetchone() != (0,)]
 
@@ -149,6 +150,7 @@ def aim(db: psycopg.Connection[Any], horizon: int, window: str = "30 days") -> N
         [moment(horizon + 7 * MINUTE)],
     )
     db.execute("UPDATE core.setting SET value = %s WHERE name = 'refresh_window'", [window])
+    db.execute("UPDATE core.setting SET value = '15 minutes' WHERE name = 'refresh_step'")
 
 
 def refresh(db: psycopg.Connection[Any], horizon: int, window: str = "30 days") -> None:
@@ -159,7 +161,8 @@ def refresh(db: psycopg.Connection[Any], horizon: int, window: str = "30 days") 
 
 def place_horizon(db: psycopg.Connection[Any], horizon: int) -> None:
     """Put the horizon anywhere; only while there is no reading."""
-    db.execute("UPDATE core.horizon SET materialized = %s, announced = %s", [moment(horizon)] * 2)
+    query = "UPDATE core.horizon SET materialized = %s, announced = %s, events_materialized = %s"
+    db.execute(query, [moment(horizon)] * 3)
 
 
 def horizon(db: psycopg.Connection[Any]) -> int:
@@ -170,7 +173,7 @@ def horizon(db: psycopg.Connection[Any]) -> int:
 
 
 def stale_days(db: psycopg.Connection[Any]) -> int:
-    row = db.execute("SELECT count(*) FROM core.stale_day").fetchone()
+    row = db.execute("SELECT count(DISTINCT (user_key, day)) FROM core.stale_day").fetchone()
     assert row is not None
     return int(row[0])
 

@@ -12,7 +12,7 @@ NOTHING = {
     "readings": 0,
     "stale_days": 0,
     "names": 0,
-    "rollups": {"device_1m": 0, "user_1m": 0, "user_15m": 0, "user_1h": 0, "user_1d": 0},
+    "rollups": {"user_15m": 0, "user_1h": 0, "user_1d": 0, "device_15m": 0, "device_1h": 0, "device_1d": 0},
 }
 RANGE = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 
@@ -32,7 +32,7 @@ def test_a_receipt_tells_what_was_erased(client: httpx.Client, db: psycopg.Conne
         "readings": 11,
         "stale_days": 1,
         "names": 1,
-        "rollups": {"device_1m": 10, "user_1m": 5, "user_15m": 1, "user_1h": 1, "user_1d": 1},
+        "rollups": {"user_15m": 1, "user_1h": 1, "user_1d": 1, "device_15m": 2, "device_1h": 2, "device_1d": 2},
     }
 
 

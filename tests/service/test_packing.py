@@ -7,15 +7,15 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.moments import DAY
-from service.packing import Ints, doubles, ints, moment, moments, pack, pack_key, runs, stale_days, touched
+from service.moments import QUARTER
+from service.packing import Ints, doubles, ints, moment, moments, pack, pack_key, runs, stale_quarters, touched
 from service.readings import Row
 
 USERS = {"ann": 7, "bea": 300}
 DEVICES = {"watch": 1, "phone": 70_000}
 PACKED_USERS = {name: pack_key(key) for name, key in USERS.items()}
 PACKED_DEVICES = {name: pack_key(key) for name, key in DEVICES.items()}
-instants = st.integers(-3 * DAY, 3 * DAY) | st.sampled_from([-DAY, -1, 0, 1, DAY - 1, DAY])
+instants = st.integers(-3 * QUARTER, 3 * QUARTER) | st.sampled_from([-QUARTER, -1, 0, 1, QUARTER - 1, QUARTER])
 metrics = st.tuples(st.none() | st.just(60.5), st.none() | st.just(3), st.none() | st.just(0.25))
 rows = st.lists(
     st.builds(
@@ -52,10 +52,10 @@ def test_runs_are_of_one_user_and_device(batch: list[Row]) -> None:
 
 
 @settings(max_examples=100)
-@given(rows, st.integers(-3 * DAY, 3 * DAY))
-def test_exactly_the_days_below_the_horizon_are_stale(batch: list[Row], announced: int) -> None:
-    wanted = {(USERS[row.user_id], row.timestamp // DAY * DAY) for row in batch if row.timestamp < announced}
-    found = stale_days(pack(batch, PACKED_USERS, PACKED_DEVICES), announced)
+@given(rows, st.integers(-3 * QUARTER, 3 * QUARTER))
+def test_exactly_the_quarters_below_the_horizon_are_stale(batch: list[Row], announced: int) -> None:
+    wanted = {(USERS[row.user_id], row.timestamp // QUARTER * QUARTER) for row in batch if row.timestamp < announced}
+    found = stale_quarters(pack(batch, PACKED_USERS, PACKED_DEVICES), announced)
     assert len(found) == len(set(found))
     assert set(found) == wanted
 

@@ -116,7 +116,8 @@ def stale_days(db: psycopg.Connection) -> list[tuple[str, datetime]]:
 
 
 def set_horizon(db: psycopg.Connection, moment: datetime) -> None:
-    db.execute("UPDATE core.horizon SET announced = %s, materialized = %s", [moment, moment])
+    query = "UPDATE core.horizon SET announced = %s, materialized = %s, events_materialized = %s"
+    db.execute(query, [moment] * 3)
 
 
 def set_setting(db: psycopg.Connection, name: str, value: str) -> None:
@@ -196,7 +197,7 @@ def announce(db: psycopg.Connection, minutes: int) -> None:
 
 def refresh_new_time(db: psycopg.Connection) -> None:
     """Do the second step of a refresh, but for trusting it."""
-    row = db.execute("SELECT materialized, announced FROM core.horizon").fetchone()
+    row = db.execute("SELECT events_materialized, announced FROM core.horizon").fetchone()
     assert row is not None
     db.execute("CALL api.refresh_events(%s, %s, false)", row)
 
@@ -319,7 +320,7 @@ def test_an_event_that_a_refresh_came_too_early_for_is_counted(events_db: psycop
     announce(events_db, 60)
     refresh_new_time(events_db)
     write(events_db, Event("b", moment))
-    events_db.execute("UPDATE core.horizon SET materialized = announced")
+    events_db.execute("UPDATE core.horizon SET events_materialized = announced")
     for size in WIDTHS:
         assert (
             [row[3] for row in asked(events_db, "one", size)] == [row[3] for row in seen(events_db, "one", size)] == [2]
