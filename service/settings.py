@@ -12,7 +12,7 @@ class BadSetting(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The service's settings. Sizes in bytes, times in seconds."""
+    """The service's settings. Sizes in bytes, times in seconds; None switches off."""
 
     database_url: str
     host: str = "127.0.0.1"
@@ -34,19 +34,32 @@ class Settings:
     max_streams: int = 2
     live_heartbeat_seconds: int = 15
     live_slow_seconds: int = 10
+    refresh_seconds: int | None = 2
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read DATABASE_URL (required) and the variables named like the fields of Settings, in capitals."""
     if not environment.get("DATABASE_URL"):
         raise BadSetting("DATABASE_URL is not set. Name a TimescaleDB, or start with `make run` for the embedded one.")
-    numbers = {
+    numbers: dict[str, int | None] = {
         name: read_number(environment, name.upper())
         for name, kind in Settings.__annotations__.items()
         if kind == "int" and environment.get(name.upper())
     }
+    if environment.get("REFRESH_SECONDS"):
+        numbers["refresh_seconds"] = read_number_or_off(environment, "REFRESH_SECONDS")
     texts = {"host": environment["HOST"]} if environment.get("HOST") else {}
     return Settings(environment["DATABASE_URL"], **texts, **numbers)  # type: ignore[arg-type]
+
+
+def read_number_or_off(environment: Mapping[str, str], name: str) -> int | None:
+    """Read a positive whole number, or None where it says off."""
+    if environment[name].lower() == "off":
+        return None
+    try:
+        return read_number(environment, name)
+    except BadSetting:
+        raise BadSetting(f"{name} is {environment[name]!r}; it must be a whole number above 0, or off.") from None
 
 
 def read_number(environment: Mapping[str, str], name: str) -> int:

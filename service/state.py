@@ -16,6 +16,7 @@ from service.figures import Figures, asking_figures
 from service.heart import beating
 from service.live import Hub, running_hub
 from service.memory import trimmed_memory
+from service.refresher import refreshing
 from service.room import Room
 from service.settings import Settings
 from service.siblings import telling
@@ -56,6 +57,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
                 pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.written
             ) as writer,
             asking_figures(pool) as figures,
+            refreshing(settings, pool),
         ):
             streams = asyncio.Semaphore(settings.max_streams)
             room = Room(settings.max_bytes_in_flight)

@@ -213,12 +213,12 @@ def empty(db: psycopg.Connection) -> None:
 
 @contextmanager
 def running_service(database_url: str, **environment: str) -> Iterator[str]:
-    """Run the service as a process of its own; yields its address once it answers."""
+    """Run the service as a process of its own; yields its address once it answers. Tests refresh when they mean to."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "service"],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url, "PORT": str(port), **environment},
+        env={**os.environ, "DATABASE_URL": database_url, "PORT": str(port), "REFRESH_SECONDS": "off", **environment},
     )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -36,7 +36,8 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def two(database_url: str, port: int) -> Iterator[Started]:
-    environment = {"DATABASE_URL": database_url, "PORT": str(port), "WORKERS": "2", "WORKER_SILENCE_SECONDS": "5"}
+    environment = {"DATABASE_URL": database_url, "PORT": str(port), "REFRESH_SECONDS": "off"}
+    environment |= {"WORKERS": "2", "WORKER_SILENCE_SECONDS": "5"}
     with started([sys.executable, "-m", "service"], **environment) as command:
         wait_until_healthy(f"http://127.0.0.1:{port}", command.process)  # type: ignore[arg-type]
         yield command

@@ -1,0 +1,2 @@
+-- Note that a refresh or an upkeep failed, and why.
+SELECT api.note_failure(%(task)s, %(message)s)
