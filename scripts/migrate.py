@@ -24,6 +24,8 @@ from service.schema import MIGRATIONS, api_digest, api_statements
 
 OLDEST_TIMESCALEDB = (2, 18)
 LOCK = 0x6879706572  # the bytes of "hyper"
+# In a session that has done nothing else: one that has loaded the old version cannot.
+UPDATE = 'psql -X "$DATABASE_URL" -c "ALTER EXTENSION timescaledb UPDATE"'
 
 
 class CannotMigrate(Exception):
@@ -32,10 +34,11 @@ class CannotMigrate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What a run did: the migrations applied, in order, and whether `api` was rebuilt."""
+    """What a run did: the migrations applied, in order, whether `api` was rebuilt, and what is better done soon."""
 
     applied: tuple[str, ...]
     api_rebuilt: bool
+    advice: str | None = None
 
 
 class OneTransaction(PostgresqlPsycopgBackend):
@@ -77,11 +80,11 @@ def migrate(database_url: str) -> Migrated:
     """Apply what is pending and rebuild `api` if its files changed; raise CannotMigrate with a remedy."""
     with connect(database_url) as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        require_timescaledb(connection)
+        advice = require_timescaledb(connection)
         connection.execute("CREATE SCHEMA IF NOT EXISTS migration")
         connection.execute("SET LOCAL search_path = migration, public")
         applied = apply_pending(connection)
-        return Migrated(applied, rebuild_api(connection))
+        return Migrated(applied, rebuild_api(connection), advice)
 
 
 @contextmanager
@@ -94,15 +97,27 @@ def connect(database_url: str) -> Iterator[psycopg.Connection[Any]]:
             f"The database {without_password(database_url)} cannot be reached: {first_line(error)}. "
             "Check DATABASE_URL and that the server runs."
         ) from error
-    with connection:
+    with connection, with_its_library():
         connection.execute("SET client_min_messages = warning")
         yield connection
 
 
-def require_timescaledb(connection: psycopg.Connection[Any]) -> None:
-    """Refuse a PostgreSQL without TimescaleDB, with an old one, or with its Apache-only build."""
+@contextmanager
+def with_its_library() -> Iterator[None]:
+    """Say what to do where the version that a database has is not installed any more."""
+    try:
+        yield
+    except psycopg.errors.UndefinedFile as error:
+        raise CannotMigrate(
+            f"TimescaleDB in this database is a version that is not installed any more ({first_line(error)}). "
+            f"Update it: {UPDATE}"
+        ) from error
+
+
+def require_timescaledb(connection: psycopg.Connection[Any]) -> str | None:
+    """Refuse a PostgreSQL without TimescaleDB, with an old one, or with its Apache-only build; advise an update."""
     row = connection.execute(
-        "SELECT default_version, installed_version FROM pg_available_extensions WHERE name = 'timescaledb'"
+        "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
     ).fetchone()
     if row is None:
         raise CannotMigrate(
@@ -119,15 +134,29 @@ def require_timescaledb(connection: psycopg.Connection[Any]) -> None:
         ) from error
     version = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
     assert version is not None
-    numbers = tuple(int(part) for part in version[0].split("-")[0].split(".")[:2])
-    if numbers < OLDEST_TIMESCALEDB:
-        raise CannotMigrate(f"TimescaleDB is {version[0]}; Hyperpulse needs 2.18 or newer. Update the extension.")
+    advice = update_advice(version[0], row[0])
+    if numbers(version[0])[:2] < OLDEST_TIMESCALEDB:
+        remedy = advice or f"In this database it is {version[0]}; install a newer one, then: {UPDATE}"
+        raise CannotMigrate(f"Hyperpulse needs TimescaleDB 2.18 or newer. {remedy}")
     licence = connection.execute("SELECT current_setting('timescaledb.license', true)").fetchone()
     if licence is None or licence[0] != "timescale":
         raise CannotMigrate(
             "TimescaleDB is its Apache-only build, which has no continuous aggregates. Install the Community build "
             "(the image timescale/timescaledb without -oss), or set timescaledb.license = 'timescale'."
         )
+    return advice
+
+
+def update_advice(in_database: str, installed: str) -> str | None:
+    """Say what to do where the extension in the database is older than the one that is installed beside it."""
+    if numbers(in_database) >= numbers(installed):
+        return None
+    return f"TimescaleDB in this database is {in_database}, and {installed} is installed. Update it: {UPDATE}"
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version as numbers, such as 2.23.0-dev as (2, 23, 0)."""
+    return tuple(int(part) for part in version.split("-")[0].split("."))
 
 
 def apply_pending(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
@@ -197,6 +226,8 @@ def main() -> int:
     except CannotMigrate as error:
         print(f"migrate: {error}", file=sys.stderr)
         return 1
+    if done.advice:
+        print(f"migrate: {done.advice}", file=sys.stderr)
     for name in done.applied:
         print(f"applied {name}")
     print("api rebuilt" if done.api_rebuilt else "api unchanged")

@@ -137,7 +137,8 @@ def run(options: Options, running: Running) -> NoReturn:
     else:
         database_url = options.database_url
     say("Migrating the database.")
-    migrate(database_url)
+    if advice := migrate(database_url).advice:
+        say(advice)
     running.service = start_service(options, database_url)
     timescaledb = wait_until_ready(options, running.service)
     introduce(options, database_url, timescaledb, time.monotonic() - started)

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from scripts.migrate import CannotMigrate, migrate, roll_back
+from scripts.migrate import CannotMigrate, main, migrate, roll_back, update_advice, with_its_library
 from scripts.reference import TARGET, reference
 from service.schema import MIGRATIONS, migration_names
 from tests.conftest import ROOT, new_database
@@ -115,3 +115,39 @@ def test_the_command_says_what_it_did(empty_url: str) -> None:
     assert first.stdout.splitlines() == [*(f"applied {name}" for name in migration_names()), "api rebuilt"]
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert second.stdout == "api unchanged\n"
+
+
+@pytest.mark.parametrize(
+    ("in_database", "installed", "older"),
+    [
+        ("2.24.0", "2.29.2", True),
+        ("2.9.3", "2.18.0", True),
+        ("2.29.2", "2.29.2", False),
+        ("2.29.2", "2.24.0", False),
+        ("2.23.0-dev", "2.23.0", False),
+    ],
+)
+def test_an_extension_older_than_what_is_installed_is_named(in_database: str, installed: str, older: bool) -> None:
+    advice = update_advice(in_database, installed)
+    if older:
+        assert advice is not None
+        assert all(part in advice for part in (in_database, installed, "psql -X", "ALTER EXTENSION timescaledb UPDATE"))
+    else:
+        assert advice is None
+
+
+def test_the_command_warns_of_an_older_extension(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scripts.migrate.update_advice", lambda in_database, installed: f"{in_database} is older")
+    monkeypatch.setattr("sys.argv", ["migrate", "--database-url", empty_url])
+    assert main() == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == "api rebuilt"
+    assert said.err.endswith(" is older\n")
+
+
+def test_a_version_that_is_not_installed_any_more_is_said_with_its_remedy() -> None:
+    remedy = r"timescaledb-2\.18\.0.*ALTER EXTENSION timescaledb UPDATE"
+    with pytest.raises(CannotMigrate, match=remedy), with_its_library():
+        raise psycopg.errors.UndefinedFile('could not access file "$libdir/timescaledb-2.18.0": No such file')
