@@ -13,8 +13,9 @@ TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load(TEXT)["services"]
 
 
-def test_the_database_is_a_pinned_community_build_on_postgresql_17() -> None:
-    assert re.fullmatch(r"timescale/timescaledb:\d+\.\d+\.\d+-pg17", SERVICES["db"]["image"])
+def test_the_database_is_the_current_community_build_on_postgresql_17() -> None:
+    images = re.findall(r"^ *image: (.+)$", TEXT, re.MULTILINE)
+    assert images == ["timescale/timescaledb:2.29.2-pg17"]
 
 
 def test_it_reads_the_variables_of_make_run() -> None:
