@@ -263,7 +263,26 @@ class Freshness(TypedDict):
     stale_days: int
     stale_event_days: int
     last_refresh: str | None
+    refreshed_by: str | None
     last_error: str | None
+
+
+class Run(TypedDict):
+    """How a task fares: who was seen at it last, and when; what the last run that found something to do did.
+
+    A refresh does user-days, an upkeep chunks.
+    """
+
+    task: Literal["refresh", "upkeep"]
+    runner: str | None
+    seen: str | None
+    last_start: str | None
+    last_took: float | None
+    done: int
+    runs: int
+    failures: int
+    last_failed: str | None
+    last_failure: str | None
 
 
 class Job(TypedDict):
@@ -324,6 +343,7 @@ class SystemDocument(TypedDict):
 
     version: str
     freshness: Freshness
+    runs: list[Run]
     jobs: list[Job]
     storage: list[Storage]
     verification: Verification | None

@@ -103,7 +103,7 @@ def of_service(told: Told) -> Iterator[str]:
 
 
 def of_database(figures: DictRow | None) -> Iterator[str]:
-    """Tell how far the rollups are, what the last check of them found, and how the jobs fare."""
+    """Tell how far the rollups are, what the last check of them found, and how tasks and jobs fare."""
     up = "Whether the database answered this scrape within 2 seconds; without it what follows is left out."
     yield single("hyperpulse_database_up", "gauge", up, int(figures is not None))
     if figures is None:
@@ -112,12 +112,13 @@ def of_database(figures: DictRow | None) -> Iterator[str]:
         ("rollup_lag_seconds", "How far the horizon of the rollups is behind now.", "lag"),
         ("stale_days", "Days of users that are read raw until they are refreshed.", "stale_days"),
         ("stale_event_days", "Days of tenants whose events are counted raw until then.", "stale_event_days"),
-        ("last_refresh_timestamp_seconds", "When a refresh last succeeded.", "last_refresh"),
+        ("last_refresh_timestamp_seconds", "When a refresh last ended well.", "last_refresh"),
         ("verification_timestamp_seconds", "When rollups were last compared with readings.", "checked_at"),
         ("verification_buckets", "Buckets compared then, of 10 users drawn, 30 days.", "checked_buckets"),
         ("verification_drift", "Buckets that differed then, which must be none.", "drift"),
     ):
         yield single(f"hyperpulse_{name}", "gauge", meaning, figures[column])
+    yield from of_runs(figures["runs"])
     for name, meaning in (("runs", "Runs of a job."), ("failures", "Runs of a job that failed.")):
         yield family(
             f"hyperpulse_job_{name}_total",
@@ -125,6 +126,25 @@ def of_database(figures: DictRow | None) -> Iterator[str]:
             meaning,
             [({"job": job["job"]}, job[name]) for job in figures["jobs"]],
         )
+
+
+def of_runs(runs: list[DictRow]) -> Iterator[str]:
+    """Tell how the tasks fare, whoever runs them; the runner is the name of a session of the database."""
+    for name, kind, meaning, key in (
+        ("task_runs_total", "counter", "Runs of a task that found something to do.", "runs"),
+        ("task_failures_total", "counter", "Runs of a task that a service saw fail.", "failures"),
+        ("task_seconds", "gauge", "How long the last run that found something to do took.", "took"),
+        ("task_seen_timestamp_seconds", "gauge", "When a run of a task last ended well.", "seen"),
+        ("task_failed_timestamp_seconds", "gauge", "When a run of a task last failed.", "failed"),
+    ):
+        samples = [({"task": run["task"]}, run[key]) for run in runs if run[key] is not None]
+        yield family(f"hyperpulse_{name}", kind, meaning, samples)
+    yield family(
+        "hyperpulse_task_runner_info",
+        "gauge",
+        "Which session of the database ran a task last.",
+        [({"task": run["task"], "runner": run["runner"]}, 1) for run in runs if run["runner"] is not None],
+    )
 
 
 OPERATIONS = [

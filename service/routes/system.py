@@ -18,7 +18,7 @@ from service.siblings import everyone
 from service.state import state_of
 from service.times import format_timestamp
 
-MOMENTS = ("horizon", "last_refresh", "last_start", "next_start", "checked_at")
+MOMENTS = ("horizon", "last_refresh", "seen", "last_start", "next_start", "last_failed", "checked_at")
 
 
 async def health(request: Request) -> Response:
@@ -93,11 +93,12 @@ OPERATIONS = [
         "How the database and the service do",
         {
             200: Answer(
-                "Freshness of the rollups, jobs, sizes, and for which reasons items were refused lately.",
+                "Freshness of the rollups, who refreshes them, jobs, sizes, and why items were refused lately.",
                 answers.SystemDocument,
             )
         },
-        description="Jobs have no statistics where the database keeps none. Refused items are counted by the service "
+        description="Runs tell of refresh and upkeep, by the elected process of the service, by a job of the database "
+        "or by hand. Jobs have no statistics where the database keeps none. Refused items are counted by the service "
         "since it began: fields and reasons only, no values.",
         refuses=(503,),
     ),

@@ -6,6 +6,11 @@ SELECT extract(epoch FROM f.lag)::float8 AS lag,
        extract(epoch FROM v.checked_at)::float8 AS checked_at,
        v.buckets AS checked_buckets,
        v.drift,
+       (SELECT jsonb_agg(jsonb_build_object('task', r.task, 'runner', r.runner, 'runs', r.runs, 'failures', r.failures,
+                                            'seen', extract(epoch FROM r.seen_at)::float8,
+                                            'failed', extract(epoch FROM r.failed_at)::float8,
+                                            'took', extract(epoch FROM r.finished_at - r.started_at)::float8) ORDER BY r.task)
+          FROM core.run AS r) AS runs,
        (SELECT coalesce(jsonb_agg(jsonb_build_object('job', replace(j.proc_name, 'run_', ''),
                                                      'runs', coalesce(s.total_runs, 0),
                                                      'failures', coalesce(s.total_failures, 0)) ORDER BY j.proc_name), '[]')

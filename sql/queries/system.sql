@@ -1,10 +1,16 @@
--- How the database does: freshness, jobs, sizes and the last check of the rollups; one row.
+-- How the database does: freshness, runs, jobs, sizes and the last check of the rollups; one row.
 SELECT
   (SELECT jsonb_build_object(
             'horizon', f.horizon, 'lag', extract(epoch FROM f.lag), 'stale_days', f.stale_days,
-            'stale_event_days', f.stale_event_days, 'last_refresh', f.last_refresh, 'last_error', f.last_error)
+            'stale_event_days', f.stale_event_days, 'last_refresh', f.last_refresh, 'refreshed_by', f.refreshed_by,
+            'last_error', f.last_error)
      FROM api.freshness AS f
     LIMIT 1) AS freshness,
+  (SELECT jsonb_agg(jsonb_build_object(
+            'task', r.task, 'runner', r.runner, 'seen', r.seen_at, 'last_start', r.started_at,
+            'last_took', extract(epoch FROM r.finished_at - r.started_at), 'done', r.done, 'runs', r.runs,
+            'failures', r.failures, 'last_failed', r.failed_at, 'last_failure', r.failure) ORDER BY r.task)
+     FROM core.run AS r) AS runs,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
             'name', regexp_replace(j.application_name, ' \[\d+\]$', ''), 'every', extract(epoch FROM j.schedule_interval),
             'scheduled', j.scheduled, 'runs', s.total_runs, 'failures', s.total_failures, 'status', s.last_run_status,
@@ -16,9 +22,10 @@ SELECT
   (SELECT jsonb_agg(jsonb_build_object(
             'name', t.name, 'bytes', hypertable_size(t.hypertable), 'chunks', c.chunks, 'compressed', c.compressed,
             'before', z.before, 'after', z.after) ORDER BY t.place)
-     FROM (SELECT row_number() OVER () AS place, t.name, coalesce(a.hypertable, t.name::regclass) AS hypertable
-             FROM unnest(ARRAY['core.reading', 'rollup.device_1m', 'rollup.user_1m', 'rollup.user_15m', 'rollup.user_1h',
-                               'rollup.user_1d', 'core.event', 'rollup.event_1m', 'rollup.event_1h', 'rollup.event_1d'])
+     FROM (SELECT row_number() OVER () AS place, t.name, coalesce(a.hypertable, to_regclass(t.name)) AS hypertable
+             FROM unnest(ARRAY['core.reading', 'rollup.user_15m', 'rollup.user_1h', 'rollup.user_1d',
+                               'rollup.device_15m', 'rollup.device_1h', 'rollup.device_1d',
+                               'core.event', 'rollup.event_1m', 'rollup.event_1h', 'rollup.event_1d'])
                     AS t (name)
              LEFT JOIN (SELECT format('%%I.%%I', view_schema, view_name) AS name,
                                format('%%I.%%I', materialization_hypertable_schema,
@@ -30,7 +37,8 @@ SELECT
        WHERE format('%%I.%%I', i.hypertable_schema, i.hypertable_name)::regclass = t.hypertable) AS c
     CROSS JOIN LATERAL (
       SELECT sum(p.before_compression_total_bytes) AS before, sum(p.after_compression_total_bytes) AS after
-        FROM chunk_compression_stats(t.hypertable) AS p) AS z) AS storage,
+        FROM chunk_columnstore_stats(t.hypertable) AS p) AS z
+    WHERE t.hypertable IS NOT NULL) AS storage,
   (SELECT jsonb_build_object('checked_at', v.checked_at, 'buckets', v.buckets, 'drift', v.drift)
      FROM core.verification AS v
     ORDER BY v.checked_at DESC

@@ -26,6 +26,7 @@ def test_it_tells_of_jobs_sizes_and_what_was_refused(client: httpx.Client, page:
     send(client, heart_rate=61)
     client.post("/v1/readings", json=[{"user_id": "secret", "timestamp": "2026-01-15T10:00:00Z", "calories": -77}])
     open_page(page, client, "/system")
+    expect(page.locator("#runs tr")).to_have_count(2)
     expect(page.locator("#jobs tr")).to_have_count(2)
     expect(page.locator("#storage tr").first).to_contain_text("core.reading")
     expect(page.locator("#stale-days")).to_have_text("0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import psycopg
@@ -87,6 +88,28 @@ def test_only_those_named_are_told_of(client: httpx.Client) -> None:
 def test_a_zone_that_does_not_exist_is_refused(client: httpx.Client) -> None:
     answer = client.get("/v1/overview", params={"tz": "Mars/Olympus"})
     assert (answer.status_code, answer.json()["errors"][0]["at"]) == (422, "tz")
+
+
+def test_the_system_tells_who_ran_what(client: httpx.Client, db: psycopg.Connection) -> None:
+    db.execute("DELETE FROM core.run; INSERT INTO core.run (task) VALUES ('refresh'), ('upkeep')")
+    refresh, upkeep = client.get("/v1/system").json()["runs"]
+    assert (refresh["task"], refresh["runner"], refresh["seen"], refresh["last_failure"]) == (
+        "refresh",
+        None,
+        None,
+        None,
+    )
+    db.execute("SET application_name = 'psql by hand'")
+    db.execute("SELECT api.note_run('refresh', now() - INTERVAL '2 seconds', 7)")
+    db.execute("SELECT api.note_failure('upkeep', 'the disk is full')")
+    refresh, upkeep = client.get("/v1/system").json()["runs"]
+    assert (refresh["runner"], refresh["done"], refresh["runs"]) == ("psql by hand", 7, 1)
+    assert 2 <= refresh["last_took"] < 4
+    assert refresh["last_start"] < refresh["seen"]
+    assert (upkeep["failures"], upkeep["last_failure"], upkeep["runner"]) == (1, "the disk is full", None)
+    assert upkeep["last_failed"].endswith("Z")
+    db.execute("SELECT api.note_run('refresh', now(), 0)")
+    assert client.get("/v1/system").json()["runs"][0] == refresh | {"seen": ANY}, "it found nothing to do"
 
 
 def test_the_system_tells_of_itself(client: httpx.Client, db: psycopg.Connection) -> None:

@@ -1,4 +1,4 @@
-// The page System: whether the rollups are fresh, what the jobs do, how large everything is, what was refused.
+// The page System: whether the rollups are fresh, who refreshes them, what the jobs do, how large everything is, what was refused.
 
 import { ask } from "./api.js";
 import { $, make, put, show } from "./dom.js";
@@ -50,7 +50,7 @@ const ago = (moment) => (moment ? formatAge(now() - Date.parse(moment)) : NOTHIN
 const row = (head, ...cells) => make("tr", {}, make("th", { scope: "row" }, head), ...cells.map((cell) => make("td", {}, cell)));
 const mark = (word, kind) => make("span", { class: `mark ${kind}` }, word);
 
-function write({ version, freshness, jobs, storage, verification, database, live_clients: clients, rejected }) {
+function write({ version, freshness, runs, jobs, storage, verification, database, live_clients: clients, rejected }) {
   const late = freshness.lag > LATE;
   put($("lag"), formatLong(freshness.lag));
   $("lag").closest(".figure").classList.toggle("warn", late);
@@ -64,10 +64,30 @@ function write({ version, freshness, jobs, storage, verification, database, live
   put($("people-count"), `${database.readings === null ? "not counted yet" : "about"}, of ${count(database.users, "user")} and ${count(database.devices, "device")}`);
   put($("refresh-error"), freshness.last_error ? `The last refresh failed: ${freshness.last_error}` : "");
   show($("refresh-error"), Boolean(freshness.last_error));
+  writeRuns(runs);
   writeJobs(jobs);
   writeStorage(storage, database);
   writeRejected(rejected);
   put($("about"), `Hyperpulse ${version}, TimescaleDB ${database.timescaledb} on PostgreSQL ${database.postgresql}, ${count(clients, "live listener")}`);
+}
+
+function writeRuns(runs) {
+  $("runs").replaceChildren(
+    ...runs.map(({ task, runner, seen, last_start: last, last_took: took, done, runs: times, failures, last_failed: failed, last_failure: why }) => {
+      const fails = failed && (!seen || Date.parse(failed) > Date.parse(seen));
+      return row(
+        task,
+        runner ?? NOTHING,
+        fails ? mark("failed", "bad") : seen ? mark("works", "good") : mark("no run recorded", "quiet"),
+        ago(seen),
+        ago(last),
+        took === null ? NOTHING : `${formatNumber(took)} s`,
+        last === null ? NOTHING : count(done, task === "refresh" ? "user-day" : "chunk"),
+        `${formatWhole(times)}, ${formatWhole(failures)} failed`,
+        failed ? `${ago(failed)}: ${why}` : NOTHING,
+      );
+    }),
+  );
 }
 
 function writeJobs(jobs) {
