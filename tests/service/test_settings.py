@@ -27,3 +27,16 @@ def test_a_bad_number_is_named(value: str) -> None:
 def test_a_missing_database_is_named() -> None:
     with pytest.raises(BadSetting, match="DATABASE_URL is not set"):
         read_settings({})
+
+
+def test_the_refresher_can_be_switched_off() -> None:
+    seconds = {
+        value: read_settings({"DATABASE_URL": URL, "REFRESH_SECONDS": value}).refresh_seconds
+        for value in ("off", "60", "")
+    }
+    assert seconds == {"off": None, "60": 60, "": 2}
+
+
+def test_what_switches_nothing_off_is_named() -> None:
+    with pytest.raises(BadSetting, match="REFRESH_SECONDS is '0'; it must be a whole number above 0, or off"):
+        read_settings({"DATABASE_URL": URL, "REFRESH_SECONDS": "0"})
