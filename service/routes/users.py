@@ -123,8 +123,8 @@ OPERATIONS = [
             )
         },
         description="Readings, compressed ones too, every rollup of them, and the name, in one transaction; it waits "
-        "for the piece of a refresh that is under way. Devices and events stay. Erasing again erases nothing. What is written for "
-        "that user afterwards starts anew.",
+        "for the piece of a refresh that is under way. Devices and events stay. Erasing again erases nothing. What is "
+        "written for that user afterwards starts from nothing.",
         refuses=(403, 404, 503),
     ),
 ]

@@ -10,6 +10,10 @@ BEGIN
   CALL api.refresh_stale_days(coalesce(started_at + budget, 'infinity'), user_days);
   CALL api.refresh_new_events();
   CALL api.refresh_stale_events();
+  IF user_days > 0 OR NOT EXISTS (SELECT FROM core.run AS r
+                                   WHERE r.task = 'refresh' AND r.seen_at > clock_timestamp() - INTERVAL '10 seconds') THEN
+    PERFORM api.note_run('refresh', started_at, user_days);
+  END IF;
 END
 $$;
 

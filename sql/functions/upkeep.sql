@@ -2,6 +2,8 @@
 CREATE PROCEDURE api.upkeep()
 LANGUAGE plpgsql AS $$
 DECLARE
+  started_at CONSTANT timestamptz := clock_timestamp();
+  chunks bigint := 0;
   place  int;
   chunk  record;
   cutoff timestamptz;
@@ -31,6 +33,7 @@ BEGIN
     -- First, so that what is written to the chunk meanwhile has it compressed once more.
     DELETE FROM core.rewritten_day AS r WHERE r.day >= chunk.range_start AND r.day < chunk.range_end;
     PERFORM public.compress_chunk(chunk.name, true);
+    chunks := chunks + 1;
     COMMIT;
   END LOOP;
 
@@ -45,7 +48,9 @@ BEGIN
        AND i.range_end <= (SELECT materialized FROM core.horizon)
      ORDER BY i.range_start
   LOOP
-    PERFORM api.drop_raw(chunk.range_start, chunk.range_end);
+    IF api.drop_raw(chunk.range_start, chunk.range_end) THEN
+      chunks := chunks + 1;
+    END IF;
     COMMIT;
   END LOOP;
 
@@ -53,10 +58,11 @@ BEGIN
     SELECT count(*), count(*) FILTER (WHERE v.problem IS NOT NULL)
       FROM api.verify(now() - INTERVAL '30 days', now(), 10) AS v;
   DELETE FROM core.verification WHERE checked_at < now() - INTERVAL '90 days';
+  PERFORM api.note_run('upkeep', started_at, chunks);
   COMMIT;
   PERFORM api.unlock('upkeep', place);
 END
 $$;
 
 COMMENT ON PROCEDURE api.upkeep IS
-  'Compresses chunks older than late_window, drops raw readings older than raw_retention once their rollups are up to date, and verifies a sample of the last 30 days; the job runs it every hour.';
+  'Compresses chunks older than late_window, drops raw readings older than raw_retention once their rollups are up to date, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';
