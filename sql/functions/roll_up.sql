@@ -13,10 +13,10 @@ BEGIN
    CROSS JOIN generate_series(0, 23) AS h
    WHERE substring(m.quarters FROM h * 4 + 1 FOR 4) <> B'0000' AND day + (h + 1) * INTERVAL '1 hour' <= horizon;
   IF hours.user_keys IS NOT NULL THEN
-    PERFORM api.roll_up_level('15m', '1h', INTERVAL '1 hour', hours.user_keys, hours.buckets);
+    PERFORM api.roll_up_1h(hours.user_keys, hours.buckets);
   END IF;
   IF day + INTERVAL '24 hours' <= horizon THEN
-    PERFORM api.roll_up_level('1h', '1d', INTERVAL '24 hours', user_keys, array_fill(day, ARRAY[cardinality(user_keys)]));
+    PERFORM api.roll_up_1d(user_keys, array_fill(day, ARRAY[cardinality(user_keys)]));
   END IF;
 END
 $$;
