@@ -39,7 +39,7 @@ DROP TABLE core.stale_day;
 ALTER TABLE core.formerly_stale_day RENAME TO stale_day;
 ALTER TABLE core.stale_day RENAME CONSTRAINT formerly_stale_day_identity TO stale_day_identity;
 CREATE INDEX stale_day_newest_first ON core.stale_day (day DESC);
-DROP TABLE core.rewritten_day;
+DROP TABLE core.changed_day;
 DROP TABLE core.last_value;
 DROP TABLE core.kept_minute;
 UPDATE core.horizon SET materialized = least(materialized, events_materialized);

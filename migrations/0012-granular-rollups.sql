@@ -36,12 +36,13 @@ CREATE TABLE core.last_value (
 COMMENT ON TABLE core.last_value IS
   'The last value of each metric of a user among the raw readings that retention has dropped.';
 
-CREATE TABLE core.rewritten_day (
-  day timestamptz NOT NULL,
-  CONSTRAINT rewritten_day_identity PRIMARY KEY (day)
+CREATE TABLE core.changed_day (
+  day     timestamptz NOT NULL,
+  version bigint NOT NULL DEFAULT nextval('core.stale_version'),
+  CONSTRAINT changed_day_identity PRIMARY KEY (day, version)
 );
-COMMENT ON TABLE core.rewritten_day IS
-  'Days (UTC) that were written to after their readings had become old enough to be compressed; upkeep compresses them again.';
+COMMENT ON TABLE core.changed_day IS
+  'Days (UTC) whose rollups of users have changed since the last upkeep, a row for each piece of a refresh: upkeep refreshes populations and compresses readings there.';
 
 ALTER TABLE core.stale_day RENAME TO formerly_stale_day;
 ALTER TABLE core.formerly_stale_day RENAME CONSTRAINT stale_day_identity TO formerly_stale_day_identity;

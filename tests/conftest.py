@@ -42,7 +42,7 @@ HYPERTABLES = (
 )
 TABLES = (
     "core.stale_day",
-    "core.rewritten_day",
+    "core.changed_day",
     "core.last_value",
     "core.event_id",
     "core.stale_event_day",
@@ -50,7 +50,10 @@ TABLES = (
     "core.app_user",
     "core.tenant",
 )
-ROLLUPS = tuple(f"rollup.event_{width}" for width in ("1m", "1h", "1d"))
+ROLLUPS = (
+    *(f"rollup.event_{width}" for width in ("1m", "1h", "1d")),
+    *(f"rollup.tenant_{width}" for width in ("15m", "1h", "1d")),
+)
 # A hypertable whose rows were deleted still has their chunks.
 FULL = " UNION ALL ".join(
     [

@@ -35,6 +35,13 @@ class Loaded(NamedTuple):
     """Of compressing what is old, and of VACUUM and ANALYZE."""
 
 
+MARK = """
+    SELECT api.mark_stale(array_agg(u), array_agg(q))
+      FROM unnest(%(user_keys)s::int[]) AS u,
+           generate_series(%(begin)s::timestamptz, %(end)s::timestamptz - INTERVAL '1 microsecond', INTERVAL '15 minutes') AS q
+"""
+
+
 def names(word: str, count: int) -> tuple[str, ...]:
     """Names such as walker-1, walker-2."""
     return tuple(f"{word}-{number}" for number in range(1, count + 1))
@@ -68,8 +75,7 @@ def fill(connection: Connection, users: tuple[str, ...], start: datetime, end: d
             connection.execute("SELECT api.hold_horizon()")
             span = {"begin": start, "end": until, "every": timedelta(seconds=every)}
             readings += connection.execute(FILL, {"user_keys": user_keys, "device_keys": device_keys, **span}).rowcount
-            marks = (user_keys, [midnight] * len(users))
-            connection.execute("SELECT api.mark_stale(%s::int[], %s::timestamptz[])", marks)
+            connection.execute(MARK, {"user_keys": user_keys, "begin": start, "end": until})
         start = until
         if time.monotonic() - told > 10:
             told = time.monotonic()

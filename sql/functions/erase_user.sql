@@ -25,6 +25,8 @@ BEGIN
   END IF;
 
   -- By key, since rollups reach back further than readings where these are dropped by age. Writers have no part in them.
+  INSERT INTO core.changed_day (day)
+    SELECT DISTINCT public.time_bucket(INTERVAL '24 hours', r.bucket) FROM rollup.user_15m AS r WHERE r.user_key = who;
   FOREACH place IN ARRAY rollups LOOP
     EXECUTE format('DELETE FROM rollup.%I WHERE user_key = $1', place) USING who;
     GET DIAGNOSTICS erased = ROW_COUNT;

@@ -54,11 +54,7 @@ BEGIN
   DELETE FROM core.stale_day AS s
    USING unnest(marks.user_keys, marks.versions) AS m (user_key, version)
    WHERE s.user_key = m.user_key AND s.day = refresh_users.day AND s.version = m.version;
-  INSERT INTO core.rewritten_day (day)
-    SELECT refresh_users.day
-     WHERE refresh_users.day + INTERVAL '24 hours' <= now() - api.setting('late_window')::interval
-       AND NOT EXISTS (SELECT FROM core.rewritten_day AS r WHERE r.day = refresh_users.day)
-  ON CONFLICT DO NOTHING;
+  INSERT INTO core.changed_day (day) VALUES (refresh_users.day);
   user_days := cardinality(stale.user_keys);
 END
 $$;

@@ -7,6 +7,7 @@ DECLARE
   place  int;
   chunk  record;
   cutoff timestamptz;
+  changed record;
 BEGIN
   -- One at a time; the lock belongs to the session, since this commits several times.
   place := api.try_lock('upkeep');
@@ -14,6 +15,9 @@ BEGIN
     RAISE NOTICE 'another upkeep is under way';
     RETURN;
   END IF;
+
+  SELECT array_agg(d.day) AS days, array_agg(d.version) AS versions INTO changed FROM core.changed_day AS d;
+  CALL api.refresh_populations(changed.days);
 
   cutoff := now() - api.setting('late_window')::interval;
   FOR chunk IN
@@ -23,15 +27,13 @@ BEGIN
        AND i.range_end <= least(cutoff, (SELECT h.materialized FROM core.horizon AS h))
        -- Also chunks that were written to since they were compressed.
        AND (NOT i.is_compressed
-            OR EXISTS (SELECT FROM core.rewritten_day AS r WHERE r.day >= i.range_start AND r.day < i.range_end))
+            OR EXISTS (SELECT FROM unnest(changed.days) AS d (day) WHERE d.day >= i.range_start AND d.day < i.range_end))
        -- A question that began before sees compressed readings in one piece, whenever they were written: those of a
        -- stale day, which it reads raw, must not change under it.
        AND NOT EXISTS (SELECT FROM core.stale_day AS s
                         WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start)
      ORDER BY i.range_start
   LOOP
-    -- First, so that what is written to the chunk meanwhile has it compressed once more.
-    DELETE FROM core.rewritten_day AS r WHERE r.day >= chunk.range_start AND r.day < chunk.range_end;
     PERFORM public.compress_chunk(chunk.name, true);
     chunks := chunks + 1;
     COMMIT;
@@ -54,6 +56,12 @@ BEGIN
     COMMIT;
   END LOOP;
 
+  -- Those rows and no others: what has changed meanwhile is left to the next upkeep.
+  DELETE FROM core.changed_day AS d
+   USING unnest(changed.days, changed.versions) AS c (day, version)
+   WHERE d.day = c.day AND d.version = c.version;
+  COMMIT;
+
   INSERT INTO core.verification (buckets, drift)
     SELECT count(*), count(*) FILTER (WHERE v.problem IS NOT NULL)
       FROM api.verify(now() - INTERVAL '30 days', now(), 10) AS v;
@@ -65,4 +73,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.upkeep IS
-  'Compresses chunks older than late_window, drops raw readings older than raw_retention once their rollups are up to date, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';
+  'Refreshes populations, compresses chunks older than late_window, drops raw readings older than raw_retention once their rollups are up to date, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';

@@ -1,0 +1,3 @@
+DROP MATERIALIZED VIEW rollup.tenant_1d;
+DROP MATERIALIZED VIEW rollup.tenant_1h;
+DROP MATERIALIZED VIEW rollup.tenant_15m;
