@@ -29,16 +29,20 @@ from scripts.benchmarks.overload import report as overload_report
 from scripts.benchmarks.overload.options import Options
 from scripts.benchmarks.overload.report import Results
 from scripts.benchmarks.overload.soak import Say
+from scripts.benchmarks.sustained import options as sustained_options
+from scripts.benchmarks.sustained import report as sustained_report
+from scripts.benchmarks.sustained import run as sustained
 
 USAGE = """\
-usage: bench [ingest | answers | live | soak | kills | upload] [options]
+usage: bench [ingest | answers | sustained | live | soak | kills | upload] [options]
 
-  bench ingest   how many readings a second are stored, beside psql's COPY and what one would take instead
-  bench answers  how fast questions are answered, and what keeping the answers fast costs
-  bench live     how soon live clients hear of a commit, and what it costs to tell them
-  bench soak     whether the service stands when it is sent more than it can take
-  bench kills    whether everything is there after kill -9 of this and that, under load
-  bench upload   what an upload of gigabytes does to the memory of the service
+  bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
+  bench answers    how fast questions are answered, and what keeping the answers fast costs
+  bench sustained  which rate of late uploads can be kept up for ever, with refreshes beside it
+  bench live       how soon live clients hear of a commit, and what it costs to tell them
+  bench soak       whether the service stands when it is sent more than it can take
+  bench kills      whether everything is there after kill -9 of this and that, under load
+  bench upload     what an upload of gigabytes does to the memory of the service
 
 Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
 
@@ -66,6 +70,8 @@ def measure(arguments: list[str]) -> int:
             return measure_ingest(rest)
         case ["answers", *rest]:
             return measure_answers(rest)
+        case ["sustained", *rest]:
+            return measure_sustained(rest)
         case ["live", *rest]:
             return live.main(rest)
         case ["soak", *rest]:
@@ -106,6 +112,16 @@ def measure_answers(arguments: Sequence[str]) -> int:
     if options.json is not None:
         answers_report.write_json(results, options.json)
     return 0
+
+
+def measure_sustained(arguments: Sequence[str]) -> int:
+    """Measure what can be kept up; the exit status tells whether something was."""
+    options = sustained_options.parse(arguments)
+    results = sustained.run(options, say)
+    sustained_report.show(results, console())
+    if options.json is not None:
+        sustained_report.write_json(results, options.json)
+    return 0 if any(row.is_kept_up for row in results.rows) else 1
 
 
 def measure_overload(run: Callable[[Options, Say], Results], options: Options) -> int:
