@@ -38,7 +38,8 @@ class Loaded(NamedTuple):
 MARK = """
     SELECT api.mark_stale(array_agg(u), array_agg(q))
       FROM unnest(%(user_keys)s::int[]) AS u,
-           generate_series(%(begin)s::timestamptz, %(end)s::timestamptz - INTERVAL '1 microsecond', INTERVAL '15 minutes') AS q
+           generate_series(%(begin)s::timestamptz, %(end)s::timestamptz - INTERVAL '1 microsecond',
+                           INTERVAL '15 minutes') AS q
 """
 
 
