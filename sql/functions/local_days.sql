@@ -3,6 +3,8 @@ CREATE FUNCTION api.local_days(user_key int, part api.part)
 RETURNS SETOF api.bucket_row
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
+-- A few rows at a time, a year of times.
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
