@@ -22,9 +22,11 @@ BEGIN
       -- Users have a reading a minute or a hundred: pieces follow the time they take.
       most := CASE WHEN clock_timestamp() - began < INTERVAL '100 ms' THEN least(2 * most, 1000)
                    WHEN clock_timestamp() - began > INTERVAL '400 ms' THEN greatest(most / 2, 1) ELSE most END;
-      -- Newer days may have become stale meanwhile.
-      piece.day := 'infinity';
-      piece.user_key := 0;
+      -- Newer days may have become stale meanwhile; a backlog of older ones does not keep them waiting.
+      IF EXISTS (SELECT FROM core.stale_day AS s WHERE s.day > piece.day) THEN
+        piece.day := 'infinity';
+        piece.user_key := 0;
+      END IF;
     END IF;
   END LOOP;
 END

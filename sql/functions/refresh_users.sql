@@ -13,10 +13,19 @@ BEGIN
   -- Shared among refreshers. Whoever changes what a refresh takes for granted, a priority or a user, takes it alone.
   PERFORM pg_advisory_xact_lock_shared(hashtext('hyperpulse refresh'));
   user_days := 0;
-  SELECT s.day, s.user_key INTO day, user_key
-    FROM core.stale_day AS s
-   WHERE s.day <= after_day AND (s.day < after_day OR s.user_key > after_user)
-   ORDER BY s.day DESC, s.user_key
+  SELECT n.day, n.user_key INTO day, user_key
+    FROM ((SELECT 1 AS place, s.day, s.user_key
+             FROM core.stale_day AS s
+            WHERE s.day = after_day AND s.user_key > after_user
+            ORDER BY s.user_key
+            LIMIT 1)
+          UNION ALL
+          (SELECT 2, s.day, s.user_key
+             FROM core.stale_day AS s
+            WHERE s.day < after_day
+            ORDER BY s.day DESC, s.user_key
+            LIMIT 1)) AS n
+   ORDER BY n.place
    LIMIT 1;
   IF NOT FOUND THEN
     day := NULL;
