@@ -9,8 +9,11 @@ DECLARE
 BEGIN
   wanted := public.time_bucket(greatest(api.setting('refresh_step')::interval, INTERVAL '15 minutes'),
                                now() - api.setting('refresh_lag')::interval);
-  -- One process at a time moves it, and another one leaves at once. The row first, so that writers wait for no one who
-  -- waits for the row.
+  -- Locks in the order in which everyone takes them: that of refreshes, the row, that of writers. One process at a time has
+  -- the row, and another one leaves at once, so that writers wait for no one who waits.
+  IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtext('hyperpulse refresh')) THEN
+    RETURN;
+  END IF;
   SELECT h.* INTO horizon FROM core.horizon AS h WHERE h.announced < wanted FOR UPDATE SKIP LOCKED;
   IF FOUND THEN
     -- The exclusive lock is there once every writer that saw the old horizon has ended; later ones will mark.
@@ -20,9 +23,9 @@ BEGIN
   END IF;
 
   LOOP
+    EXIT WHEN NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtext('hyperpulse refresh'));
     SELECT h.* INTO horizon FROM core.horizon AS h WHERE h.materialized < h.announced FOR UPDATE SKIP LOCKED;
     EXIT WHEN NOT FOUND;
-    PERFORM pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtext('hyperpulse refresh'));
     part_end := least(horizon.announced, public.time_bucket(INTERVAL '24 hours', horizon.materialized) + INTERVAL '24 hours');
     PERFORM api.mark_new_time(horizon.materialized, part_end);
     UPDATE core.horizon SET materialized = part_end;
@@ -32,4 +35,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.advance_horizon IS
-  'Moves the horizon to where refresh_lag and refresh_step say, a day of new time in each transaction; what it passes is marked stale for those who have readings there, so a refresh of stale days does the rest.';
+  'Moves the horizon to where refresh_lag and refresh_step say, a day of new time in each transaction; what it passes is marked stale for those who have readings there, so a refresh of stale days does the rest. Leaves at once while a priority changes, or someone is erased.';

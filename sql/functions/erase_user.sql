@@ -15,7 +15,7 @@ BEGIN
   IF who IS NOT NULL THEN
     -- A refresh under way could still write down what it has read before.
     PERFORM pg_advisory_xact_lock(hashtext('hyperpulse refresh'));
-    -- Someone else may have been quicker; from here on nobody is.
+    -- Another erasure may have been quicker; from here on none is.
     who := api.find_user(tenant_id, user_id);
   END IF;
   IF who IS NULL THEN
@@ -34,7 +34,7 @@ BEGIN
   END LOOP;
   DELETE FROM core.last_value AS v WHERE v.user_key = who;
 
-  -- Alone: a writer under way could still store readings of a key that nobody will have. In the order in which a
+  -- Alone: a writer under way could still store readings of a key that will have no name. In the order in which a
   -- refresh takes its locks.
   PERFORM pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
   PERFORM api.hold_horizon();
@@ -70,4 +70,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.erase_user IS
-  'Erases a user: every rollup, all readings, compressed ones and kept minutes too, and the name. One row for each place, with how many rows were erased there; zeros where nobody of that name is known. Waits for pieces of refreshes that are under way; writers wait while readings are erased. Devices and events stay: they are the tenant''s. Whoever writes for that user afterwards starts anew.';
+  'Erases a user: every rollup, all readings, compressed ones and kept minutes too, and the name. One row for each place, with how many rows were erased there; zeros where no user of that name is known. Waits for pieces of refreshes that are under way; writers wait while readings are erased. Devices and events stay: they are the tenant''s. What is written for that user afterwards starts from nothing.';

@@ -10,9 +10,12 @@ DECLARE
   marks      record;
   stale      record;
 BEGIN
-  -- Shared among refreshers. Whoever changes what a refresh takes for granted, a priority or a user, takes it alone.
-  PERFORM pg_advisory_xact_lock_shared(hashtext('hyperpulse refresh'));
   user_days := 0;
+  -- Shared among refreshers. What changes that which a refresh takes for granted, a priority or a user, takes it alone.
+  IF NOT pg_try_advisory_xact_lock_shared(hashtext('hyperpulse refresh')) THEN
+    day := NULL;
+    RETURN;
+  END IF;
   SELECT n.day, n.user_key INTO day, user_key
     FROM ((SELECT 1 AS place, s.day, s.user_key
              FROM core.stale_day AS s
@@ -69,4 +72,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.refresh_users IS
-  'Rolls up the stale quarters of the next users, at most so many, whose day comes after a day and a user_key in the order of refreshing (days newest first, then users); returns the last of them, whose user_days were rolled up, fewer where other refreshers are at work, and null instead of a day where none is left.';
+  'Rolls up the stale quarters of the next users, at most so many, whose day comes after a day and a user_key in the order of refreshing (days newest first, then users); returns the last of them, whose user_days were rolled up, fewer where other refreshers are at work, and null instead of a day where none is left, or while a priority changes or someone is erased.';

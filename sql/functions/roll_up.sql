@@ -2,7 +2,7 @@
 CREATE FUNCTION api.roll_up(day timestamptz, user_keys int[], quarters bit(96)[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  -- Hours and days that the horizon still cuts are written down when it passes their end. The announced one: whoever has
+  -- Hours and days that the horizon still cuts are written down when it passes their end. The announced one: a user with
   -- readings that this cannot see yet is marked when the other follows.
   horizon CONSTANT timestamptz := (SELECT h.announced FROM core.horizon AS h);
   hours   record;
