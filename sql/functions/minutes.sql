@@ -2,14 +2,14 @@
 CREATE FUNCTION api.minutes(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
 RETURNS SETOF api.bucket_row
 LANGUAGE plpgsql STABLE
--- Planned once; the part that needs literal bounds is in api.raw_readings.
+-- Planned once; the part that needs literal bounds is in api.device_minutes.
 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
   WITH by_device AS (
-    SELECT public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
+    SELECT r.bucket,
            r.device_key,
            min(r.first_ts) AS first_ts,
            max(r.last_ts) AS last_ts,
@@ -19,7 +19,7 @@ BEGIN
            max(r.heart_rate_max) AS heart_rate_max,
            sum(r.calories)::bigint AS calories,
            sum(r.steps)::bigint AS steps
-      FROM api.raw_readings(minutes.user_key, minutes.ranges, minutes.device_key) AS r
+      FROM api.device_minutes(minutes.user_key, minutes.ranges, minutes.device_key) AS r
      GROUP BY 1, 2
   ), ranked AS (
     -- The smaller priority wins, then the device registered first.

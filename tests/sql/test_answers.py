@@ -19,6 +19,7 @@ ANSWERING = (
     "device_rows",
     "local_days",
     "minutes",
+    "device_minutes",
     "raw_readings",
     "latest",
     "latest_values",
