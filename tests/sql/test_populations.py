@@ -10,7 +10,9 @@ import psycopg
 import pytest
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
-WRITE = "INSERT INTO api.readings (tenant_id, user_id, device_id, ts, heart_rate, steps) VALUES (%s, %s, %s, %s, %s, %s)"
+WRITE = """
+    INSERT INTO api.readings (tenant_id, user_id, device_id, ts, heart_rate, steps) VALUES (%s, %s, %s, %s, %s, %s)
+"""
 WIDTHS = {"15m": timedelta(minutes=15), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 
 
