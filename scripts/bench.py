@@ -29,15 +29,19 @@ from scripts.benchmarks.overload import report as overload_report
 from scripts.benchmarks.overload.options import Options
 from scripts.benchmarks.overload.report import Results
 from scripts.benchmarks.overload.soak import Say
+from scripts.benchmarks.refresh import options as refresh_options
+from scripts.benchmarks.refresh import report as refresh_report
+from scripts.benchmarks.refresh import run as refresh
 from scripts.benchmarks.sustained import options as sustained_options
 from scripts.benchmarks.sustained import report as sustained_report
 from scripts.benchmarks.sustained import run as sustained
 
 USAGE = """\
-usage: bench [ingest | answers | sustained | live | soak | kills | upload] [options]
+usage: bench [ingest | answers | refresh | sustained | live | soak | kills | upload] [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
+  bench refresh    what a refresh costs, and how that grows with what changed and with the number of users
   bench sustained  which rate of late uploads can be kept up for ever, with refreshes beside it
   bench live       how soon live clients hear of a commit, and what it costs to tell them
   bench soak       whether the service stands when it is sent more than it can take
@@ -70,6 +74,8 @@ def measure(arguments: list[str]) -> int:
             return measure_ingest(rest)
         case ["answers", *rest]:
             return measure_answers(rest)
+        case ["refresh", *rest]:
+            return measure_refresh(rest)
         case ["sustained", *rest]:
             return measure_sustained(rest)
         case ["live", *rest]:
@@ -112,6 +118,16 @@ def measure_answers(arguments: Sequence[str]) -> int:
     if options.json is not None:
         answers_report.write_json(results, options.json)
     return 0
+
+
+def measure_refresh(arguments: Sequence[str]) -> int:
+    """Measure refreshing; the exit status tells whether the rollups were right."""
+    options = refresh_options.parse(arguments)
+    results = refresh.run(options, say)
+    refresh_report.show(results, console())
+    if options.json is not None:
+        refresh_report.write_json(results, options.json)
+    return 1 if results.problems else 0
 
 
 def measure_sustained(arguments: Sequence[str]) -> int:

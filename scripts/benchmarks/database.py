@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,24 @@ from scripts import embedded
 from scripts.migrate import migrate
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+Migrate = Callable[[str], object]
+"""Brings the database at an address to a schema."""
 
 
 @contextlib.contextmanager
-def database(server_url: str | None, name: str, *, keep: bool = False, reuse: bool = False) -> Iterator[str]:
+def database(
+    server_url: str | None, name: str, *, keep: bool = False, reuse: bool = False, migrating: Migrate = migrate
+) -> Iterator[str]:
     """Yield the address of a migrated database whose jobs do not run: of its own, or an embedded one."""
     place = embedded_database() if server_url is None else native_database(server_url, name, keep, reuse)
     with place as url:
-        settle(url)
+        settle(url, migrating)
         yield url
 
 
-def settle(url: str) -> None:
+def settle(url: str, migrating: Migrate = migrate) -> None:
     """Migrate a database, and keep its jobs still."""
-    migrate(url)
+    migrating(url)
     with connect(url) as connection:
         connection.execute(
             "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
