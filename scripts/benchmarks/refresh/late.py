@@ -44,13 +44,15 @@ def one_size(subject: Subject, users: int, asked: Asked, question: str, aims: Ai
     readings = filled(subject, sources, day, every, asked)
     gather_statistics(subject)
     row = partial(Row, question, subject.name, users=users)
+    step = "refresh of all"
     try:
         everything = refresh(subject, day + DAY, options.patience)
-        yield row("refresh of all", readings=readings, spent=(everything,))
+        yield row(step, readings=readings, spent=(everything,))
         gather_statistics(subject, vacuum=True)
+        step = REFRESH
         written, refreshed = repeat(subject, picked(sources, day, asked), day + DAY, asked)
     except Cut as cut:
-        yield row(REFRESH, readings=1, spent=(), note=str(cut))
+        yield row(step, readings=1 if step == REFRESH else readings, spent=(), note=str(cut))
         return
     yield row("write one late reading", readings=1, spent=tuple(written))
     yield row(REFRESH, readings=1, spent=tuple(refreshed), aims=aims if subject.is_ours else NO_AIMS)

@@ -45,7 +45,7 @@ def table(rows: Sequence[Row]) -> Table:
     """Make the table of a question: step by step, what is compared one below the other."""
     made = Table(box=None, pad_edge=False)
     for title in TITLES:
-        made.add_column(title, justify="right" if title else "left", no_wrap=title != "aims")
+        made.add_column(title, justify="right" if title else "left", no_wrap=bool(title) and title != "aims")
     steps = dict.fromkeys((row.users, row.what) for row in rows)
     for users, what in steps:
         said = what
@@ -74,15 +74,11 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def ranged(values: Sequence[float], median: float) -> str:
-    """Write a median of seconds, and between which values it lies."""
-    if len(values) < 2:
-        return seconds(median)
-    return f"{seconds(median)} ({min(values) * 1000:,.1f}–{max(values) * 1000:,.1f})"
-
-
-def seconds(value: float) -> str:
-    """Write seconds, short ones as milliseconds."""
-    return f"{value:,.1f} s" if value >= 1 else f"{value * 1000:,.2f} ms" if value < 0.01 else f"{value * 1000:,.1f} ms"
+    """Write a median of seconds, and between which values it lies in the same unit."""
+    scale, unit = (1.0, "s") if median >= 1 else (1000.0, "ms")
+    digits = 2 if median * scale < 10 else 1 if median * scale < 100 else 0
+    low, middle, high = (f"{value * scale:,.{digits}f}" for value in (min(values), median, max(values)))
+    return f"{middle} {unit}" if len(values) < 2 else f"{middle} {unit} ({low}–{high})"
 
 
 def judged(aims: Aims, row: Row, taken: Spent) -> str:

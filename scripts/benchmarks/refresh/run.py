@@ -93,8 +93,8 @@ def embedded(word: str) -> AbstractContextManager[Subject]:
 def noted(made: Made, versions: list[str], word: str) -> Iterator[Subject]:
     """Make a subject, and note the versions that it runs on."""
     with made(word) as subject:
-        # Workers of a parallel query would compute unseen.
-        subject.connection.execute("SET max_parallel_workers_per_gather = 0")
+        # Workers of a parallel query would compute unseen; without JIT, as Hyperpulse sets for its databases.
+        subject.connection.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
         found = version(subject.connection)
         if found not in versions:
             versions.append(found)

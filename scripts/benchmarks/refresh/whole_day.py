@@ -27,24 +27,24 @@ def whole_day(asked: Asked) -> Iterator[Row]:
 def one_day(subject: Subject, second_every: int, asked: Asked) -> Iterator[Row]:
     """Measure one database."""
     options, day = asked.options, yesterday()
-    devices = f", each {second_every}th with two devices" if second_every else ""
+    devices = f"; two devices of every {second_every}th" if second_every else "; one device each"
     asked.say(f"  {subject.name}: a day of {options.users:,} users{devices}")
     sources = subject.enrol(options.users, second_every)
     subject.begin(day)
     batches = list(by_time(sources, day, day + DAY, MINUTE))
     readings = sum(batch.readings for batch in batches)
-    row = partial(Row, QUESTION, subject.name, users=options.users)
+    row = partial(Row, f"{QUESTION}{devices}", subject.name, users=options.users)
     copied = spent(subject.connection, partial(store, subject, batches))
-    yield row(f"COPY{devices}", readings=readings, spent=(copied,))
+    yield row("COPY", readings=readings, spent=(copied,))
     gather_statistics(subject)
     aims = Aims(per_reading=AIM_PER_READING, wal=AIM_WAL * readings) if subject.is_ours else NO_AIMS
     try:
         everything = refresh(subject, day + DAY, options.patience)
     except Cut as cut:
-        yield row(f"refresh of all{devices}", readings=readings, spent=(), aims=aims, note=str(cut))
+        yield row("refresh of all", readings=readings, spent=(), aims=aims, note=str(cut))
         return
-    yield row(f"refresh of all{devices}", readings=readings, spent=(everything,), aims=aims)
+    yield row("refresh of all", readings=readings, spent=(everything,), aims=aims)
     idle = [refresh(subject, day + DAY, options.patience) for _ in range(options.repeats)]
     aims = IDLE if subject.is_ours else NO_AIMS
-    yield row(f"refresh with nothing to do{devices}", readings=0, spent=tuple(idle), aims=aims)
+    yield row("refresh with nothing to do", readings=0, spent=tuple(idle), aims=aims)
     asked.check(subject, day)
