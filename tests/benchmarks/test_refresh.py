@@ -29,7 +29,7 @@ def options(server_url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -
     """Ask for few readings."""
     monkeypatch.setenv("BENCH_DATABASE_URL", server_url)
     name = f"hyperpulse_refresh_{os.getpid()}"
-    sizes = ["--users", "4", "--sizes", "2", "--second-every", "2", "--repeats", "2", "--database", name]
+    sizes = ["--users", "4", "--sizes", "2", "--second-every", "0", "--repeats", "2", "--database", name]
     return parse([*sizes, *arguments])
 
 
@@ -48,11 +48,10 @@ def test_a_small_run_answers_and_leaves_right_rollups(
     results = run(options(server_url, monkeypatch, *only), print)
     assert results.problems == []
     found = {(row.subject, row.what, row.users, row.readings) for row in results.rows}
-    for name in ("Hyperpulse", "continuous aggregates"):
+    for name in ("Hyperpulse", "plain aggregates"):
         assert found >= {
             (name, "COPY", 4, 5760),
             (name, "refresh of all", 4, 5760),
-            (name, "refresh of all", 4, 8640),
             (name, "refresh with nothing to do", 4, 0),
             (name, REFRESH, 2, 1),
             (name, "refresh after a whole day each", 4, 5760),

@@ -11,7 +11,7 @@ from scripts.benchmarks.database import Connection, connect, embedded_database, 
 from scripts.benchmarks.refresh.readings import DAY, Batch, Late, Source, named, names
 from scripts.benchmarks.refresh.subject import Subject, copy_into, fill_into
 
-NAME = "continuous aggregates"
+NAME = "plain aggregates"
 TABLE = "plain.reading"
 SHAPE = Path(__file__).with_name("aggregates.sql").read_bytes()
 LEVELS = ("plain.user_15m", "plain.user_1h", "plain.user_1d")

@@ -23,9 +23,9 @@ Measure what a refresh costs, and how that grows: processor time of the database
   embedded   one late reading on the embedded database
 
 On the server that BENCH_DATABASE_URL names, in databases of its own that are dropped; without it on the embedded
-database, with few users. Beside Hyperpulse stand continuous aggregates of a quarter, an hour and a day over the same
-readings, as one would write them without a rule for several devices; and another revision of Hyperpulse, if one is
-named."""
+database, with few users. Beside Hyperpulse stand plain aggregates: continuous aggregates of a quarter, an hour and a
+day over the same readings, as one would write them without a rule for several devices; and another revision of
+Hyperpulse, if one is named."""
 
 EPILOG = """\
 examples:
