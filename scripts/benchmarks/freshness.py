@@ -156,6 +156,8 @@ def set_lag_to(connection: Connection, moment: datetime) -> None:
 def set_lag(connection: Connection, lag: str) -> None:
     """Set how far behind now the horizon stays."""
     connection.execute("UPDATE core.setting SET value = %s WHERE name = 'refresh_lag'", (lag,))
+    # In the smallest steps; a revision that knows no steps has no such setting.
+    connection.execute("UPDATE core.setting SET value = '15 minutes' WHERE name = 'refresh_step'")
 
 
 def timed_refresh(connection: Connection) -> float:
