@@ -16,12 +16,10 @@ DECLARE
   missing text[] := metrics;
   day     timestamptz;
   day_end timestamptz := before;
-  oldest  timestamptz;
   raw_day timestamptz;
 BEGIN
   -- First what no rollup knows yet, then only the days of which a rollup says that they hold a missing metric.
   SELECT public.time_bucket(INTERVAL '24 hours', h.materialized), h.raw_from INTO day, raw_day FROM core.horizon AS h;
-  SELECT public.time_bucket(INTERVAL '24 hours', b.oldest) INTO oldest FROM api.timestamp_bounds() AS b;
   WHILE missing <> '{}' LOOP
     IF day < day_end THEN
       FOR metric, value, ts, device_id IN EXECUTE format(
@@ -49,7 +47,7 @@ BEGIN
                OR (v.calories IS NOT NULL AND 'calories' = ANY (missing)))
         ORDER BY v.bucket DESC
         LIMIT 1));
-    EXIT WHEN day IS NULL OR day < oldest OR day < raw_day;
+    EXIT WHEN day IS NULL OR day < raw_day;
     day_end := day + INTERVAL '24 hours';
   END LOOP;
   -- What retention has dropped is older than all of these.
