@@ -92,6 +92,12 @@ def seen(db: psycopg.Connection[Any], tenant: str) -> list[tuple[str, int | None
     return [(user, maybe_micros(last)) for user, last in rows]
 
 
+def worn(db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int) -> list[str]:
+    """Return the devices that a user wore, the best first."""
+    query = "SELECT device_id FROM api.worn_devices(%s, %s, %s, %s)"
+    return [name for (name,) in db.execute(query, [tenant, user, moment(start), moment(end)]).fetchall()]
+
+
 def keyless(db: psycopg.Connection[Any]) -> list[str]:
     """Name the tables that know a key of nobody; views would not show it."""
     tables = ["core.reading", "core.kept_minute", "core.last_value", "core.stale_day"]

@@ -9,11 +9,33 @@ from typing import Any
 import psycopg
 
 from tests.exactness import door
-from tests.exactness.model import DAY, HOUR, MINUTE
-from tests.exactness.stage import NOON, Stage, beat, send_event
+from tests.exactness.model import DAY, HOUR, MINUTE, Item, micros
+from tests.exactness.stage import NOON, Act, Stage, beat, send_event
 
 Scenario = Callable[[Stage], list[str]]
 RANGE = ("default", "ada", NOON - 2 * DAY, NOON + 2 * DAY)
+
+
+CHECKED = (NOON - 4 * DAY, NOON + 4 * DAY)
+STALE = "CALL api.refresh_stale_days('infinity', NULL)"
+
+
+def refreshed(stage: Stage, horizon: int) -> list[str]:
+    """Refresh; return what is stale, answered wrongly or wrong in the rollups afterwards."""
+    door.refresh(stage.db, horizon)
+    found = [] if door.stale_days(stage.db) == 0 else ["days are stale after a refresh"]
+    return found + stage.wrong() + [str(row) for row in door.drift(stage.db, *CHECKED)]
+
+
+def ended(*acts: Act) -> list[str]:
+    """Wait for the end of what was started; return the errors of the database."""
+    found = []
+    for act in acts:
+        try:
+            act.end()
+        except psycopg.Error as error:
+            found.append(f"{error!r}")
+    return found
 
 
 def late_reading(stage: Stage) -> list[str]:
@@ -21,11 +43,79 @@ def late_reading(stage: Stage) -> list[str]:
     stage.write(beat("watch", NOON, 100), beat("watch", NOON + MINUTE, 110))
     door.refresh(stage.db, NOON + DAY)
     stage.write(beat("watch", NOON + 2 * MINUTE, 3), beat("watch", NOON, 104))
-    found = stage.wrong()
+    return stage.wrong() + refreshed(stage, NOON + DAY)
+
+
+def late_reading_beside_others(stage: Stage) -> list[str]:
+    """A reading arrives in an hour, and on a day, of which other quarters are in the rollups."""
+    stage.write(*(beat("watch", NOON + turn * 20 * MINUTE, 100 + turn) for turn in range(6)))
     door.refresh(stage.db, NOON + DAY)
-    if left := door.stale_days(stage.db):
-        found.append(f"{left} days are stale after a refresh")
-    return found + stage.wrong()
+    stage.write(beat("watch", NOON + 2 * MINUTE, 3))
+    return stage.wrong() + refreshed(stage, NOON + DAY)
+
+
+def emptied(stage: Stage) -> list[str]:
+    """Readings are deleted: first all of a quarter, then of an hour, of a day, and of everything."""
+    devices = ("watch", "phone")
+    moments = (NOON, NOON + 20 * MINUTE, NOON + 2 * HOUR, NOON + DAY)
+    stage.write(*(beat(device, ts + turn, 100 + turn) for ts in moments for turn, device in enumerate(devices)))
+    found = refreshed(stage, NOON + 3 * DAY)
+    for end in (NOON + 15 * MINUTE, NOON + HOUR, NOON + 12 * HOUR, NOON + 2 * DAY):
+        span = ("default", "ada", NOON, end, None)
+        door.delete(stage.db, *span)
+        stage.model.delete(*span)
+        found += stage.wrong() + refreshed(stage, NOON + 3 * DAY)
+    return found + [f"{level} is not empty" for level in door.LEVELS if stage.rows(level)]
+
+
+def a_device_leaves(stage: Stage) -> list[str]:
+    """Two devices met, and all that one of them measured is deleted."""
+    stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7), beat("watch", NOON + 3 * HOUR, 9))
+    found = refreshed(stage, NOON + 2 * DAY)
+    if [stage.rows(level) for level in door.LEVELS] != [2, 2, 1, 2, 2, 2]:
+        found.append("devices that met have no rows of their own")
+    span = ("default", "ada", NOON, NOON + HOUR, "phone")
+    door.delete(stage.db, *span)
+    stage.model.delete(*span)
+    found += stage.wrong() + refreshed(stage, NOON + 2 * DAY)
+    return found + [f"{level} tells of a device that met no other" for level in door.LEVELS[3:] if stage.rows(level)]
+
+
+def a_device_comes(stage: Stage) -> list[str]:
+    """A second device measures where one was alone, and a third one in another quarter of the same day."""
+    stage.write(beat("watch", NOON, 100), beat("watch", NOON + 3 * HOUR, 9))
+    found = refreshed(stage, NOON + 2 * DAY)
+    for item in (beat("phone", NOON + HOUR, 7), beat("phone", NOON + 3 * HOUR + 1, 5)):
+        stage.write(item)
+        found += stage.wrong() + refreshed(stage, NOON + 2 * DAY)
+    return found
+
+
+def refreshed_again(stage: Stage) -> list[str]:
+    """All that is in the rollups is marked and refreshed again, and is as it should be: nothing is written."""
+    devices = ("watch", "phone")
+    moments = [NOON + turn * 50 * MINUTE for turn in range(40)]
+    stage.write(*(beat(device, ts + turn, 100 + turn) for ts in moments for turn, device in enumerate(devices)))
+    stage.write(beat("watch", NOON + 3 * DAY, 5))
+    found = refreshed(stage, NOON + 5 * DAY)
+    before = stage.versions()
+    stage.db.execute("INSERT INTO core.stale_day (user_key, day, quarters) " + EVERYTHING)
+    found += refreshed(stage, NOON + 5 * DAY)
+    return found if stage.versions() == before else [*found, "rows were written that had not changed"]
+
+
+def untouched_quarters(stage: Stage) -> list[str]:
+    """Rows of two quarters are spoilt: a refresh of one of them does not read the other one's readings."""
+    stage.write(beat("watch", NOON, 100), beat("watch", NOON + HOUR, 9))
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.db.execute("UPDATE rollup.user_15m SET steps = 5000")
+    stage.write(beat("watch", NOON + MINUTE, 3))
+    door.refresh(stage.db, NOON + 2 * DAY)
+    rows = stage.db.execute("SELECT steps FROM rollup.user_15m ORDER BY bucket").fetchall()
+    return [] if rows == [(103,), (5000,)] else [f"quarters come to {rows}"]
+
+
+EVERYTHING = "SELECT DISTINCT user_key, time_bucket('1 day', bucket), ~ B'0'::bit(96) FROM rollup.user_15m"
 
 
 def new_priority(stage: Stage) -> list[str]:
@@ -34,9 +124,21 @@ def new_priority(stage: Stage) -> list[str]:
     door.refresh(stage.db, NOON + DAY)
     door.set_priority(stage.db, "default", "phone", 1)
     stage.model.set_priority("default", "phone", 1)
-    found = stage.wrong()
+    return stage.wrong() + refreshed(stage, NOON + DAY)
+
+
+def priority_of_other_quarters(stage: Stage) -> list[str]:
+    """The phone becomes better, and only the quarter in which it met the watch is marked."""
+    stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7), beat("phone", NOON + HOUR, 7))
     door.refresh(stage.db, NOON + DAY)
-    return found + stage.wrong()
+    door.set_priority(stage.db, "default", "phone", 1)
+    stage.model.set_priority("default", "phone", 1)
+    rows = stage.db.execute(
+        "SELECT day + position(B'1' IN quarters) * INTERVAL '15 minutes', quarters FROM core.stale_day"
+    )
+    marked = [(micros(end), quarters.count("1")) for end, quarters in rows.fetchall()]
+    found = [] if marked == [(NOON + 15 * MINUTE, 1)] else [f"marked is {marked}"]
+    return found + stage.wrong() + refreshed(stage, NOON + DAY)
 
 
 def announced_only(stage: Stage) -> list[str]:
@@ -53,8 +155,30 @@ def horizon_within_a_day(stage: Stage) -> list[str]:
         stage.write(beat("watch", NOON + turn * 20 * MINUTE, 100 + turn))
         door.refresh(stage.db, NOON + turn * 15 * MINUTE)
         found += stage.wrong()
-    door.refresh(stage.db, NOON + DAY)
-    return found + stage.wrong()
+    return found + refreshed(stage, NOON + DAY)
+
+
+def silent_before_the_end(stage: Stage) -> list[str]:
+    """Nothing is measured any more when the horizon passes the end of an hour, and of the day."""
+    found = refreshed(stage, NOON)
+    stage.write(beat("watch", NOON + 5 * MINUTE, 100))
+    for horizon in (NOON + 15 * MINUTE, NOON + 45 * MINUTE, NOON + HOUR, NOON + 5 * HOUR, NOON + 12 * HOUR):
+        found += refreshed(stage, horizon)
+    if [stage.rows(level) for level in door.LEVELS[:3]] != [1, 1, 1]:
+        found.append("an hour or a day is not written down when it is over")
+    return found
+
+
+def rolled_up_above_the_horizon(stage: Stage) -> list[str]:
+    """Readings between the horizons are rolled up before readers may trust it: nothing counts twice."""
+    stage.write(beat("watch", NOON - 2 * DAY - HOUR, 100))
+    stage.db.execute("UPDATE core.horizon SET announced = announced + INTERVAL '5 days'")
+    stage.write(beat("watch", NOON, 3), beat("watch", NOON + HOUR, 5))
+    stage.db.execute(STALE)
+    found = stage.wrong()
+    if stage.rows("user_1d") != 2:
+        found.append("days that end by the announced horizon are not written down")
+    return found + refreshed(stage, NOON + 3 * DAY)
 
 
 def late_event(stage: Stage) -> list[str]:
@@ -166,6 +290,97 @@ def written_during_stale_time(stage: Stage) -> list[str]:
     return found + stage.wrong()
 
 
+def asked_before_new_time_is_marked(stage: Stage) -> list[str]:
+    """A refresh has announced a horizon and is about to mark what it passes."""
+    stage.write(beat("watch", NOON, 100))
+    door.refresh(stage.db, NOON - HOUR)
+    with stage.stopped_at("core.stale_day"):
+        refresh = stage.act(lambda db: door.refresh(db, NOON + HOUR))
+        found = stage.wrong()
+    return found + ended(refresh) + refreshed(stage, NOON + 2 * DAY)
+
+
+def written_after_new_time_was_marked(stage: Stage) -> list[str]:
+    """A user's first reading of an hour comes when new time has been marked and readers do not trust it yet.
+
+    Another refresh rolls it up meanwhile.
+    """
+    found = refreshed(stage, NOON - 45 * MINUTE)
+    stage.write(Item("default", "bob", "watch", NOON + MINUTE, 61, 1, 1))
+    with stage.holding("core.horizon", "UPDATE OF materialized"):
+        moving = stage.act(lambda db: door.refresh(db, NOON + HOUR), held=True)
+        if not moving.thread.is_alive():
+            found.append("nothing was held")
+        stage.write(beat("watch", NOON + MINUTE, 100))
+        found += stage.wrong()
+        found += ended(stage.act(lambda db: db.execute(STALE)))
+        found += stage.wrong()
+    found += ended(moving) + stage.wrong()
+    return found + refreshed(stage, NOON + HOUR)
+
+
+def an_older_snapshot(stage: Stage) -> list[str]:
+    """A refresh is held when it has read the readings; one more is written, and another refresh comes along."""
+    # A chunk that is there, so that the second does not wait for the first to create it.
+    stage.write(beat("watch", NOON - HOUR, 5))
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.write(beat("watch", NOON, 100))
+    found = []
+    with stage.holding("rollup.user_15m", "INSERT"):
+        older = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY), held=True)
+        if not older.thread.is_alive():
+            found.append("nothing was held")
+        stage.write(beat("watch", NOON + MINUTE, 3))
+        newer = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        found += stage.wrong()
+    found += ended(older, newer) + stage.wrong()
+    return found + refreshed(stage, NOON + 2 * DAY)
+
+
+def priority_before_a_piece(stage: Stage) -> list[str]:
+    """A priority changes, unseen yet, and a refresh comes to readings that no rollup knows."""
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7))
+    owner = stage.connect()
+    with owner.transaction():
+        door.set_priority(owner, "default", "phone", 1)
+        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+    found = ended(refresh)
+    stage.model.set_priority("default", "phone", 1)
+    return found + stage.wrong() + refreshed(stage, NOON + 2 * DAY)
+
+
+def priority_during_a_piece(stage: Stage) -> list[str]:
+    """A priority changes when a refresh has read readings with the old one, and not committed."""
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7))
+    with stage.stopped_at("user_1d"):
+        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        change = stage.act(lambda db: door.set_priority(db, "default", "phone", 1))
+    found = ended(refresh, change)
+    stage.model.set_priority("default", "phone", 1)
+    return found + stage.wrong() + refreshed(stage, NOON + 2 * DAY)
+
+
+def erased_during_a_piece(stage: Stage) -> list[str]:
+    """Ada is erased when a refresh has written some of her rollups and not committed."""
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.write(beat("watch", NOON, 100))
+    with stage.holding("rollup.user_1d", "INSERT"):
+        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY), held=True)
+        erasure = stage.act(erase)
+    return ended(refresh, erasure) + gone(stage)
+
+
+def erased_while_new_time_is_marked(stage: Stage) -> list[str]:
+    """Ada is erased when a refresh has found her readings in new time, and not marked them yet."""
+    stage.write(beat("watch", NOON, 100))
+    with stage.holding("core.stale_day", "INSERT"):
+        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY), held=True)
+        erasure = stage.act(erase)
+    return ended(refresh, erasure) + gone(stage)
+
+
 def erase(db: psycopg.Connection[Any]) -> int:
     return door.erase(db, "default", "ada")
 
@@ -187,7 +402,8 @@ def erased_during_a_refresh(stage: Stage) -> list[str]:
             refresh = stage.act(lambda db: door.refresh(db, NOON))
             writer.execute("SELECT api.hold_horizon()")
             erasure = stage.act(erase)
-        refresh.end()
+        stage.settle(refresh)
+    refresh.end()
     erasure.end()
     return gone(stage)
 
@@ -263,3 +479,93 @@ def torn_summary(stage: Stage) -> list[str]:
 def torn_series(stage: Stage) -> list[str]:
     by_day = (*RANGE, "1d", "UTC")
     return torn(stage, lambda db: door.series(db, *by_day)[0], lambda: stage.model.series(*by_day))
+
+
+RETENTION = "UPDATE core.setting SET value = %s WHERE name = 'raw_retention'"
+KEPT_DAY = ("default", "ada", NOON - 12 * HOUR, NOON + 12 * HOUR)
+
+
+def retain(stage: Stage, how_long: str | None) -> None:
+    """Keep raw readings for so long, and let upkeep see to it."""
+    stage.db.execute(RETENTION, [how_long])
+    stage.db.execute("CALL api.upkeep()")
+
+
+def known_without_raw(stage: Stage) -> list[str]:
+    """Return what is not answered of Ada as it was measured, where her raw readings are gone."""
+    model, user = stage.model, KEPT_DAY[:2]
+    asked: list[tuple[str, Any, Any]] = [
+        ("latest", door.latest(stage.db, *user), model.latest(*user)),
+        ("seen", door.seen(stage.db, "default"), model.seen("default")),
+        ("worn", door.worn(stage.db, *KEPT_DAY), ["watch", "phone"]),
+    ]
+    for device in (None, "watch", "phone"):
+        asked.append(
+            (f"summary of {device}", door.summary(stage.db, *KEPT_DAY, device), model.summary(*KEPT_DAY, device))
+        )
+        for bucket in ("15m", "1h", "1d"):
+            got = door.series(stage.db, *KEPT_DAY, bucket, "UTC", device=device)[0]
+            asked.append((f"{bucket} of {device}", got, model.series(*KEPT_DAY, bucket, "UTC", device)))
+    for bucket in ("15m", "1h", "1d"):
+        asked.append((f"vitals_{bucket}", door.vitals(stage.db, *KEPT_DAY, bucket), model.vitals(*KEPT_DAY, bucket)))
+    return [f"{what}: {got} instead of {right}" for what, got, right in asked if got != right]
+
+
+def raw_dropped(stage: Stage) -> list[str]:
+    """Retention drops the raw readings of a day; then it is made longer, and at last switched off."""
+    items = [beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7), beat("watch", NOON + 2 * HOUR, 9)]
+    stage.write(*items)
+    door.refresh(stage.db, NOON + 2 * DAY)
+    late = beat("watch", NOON + 5 * MINUTE, 3)
+    found = []
+    for how_long in ("30 days", "10000 days", None):
+        retain(stage, how_long)
+        for by in (door.insert, door.copy):
+            try:
+                by(stage.db, [late])
+                found.append(f"a reading is accepted by {by.__name__} with {how_long}")
+            except psycopg.errors.CheckViolation as error:
+                if "Accepted is what lies from" not in str(error):
+                    found.append(f"it is not said why: {error}")
+        door.refresh(stage.db, NOON + 2 * DAY)
+        found += known_without_raw(stage)
+    row = stage.db.execute("SELECT count(*) FROM core.reading").fetchone()
+    return found if row == (0,) else [*found, f"{row} readings are left"]
+
+
+def raw_of_a_stale_day(stage: Stage) -> list[str]:
+    """Retention meets a day that is stale: its readings are kept until it is refreshed."""
+    stage.write(beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7))
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.write(beat("watch", NOON + 2 * MINUTE, 3))
+    retain(stage, "30 days")
+    found = stage.wrong()
+    door.refresh(stage.db, NOON + 2 * DAY)
+    retain(stage, "30 days")
+    return found + known_without_raw(stage)
+
+
+def raw_above_the_horizon(stage: Stage) -> list[str]:
+    """Retention meets readings that the horizon has not passed."""
+    stage.write(beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7))
+    retain(stage, "30 days")
+    return stage.wrong() + refreshed(stage, NOON + 2 * DAY)
+
+
+def dropped_while_written_to(stage: Stage) -> list[str]:
+    """Retention comes to a day to which somebody has written, and not committed."""
+    stage.write(beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7))
+    door.refresh(stage.db, NOON + 2 * DAY)
+    retain(stage, None)  # compressed now, so that upkeep next drops it
+    stage.db.execute(RETENTION, ["30 days"])
+    item = beat("watch", NOON + 2 * MINUTE, 3)
+    writer = stage.connect()
+    with writer.transaction():
+        door.write(writer, [item])
+        upkeep = stage.act(lambda db: db.execute("CALL api.upkeep()"))
+    found = ended(upkeep)
+    stage.model.write([item])
+    found += stage.wrong()
+    door.refresh(stage.db, NOON + 2 * DAY)
+    retain(stage, "30 days")
+    return found + known_without_raw(stage)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Thread
 from typing import Any
@@ -18,10 +18,22 @@ from tests.exactness.model import DAY, HOUR, MINUTE, Item, Model, micros, moment
 
 NOON = 19_800 * DAY + 12 * HOUR  # 2024-03-18
 BEFORE = NOON - 2 * DAY  # where the horizon lies when a scenario begins
+# Of an aggregate of events, the table behind it; everything else is a table itself.
 TABLE = """
-    SELECT format('%%I.%%I', materialization_hypertable_schema, materialization_hypertable_name)
-      FROM timescaledb_information.continuous_aggregates
-     WHERE view_schema = 'rollup' AND view_name = %s
+    SELECT coalesce((SELECT format('%%I.%%I', materialization_hypertable_schema, materialization_hypertable_name)
+                       FROM timescaledb_information.continuous_aggregates
+                      WHERE format('%%I.%%I', view_schema, view_name) = %s), %s)
+"""
+HELD = 4242  # the advisory lock that what is held waits for
+WAIT = f"""
+    CREATE OR REPLACE FUNCTION public.wait_for_the_stage() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF current_setting('application_name') = 'held' THEN
+        PERFORM pg_advisory_xact_lock_shared({HELD});
+      END IF;
+      RETURN coalesce(NEW, OLD);
+    END
+    $$
 """
 
 
@@ -70,9 +82,12 @@ class Stage:
         door.write(self.db, items)
         self.model.write(items)
 
-    def act(self, action: Callable[[psycopg.Connection[Any]], Any]) -> Act:
-        """Start something, and return once it has ended or waits for a lock."""
-        act = Act(self.connect(), action)
+    def act(self, action: Callable[[psycopg.Connection[Any]], Any], held: bool = False) -> Act:
+        """Start something, and return once it has ended or waits for a lock; `held` lets it be held where it writes."""
+        connection = self.connect()
+        if held:
+            connection.execute("SET application_name = 'held'")
+        act = Act(connection, action)
         self.settle(act)
         return act
 
@@ -87,13 +102,46 @@ class Stage:
 
     @contextmanager
     def stopped_at(self, level: str, mode: str = "EXCLUSIVE") -> Iterator[None]:
-        """Let nobody write to a rollup meanwhile; with the mode ACCESS EXCLUSIVE nobody read it either."""
+        """Let nobody write to a rollup, or another table, meanwhile; with ACCESS EXCLUSIVE nobody read it either.
+
+        Whoever comes to it waits before reading what it would write down.
+        """
         keeper = self.connect()
-        row = keeper.execute(TABLE, [level]).fetchone()
+        name = level if "." in level else f"rollup.{level}"
+        row = keeper.execute(TABLE, [name, name]).fetchone()
         assert row is not None
         with keeper.transaction():
             keeper.execute(f"LOCK TABLE {row[0]} IN {mode} MODE".encode())
             yield
+
+    @contextmanager
+    def holding(self, table: str, event: str) -> Iterator[None]:
+        """Let acts that are `held` wait before they write rows of a table, when they have read what they write down."""
+        self.db.execute(WAIT.encode())
+        self.db.execute(
+            f"CREATE TRIGGER held BEFORE {event} ON {table} FOR EACH ROW "
+            "EXECUTE FUNCTION public.wait_for_the_stage()".encode()
+        )
+        keeper = self.connect()
+        try:
+            with keeper.transaction():
+                keeper.execute("SELECT pg_advisory_xact_lock(%s)", [HELD])
+                yield
+        finally:
+            self.exits.callback(self.db.execute, f"DROP TRIGGER held ON {table}".encode())
+
+    def versions(self, levels: Iterable[str] = door.LEVELS) -> set[Any]:
+        """Return which versions of which rows the rollups hold."""
+        found: set[Any] = set()
+        for level in levels:
+            found.update(self.db.execute(f"SELECT tableoid, ctid, xmin::text FROM rollup.{level}".encode()).fetchall())
+        return found
+
+    def rows(self, level: str) -> int:
+        """Return how many rows a rollup holds."""
+        row = self.db.execute(f"SELECT count(*) FROM rollup.{level}".encode()).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def write_event(self, name: str, ts: int) -> None:
         """Store an event, on a connection of the caller's choice or the main one."""
@@ -118,9 +166,15 @@ class Stage:
         user = ("default", "ada")
         found = []
         for start, end in QUESTIONS:
-            got = door.summary(self.db, *user, start, end)
-            if all(got != model.summary(*user, start, end) for model in models):
-                found.append(f"summary {start}..{end}: {got}")
+            for device in (None, "watch", "phone"):
+                got = door.summary(self.db, *user, start, end, device)
+                if all(got != model.summary(*user, start, end, device) for model in models):
+                    found.append(f"summary {start}..{end} of {device}: {got}")
+        latest, seen = door.latest(self.db, *user), door.seen(self.db, "default")
+        if all(latest != model.latest(*user) for model in models):
+            found.append(f"latest: {latest}")
+        if all(seen != model.seen("default") for model in models):
+            found.append(f"seen: {seen}")
         for bucket in ("1m", "15m", "1h", "1d"):
             points, _ = door.series(self.db, *user, NOON - 3 * DAY, NOON + 3 * DAY, bucket, "UTC")
             if all(points != model.series(*user, NOON - 3 * DAY, NOON + 3 * DAY, bucket, "UTC") for model in models):

@@ -14,22 +14,42 @@ import pytest
 
 from tests.exactness.scenarios import (
     Scenario,
+    a_device_comes,
+    a_device_leaves,
+    an_older_snapshot,
     announced_only,
+    asked_before_new_time_is_marked,
     asked_during_an_erasure,
     asked_during_new_time,
     asked_during_stale_time,
+    dropped_while_written_to,
+    emptied,
+    erased_during_a_piece,
     erased_during_a_refresh,
+    erased_while_new_time_is_marked,
     event_during_stale_time,
     event_over_an_announcement,
     horizon_within_a_day,
     late_event,
     late_reading,
+    late_reading_beside_others,
     moved_over_an_erasure,
     new_priority,
+    priority_before_a_piece,
+    priority_during_a_piece,
+    priority_of_other_quarters,
     priority_over_an_announcement,
+    raw_above_the_horizon,
+    raw_dropped,
+    raw_of_a_stale_day,
+    refreshed_again,
+    rolled_up_above_the_horizon,
+    silent_before_the_end,
     torn_series,
     torn_summary,
+    untouched_quarters,
     write_over_an_announcement,
+    written_after_new_time_was_marked,
     written_during_new_time,
     written_during_stale_time,
     written_over_an_erasure,
@@ -54,199 +74,564 @@ class Mutant:
 
 
 STABLE = r"LANGUAGE plpgsql STABLE"
-LEVELS = r"CALL api.refresh_levels\(old_horizon, new_horizon, false\);"
-ALONE: list[tuple[str, Scenario, Mutant | None]] = [
-    ("functions as they are", late_reading, None),
+REFRESHERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse refresh'\)\);"
+WRITERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse horizon'\)\);"
+OUTER = r"AND r.bucket < \(SELECT public.time_bucket\(INTERVAL '[^']*', materialized\) FROM core.horizon\)"
+CHANGED = r"(?<=sole_device = excluded.sole_device)(\s+)WHERE t IS DISTINCT FROM excluded"
+ANOTHER_MARK = """
+    SELECT FROM core.stale_day AS x
+     WHERE x.user_key = c.user_key AND x.day = public.time_bucket(INTERVAL '24 hours', c.ts)
+"""
+EVERY_READING = "FROM core.reading AS x, LATERAL (SELECT x.user_key, x.ts AS bucket) AS r WHERE x.device_key ="
+DEVICE_CHANGED = r"(?<=steps = excluded.steps)(\s+)WHERE t IS DISTINCT FROM excluded"
+
+
+ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
     (
-        "nothing is marked stale",
         late_reading,
-        Mutant("functions/mark_stale", {r"WHERE c.ts < \(": "WHERE false AND c.ts < ("}),
+        [
+            (
+                "nothing is marked stale",
+                Mutant("functions/mark_stale", {r"WHERE c.ts < \(": "WHERE false AND c.ts < ("}),
+            ),
+            (
+                "the router ignores marks",
+                Mutant("functions/parts", {r"WHERE s.user_key = ": "WHERE false AND s.user_key = "}),
+            ),
+            (
+                "the router takes a bucket with a stale quarter in it",
+                Mutant(
+                    "functions/parts",
+                    {r"SELECT taken - range_agg\(.*?\)\)\)\s+INTO": "SELECT taken - range_agg(r.range) INTO"},
+                ),
+            ),
+            (
+                "nothing is taken",
+                Mutant("functions/refresh_users", {r"WHERE s.day <= after_day": "WHERE false AND s.day <= after_day"}),
+            ),
+            (
+                "marks are deleted, and nothing rolled up",
+                Mutant("functions/refresh_users", {r"PERFORM api.roll_up\([^;]*;": ""}),
+            ),
+            ("quarters are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_quarters[^;]*;": ""})),
+            ("hours are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_level\('15m', '1h'[^;]*;": ""})),
+            ("days are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_level\('1h', '1d'[^;]*;": ""})),
+            (
+                "the day before its hours",
+                Mutant("functions/roll_up", {r"(IF hours.user_keys.*?END IF;)(\s+)(IF day \+.*?END IF;)": r"\3\2\1"}),
+            ),
+            ("stale quarters are none", Mutant("views/stale_quarters", {r"WHERE get_bit": "WHERE false AND get_bit"})),
+            (
+                "vitals_15m ignores marks",
+                Mutant(
+                    "views/vitals_15m", {r"WHERE s.user_key = u.user_key": "WHERE false AND s.user_key = u.user_key"}
+                ),
+            ),
+            (
+                "vitals_1h ignores marks",
+                Mutant(
+                    "views/vitals_1h",
+                    {r"WHERE s.user_key = u.user_key(?= AND public)": "WHERE false AND s.user_key = u.user_key"},
+                ),
+            ),
+            (
+                "vitals_1d ignores marks",
+                Mutant(
+                    "views/vitals_1d",
+                    {r"WHERE s.user_key = u.user_key(?= AND public)": "WHERE false AND s.user_key = u.user_key"},
+                ),
+            ),
+            (
+                "vitals_1h counts stale quarters twice",
+                Mutant(
+                    "views/vitals_1h",
+                    {r"WHERE s.user_key = u.user_key(?= AND s.bucket = q)": "WHERE false AND s.user_key = u.user_key"},
+                ),
+            ),
+            (
+                "vitals_1d counts stale quarters twice",
+                Mutant(
+                    "views/vitals_1d",
+                    {r"WHERE s.user_key = u.user_key(?= AND s.bucket = q)": "WHERE false AND s.user_key = u.user_key"},
+                ),
+            ),
+            (
+                "raw_minutes leaves stale quarters out",
+                Mutant("views/raw_minutes", {r"AND r.bucket >= s.bucket": "AND false AND r.bucket >= s.bucket"}),
+            ),
+            ("last seen ignores marks", Mutant("functions/seen_users", {r"IF first_day IS NOT NULL": "IF false"})),
+        ],
     ),
     (
-        "the router ignores stale days",
-        late_reading,
-        Mutant("functions/parts", {r"WHERE s.user_key = ": "WHERE false AND s.user_key = "}),
+        late_reading_beside_others,
+        [
+            (
+                "vitals_1h leaves out what is beside a stale quarter",
+                Mutant(
+                    "views/vitals_1h",
+                    {r"WHERE s.user_key = u.user_key(?=\) AS x)": "WHERE false AND s.user_key = u.user_key"},
+                ),
+            ),
+            (
+                "vitals_1d leaves out what is beside a stale quarter",
+                Mutant(
+                    "views/vitals_1d",
+                    {r"WHERE s.user_key = u.user_key(?=\) AS x)": "WHERE false AND s.user_key = u.user_key"},
+                ),
+            ),
+            (
+                "the router takes stale quarters for stale hours",
+                Mutant("functions/quarter_ranges", {r"\(q \+ 1\) \* ": "q * "}),
+            ),
+        ],
     ),
     (
-        "nothing is claimed",
-        late_reading,
-        Mutant("functions/refresh", {r"WHERE claimed IS DISTINCT FROM version": "WHERE false"}),
+        emptied,
+        [
+            (
+                "quarters that are gone are left",
+                Mutant("functions/roll_up_quarters", {r"IF gone.user_keys IS NOT NULL": "IF false"}),
+            ),
+            (
+                "quarters of devices that are gone are left",
+                Mutant("functions/roll_up_quarters", {r"IF gone.device_keys IS NOT NULL": "IF false"}),
+            ),
+            (
+                "hours and days that are gone are left",
+                Mutant("functions/roll_up_level", {r"AND NOT EXISTS \(SELECT FROM computed": r"AND false \g<0>"}),
+            ),
+            (
+                "hours and days of devices that are gone are left",
+                Mutant("functions/roll_up_level", {r"AND NOT EXISTS \(SELECT FROM by_device": r"AND false \g<0>"}),
+            ),
+        ],
     ),
     (
-        "stale days are forgotten, not refreshed",
-        late_reading,
-        Mutant("functions/refresh", {r"CALL api.refresh_levels\(piece[^;]*;": ""}),
+        a_device_leaves,
+        [
+            (
+                "quarters of a device alone are left",
+                Mutant("functions/roll_up_quarters", {r"IF gone.device_keys IS NOT NULL": "IF false"}),
+            ),
+            (
+                "hours and days of a device alone are left",
+                Mutant("functions/roll_up_level", {r"AND NOT EXISTS \(SELECT FROM by_device": r"AND false \g<0>"}),
+            ),
+            (
+                "who was alone is not corrected",
+                Mutant("functions/roll_up_quarters", {r", sole_device = excluded.sole_device": ""}),
+            ),
+            (
+                "who was alone in an hour is not corrected",
+                Mutant("functions/roll_up_level", {r", sole_device = excluded.sole_device": ""}),
+            ),
+        ],
     ),
     (
-        "vitals_1h reads stale days from the rollup",
-        late_reading,
-        Mutant("views/vitals_1h", {r"WHERE s.user_key = r.user_key": "WHERE false AND s.user_key = r.user_key"}),
+        a_device_comes,
+        [
+            (
+                "devices that meet have no hours",
+                Mutant("functions/roll_up_level", {r"WHERE c.sole_device IS NULL": "WHERE false"}),
+            ),
+            (
+                "devices that were alone in a quarter have no hours",
+                Mutant("functions/roll_up_level", {r"AND q.sole_device IS NOT NULL": "AND false"}),
+            ),
+            (
+                "a device's row is looked for among its own only",
+                Mutant("functions/device_rows", {r"AND u.sole_device = \$2": "AND false"}),
+            ),
+            (
+                "a device's row is looked for among the user's only",
+                Mutant("functions/device_rows", {r"AND d.device_key = \$2": "AND false"}),
+            ),
+        ],
     ),
     (
-        "raw_minutes leaves stale days out",
-        late_reading,
-        Mutant("views/raw_minutes", {r"WHERE s.day < ": "WHERE false AND s.day < "}),
+        refreshed_again,
+        [
+            ("quarters are written again", Mutant("functions/roll_up_quarters", {CHANGED: ""})),
+            ("quarters of devices are written again", Mutant("functions/roll_up_quarters", {DEVICE_CHANGED: ""})),
+            ("hours and days are written again", Mutant("functions/roll_up_level", {CHANGED: ""})),
+            ("hours and days of devices are written again", Mutant("functions/roll_up_level", {DEVICE_CHANGED: ""})),
+        ],
     ),
-    ("functions as they are", late_event, None),
     (
-        "no event is marked",
+        untouched_quarters,
+        [
+            (
+                "a mark names the whole day",
+                Mutant("functions/mark_stale", {r"bit_or\(set_bit\(.*?, 1\)\)": "~ B'0'::bit(96)"}),
+            ),
+            (
+                "all quarters of a day are rolled up",
+                Mutant("functions/refresh_users", {r"bit_or\(s.quarters\)": "~ B'0'::bit(96)"}),
+            ),
+        ],
+    ),
+    (
         late_event,
-        Mutant("functions/mark_stale_events", {r"WHERE c.ts < ": "WHERE false AND c.ts < "}),
+        [
+            (
+                "no event is marked",
+                Mutant("functions/mark_stale_events", {r"WHERE c.ts < ": "WHERE false AND c.ts < "}),
+            ),
+            (
+                "counts ignore stale days",
+                Mutant("functions/count_events", {r"WHERE s.tenant_key = ": "WHERE false AND s.tenant_key = "}),
+            ),
+            (
+                "no stale event day is claimed",
+                Mutant("functions/refresh_stale_events", {r"WHERE claimed IS DISTINCT FROM version": "WHERE false"}),
+            ),
+            (
+                "stale event days are forgotten",
+                Mutant("functions/refresh_stale_events", {r"CALL api.refresh_events[^;]*;": ""}),
+            ),
+        ],
     ),
     (
-        "counts ignore stale days",
-        late_event,
-        Mutant("functions/count_events", {r"WHERE s.tenant_key = ": "WHERE false AND s.tenant_key = "}),
-    ),
-    (
-        "no stale event day is claimed",
-        late_event,
-        Mutant("functions/refresh_stale_events", {r"WHERE claimed IS DISTINCT FROM version": "WHERE false"}),
-    ),
-    (
-        "stale event days are forgotten",
-        late_event,
-        Mutant("functions/refresh_stale_events", {r"CALL api.refresh_events[^;]*;": ""}),
-    ),
-    ("functions as they are", new_priority, None),
-    (
-        "a new priority marks nothing",
         new_priority,
-        Mutant("functions/set_device", {r"IF set_device.priority <> device.priority": "IF false"}),
+        [
+            (
+                "a new priority marks nothing",
+                Mutant("functions/set_device", {r"IF set_device.priority <> device.priority": "IF false"}),
+            ),
+            (
+                "it is not known where devices met",
+                Mutant(
+                    "functions/roll_up_quarters",
+                    {r"JOIN met USING \(user_key, bucket\)(?=\s+ORDER)": r"\g<0> WHERE false"},
+                ),
+            ),
+        ],
     ),
     (
-        "the refresh is not forced",
-        new_priority,
-        Mutant("functions/refresh", {r"new_horizon\), true\)": "new_horizon), false)"}),
+        priority_of_other_quarters,
+        [
+            (
+                "a new priority marks all that a device measured",
+                Mutant(
+                    "functions/set_device",
+                    {r"FROM rollup.device_15m AS r\s+WHERE r.device_key =": EVERY_READING},
+                ),
+            )
+        ],
     ),
-    ("functions as they are", announced_only, None),
     (
-        "the router trusts the announced horizon",
         announced_only,
-        Mutant("functions/parts", {r"SELECT h.materialized INTO": "SELECT h.announced INTO"}),
+        [
+            (
+                "the router trusts the announced horizon",
+                Mutant(
+                    "functions/parts",
+                    {
+                        r"SELECT h.materialized FROM": "SELECT h.announced FROM",
+                        r"tstzrange\(h.materialized": "tstzrange(h.announced",
+                    },
+                ),
+            ),
+            (
+                "vitals trust the announced horizon",
+                Mutant("views/raw_minutes", {r"SELECT materialized FROM": "SELECT announced FROM"}),
+            ),
+        ],
     ),
-    ("functions as they are", horizon_within_a_day, None),
     (
-        "coarse rollups first",
+        rolled_up_above_the_horizon,
+        [
+            (
+                "vitals_15m reads above the horizon",
+                Mutant("views/vitals_15m", {r"AND r.bucket < \(SELECT materialized FROM core.horizon\)": ""}),
+            ),
+            ("vitals_1h reads above the horizon", Mutant("views/vitals_1h", {OUTER: ""})),
+            ("vitals_1d reads above the horizon", Mutant("views/vitals_1d", {OUTER: ""})),
+            (
+                "last seen reads above the horizon",
+                Mutant(
+                    "functions/seen_users",
+                    {r"AND r.bucket < %L\s": "AND r.bucket < %L::timestamptz + INTERVAL ''0'' AND false "},
+                ),
+            ),
+        ],
+    ),
+    (
         horizon_within_a_day,
-        Mutant(
-            "functions/refresh_levels", {r"AS l \(part, name, width\)": r"AS l (part, name, width) ORDER BY part DESC"}
-        ),
+        [
+            ("new time is not marked", Mutant("functions/advance_horizon", {r"PERFORM api.mark_new_time[^;]*;": ""})),
+            (
+                "vitals_1h forgets the hour that the horizon cuts",
+                Mutant(
+                    "views/vitals_1h", {r"FROM core.horizon AS h(?=\s+UNION)": "FROM core.horizon AS h WHERE false"}
+                ),
+            ),
+            (
+                "vitals_1d forgets the day that the horizon cuts",
+                Mutant(
+                    "views/vitals_1d", {r"FROM core.horizon AS h(?=\s+UNION)": "FROM core.horizon AS h WHERE false"}
+                ),
+            ),
+        ],
     ),
-    ("the horizon moves without a refresh", horizon_within_a_day, Mutant("functions/refresh", {LEVELS: ""})),
+    (
+        silent_before_the_end,
+        [
+            (
+                "only who has readings in new time is marked",
+                Mutant(
+                    "functions/mark_new_time",
+                    {r"since   CONSTANT timestamptz := .*?END;": "since CONSTANT timestamptz := range_start;"},
+                ),
+            ),
+            (
+                "hours that end are forgotten",
+                Mutant(
+                    "functions/mark_new_time",
+                    {r"WHEN public.time_bucket\(INTERVAL '1 hour', range_end\) > range_start": "WHEN false"},
+                ),
+            ),
+            (
+                "days that end are forgotten",
+                Mutant("functions/mark_new_time", {r"WHEN range_end = day_end THEN day": "WHEN false THEN day"}),
+            ),
+        ],
+    ),
+    (
+        raw_dropped,
+        [
+            (
+                "it is forgotten how far raw was dropped",
+                Mutant("functions/drop_raw", {r"UPDATE core.horizon SET raw_from[^;]*;": ""}),
+            ),
+            (
+                "the door forgets how far raw was dropped",
+                Mutant("functions/timestamp_bounds", {r",\s+\(SELECT h.raw_from FROM core.horizon AS h\)": ""}),
+            ),
+            ("last values are not kept", Mutant("functions/drop_raw", {r"WHERE m.ts IS NOT NULL": "WHERE false"})),
+            (
+                "worn devices are looked for in raw only",
+                Mutant("functions/worn_devices", {r"AND r.bucket >= %4\$L": "AND false AND r.bucket >= %4$L"}),
+            ),
+        ],
+    ),
+    (
+        raw_of_a_stale_day,
+        [
+            (
+                "raw goes under a stale day",
+                Mutant(
+                    "functions/drop_raw",
+                    {r"IF EXISTS \(SELECT FROM core.stale_day AS s WHERE s.day < range_end\)": "IF false"},
+                ),
+            )
+        ],
+    ),
+    (
+        raw_above_the_horizon,
+        [],
+    ),
 ]
-TOGETHER: list[tuple[str, Scenario, Mutant | None]] = [
-    ("functions as they are", write_over_an_announcement, None),
+TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
     (
-        "writers do not hold the horizon",
         write_over_an_announcement,
-        Mutant("functions/hold_horizon", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+        [
+            (
+                "writers do not hold the horizon",
+                Mutant("functions/hold_horizon", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+            ),
+            (
+                "write_readings does not hold the horizon",
+                Mutant("functions/write_readings", {r"PERFORM api.hold_horizon\(\);": ""}),
+            ),
+            (
+                "the announcement does not wait for writers",
+                Mutant("functions/advance_horizon", {r"PERFORM pg_catalog.pg_advisory_xact_lock\([^;]*;": ""}),
+            ),
+        ],
     ),
     (
-        "write_readings does not hold the horizon",
-        write_over_an_announcement,
-        Mutant("functions/write_readings", {r"PERFORM api.hold_horizon\(\);": ""}),
-    ),
-    (
-        "the refresh does not wait for writers",
-        write_over_an_announcement,
-        Mutant("functions/refresh", {r"PERFORM pg_catalog.pg_advisory_xact_lock\([^;]*;(?=\s+UPDATE)": ""}),
-    ),
-    ("functions as they are", priority_over_an_announcement, None),
-    (
-        "set_device does not hold the horizon",
         priority_over_an_announcement,
-        Mutant(
-            "functions/set_device", {r"PERFORM api.hold_horizon\(\);": "", r"PERFORM pg_advisory_xact_lock[^;]*;": ""}
-        ),
-    ),
-    ("functions as they are", asked_during_new_time, None),
-    (
-        "the horizon moves before the refresh",
-        asked_during_new_time,
-        Mutant(
-            "functions/refresh",
-            {LEVELS: r"UPDATE core.horizon SET materialized = new_horizon; COMMIT; \g<0>"},
-        ),
+        [
+            (
+                "set_device lets refreshers and announcements pass",
+                Mutant("functions/set_device", {REFRESHERS: "", WRITERS: "", r"PERFORM api.hold_horizon\(\);": ""}),
+            )
+        ],
     ),
     (
-        "the router trusts the announced horizon",
-        asked_during_new_time,
-        Mutant("functions/parts", {r"SELECT h.materialized INTO": "SELECT h.announced INTO"}),
+        priority_before_a_piece,
+        [
+            ("set_device does not wait for refreshers", Mutant("functions/set_device", {REFRESHERS: ""})),
+            (
+                "a piece does not say that it is under way",
+                Mutant("functions/refresh_users", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+            ),
+        ],
     ),
-    ("functions as they are", asked_during_stale_time, None),
     (
-        "stale days are forgotten before their refresh",
-        asked_during_stale_time,
-        Mutant(
-            "functions/refresh", {r"RAISE LOG": "DELETE FROM core.stale_day WHERE claimed = version; COMMIT; RAISE LOG"}
-        ),
+        priority_during_a_piece,
+        [
+            ("set_device does not wait for refreshers", Mutant("functions/set_device", {REFRESHERS: ""})),
+            (
+                "a piece does not say that it is under way",
+                Mutant("functions/refresh_users", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+            ),
+        ],
     ),
-    ("functions as they are", written_during_new_time, None),
     (
-        "writers mark below the old horizon only",
+        asked_before_new_time_is_marked,
+        [
+            (
+                "the horizon moves before new time is marked",
+                Mutant(
+                    "functions/advance_horizon",
+                    {r"PERFORM api.mark_new_time": r"UPDATE core.horizon SET materialized = part_end; COMMIT; \g<0>"},
+                ),
+            ),
+            (
+                "the router trusts the announced horizon",
+                Mutant(
+                    "functions/parts",
+                    {
+                        r"SELECT h.materialized FROM": "SELECT h.announced FROM",
+                        r"tstzrange\(h.materialized": "tstzrange(h.announced",
+                    },
+                ),
+            ),
+        ],
+    ),
+    (asked_during_new_time, []),
+    (asked_during_stale_time, []),
+    (
         written_during_new_time,
-        Mutant("functions/mark_stale", {r"SELECT announced FROM": "SELECT materialized FROM"}),
+        [
+            (
+                "marks are deleted whatever their version",
+                Mutant("functions/refresh_users", {r" AND s.version = m.version": ""}),
+            )
+        ],
     ),
-    ("functions as they are", written_during_stale_time, None),
     (
-        "stale days are forgotten whatever their version",
         written_during_stale_time,
-        Mutant("functions/refresh", {r" AND claimed = version(?=;|\s+FOR UPDATE)": ""}),
+        [
+            (
+                "marks are deleted whatever their version",
+                Mutant("functions/refresh_users", {r" AND s.version = m.version": ""}),
+            ),
+            (
+                "marks are read after the readings",
+                Mutant(
+                    "functions/refresh_users",
+                    {r"(SELECT array_agg\(s.user_key\) AS [^;]*;)(.*?PERFORM api.roll_up[^;]*;)": r"\1\2\1"},
+                ),
+            ),
+        ],
     ),
-    ("functions as they are", written_to_a_marked_day, None),
     (
-        "the refresh of stale days does not wait for writers",
         written_to_a_marked_day,
-        Mutant("functions/refresh", {r"PERFORM pg_catalog.pg_advisory_xact_lock\([^;]*;(?=\s+COMMIT)": ""}),
+        [
+            (
+                "what is marked is not marked once more",
+                Mutant(
+                    "functions/mark_stale",
+                    {r"WHERE c.ts < \(": f"WHERE NOT EXISTS ({ANOTHER_MARK}) AND c.ts < ("},
+                ),
+            )
+        ],
     ),
-    ("functions as they are", event_over_an_announcement, None),
     (
-        "write_events does not hold the horizon",
+        written_after_new_time_was_marked,
+        [
+            (
+                "writers mark below the old horizon only",
+                Mutant("functions/mark_stale", {r"SELECT announced FROM": "SELECT materialized FROM"}),
+            ),
+            (
+                "hours and days wait for the trusted horizon",
+                Mutant("functions/roll_up", {r"SELECT h.announced FROM": "SELECT h.materialized FROM"}),
+            ),
+        ],
+    ),
+    (
+        an_older_snapshot,
+        [
+            (
+                "a piece does not lock its users",
+                Mutant("functions/refresh_users", {r"FOR NO KEY UPDATE SKIP LOCKED": ""}),
+            )
+        ],
+    ),
+    (
         event_over_an_announcement,
-        Mutant("functions/write_events", {r"PERFORM api.hold_horizon\(\);": ""}),
+        [
+            (
+                "write_events does not hold the horizon",
+                Mutant("functions/write_events", {r"PERFORM api.hold_horizon\(\);": ""}),
+            )
+        ],
     ),
-    ("functions as they are", event_during_stale_time, None),
     (
-        "stale event days are forgotten whatever their version",
         event_during_stale_time,
-        Mutant("functions/refresh_stale_events", {r" AND claimed = version(?=;|\s+FOR UPDATE)": ""}),
+        [
+            (
+                "stale event days are forgotten whatever their version",
+                Mutant("functions/refresh_stale_events", {r" AND claimed = version(?=;|\s+FOR UPDATE)": ""}),
+            )
+        ],
     ),
-    ("functions as they are", erased_during_a_refresh, None),
     (
-        "an erasure does not wait for the refresh",
         erased_during_a_refresh,
-        Mutant("functions/erase_user", {r"PERFORM api.hold_refresh\(\);": ""}),
+        [("an erasure leaves the quarters of users", Mutant("functions/erase_user", {r"'\{user_15m, ": "'{"}))],
     ),
     (
-        "an erasure leaves the minutes of devices",
-        erased_during_a_refresh,
-        Mutant("functions/erase_user", {r"\(1, 'device_1m'\), ": ""}),
+        erased_during_a_piece,
+        [
+            ("an erasure does not wait for refreshers", Mutant("functions/erase_user", {REFRESHERS: ""})),
+            (
+                "a piece does not say that it is under way",
+                Mutant("functions/refresh_users", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+            ),
+        ],
     ),
-    ("functions as they are", written_over_an_erasure, None),
     (
-        "an erasure does not wait for writers",
+        erased_while_new_time_is_marked,
+        [
+            ("an erasure does not wait for refreshers", Mutant("functions/erase_user", {REFRESHERS: ""})),
+            (
+                "new time is marked without saying so",
+                Mutant("functions/advance_horizon", {r"PERFORM pg_catalog.pg_advisory_xact_lock_shared[^;]*;": ""}),
+            ),
+        ],
+    ),
+    (
         written_over_an_erasure,
-        Mutant("functions/erase_user", {r"PERFORM pg_advisory_xact_lock[^;]*;": ""}),
+        [("an erasure does not wait for writers", Mutant("functions/erase_user", {WRITERS: ""}))],
     ),
-    ("functions as they are", moved_over_an_erasure, None),
     (
-        "an UPDATE brings back what is gone",
         moved_over_an_erasure,
-        Mutant("functions/write_reading_row", {r"IF NOT FOUND THEN": "IF false THEN"}),
+        [
+            (
+                "an UPDATE brings back what is gone",
+                Mutant("functions/write_reading_row", {r"IF NOT FOUND THEN": "IF false THEN"}),
+            )
+        ],
     ),
-    ("functions as they are", asked_during_an_erasure, None),
-    ("functions as they are", torn_summary, None),
-    ("a summary in two snapshots", torn_summary, Mutant("functions/rows", {STABLE: "LANGUAGE plpgsql VOLATILE"})),
-    ("functions as they are", torn_series, None),
-    ("a series in two snapshots", torn_series, Mutant("functions/rows", {STABLE: "LANGUAGE plpgsql VOLATILE"})),
+    (asked_during_an_erasure, []),
+    (torn_summary, [("a summary in two snapshots", Mutant("functions/rows", {STABLE: "LANGUAGE plpgsql VOLATILE"}))]),
+    (torn_series, [("a series in two snapshots", Mutant("functions/rows", {STABLE: "LANGUAGE plpgsql VOLATILE"}))]),
+    (dropped_while_written_to, [("retention does not wait for writers", Mutant("functions/drop_raw", {WRITERS: ""}))]),
 ]
 
 
-def named(cases: list[tuple[str, Scenario, Mutant | None]]) -> Any:
+def named(cases: list[tuple[Scenario, list[tuple[str, Mutant]]]]) -> Any:
     return pytest.mark.parametrize(
         ("scenario", "mutant"),
-        [pytest.param(scenario, mutant, id=f"{scenario.__name__}-{name}") for name, scenario, mutant in cases],
+        [
+            pytest.param(scenario, mutant, id=f"{scenario.__name__}-{name}")
+            for scenario, mutants in cases
+            for name, mutant in [("functions as they are", None), *mutants]
+        ],
     )
 
 
