@@ -176,10 +176,11 @@ def fresh(model: Model, batch: list[Item]) -> list[Item]:
 
 
 def refresher(world: World, random: Random, db: psycopg.Connection[Any], what: None) -> None:
-    """Refresh, most often with a further horizon."""
+    """Refresh, most often with a further horizon, and with all the time it takes or with a little."""
     world.horizon += random.choice([0, 15 * MINUTE, HOUR, 5 * HOUR]) if world.horizon < START + 12 * DAY else 0
     try:
-        door.refresh(db, world.horizon, random.choice(["1 day", "30 days"]))
+        door.aim(db, world.horizon, random.choice(["1 day", "30 days"]))
+        db.execute("CALL api.refresh(%s)", [random.choice([None, None, "0 seconds", "50 milliseconds"])])
     except psycopg.errors.DeadlockDetected:
         world.deadlocks += 1
         return
@@ -241,7 +242,7 @@ def test_every_answer_is_of_one_state(calm: psycopg.Connection[Any], world: Worl
                 lambda who=tenant, name=device: door.set_priority(calm, who.name, name, 1),
             )
     threads = [world.start(writer, seed, tenant) for seed, tenant in enumerate(world.tenants)]
-    threads.append(world.start(refresher, 10, None))
+    threads += [world.start(refresher, 10 + seed, None) for seed in range(2)]
     threads += [world.start(reader, 20 + seed, None) for seed in range(2)]
     world.stop.wait(SECONDS)
     world.stop.set()
@@ -259,4 +260,7 @@ def test_every_answer_is_of_one_state(calm: psycopg.Connection[Any], world: Worl
         for user in USERS:
             whole = (tenant.name, user, START - 5 * DAY, START + 20 * DAY)
             assert door.summary(calm, *whole) == tenant.model.summary(*whole)
-            assert door.series(calm, *whole, "1h", "UTC")[0] == tenant.model.series(*whole, "1h", "UTC")
+            for device in (None, *DEVICES):
+                points = door.series(calm, *whole, "1h", "UTC", device=device)[0]
+                assert points == tenant.model.series(*whole, "1h", "UTC", device)
+    assert door.drift(calm, START - 5 * DAY, START + 20 * DAY) == []
