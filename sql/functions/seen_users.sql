@@ -13,6 +13,7 @@ DECLARE
   first_day timestamptz;
   last_day  timestamptz;
   raw       text;
+  place     text;
 BEGIN
   SELECT array_agg(p.user_key) INTO keys
     FROM (SELECT u.user_key
@@ -30,11 +31,15 @@ BEGIN
   raw := format('SELECT user_key, ts FROM core.reading WHERE user_key = ANY ($1) AND ts >= %L', horizon);
   SELECT min(s.day), max(s.day) INTO first_day, last_day FROM core.stale_day AS s WHERE s.user_key = ANY (keys);
   IF first_day IS NOT NULL THEN
-    raw := raw || format(' UNION ALL SELECT r.user_key, r.ts FROM core.stale_day AS s JOIN core.reading AS r '
-                         'ON r.user_key = s.user_key AND r.ts < s.day + INTERVAL ''24 hours'' '
-                         'AND r.ts >= s.day + (position(B''1'' IN s.quarters) - 1) * INTERVAL ''15 minutes'' '
-                         'WHERE s.user_key = ANY ($1) AND r.ts >= %L AND r.ts < %L',
-                         first_day, last_day + INTERVAL '24 hours');
+    -- Beside readings, minutes that were kept where readings are gone.
+    FOREACH place IN ARRAY ARRAY['SELECT user_key, ts AS bucket, ts FROM core.reading',
+                                 'SELECT user_key, bucket, last_ts FROM core.kept_minute'] LOOP
+      raw := raw || format(' UNION ALL SELECT r.user_key, r.ts FROM core.stale_day AS s JOIN (%s) AS r (user_key, bucket, ts) '
+                           'ON r.user_key = s.user_key AND r.bucket < s.day + INTERVAL ''24 hours'' '
+                           'AND r.bucket >= s.day + (position(B''1'' IN s.quarters) - 1) * INTERVAL ''15 minutes'' '
+                           'WHERE s.user_key = ANY ($1) AND r.bucket >= %L AND r.bucket < %L',
+                           place, first_day, last_day + INTERVAL '24 hours');
+    END LOOP;
   END IF;
 
   RETURN QUERY EXECUTE format(
