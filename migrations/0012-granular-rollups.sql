@@ -34,7 +34,7 @@ CREATE TABLE core.last_value (
   CONSTRAINT last_value_identity PRIMARY KEY (user_key, metric)
 );
 COMMENT ON TABLE core.last_value IS
-  'The last value of each metric of a user among the raw readings that retention has dropped.';
+  'The last value of each metric of a user among the readings before core.horizon.raw_from, whose raw readings retention has dropped.';
 
 CREATE TABLE core.changed_day (
   day     timestamptz NOT NULL,
@@ -99,13 +99,19 @@ BEGIN
                             WHERE r.user_key = m.user_key AND r.ts >= time_bucket('1 day', m.bucket)
                               AND r.ts < time_bucket('1 day', m.bucket) + INTERVAL '24 hours'));
   INSERT INTO core.last_value (user_key, metric, ts, value, device_key)
-    SELECT DISTINCT ON (m.user_key, v.metric) m.user_key, v.metric, m.last_ts, v.value, m.device_key
-      FROM core.kept_minute AS m
+    SELECT DISTINCT ON (l.user_key, l.metric) l.user_key, l.metric, l.ts, l.value, l.device_key
+      FROM (SELECT m.user_key, m.device_key, m.last_ts AS ts, v.metric, v.value
+              FROM core.kept_minute AS m
+             CROSS JOIN LATERAL (VALUES ('heart_rate', m.heart_rate_sum / (nullif(m.heart_rate_count, 0) * 1e6::double precision)),
+                                        ('steps', m.steps), ('calories', m.calories / 1e6::double precision)) AS v (metric, value)
+            UNION ALL
+            SELECT r.user_key, r.device_key, r.ts, v.metric, v.value
+              FROM core.reading AS r
+             CROSS JOIN LATERAL (VALUES ('heart_rate', r.heart_rate), ('steps', r.steps), ('calories', r.calories)) AS v (metric, value)
+             WHERE r.ts < (SELECT raw_from FROM core.horizon)) AS l
       JOIN core.device AS d USING (device_key)
-     CROSS JOIN LATERAL (VALUES ('heart_rate', m.heart_rate_sum / (nullif(m.heart_rate_count, 0) * 1e6::double precision)),
-                                ('steps', m.steps), ('calories', m.calories / 1e6::double precision)) AS v (metric, value)
-     WHERE v.value IS NOT NULL
-     ORDER BY m.user_key, v.metric, m.last_ts DESC, d.priority, d.device_key;
+     WHERE l.value IS NOT NULL
+     ORDER BY l.user_key, l.metric, l.ts DESC, d.priority, d.device_key;
 END
 $$;
 
