@@ -131,8 +131,6 @@ def refresh(db: psycopg.Connection) -> None:
 @pytest.fixture
 def events_db(db: psycopg.Connection) -> Iterator[psycopg.Connection]:
     """The database with an old horizon and no refresh but the test's own."""
-    # A session's lock can be taken again by itself, so that api.refresh works here and a job's waits.
-    db.execute("SELECT pg_advisory_lock(hashtext('hyperpulse refresh'))")
     db.execute(
         "TRUNCATE core.stale_event_day; TRUNCATE rollup.event_1m; TRUNCATE rollup.event_1h; TRUNCATE rollup.event_1d"
     )
@@ -142,7 +140,6 @@ def events_db(db: psycopg.Connection) -> Iterator[psycopg.Connection]:
     for name, value in before:
         set_setting(db, name, value)
     refresh(db)
-    db.execute("SELECT pg_advisory_unlock_all()")
 
 
 # Any history, any question ----------------------------------------------------------------------------------
@@ -241,7 +238,6 @@ def test_answers_while_events_arrive_and_refreshes_run_are_of_one_moment(
     events_db: psycopg.Connection, database_url: str
 ) -> None:
     """One writer, one refresher, one reader: each answer is the model's after some write between its start and end."""
-    events_db.execute("SELECT pg_advisory_unlock_all()")
     batches = [
         [Event(f"{batch} {n}", NOW - timedelta(minutes=batch * 7919 % 9000, seconds=n)) for n in range(5)]
         for batch in range(400)
@@ -329,8 +325,6 @@ def test_an_event_that_a_refresh_came_too_early_for_is_counted(events_db: psycop
 
 @pytest.mark.native
 def test_a_refresh_waits_for_writers_that_saw_the_old_horizon(events_db: psycopg.Connection, database_url: str) -> None:
-    events_db.execute("SELECT pg_advisory_unlock_all()")
-
     def refresh_elsewhere() -> None:
         with psycopg.connect(database_url, autocommit=True) as connection:
             refresh(connection)
