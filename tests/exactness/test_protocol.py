@@ -408,6 +408,10 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
                 "the door forgets how far raw was dropped",
                 Mutant("functions/timestamp_bounds", {r",\s+\(SELECT h.raw_from FROM core.horizon AS h\)": ""}),
             ),
+            (
+                "a reading that comes in spite of that has its day computed from it alone",
+                Mutant("functions/mark_stale", {r"AND c.ts >= \(SELECT raw_from FROM core.horizon\)": ""}),
+            ),
             ("last values are not kept", Mutant("functions/drop_raw", {r"WHERE m.ts IS NOT NULL": "WHERE false"})),
             (
                 "worn devices are looked for in raw only",
