@@ -1,5 +1,5 @@
 -- Quarters of an hour in which several devices of a user reported.
-CREATE FUNCTION api.roll_up_meetings(day timestamptz, user_keys int[], buckets timestamptz[]) RETURNS void
+CREATE FUNCTION api.roll_up_meetings(day timestamptz, user_keys int[], device_keys int[], buckets timestamptz[]) RETURNS void
 LANGUAGE plpgsql
 SET datestyle = 'ISO'
 SET work_mem = '64MB'
@@ -11,21 +11,25 @@ BEGIN
   -- Literal bounds, so that chunks are excluded when it is planned.
   EXECUTE format(
     'WITH by_minute AS MATERIALIZED (
-       SELECT m.user_key, m.bucket AS quarter, q.*, (d.priority::bigint << 32) + d.device_key AS rank
-         FROM unnest($1, $2) AS m (user_key, bucket)
-        -- Each quarter is looked up in the index by itself: that is what OFFSET keeps.
+       SELECT m.user_key, m.device_key, public.time_bucket(INTERVAL ''15 minutes'', q.bucket) AS quarter, q.*,
+              (d.priority::bigint << 32) + d.device_key AS rank
+         FROM (SELECT u.user_key, u.device_key, unnest(range_agg(tstzrange(u.bucket, u.bucket + INTERVAL ''15 minutes''))) AS run
+                 FROM unnest($1, $2, $3) AS u (user_key, device_key, bucket)
+                GROUP BY u.user_key, u.device_key) AS m
+         JOIN core.device AS d ON d.device_key = m.device_key
+        -- Each device and run of quarters is looked up in the index by itself: that is what OFFSET keeps.
         CROSS JOIN LATERAL (
-          SELECT r.device_key, public.time_bucket(INTERVAL ''1 minute'', r.bucket) AS bucket,
+          SELECT public.time_bucket(INTERVAL ''1 minute'', r.bucket) AS bucket,
                  min(r.first_ts) AS first_ts, max(r.last_ts) AS last_ts,
                  sum(r.heart_rate_sum)::bigint AS heart_rate_sum, sum(r.heart_rate_count)::int AS heart_rate_count,
                  min(r.heart_rate_min) AS heart_rate_min, max(r.heart_rate_max) AS heart_rate_max,
                  sum(r.calories)::bigint AS calories, sum(r.steps)::bigint AS steps
             FROM api.raw_rows AS r
-           WHERE r.user_key = m.user_key AND r.bucket >= m.bucket AND r.bucket < m.bucket + INTERVAL ''15 minutes''
+           WHERE r.user_key = m.user_key AND r.device_key = m.device_key
+             AND r.bucket >= lower(m.run) AND r.bucket < upper(m.run)
              AND r.bucket >= %1$L AND r.bucket < %2$L
-           GROUP BY 1, 2
+           GROUP BY 1
           OFFSET 0) AS q
-         JOIN core.device AS d ON d.device_key = q.device_key
      ), by_device AS MATERIALIZED (
        SELECT b.user_key, b.device_key, b.quarter AS bucket, min(b.first_ts) AS first_ts, max(b.last_ts) AS last_ts,
               sum(b.heart_rate_sum)::bigint AS heart_rate_sum, sum(b.heart_rate_count)::int AS heart_rate_count,
@@ -77,9 +81,9 @@ BEGIN
            heart_rate_count = excluded.heart_rate_count, heart_rate_min = excluded.heart_rate_min,
            heart_rate_max = excluded.heart_rate_max, calories = excluded.calories, steps = excluded.steps
        WHERE t IS DISTINCT FROM excluded',
-    day, day + INTERVAL '24 hours') USING user_keys, buckets;
+    day, day + INTERVAL '24 hours') USING user_keys, device_keys, buckets;
 END
 $$;
 
 COMMENT ON FUNCTION api.roll_up_meetings IS
-  'The part of api.roll_up that decides between devices: for users and quarters of an hour of a day (UTC), given as arrays of one length, in which several devices reported, it writes the rows of the user and of each device.';
+  'The part of api.roll_up that decides between devices: for users, devices and quarters of an hour of a day (UTC) in which several of a user''s devices reported, given as arrays of one length, it writes the rows of the user and of each device.';

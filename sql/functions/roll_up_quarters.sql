@@ -90,14 +90,16 @@ BEGIN
                            WHERE b.user_key = k.user_key AND b.bucket = k.bucket AND b.device_key = k.device_key)
            OR NOT EXISTS (SELECT FROM met AS m WHERE m.user_key = k.user_key AND m.bucket = k.bucket)
      )
-     SELECT m.user_keys, m.buckets, g.user_keys AS gone_users, g.buckets AS gone_buckets, g.device_keys AS gone_devices
-       FROM (SELECT array_agg(m.user_key) AS user_keys, array_agg(m.bucket) AS buckets FROM met AS m) AS m
+     SELECT m.user_keys, m.device_keys, m.buckets, g.user_keys AS gone_users, g.buckets AS gone_buckets, g.device_keys AS gone_devices
+       FROM (SELECT array_agg(b.user_key) AS user_keys, array_agg(b.device_key) AS device_keys, array_agg(b.bucket) AS buckets
+               FROM by_device AS b
+               JOIN met USING (user_key, bucket)) AS m
       CROSS JOIN (SELECT array_agg(k.user_key) AS user_keys, array_agg(k.bucket) AS buckets,
                          array_agg(k.device_key) AS device_keys FROM gone AS k) AS g',
     day, day + INTERVAL '24 hours') INTO found USING user_keys, quarters;
 
   IF found.user_keys IS NOT NULL THEN
-    PERFORM api.roll_up_meetings(day, found.user_keys, found.buckets);
+    PERFORM api.roll_up_meetings(day, found.user_keys, found.device_keys, found.buckets);
   END IF;
   -- What was there and is no longer: quarters without a reading, and devices that met no other.
   IF found.gone_users IS NOT NULL THEN

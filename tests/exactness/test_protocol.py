@@ -410,12 +410,12 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ),
             (
                 "a reading that comes in spite of that has its day computed from it alone",
-                Mutant("functions/mark_stale", {r"AND c.ts >= \(SELECT raw_from FROM core.horizon\)": ""}),
+                Mutant("functions/mark_stale", {r"IF dropped IS NOT NULL THEN": "IF false THEN"}),
             ),
             ("last values are not kept", Mutant("functions/drop_raw", {r"WHERE m.ts IS NOT NULL": "WHERE false"})),
             (
                 "worn devices are looked for in raw only",
-                Mutant("functions/worn_devices", {r"AND r.bucket >= %4\$L": "AND false AND r.bucket >= %4$L"}),
+                Mutant("functions/worn_devices", {r"range_start, range_end\) AS p": "range_start, range_end, 'raw') AS p"}),
             ),
         ],
     ),

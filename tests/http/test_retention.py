@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.conftest import running_service
-from tests.http.wire import moment, post, reading, strict_json, summary
+from tests.http.wire import moment, post, reading, refused, strict_json, summary
 
 KEEP = "UPDATE core.setting SET value = %s WHERE name = 'raw_retention'"
 
@@ -57,6 +57,6 @@ def test_a_service_that_does_not_know_of_a_drop_loses_nothing(own: httpx.Client,
     own.post("/v1/readings", json=[reading("10:00:00"), reading("10:01:00", steps=5)])
     before = summary(own)
     drop(db)
-    own.post("/v1/readings", json=reading("10:02:00", steps=7))
+    refused(own.post("/v1/readings", json=reading("10:02:00", steps=7)), 503)
     db.execute("CALL api.refresh()")
     assert summary(own) == before
