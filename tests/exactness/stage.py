@@ -92,13 +92,15 @@ class Stage:
         return act
 
     def settle(self, act: Act) -> None:
+        """Wait until something has ended, or has waited for a lock for a tenth of a second."""
         query = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
         deadline = time.monotonic() + 60
-        while act.thread.is_alive():
-            if self.db.execute(query, [act.connection.info.backend_pid]).fetchone() == (True,):
-                return
+        looks = 0
+        while act.thread.is_alive() and looks < 10:
+            blocked = self.db.execute(query, [act.connection.info.backend_pid]).fetchone() == (True,)
+            looks = looks + 1 if blocked else 0
             assert time.monotonic() < deadline, "it neither ended nor came to wait"
-            act.thread.join(0.005)
+            act.thread.join(0.01)
 
     @contextmanager
     def stopped_at(self, level: str, mode: str = "EXCLUSIVE") -> Iterator[None]:
