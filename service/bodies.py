@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
 from service.compression import plain
-from service.parts import PART
+from service.parts import PART, without_mark
 from service.problems import Problem
 from service.state import State, state_of
 
@@ -66,7 +66,7 @@ def require_json(request: Request) -> None:
 def parse_json(body: bytes) -> Any:
     """Parse strict JSON: no NaN, no lone surrogates, at most some 200 levels deep."""
     try:
-        return from_json(body, allow_inf_nan=False)
+        return from_json(without_mark(body), allow_inf_nan=False)
     except ValueError as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
 

@@ -5,12 +5,14 @@ What it does not take is not refused: it goes to the model, which also says what
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 
 from service.fields import NAME_LENGTH, Bounds
 from service.moments import Clock, to_micros
+from service.parts import BOM
 from service.ranges import RANGES
 from service.readings import DEFAULT_DEVICE, Row
 
@@ -37,39 +39,85 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     calories: Annotated[float, within("calories")] | None = None
 
 
-class Envelope(msgspec.Struct, forbid_unknown_fields=True):
+class Loose(Sent, forbid_unknown_fields=True, gc=False):
+    """A reading as tools write it that know no gaps: null for the default device, 72.0 for 72."""
+
+    device_id: Annotated[str, NAME] | None = DEFAULT_DEVICE  # type: ignore[assignment]
+    steps: Annotated[int, within("steps")] | Annotated[float, within("steps")] | None = None  # type: ignore[assignment]
+
+
+Kind = TypeVar("Kind", bound=Sent)
+
+
+class Envelope(msgspec.Struct, Generic[Kind], forbid_unknown_fields=True):
     """Readings in an envelope."""
 
-    readings: list[Sent]
+    readings: list[Kind]
 
 
-ONE = msgspec.json.Decoder(Sent)
-LIST = msgspec.json.Decoder(list[Sent])
-ENVELOPE = msgspec.json.Decoder(Envelope)
+class Decoders:
+    """Reads readings of one kind."""
+
+    def __init__(self, kind: type[Sent]) -> None:
+        self.one = msgspec.json.Decoder(kind)
+        self.list = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self.envelope = msgspec.json.Decoder(Envelope[kind])  # type: ignore[valid-type]
+
+    def document(self, body: bytes) -> Any:
+        """Read an array, one reading, or an envelope."""
+        if body[:64].lstrip()[:1] == b"[":
+            return self.list.decode(body)
+        try:
+            return [self.one.decode(body)]
+        except msgspec.ValidationError:
+            return self.envelope.decode(body).readings
+
+    def lines(self, text: bytes) -> Any:
+        """Read lines."""
+        return self.one.decode_lines(text)
+
+
+USUAL = Decoders(Sent)
+LOOSE = Decoders(Loose)
 CLOCK = Clock()
 
 
 def decode(body: bytes, bounds: Bounds) -> list[Row] | None:
     """Return the rows of an object, an array or an envelope; None leaves them to the model."""
-    if has_nul(body):
-        return None
-    try:
-        sent: Any = LIST.decode(body) if body[:64].lstrip()[:1] == b"[" else read_object(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    body = body.removeprefix(BOM)
+    sent = None if has_nul(body) else read(Decoders.document, body)
     return sent if sent and settle(sent, bounds) else None
 
 
 def decode_lines(text: bytes, bounds: Bounds) -> list[Row] | None:
     """Return the rows of lines of JSON, one reading a line; None leaves them to the model."""
-    if has_nul(text):
-        return None
     text = text.strip(b" \t\r\n")
+    sent = None if has_nul(text) else read(Decoders.lines, text)
+    return sent if sent is not None and one_a_line(text, len(sent)) and settle(sent, bounds) else None
+
+
+def read(way: Callable[[Decoders, bytes], Any], text: bytes) -> Any:
+    """Read a text, and where it is not usual, loosely; None where it cannot be read."""
     try:
-        sent: Any = ONE.decode_lines(text)
+        return way(USUAL, text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        sent = way(LOOSE, text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return sent if one_a_line(text, len(sent)) and settle(sent, bounds) else None
+    return sent if all([tighten(item) for item in sent]) else None  # noqa: C419
+
+
+def tighten(item: Any) -> bool:
+    """Write what was sent loosely as it is usual; return False where that is another value."""
+    if item.device_id is None:
+        item.device_id = DEFAULT_DEVICE
+    if item.steps.__class__ is float:
+        if not item.steps.is_integer():
+            return False
+        item.steps = int(item.steps)
+    return True
 
 
 def has_nul(text: bytes) -> bool:
@@ -85,14 +133,6 @@ def one_a_line(text: bytes, count: int) -> bool:
     """
     breaks = max(0, count - 1)
     return text.count(b"\n") == breaks and text.count(b"}\n{") + text.count(b"}\r\n{") == breaks
-
-
-def read_object(body: bytes) -> list[Sent]:
-    """Read one reading, or an envelope."""
-    try:
-        return [ONE.decode(body)]
-    except msgspec.ValidationError:
-        return ENVELOPE.decode(body).readings
 
 
 def settle(sent: Any, bounds: Bounds) -> bool:

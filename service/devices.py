@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from service.fields import Name, between
+from service.fields import Name, between, whole
 
-Priority = Annotated[int, between("priority"), Field(description="The smaller one wins.", examples=[1])]
+Priority = Annotated[
+    int, between("priority"), BeforeValidator(whole), Field(description="The smaller one wins.", examples=[1])
+]
 
 
 @with_config(ConfigDict(strict=True, extra="forbid", title="DeviceChange"))

@@ -12,6 +12,7 @@ from service.ranges import RANGES
 from service.times import format_timestamp, parse_timestamp
 
 NAME_LENGTH = 128
+EXACT = 2.0**53  # up to here a JSON number with a fraction of zero names one whole number
 
 
 class Bounds(NamedTuple):
@@ -33,8 +34,15 @@ def within_bounds(value: object, info: ValidationInfo) -> datetime:
     return moment
 
 
+def whole(value: object) -> object:
+    """Read 72.0 as 72, as which many tools write a whole number of a column that has gaps."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def as_decimal_text(value: object) -> object:
     """Read a JSON integer as its decimal text."""
+    if isinstance(value, float) and abs(value) <= EXACT:
+        value = whole(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -90,5 +98,10 @@ WholeUserId = Annotated[
 Timestamp = Annotated[datetime, PlainValidator(parse_timestamp), WithJsonSchema(INSTANT)]
 WrittenTimestamp = Annotated[datetime, PlainValidator(within_bounds), WithJsonSchema(INSTANT)]
 HeartRate = Annotated[float, between("heart_rate"), Field(description="Beats per minute.", examples=[75])]
-Steps = Annotated[int, between("steps"), Field(description="Steps since the previous reading.", examples=[400])]
+Steps = Annotated[
+    int,
+    between("steps"),
+    BeforeValidator(whole),
+    Field(description="Steps since the previous reading; `72.0` is 72.", examples=[400]),
+]
 Calories = Annotated[float, between("calories"), Field(description="Kilocalories burnt.", examples=[15.2])]

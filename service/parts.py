@@ -16,6 +16,7 @@ LONGEST_ITEM = 1024 * 1024  # bytes
 MOST_TRIES = 4
 DEEPEST = 200  # levels that JSON may have here
 BOM = b"\xef\xbb\xbf"
+WIDE = (b"\xff\xfe", b"\xfe\xff")  # the same mark in UTF-16, of either order
 ARRAY = re.compile(rb"\s*\[")
 OBJECT = re.compile(rb"\s*\{")
 COMMA = re.compile(rb"\s*,")
@@ -27,6 +28,13 @@ SKIM = msgspec.json.Decoder(list[msgspec.Raw])
 MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 Pieces = AsyncIterator[bytes]
+
+
+def without_mark(text: bytes) -> bytes:
+    """Take the byte order mark away that may begin a text; Problem 400 for one of UTF-16, which Windows also writes."""
+    if text.startswith(WIDE):
+        raise Problem(400, "The body is UTF-16, by its byte order mark; send UTF-8.", headers={"Connection": "close"})
+    return text.removeprefix(BOM)
 
 
 async def gathered(pieces: Pieces, size: int | None = None) -> Pieces:
@@ -51,7 +59,7 @@ async def lines(pieces: Pieces, quoted: bool) -> Pieces:
     async for piece in gathered(pieces):
         text = rest + piece
         if not begun:
-            text, begun = text.removeprefix(BOM), True
+            text, begun = without_mark(text), True
         end = last_line(text, quoted)
         if end:
             yield text[:end]
@@ -105,6 +113,7 @@ async def elements(
     async for piece in gathered(pieces, size):
         rest += piece
         if not begun:
+            rest = without_mark(rest)
             begun, end = True, start_of_elements(rest, name, bare, enveloped)
             enclosed, rest = OBJECT.match(rest) is not None, rest[end:]
         while len(rest) >= size:

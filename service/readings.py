@@ -35,7 +35,7 @@ class ReadingFields(TypedDict):
     """What a device measured for a user at a moment: at least one metric."""
 
     user_id: UserId
-    device_id: NotRequired[Name]
+    device_id: NotRequired[Name | None]
     timestamp: WrittenTimestamp
     heart_rate: NotRequired[HeartRate | None]
     steps: NotRequired[Steps | None]
@@ -80,7 +80,7 @@ def to_row(reading: Any) -> Row:
     """Turn any of the three validated forms into a row."""
     return Row(
         reading["user_id"],
-        reading.get("device_id", DEFAULT_DEVICE),
+        reading.get("device_id") or DEFAULT_DEVICE,
         to_micros(reading["timestamp"]),
         reading.get("heart_rate"),
         reading.get("steps"),

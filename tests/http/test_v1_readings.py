@@ -1,5 +1,6 @@
 """POST /v1/readings: every shape of body, and receipts that tell the truth."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -364,3 +365,62 @@ def test_a_write_is_seen_by_the_next_read(client: httpx.Client) -> None:
     for second in range(20):
         client.post(PATH, json=reading(f"10:00:{second:02}"))
         assert summary(client)["heart_rate"]["count"] == second + 1
+
+
+def sent_as(form: str, said: dict[str, Any]) -> tuple[bytes, str]:
+    """Write one reading in a form of body; its type."""
+    text = json.dumps(said)
+    match form:
+        case "ndjson":
+            return f"{text}\n{text}\n".encode(), "application/x-ndjson"
+        case "csv":
+            row = ",".join("" if value is None else str(value) for value in said.values())
+            return f"{','.join(said)}\n{row}\n".encode(), "text/csv"
+        case "array":
+            return f"[{text}]".encode(), "application/json"
+        case "large array":
+            return f"[{','.join([text] * (2_200_000 // len(text)))}]".encode(), "application/json"
+        case "envelope":
+            return f'{{"readings": [{text}]}}'.encode(), "application/json"
+        case _:
+            return text.encode(), "application/json"
+
+
+FORMS = ["object", "array", "large array", "envelope", "ndjson", "csv"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_whole_number_may_have_a_fraction_of_zero(client: httpx.Client, form: str) -> None:
+    body, kind = sent_as(form, reading(steps=72.0))
+    assert client.post(PATH, content=body, headers={"content-type": kind}).status_code == 200
+    assert '"steps":72,' in client.get(summary_url(), params={"start": moment("00:00:00")}).text
+    body, kind = sent_as(form, reading("11:00:00", steps=72.5))
+    answer = client.post(PATH, content=body, headers={"content-type": kind})
+    error = strict_json(answer.text)["errors"][0]
+    assert (answer.status_code, error["problem"], error["value"]) == (422, "must be a whole number", 72.5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_device_of_null_is_the_default_one(client: httpx.Client, form: str) -> None:
+    body, kind = sent_as(form, reading(steps=1, device_id=None))
+    assert client.post(PATH, content=body, headers={"content-type": kind}).status_code == 200
+    assert client.get("/v1/users/ada/latest").json()["steps"]["device_id"] == "default"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_byte_order_mark_is_no_part_of_a_body(client: httpx.Client, form: str) -> None:
+    body, kind = sent_as(form, reading(steps=1))
+    answer = client.post(PATH, content=b"\xef\xbb\xbf" + body, headers={"content-type": kind})
+    assert (answer.status_code, answer.json()["inserted"]) == (200, 1), answer.text
+    problem = refused(
+        client.post(PATH, content=b"\xff\xfe" + body.decode().encode("utf-16-le"), headers={"content-type": kind}), 400
+    )
+    assert "UTF-16" in problem["detail"]
+
+
+def test_a_user_id_may_be_a_whole_number_however_it_is_written(client: httpx.Client) -> None:
+    client.post(PATH, json=reading(user_id=303.0, steps=1))
+    assert stored(client, "303")
+    assert client.post("/ingest", json=ingest(303.0, steps=7.0)).status_code == 200
+    assert client.post(PATH, json=reading(user_id=303.5, steps=1)).status_code == 422
+    assert client.post(PATH, json=reading(user_id=2.0**60, steps=1)).status_code == 422

@@ -117,6 +117,12 @@ def test_strange_json_is_met_calmly(visitor: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", WRITES)
+def test_a_byte_order_mark_before_json_is_passed_over(visitor: httpx.Client, path: str) -> None:
+    body = json.dumps(write_examples()[path]).encode()
+    assert send(visitor, path, b"\xef\xbb\xbf" + body).is_success
+
+
+@pytest.mark.parametrize("path", WRITES)
 def test_every_beginning_of_a_good_body_is_refused(visitor: httpx.Client, path: str) -> None:
     body = json.dumps(write_examples()[path]).encode()
     for length in range(0, len(body), 3):
