@@ -1,78 +1,224 @@
-"""CSV with a header: the fields of a reading in any order, an empty cell for what was not measured."""
+"""CSV with a header, as POST /v1/readings and the importer read it. What is taken is a table in docs/loading.md."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from math import isfinite
+from typing import Any, NamedTuple
 
-from service.problems import Fault, Invalid, Problem
+from service.parts import LONGEST_ITEM, too_large, without_mark
+from service.problems import Fault, Invalid, Problem, brief
 from service.readings import ReadingFields
 
-COLUMNS = tuple(ReadingFields.__annotations__)
+FIELDS = tuple(ReadingFields.__annotations__)
+COLUMNS = {name: name for name in FIELDS} | {"ts": "timestamp"}
 NUMBERS = ("heart_rate", "steps", "calories")
 REQUIRED = ("user_id", "timestamp")
-NUMBER = re.compile(r"[+-]?(\d+)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+SEPARATORS = (",", ";", "\t")
+NUMBER = re.compile(r"\s*[+-]?(?:\d+(\.\d*)?|(\.\d+))([eE][+-]?\d+)?\s*", re.ASCII)
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*", re.ASCII)
+LONGEST_NUMBER = 50  # characters
+MOST_KNOWN = 8192  # numbers that a table remembers
+BLANK = b" \t\r\n"
+# A field in quotation marks, which are doubled in it; one within any other field is only a character.
+QUOTED = {
+    separator: re.compile(rb'(?<![^%b\r\n])"[^"]*(?:""[^"]*)*("?)' % separator.encode()) for separator in SEPARATORS
+}
+
+csv.field_size_limit(LONGEST_ITEM)  # the model judges how long a value may be
+
+
+class Row(NamedTuple):
+    """A row of a table."""
+
+    line: int
+    """Its first line, counted from 1."""
+    last: int
+    """Its last line."""
+    end: int
+    """Bytes of the part up to its end."""
+    item: dict[str, Any]
+    """Its cells by the names of the fields, without the empty ones."""
+    wrong: Fault | None = None
+    """Why it is no reading at all; stands at one of its fields, or at none."""
+
+
+class WithComma(ValueError):
+    """A number has a decimal comma where a comma separates columns, or a point may be meant."""
+
+
+class Numbers(dict[str, int | float | str | None]):
+    """What cells mean in columns of numbers; text where it is none, which the model refuses."""
+
+    def __init__(self, comma: bool) -> None:
+        super().__init__()
+        self.comma = comma
+
+    def __missing__(self, cell: str) -> int | float | str | None:
+        """Read a cell that was not met lately."""
+        if len(cell) >= LONGEST_NUMBER:
+            return cell
+        if len(self) >= MOST_KNOWN:
+            self.clear()
+        self[cell] = value = number(cell, self.comma)
+        return value
 
 
 class Table:
-    """Reads parts of a CSV body; the first row of the first part is the header."""
+    """Reads parts of CSV; the first row of the first part is the header, whose columns and separator hold for all."""
 
     def __init__(self) -> None:
-        self.header: list[str] | None = None
         self.line = 1
+        """The first line that was not read yet."""
+        self.separator: str | None = None
+        self.columns: list[tuple[str, Callable[[str], Any]]] | None = None
 
-    def items(self, part: bytes) -> Iterator[tuple[int, Any] | None]:
-        """Yield each row's first line, counted from 1, and its cells by name; None for one without.
+    def last_row(self, text: bytes, *, is_all: bool = False) -> int:
+        """Return where the last whole row ends in a text that begins with one, 0 where none does.
 
-        Problem 400 where it is not CSV.
+        A carriage return at the very end may be half of a line end, unless the text `is_all` that there is. Problem
+        400 or 413 where a row has no end within LONGEST_ITEM bytes.
         """
-        try:
-            text = part.decode()
-        except UnicodeDecodeError:
-            raise Problem(400, f"The body is not UTF-8, at line {self.line} or after it.") from None
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        begun = 0
+        if self.separator is None:
+            self.separator = separator_of(text)
+        end = last_break(text, len(text), is_all)
+        if self.separator is not None and end and b'"' in text:
+            for field in reversed(list(QUOTED[self.separator].finditer(text))):
+                if field.end() < end:
+                    break
+                if field.start() < end:
+                    end = last_break(text, field.start(), is_all)
+        if len(text) - end > LONGEST_ITEM:
+            raise self.endless(text[end:], self.line + breaks(text[:end]))
+        return end
+
+    def endless(self, rest: bytes, line: int) -> Problem:
+        """Say what has no end: a row, or a field whose quotation mark is not closed."""
+        fields = list(QUOTED[self.separator or ","].finditer(rest)) if breaks(rest) else []
+        if not fields:
+            return too_large(f"Line {line} has more than {LONGEST_ITEM} bytes.")
+        line += breaks(rest[: fields[-1].start()])
+        return Problem(
+            400,
+            f"This is not CSV: in line {line} a field begins with a quotation mark, and has no end within "
+            f"{LONGEST_ITEM} bytes. Close it; double the marks that are part of a value.",
+            headers={"Connection": "close"},
+        )
+
+    def items(self, part: bytes) -> Iterator[Row | None]:
+        """Yield the rows of a part, which holds whole ones; None for an empty line. Problem 400 where it is not CSV."""
+        text, lines, ends = split(part)
+        self.separator = self.separator or separator_of(part + b"\n") or ","
+        damaged = not text.isascii() and any("\udc80" <= char <= "\udcff" for char in text)
+        reader = csv.reader(lines, delimiter=self.separator, strict=True)
+        done = 0
         try:
             for cells in reader:
-                line, begun = self.line + begun, reader.line_num
-                if not cells:
+                begun, done = done, reader.line_num
+                if len(cells) < 2 and not "".join(cells).strip():
                     yield None
-                elif self.header is None:
-                    self.header = header_of(cells)
+                elif self.columns is None:
+                    self.columns = self.header_of(cells)
                 else:
-                    yield line, named(self.header, cells)
+                    item, wrong = self.read(cells, damaged)
+                    yield Row(self.line + begun, self.line + done - 1, ends[done], item, wrong)
         except csv.Error as error:
-            raise Problem(400, f"The body is not CSV at line {self.line + begun}: {error}.") from None
-        self.line += begun
+            raise Problem(400, f"This is not CSV at line {self.line + done}: {error}.") from None
+        self.line += done
+
+    def read(self, cells: list[str], damaged: bool) -> tuple[dict[str, Any], Fault | None]:
+        """Return the cells of a row by name, or what is wrong with it."""
+        columns = self.columns
+        assert columns is not None
+        if damaged and any("\udc80" <= char <= "\udcff" for cell in cells for char in cell):
+            return {}, Fault(at="", problem="is not UTF-8", value=None)
+        if len(cells) != len(columns):
+            return {}, Fault(at="", problem=f"has {len(cells)} fields, the header {len(columns)}", value=brief(cells))
+        try:
+            return {name: read(cell) for (name, read), cell in zip(columns, cells, strict=True) if cell}, None
+        except WithComma as error:
+            wrong = (
+                (name, cell)
+                for (name, _), cell in zip(columns, cells, strict=True)
+                if name in NUMBERS and DECIMAL_COMMA.fullmatch(cell)
+            )
+            name, cell = next(wrong)
+            return {}, Fault(at=name, problem=str(error), value=cell)
+
+    def header_of(self, cells: list[str]) -> list[tuple[str, Callable[[str], Any]]]:
+        """Return the columns that a header names, and what reads each; Invalid says what it must hold."""
+        names = [cell.strip().lower() for cell in cells]
+        columns = [COLUMNS[name] for name in names if name in COLUMNS]
+        unknown = [cell for cell, name in zip(cells, names, strict=True) if name not in COLUMNS]
+        faults = [Fault(at="line 1", problem="is not a known column", value=cell[:100]) for cell in unknown]
+        faults += [
+            Fault(at="line 1", problem=f"must have the column {name}", value=None)
+            for name in REQUIRED
+            if name not in columns
+        ]
+        if len(set(columns)) < len(columns):
+            faults.append(Fault(at="line 1", problem="names a column twice", value=None))
+        if faults:
+            shown = ", ".join(cells)[:200]
+            raise Invalid(
+                f"The first line must be a header of columns among {', '.join(FIELDS)}, or ts for timestamp, separated "
+                f"by commas, semicolons or tabs; it is {shown!r}.",
+                faults[:100],
+            )
+        numbers = Numbers(self.separator == ";")
+        readers: dict[str, Callable[[str], Any]] = {"timestamp": str.strip} | dict.fromkeys(
+            NUMBERS, numbers.__getitem__
+        )
+        return [(name, readers.get(name, str)) for name in columns]
 
 
-def header_of(cells: list[str]) -> list[str]:
-    """Check a header; Invalid says what it must hold."""
-    header = [cell.strip() for cell in cells]
-    unknown = [name for name in header if name not in COLUMNS]
-    missing = [name for name in REQUIRED if name not in header]
-    faults = [Fault(at="line 1", problem="is not a known column", value=name[:100]) for name in unknown]
-    faults += [Fault(at="line 1", problem=f"must have the column {name}", value=None) for name in missing]
-    if len(set(header)) < len(header):
-        faults.append(Fault(at="line 1", problem="names a column twice", value=None))
-    if faults:
-        raise Invalid(f"The first line must be a header of columns among {', '.join(COLUMNS)}.", faults[:100])
-    return header
+def split(part: bytes) -> tuple[str, list[str], list[int]]:
+    """Return a part as text, its lines, and where in bytes each begins; bytes that are not UTF-8 are escaped."""
+    text = part.decode(errors="surrogateescape")
+    lines = list(io.StringIO(text, newline=""))
+    sizes = map(len, lines) if text.isascii() else (len(line.encode(errors="surrogateescape")) for line in lines)
+    return text, lines, list(accumulate(sizes, initial=0))
 
 
-def named(header: list[str], cells: list[str]) -> Any:
-    """Put the cells of a row under their names; a row of another length is left as the list that it is."""
-    if len(cells) != len(header):
-        return cells
-    return {name: value(name, cell) for name, cell in zip(header, cells, strict=True) if cell != ""}
+def separator_of(text: bytes) -> str | None:
+    """Return what separates the columns of the header that a text begins with; None where its line has no end yet."""
+    start = len(text) - len(text.lstrip(BLANK))
+    end = re.compile(rb"[\r\n]").search(text, start)
+    if end is None:
+        return None
+    header = without_mark(text[start : end.start()]).decode(errors="replace")
+
+    def known(separator: str) -> int:
+        return sum(cell.strip(' "').lower() in COLUMNS for cell in header.split(separator))
+
+    return max(SEPARATORS, key=known)
 
 
-def value(name: str, cell: str) -> Any:
-    """Read a cell; what should be a number and is none stays text, which the model refuses."""
-    match = NUMBER.fullmatch(cell) if name in NUMBERS and len(cell) < 50 else None
+def last_break(text: bytes, stop: int, is_all: bool) -> int:
+    """Return where the last line of a text ends that ends before `stop`; 0 where none does."""
+    stop_of_cr = stop if is_all or stop < len(text) else stop - 1
+    return max(text.rfind(b"\n", 0, stop), text.rfind(b"\r", 0, max(stop_of_cr, 0))) + 1
+
+
+def breaks(text: bytes) -> int:
+    """Count the line ends of a text."""
+    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
+
+
+def number(cell: str, comma: bool) -> int | float | str | None:
+    """Read a cell as a number: None where it is blank, text where it is none; WithComma where that cannot be known."""
+    if DECIMAL_COMMA.fullmatch(cell):
+        if not comma:
+            raise WithComma("has a decimal comma; write a point, or separate the columns by semicolons")
+        cell = cell.replace(",", ".")
+    match = NUMBER.fullmatch(cell)
     if match is None:
-        return cell
-    return int(cell) if match[2] is None and match[3] is None else float(cell)
+        return cell if cell.strip() else None
+    if match[1] is None and match[2] is None and match[3] is None:
+        return int(cell)
+    made = float(cell)
+    return made if isfinite(made) else cell

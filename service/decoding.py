@@ -60,7 +60,8 @@ class Decoders:
 
     def __init__(self, kind: type[Sent]) -> None:
         self.one = msgspec.json.Decoder(kind)
-        self.list = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self.kind_list = list[kind]  # type: ignore[valid-type]
+        self.list = msgspec.json.Decoder(self.kind_list)
         self.envelope = msgspec.json.Decoder(Envelope[kind])  # type: ignore[valid-type]
 
     def document(self, body: bytes) -> Any:
@@ -75,6 +76,10 @@ class Decoders:
     def lines(self, text: bytes) -> Any:
         """Read lines."""
         return self.one.decode_lines(text)
+
+    def items(self, items: list[dict[str, Any]]) -> Any:
+        """Read what was parsed already."""
+        return msgspec.convert(items, self.kind_list)
 
 
 USUAL = Decoders(Sent)
@@ -96,7 +101,13 @@ def decode_lines(text: bytes, bounds: Bounds) -> list[Row] | None:
     return sent if sent is not None and one_a_line(text, len(sent)) and settle(sent, bounds) else None
 
 
-def read(way: Callable[[Decoders, bytes], Any], text: bytes) -> Any:
+def decode_items(items: list[dict[str, Any]], bounds: Bounds) -> list[Row] | None:
+    """Return the rows of readings by their fields, without NUL and surrogates; None leaves them to the model."""
+    sent = read(Decoders.items, items)
+    return sent if sent is not None and settle(sent, bounds) else None
+
+
+def read(way: Callable[[Decoders, Any], Any], text: Any) -> Any:
     """Read a text, and where it is not usual, loosely; None where it cannot be read."""
     try:
         return way(USUAL, text)

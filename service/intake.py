@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from pydantic import TypeAdapter
@@ -13,8 +13,8 @@ from pydantic_core import from_json
 
 from service.accepted import AcceptedTimes
 from service.bodies import parse_json
-from service.csvs import Table
-from service.decoding import decode, decode_lines
+from service.csvs import Row, Table
+from service.decoding import decode, decode_items, decode_lines
 from service.fields import Bounds
 from service.items import KINDS, judge_each, placed, refused_whole, require_count, require_list
 from service.parts import PART, Pieces, elements, lines
@@ -102,7 +102,7 @@ def line_form() -> Form:
                 rows += await judge_each(READING, [(place, item)], bounds, tally)
         return rows
 
-    return Form(lambda pieces: lines(pieces, quoted=False), judge)
+    return Form(lambda pieces: lines(pieces), judge)
 
 
 def csv_form() -> Form:
@@ -112,13 +112,30 @@ def csv_form() -> Form:
     async def judge(part: bytes, bounds: Bounds, tally: Tally) -> Rows:
         rows: Rows = []
         found = table.items(part)
+        has_nul = b"\0" in part
         while some := list(islice(found, SOME)):
-            items = [(f"line {item[0]}", item[1]) for item in some if item is not None]
-            rows += await judge_each(READING, items, bounds, tally)
+            usual = None if has_nul else decode_items([row.item for row in some if row is not None], bounds)
+            if usual is not None:
+                tally.received += len(usual)
+            rows += await judge_rows(some, bounds, tally) if usual is None else usual
             await asyncio.sleep(0)  # also where all these lines are empty
         return rows
 
-    return Form(lambda pieces: lines(pieces, quoted=True), judge)
+    return Form(lambda pieces: lines(pieces, table.last_row), judge)
+
+
+async def judge_rows(some: list[Row | None], bounds: Bounds, tally: Tally) -> Rows:
+    """Judge rows of CSV; what is wrong stands at their lines."""
+    rows: Rows = []
+    for is_wrong, group in groupby((row for row in some if row is not None), lambda row: row.wrong is not None):
+        if not is_wrong:
+            rows += await judge_each(READING, [(f"line {row.line}", row.item) for row in group], bounds, tally)
+            continue
+        for row in group:
+            assert row.wrong is not None
+            tally.received += 1
+            tally.reject([{**row.wrong, "at": f"line {row.line}.{row.wrong['at']}".rstrip(".")}])
+    return rows
 
 
 async def judged(form: Form, pieces: Pieces, bounds: Bounds, tally: Tally) -> AsyncIterator[Rows]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import islice
 
 import msgspec
@@ -22,8 +22,6 @@ OBJECT = re.compile(rb"\s*\{")
 COMMA = re.compile(rb"\s*,")
 # A string, which may not have ended yet, and what stands outside of strings.
 TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{},]', re.DOTALL)
-# A field in quotation marks, which are doubled in it; one within any other field is only a character.
-QUOTED = re.compile(rb'(?<![^,\r\n])"[^"]*(?:""[^"]*)*("?)')
 SKIM = msgspec.json.Decoder(list[msgspec.Raw])
 MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -51,52 +49,32 @@ async def gathered(pieces: Pieces, size: int | None = None) -> Pieces:
         yield b"".join(waiting)
 
 
-async def lines(pieces: Pieces, quoted: bool) -> Pieces:
-    """Yield parts that end with a line; where `quoted`, a line break in a field in quotation marks ends none."""
+def last_line(text: bytes) -> int:
+    """Return where the last whole line ends; 0 where none does."""
+    return text.rfind(b"\n") + 1
+
+
+async def lines(pieces: Pieces, last: Callable[[bytes], int] = last_line) -> Pieces:
+    """Yield parts that end where `last` says that the last whole line, or row, of a text ends."""
     rest = b""
     begun = False
     line = 1
     async for piece in gathered(pieces):
         text = rest + piece
+        if not begun and len(text) < len(BOM):
+            rest = text
+            continue
         if not begun:
             text, begun = without_mark(text), True
-        end = last_line(text, quoted)
+        end = last(text)
         if end:
             yield text[:end]
         rest = text[end:]
         line += text.count(b"\n", 0, end)
         if len(rest) > LONGEST_ITEM:
-            raise (
-                unclosed(rest, line)
-                if quoted and b"\n" in rest
-                else too_large(f"Line {line} has more than {LONGEST_ITEM} bytes.")
-            )
+            raise too_large(f"Line {line} has more than {LONGEST_ITEM} bytes.")
     if rest:
         yield rest
-
-
-def last_line(text: bytes, quoted: bool) -> int:
-    """Return where the last whole line ends; 0 where none is found. A text begins with a line."""
-    end = text.rfind(b"\n") + 1
-    if quoted and end:
-        for field in reversed(list(QUOTED.finditer(text))):
-            if field.end() < end:
-                break
-            if field.start() < end:
-                end = text.rfind(b"\n", 0, field.start()) + 1
-    return end
-
-
-def unclosed(rest: bytes, line: int) -> Problem:
-    """Say which quotation mark is not closed; `line` is the one that the rest begins with."""
-    (*_, last) = QUOTED.finditer(rest)
-    line += rest.count(b"\n", 0, last.start())
-    return Problem(
-        400,
-        f"The body is not CSV: in line {line} a field begins with a quotation mark, and has no end within "
-        f"{LONGEST_ITEM} bytes. Close it; double the marks that are part of a value.",
-        headers={"Connection": "close"},
-    )
 
 
 async def elements(

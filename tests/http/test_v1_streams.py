@@ -143,7 +143,7 @@ def test_bad_rows_are_named(client: httpx.Client) -> None:
     told = {error["at"]: error["problem"] for error in answer.json()["errors"]}
     assert told == {
         "line 3.heart_rate": "must be a number",
-        "line 4": "must be an object",
+        "line 4": "has 2 fields, the header 4",
         "line 5": "must carry at least one of heart_rate, steps, calories",
         "line 6.steps": "must be a whole number",
         "line 8.heart_rate": "must be a number",
@@ -159,12 +159,38 @@ def test_bad_rows_are_named(client: httpx.Client) -> None:
         (b"user,timestamp,steps\nada,2024-01-15T10:00:00Z,1\n", 422),
         (b"user_id,timestamp,steps,steps\n", 422),
         (b'user_id,timestamp,steps\n"ada,2024-01-15T10:00:00Z,1\n', 400),
-        (b"user_id,timestamp,steps\n\xff,2024-01-15T10:00:00Z,1\n", 400),
+        (b"user_id|timestamp|steps\nada|2024-01-15T10:00:00Z|1\n", 422),
+        ("user_id,timestamp,steps\nada,2024-01-15T10:00:00Z,1\n".encode("utf-16"), 400),
         (b"a" * 3_000_000, 413),
     ],
 )
 def test_what_is_no_table_is_refused(visitor: httpx.Client, body: bytes, status: int) -> None:
     refused(send(visitor, body, CSV), status)
+
+
+AT = moment()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        f"user_id,ts,steps\nada,{AT},72\n",
+        f"\ufeff User_ID , TIMESTAMP,Steps\r\nada, {AT} , 72\r\n",
+        f"user_id;timestamp;steps;calories\nada;{AT};+72;0,5\n",
+        f"user_id\ttimestamp\tsteps\rada\t{AT}\t72.0\r",
+        f'"user_id","timestamp","steps"\n\n"ada","{AT}","72"\n',
+    ],
+)
+def test_dialects_of_csv(client: httpx.Client, table: str) -> None:
+    assert counts(send(client, table.encode(), CSV)) == (1, 1, 0, 0, 0)
+    assert client.get("/v1/users/ada/latest").json()["steps"]["value"] == 72
+
+
+def test_a_row_that_is_not_utf_8_is_rejected_alone(client: httpx.Client) -> None:
+    table = f"user_id,timestamp,steps\nzo\xeb,{AT},1\nada,{AT},1\n".encode("latin-1")
+    answer = send(client, table, CSV)
+    assert counts(answer) == (2, 1, 0, 0, 1)
+    assert answer.json()["errors"] == [{"at": "line 2", "problem": "is not UTF-8", "value": None}]
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"", 422), (b"\n\n", 422), (b"a" * 3_000_000, 413)])

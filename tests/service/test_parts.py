@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from service import parts
+from service.csvs import Table
 from service.problems import Problem
 
 texts = st.text(st.sampled_from('a},{[]"\\:\n é'), max_size=12)
@@ -107,7 +108,7 @@ def test_lines_stay_whole(rows: list[str], ends: bool, size: int, part: int) -> 
     body = ("\n".join(rows) + "\n" * ends).encode()
 
     async def collect() -> list[bytes]:
-        return [text async for text in parts.lines(in_pieces(body, size), quoted=False)]
+        return [text async for text in parts.lines(in_pieces(body, size))]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "PART", part)
@@ -125,7 +126,7 @@ def test_rows_of_csv_stay_whole(rows: list[list[str]], size: int, part: int) -> 
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
 
     async def collect() -> list[bytes]:
-        return [text async for text in parts.lines(in_pieces(text.getvalue().encode(), size), quoted=True)]
+        return [text async for text in parts.lines(in_pieces(text.getvalue().encode(), size), Table().last_row)]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "PART", part)
@@ -143,7 +144,7 @@ def test_stray_quotation_marks_cut_nothing_apart(text: str, size: int, part: int
         return
 
     async def collect() -> list[bytes]:
-        return [text async for text in parts.lines(in_pieces(text.encode(), size), quoted=True)]
+        return [text async for text in parts.lines(in_pieces(text.encode(), size), Table().last_row)]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "PART", part)
@@ -153,8 +154,9 @@ def test_stray_quotation_marks_cut_nothing_apart(text: str, size: int, part: int
 
 def test_a_quotation_mark_without_end_is_named() -> None:
     async def collect(body: bytes) -> None:
-        async for _ in parts.lines(in_pieces(body, 65536), quoted=True):
-            pass
+        table = Table()
+        async for part in parts.lines(in_pieces(b"user_id,device_id,ts,steps\n" + body, 65536), table.last_row):
+            list(table.items(part))
 
     row = b'ada,"a 24"" wheel",2025-01-15T10:00:00Z,60\n'
     rows = row * (2 * parts.LONGEST_ITEM // len(row))
@@ -162,12 +164,12 @@ def test_a_quotation_mark_without_end_is_named() -> None:
     with pytest.raises(Problem) as caught:
         asyncio.run(collect(row + b'bea,"a wheel,2025-01-15T10:00:00Z,60\n' + rows.replace(b'"', b"")))
     assert caught.value.status == 400
-    assert "in line 2 " in caught.value.detail
+    assert "in line 3 " in caught.value.detail
 
 
 def test_a_line_without_end_is_too_large() -> None:
     async def collect() -> None:
-        async for _ in parts.lines(in_pieces(b"a" * 4 * parts.LONGEST_ITEM, 65536), quoted=False):
+        async for _ in parts.lines(in_pieces(b"a" * 4 * parts.LONGEST_ITEM, 65536)):
             raise AssertionError("a line came out")
 
     with pytest.raises(Problem) as caught:

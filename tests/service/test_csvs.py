@@ -1,0 +1,166 @@
+"""CSV: what Python's csv module writes in any dialect that docs/loading.md names is read back the same."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from service import parts
+from service.csvs import Row, Table, number, separator_of
+from service.fields import Bounds
+from service.intake import csv_form, judged
+from service.problems import Problem
+from service.tally import Tally
+
+BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
+HEADER = "user_id,timestamp,heart_rate,steps\n"
+AT = "2025-01-15T10:00:00Z"
+
+names = st.text(st.sampled_from("ab ,;\t\"'\r\né日+0"), min_size=1, max_size=6)
+# fmt: off
+readings = st.lists(st.fixed_dictionaries({
+    "user_id": names, "device_id": names, "timestamp": st.just(AT),
+    "heart_rate": st.floats(30, 220), "steps": st.none() | st.integers(0, 100_000) | st.integers(0, 9).map(float),
+}), min_size=1, max_size=5)
+dialects = st.fixed_dictionaries({
+    "delimiter": st.sampled_from(",;\t"), "lineterminator": st.sampled_from(["\n", "\r\n", "\r"]),
+    "quoting": st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+})
+columns = st.permutations(["user_id", "device_id", "timestamp", "heart_rate", "steps"])
+spelled = st.sampled_from([str, str.upper, str.title, " {} ".format, lambda name: {"timestamp": "ts"}.get(name, name)])
+# fmt: on
+
+
+def written(items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any) -> bytes:
+    """Write readings as Python does in a dialect, with a byte order mark as Excel does where columns are spelled so."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, **dialect)
+    writer.writerow([spell(name) for name in order])
+    writer.writerows([item[name] for name in order] for item in items)
+    # Before Python 3.13 it leaves a line break bare that is not the dialect's own, and cannot read that itself.
+    again = csv.reader(io.StringIO(text.getvalue(), newline=""), delimiter=dialect["delimiter"])
+    assume(all(len(row) == len(order) for row in again))
+    return text.getvalue().encode("utf-8-sig" if spell is str.upper else "utf-8")
+
+
+async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+def read(body: bytes, size: int = 65536, part: int = parts.PART) -> tuple[list[Any], Tally]:
+    """Read a body as POST /v1/readings does, from pieces of a size."""
+    tally = Tally()
+
+    async def collect() -> list[Any]:
+        return [row async for rows in judged(csv_form(), in_pieces(body, size), BOUNDS, tally) for row in rows]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "PART", part)
+        return asyncio.run(collect()), tally
+
+
+def problems(text: str) -> list[tuple[str, str, Any]]:
+    """Say what is wrong with a text."""
+    _, tally = read(text.encode())
+    return [(fault["at"], fault["problem"], fault["value"]) for fault in tally.faults]
+
+
+@settings(max_examples=150)
+@given(readings, columns, dialects, spelled, st.integers(1, 40), st.integers(1, 40))
+def test_what_python_writes_is_read_back(
+    items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any, size: int, part: int
+) -> None:
+    rows, tally = read(written(items, order, dialect, spell), size, part)
+    assert not tally.faults
+    assert [(row.user_id, row.device_id, row.heart_rate, row.steps) for row in rows] == [
+        (item["user_id"], item["device_id"], item["heart_rate"], item["steps"]) for item in items
+    ]
+
+
+@settings(max_examples=60)
+@given(readings, columns, dialects, spelled)
+def test_rows_say_where_they_end(
+    items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any
+) -> None:
+    body = written(items, order, dialect, spell).removeprefix(parts.BOM)
+    found = [row for row in Table().items(body) if row is not None]
+    assert found[-1].end == len(body)
+    table = Table()
+    list(table.items(body[: body.index(dialect["lineterminator"].encode()) + len(dialect["lineterminator"])]))
+    begin = table.line
+    for row in found:
+        assert row.line == begin
+        begin = row.last + 1
+        start = found[found.index(row) - 1].end if row is not found[0] else 0
+        again = Table()
+        again.separator, again.columns = table.separator, table.columns
+        if start:
+            assert [one.item for one in again.items(body[start : row.end]) if isinstance(one, Row)] == [row.item]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("72", 72), (" 72", 72), ("72 ", 72), ("+5", 5), ("-5", -5), ("007", 7), ("72.0", 72.0), ("72.", 72.0),
+        (".5", 0.5), ("1e2", 100.0), ("1E+2", 100.0), ("", None), ("  ", None), ("1_000", "1_000"), ("٣", "٣"),
+        ("nan", "nan"), ("1e999", "1e999"), ("1 000", "1 000"), ("0x10", "0x10"), ("NULL", "NULL"),
+    ],
+)  # fmt: skip
+def test_numbers(cell: str, value: object) -> None:
+    for comma in (False, True):
+        assert number(cell, comma) == value
+        assert type(number(cell, comma)) is type(value)
+
+
+def test_a_decimal_comma_is_read_between_semicolons_and_named_elsewhere() -> None:
+    rows, _ = read(f"user_id;timestamp;heart_rate;steps\nada;{AT};72,5;3,0\nada;{AT};72.5;3\n".encode())
+    assert [(row.heart_rate, row.steps) for row in rows] == [(72.5, 3), (72.5, 3)]
+    assert problems(f'{HEADER}ada,{AT},"72,5",\n') == [
+        ("line 2.heart_rate", "has a decimal comma; write a point, or separate the columns by semicolons", "72,5")
+    ]
+    assert problems(HEADER.replace(",", "\t") + f"ada\t{AT}\t72\t1,0\n")[0][0] == "line 2.steps"
+    assert problems(HEADER.replace(",", ";") + f"ada;{AT};1.234,5;\n") == [
+        ("line 2.heart_rate", "must be a number", "1.234,5")
+    ]
+
+
+def test_what_is_wrong_with_a_row_stands_at_its_first_line() -> None:
+    text = HEADER + f'"a\nb",{AT},,1.5\n\n"a\nb",{AT},,1,2\nada,{AT}\nada,{AT},60,1\r'
+    assert problems(text) == [
+        ("line 2.steps", "must be a whole number", 1.5),
+        ("line 5", "has 5 fields, the header 4", ["a\nb", AT, "", "1", "2"]),
+        ("line 7", "has 2 fields, the header 4", ["ada", AT]),
+    ]
+
+
+def test_a_row_that_is_not_utf_8_is_one_row() -> None:
+    rows, tally = read(
+        HEADER.encode() + f"zo\xeb,{AT},60,\nzoë,{AT},60,\n".encode("latin-1") + f"zoë,{AT},61,".encode()
+    )
+    assert [row.heart_rate for row in rows] == [61]
+    assert [(fault["at"], fault["problem"]) for fault in tally.faults] == [
+        ("line 2", "is not UTF-8"),
+        ("line 3", "is not UTF-8"),
+    ]
+
+
+def test_a_row_that_is_no_csv_ends_the_reading() -> None:
+    for row in ('"a"b', '"a'):
+        with pytest.raises(Problem, match="This is not CSV at line 3") as caught:
+            read(f"{HEADER}ada,{AT},60,\n{row},{AT},60,\n".encode())
+        assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("header", ["user_id,timestamp", '"user_id";"ts"', "\n\n User_Id\tTS \n", "steps;user_id;ts"])
+def test_the_header_tells_the_separator(header: str) -> None:
+    assert separator_of(header.encode()) == (None if not header.endswith("\n") else "\t")
+    assert separator_of(f"{header}\n".encode()) in header
