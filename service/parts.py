@@ -31,7 +31,7 @@ Pieces = AsyncIterator[bytes]
 def without_mark(text: bytes) -> bytes:
     """Take the byte order mark away that may begin a text; Problem 400 for one of UTF-16, which Windows also writes."""
     if text.startswith(WIDE):
-        raise Problem(400, "The body is UTF-16, by its byte order mark; send UTF-8.", headers={"Connection": "close"})
+        raise Problem(400, "This is UTF-16, by its byte order mark; send UTF-8.", headers={"Connection": "close"})
     return text.removeprefix(BOM)
 
 

@@ -9,7 +9,3 @@ class CannotRead(Exception):
 
 class CannotSend(Exception):
     """The service gave up or refused; the message says what it said."""
-
-
-class Malformed(Exception):
-    """A line is no reading at all, so it is not sent; the message says why."""

@@ -1,4 +1,4 @@
-"""Files line by line, compressed or not, in constant memory, from wherever an earlier run came to."""
+"""Files piece by piece, compressed or not, in constant memory, from wherever an earlier run came to."""
 
 from __future__ import annotations
 
@@ -8,31 +8,36 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import zstandard
 
 from scripts.loading.errors import CannotRead
 
-ENDINGS = (".csv", ".ndjson", ".jsonl")
-COMPRESSIONS = (".gz", ".zst")
 LONGEST_LINE = 64 * 1024
 """Bytes; a reading needs a few hundred."""
 STEP = 1024
 """Bytes of zstd that are decompressed at once; they can stand for megabytes."""
+PASSED = 1024 * 1024
+"""Bytes that are passed over at once."""
 MARK = b"\xef\xbb\xbf"
 
 
 class Line(NamedTuple):
-    """A line of a file."""
+    """A line of a file, or the lines of a row of CSV."""
 
     number: int
-    """Counted from 1."""
+    """Of the first, counted from 1."""
+    last: int
+    """Of the last."""
     text: bytes
     """Without its end; of a line that is too long, the beginning."""
     end: int
     """Bytes of the file, decompressed, up to its end."""
-    is_whole: bool
+    is_short: bool = True
+    """Whether the text is all of it."""
+    is_finished: bool = True
+    """Whether it has an end; otherwise the file ends, and more of the line may come."""
 
 
 class Zstd(io.RawIOBase):
@@ -75,9 +80,9 @@ class Source(NamedTuple):
     """An open file."""
 
     path: Path
-    raw: BinaryIO
+    raw: io.BufferedReader
     """The bytes on disk; where it stands says how far the file was read."""
-    plain: IO[bytes]
+    plain: io.BufferedReader
     """The same, decompressed."""
 
 
@@ -86,7 +91,7 @@ def opened(path: Path) -> Iterator[Source]:
     """Open a file for its plain bytes; CannotRead where that fails, now or while it is read."""
     try:
         with path.open("rb") as raw:
-            match path.suffix:
+            match path.suffix.lower():
                 case ".gz":
                     yield Source(path, raw, io.BufferedReader(gzip.GzipFile(fileobj=raw)))
                 case ".zst":
@@ -101,50 +106,47 @@ def opened(path: Path) -> Iterator[Source]:
 
 def lines(source: Source, number: int, offset: int) -> Iterator[Line]:
     """Yield the lines after line `number`, which ends at byte `offset` of the decompressed file."""
-    skip(source, offset)
+    offset = skip(source, offset)
     while text := source.plain.readline(LONGEST_LINE):
         number += 1
         offset += len(text)
-        is_whole = text.endswith(b"\n") or len(text) < LONGEST_LINE
-        if not is_whole:
-            rest = text
-            while rest and not rest.endswith(b"\n"):
-                rest = source.plain.readline(LONGEST_LINE)
-                offset += len(rest)
+        rest = text
+        while not rest.endswith(b"\n") and (more := source.plain.readline(LONGEST_LINE)):
+            rest = more
+            offset += len(rest)
+        is_short = rest is text
         if number == 1:
             text = text.removeprefix(MARK)
-        yield Line(number, text.rstrip(b"\r\n"), offset, is_whole)
+        yield Line(number, number, text.rstrip(b"\r\n"), offset, is_short, rest.endswith(b"\n"))
 
 
-def skip(source: Source, offset: int) -> None:
-    """Pass over what an earlier run has sent."""
-    if source.plain is source.raw:
-        source.raw.seek(offset)
-        return
-    while offset > 0:
-        passed = source.plain.read(min(offset, 1024 * 1024))
+def skip(source: Source, offset: int) -> int:
+    """Pass over what an earlier run has sent; return where that ends.
+
+    A line feed that came after a carriage return at the end of the file that was belongs to it.
+    """
+    last = b""
+    left = offset
+    if source.plain is source.raw and offset:
+        source.raw.seek(offset - 1)
+        left = 1
+    while left > 0:
+        passed = source.plain.read(min(left, PASSED))
         if not passed:
             raise CannotRead(f"{source.path} is shorter than it was when its import began; --restart starts it anew.")
-        offset -= len(passed)
+        left -= len(passed)
+        last = passed[-1:]
+    if last == b"\r" and source.plain.peek(1)[:1] == b"\n":
+        source.plain.read(1)
+        offset += 1
+    return offset
 
 
-def files_of(paths: tuple[Path, ...]) -> list[Path]:
-    """List the files that paths stand for, each once; CannotRead where there is none."""
-    found: dict[Path, None] = {}
-    for path in paths:
-        if not path.exists():
-            raise CannotRead(f"{path} does not exist.")
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        files = [file for file in inside if path.is_file() or (file.is_file() and ending(file) in ENDINGS)]
-        if not files:
-            raise CannotRead(f"{path} holds no file named .csv, .ndjson or .jsonl, perhaps with .gz or .zst.")
-        found |= dict.fromkeys(file.resolve() for file in files)
-    for file in found:
-        if ending(file) not in ENDINGS:
-            raise CannotRead(f"{file} must be named .csv, .ndjson or .jsonl, perhaps with .gz or .zst.")
-    return list(found)
-
-
-def ending(path: Path) -> str:
-    """Return the ending of a name that tells the format, under the one of a compression."""
-    return Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
+def whole_lines(source: Source, number: int, offset: int) -> tuple[int, int]:
+    """Return the last line up to `number` that has an end; earlier releases took one without an end for finished."""
+    left, start = offset, 0
+    while left > 0 and (passed := source.plain.read(min(left, PASSED))):
+        end = passed.rfind(b"\n") + 1
+        start = offset - left + end if end else start
+        left -= len(passed)
+    return (number, offset) if start == offset else (number - 1, start)

@@ -13,9 +13,10 @@ from scripts.simulation.options import Parser, span, url, whole
 DESCRIPTION = """\
 Import readings from CSV and NDJSON files through POST /v1/readings, in the order of the files and of their lines.
 
-A directory stands for all files in it, at any depth, named .csv, .ndjson or .jsonl, each also with .gz or .zst.
-CSV begins with a header of the names user_id, device_id, timestamp (or ts), heart_rate, steps and calories, in any
-order; an empty field was not measured. A line of NDJSON is one reading as the service takes it.
+A directory stands for all files in it, at any depth, named .csv, .ndjson or .jsonl, each also with .gz or .zst, in
+any case; what is skipped is said. CSV begins with a header of the names user_id, device_id, timestamp (or ts),
+heart_rate, steps and calories, in any order; an empty field was not measured. A line of NDJSON is one reading as the
+service takes it. A last line that has no end waits until the file has grown, or is called --complete.
 
 After a break (Ctrl-C, a power cut, a service that is away too long) the same command goes on after the last piece that
 the service has acknowledged. Nothing is stored twice, since writing a reading again changes nothing."""
@@ -43,6 +44,8 @@ class Options(NamedTuple):
     rejects: Path
     restart: bool
     dry_run: bool
+    complete: bool
+    """Whether the files grow no more, so that a last line without an end is one."""
     timeout: float
     patience: float
     progress: bool
@@ -55,6 +58,9 @@ def parser() -> Parser:
     )
     made.add_argument("paths", type=Path, nargs="+", metavar="FILE", help="a file or a directory")
     made.add_argument("--dry-run", action="store_true", help="send nothing; say which lines would be rejected")
+    made.add_argument(
+        "--complete", action="store_true", help="the files grow no more: send a last line that has no end, too"
+    )
     made.add_argument("--restart", action="store_true", help="forget how far an earlier import came")
     sending = made.add_argument_group("sending")
     default = os.environ.get("HYPERPULSE_URL") or SERVICE
@@ -93,6 +99,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         rejects=given.rejects or first.with_name(f"{first.name}.rejects"),
         restart=given.restart,
         dry_run=given.dry_run,
+        complete=given.complete,
         timeout=given.timeout,
         patience=given.patience,
         progress=not given.no_progress,

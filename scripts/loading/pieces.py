@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
-from scripts.loading.errors import CannotRead, Malformed
-from scripts.loading.formats import Reader, csv_reader, from_ndjson
-from scripts.loading.lines import LONGEST_LINE, Line, Source, ending, lines, opened
+from scripts.loading.errors import CannotRead
+from scripts.loading.formats import Read, Reading
+from scripts.loading.lines import Line, Source
 
 MOST_BYTES = 4 * 1024 * 1024
 """Of a piece; the service takes eight times as many."""
-
-
-class Start(NamedTuple):
-    """Where the readings of a file begin, and how they are read."""
-
-    read: Reader
-    number: int
-    """Of the last line before them, 0 where there is none."""
-    offset: int
-    """Where that line ends, in bytes of the decompressed file."""
 
 
 class Item(NamedTuple):
@@ -45,51 +34,51 @@ class Piece:
     """Lines that go together."""
 
     number: int
-    """Of its last line."""
+    """Of its last line that is finished."""
     offset: int
     """Where that line ends, in bytes of the decompressed file."""
     items: list[Item] = field(default_factory=list)
     malformed: list[Reject] = field(default_factory=list)
     size: int = 0
     """Bytes of the readings."""
+    waits: Line | None = None
+    """The last line of the file, which has no end yet and is not in the piece."""
+
+    @property
+    def count(self) -> int:
+        """How many readings are in it, good or not."""
+        return len(self.items) + len(self.malformed)
 
 
-def start_of(path: Path) -> Start:
-    """Look at how a file begins; CannotRead where it has no header that can be used."""
-    if ending(path) != ".csv":
-        return Start(from_ndjson, 0, 0)
-    with opened(path) as source:
-        header = next(lines(source, 0, 0), None)
-        if header is None:
-            raise CannotRead(f"{path} is empty; CSV begins with a header.")
-        try:
-            return Start(csv_reader(header.text), header.number, header.end)
-        except CannotRead as wrong:
-            raise CannotRead(f"{path}: {wrong}") from None
+def pieces(source: Source, read: Read, number: int, offset: int, most: int, complete: bool) -> Iterator[Piece]:
+    """Yield what follows line `number`, at most so many readings at a time, to the end of the file.
 
-
-def pieces(source: Source, read: Reader, number: int, offset: int, most: int) -> Iterator[Piece]:
-    """Yield what follows line `number`, at most so many readings at a time, to the end of the file."""
+    A last line without an end is not passed, since more of it may come; it is sent where the file is `complete`.
+    """
     piece = Piece(number, offset)
-    for line in lines(source, number, offset):
-        piece.number, piece.offset = line.number, line.end
-        if line.text.strip():
-            take(piece, line, read)
-        if len(piece.items) + len(piece.malformed) >= most or piece.size >= MOST_BYTES:
+    try:
+        for reading in read(source, number, offset, complete):
+            if reading.line.is_finished:
+                piece.number, piece.offset = reading.line.last, reading.line.end
+            elif not complete:
+                piece.waits = reading.line
+                break
+            take(piece, reading)
+            if piece.count >= most or piece.size >= MOST_BYTES:
+                yield piece
+                piece = Piece(piece.number, piece.offset)
+    except CannotRead:
+        if piece.count:
             yield piece
-            piece = Piece(line.number, line.end)
-    if piece.items or piece.malformed:
+        raise
+    if piece.count or piece.waits:
         yield piece
 
 
-def take(piece: Piece, line: Line, read: Reader) -> None:
-    """Put a line where it belongs."""
-    try:
-        if not line.is_whole:
-            raise Malformed(f"is longer than {LONGEST_LINE} bytes")
-        item = Item(line, read(line.text))
-    except Malformed as wrong:
-        piece.malformed.append(Reject(line, [{"problem": str(wrong)}]))
+def take(piece: Piece, reading: Reading) -> None:
+    """Put a reading where it belongs."""
+    if reading.problems:
+        piece.malformed.append(Reject(reading.line, reading.problems))
         return
-    piece.items.append(item)
-    piece.size += len(item.json)
+    piece.items.append(Item(reading.line, reading.json))
+    piece.size += len(reading.json)

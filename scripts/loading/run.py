@@ -20,9 +20,11 @@ from scripts.loading import rejects
 from scripts.loading.delivery import Outcome, deliver_items
 from scripts.loading.display import Display, counted, summed
 from scripts.loading.errors import CannotRead, CannotSend
-from scripts.loading.lines import Source, files_of, opened
+from scripts.loading.files import files_of, skipped_words
+from scripts.loading.formats import Start, start_of
+from scripts.loading.lines import Line, Source, opened, whole_lines
 from scripts.loading.options import Options
-from scripts.loading.pieces import Piece, Reject, Start, pieces, start_of
+from scripts.loading.pieces import Piece, Reject, pieces
 from scripts.loading.state import OUTCOMES, FileState, file_state, read_state, write_state
 from scripts.simulation.sender import Answer, deliver
 from service.fields import Bounds
@@ -35,6 +37,7 @@ HEADERS = {"Content-Type": "application/json"}
 SHOWN = 10
 """Rejected lines that are shown; all are in their file."""
 GREETING_SECONDS = 5.0
+MORE = " until the file has grown; --complete says that it is complete."
 
 
 class Work(NamedTuple):
@@ -51,25 +54,41 @@ class Import:
     """Everything that the parts of a run share."""
 
     def __init__(self, options: Options, console: Console) -> None:
-        files = files_of(options.paths)
+        files, skipped = files_of(options.paths)
         self.options = options
+        self.shown = [skipped_words(skipped)] if skipped else []
         self.state = read_state(options)
         sizes = [file.stat().st_size for file in files]
         # Every file is looked at before the first one is sent, so that a wrong one is known at once.
-        self.work = [self.work_of(file, sum(sizes[:index])) for index, file in enumerate(files)]
+        looked_at = [self.work_of(file, sum(sizes[:index])) for index, file in enumerate(files)]
+        self.work = [work for work in looked_at if work is not None]
         self.display = Display(console, sum(sizes), shown=options.progress)
-        self.shown: list[str] = []
+        self.rejected: list[str] = []
 
-    def work_of(self, path: Path, before: int) -> Work:
-        """Look at one file."""
-        start = start_of(path)
-        return Work(path, start, file_state(self.state, path, start.number, start.offset), before)
+    def work_of(self, path: Path, before: int) -> Work | None:
+        """Look at one file; None where its header waits for its end."""
+        start = start_of(path, self.options.complete)
+        if start is None:
+            self.shown.append(f"{path}: its header has no end and waits{MORE}")
+            return None
+        state = file_state(self.state, path, start.number, start.offset)
+        if not state.is_behind_an_end:
+            with opened(path) as source:
+                state.line, state.offset = whole_lines(source, state.line, state.offset)
+            state.is_behind_an_end = True
+        if state.offset < start.offset:
+            state.line, state.offset = start.number, start.offset
+        return Work(path, start, state, before)
+
+    def wait(self, work: Work, line: Line) -> None:
+        """Say that the last line of a file has no end yet."""
+        self.shown.append(f"{work.path}:{line.number}: has no end and waits{MORE}")
 
     def note(self, work: Work, piece: Piece, outcome: Outcome, position: int) -> None:
         """Keep what became of an acknowledged piece."""
         state = work.state
         found = sorted(piece.malformed + outcome.rejects, key=lambda reject: reject.line.number)
-        readings = len(piece.items) + len(piece.malformed)
+        readings = piece.count
         state.line, state.offset = piece.number, piece.offset
         state.readings += readings
         for name in OUTCOMES:
@@ -81,7 +100,7 @@ class Import:
 
     def keep_rejects(self, path: Path, found: list[Reject]) -> None:
         """Write rejected lines to their file, and show the first."""
-        self.shown += [rejects.words(path, reject) for reject in found[: SHOWN - len(self.shown)]]
+        self.rejected += [rejects.words(path, reject) for reject in found[: SHOWN - len(self.rejected)]]
         if found and not self.options.dry_run:
             self.state.rejects_bytes = rejects.append(self.options.rejects, path, found)
 
@@ -98,7 +117,7 @@ class Import:
     def conclude(self) -> int:
         """Say what became of everything; the exit status."""
         display, files = self.display, [work.state for work in self.work]
-        for words in self.shown:
+        for words in self.shown + self.rejected:
             display.say(words)
         if self.options.dry_run:
             valid = sum(file.readings - file.rejected for file in files)
@@ -186,16 +205,21 @@ async def send_all(running: Import) -> None:
             if work.state.finished_at_bytes == work.path.stat().st_size:
                 continue
             with opened(work.path) as source:
-                for piece in upcoming(source, work, options.batch):
+                waits = None
+                for piece in upcoming(source, work, options):
+                    waits = piece.waits
                     outcome = Outcome()
                     await deliver_items(post, piece.items, outcome)
                     running.note(work, piece, outcome, source.raw.tell())
-                running.finish(work, source.raw.tell())
+                if waits is None:
+                    running.finish(work, source.raw.tell())
+                else:
+                    running.wait(work, waits)
 
 
-def upcoming(source: Source, work: Work, batch: int) -> Iterator[Piece]:
+def upcoming(source: Source, work: Work, options: Options) -> Iterator[Piece]:
     """Yield the pieces of a file that were not acknowledged."""
-    return pieces(source, work.start.read, work.state.line, work.state.offset, batch)
+    return pieces(source, work.start.read, work.state.line, work.state.offset, options.batch, options.complete)
 
 
 def dry_run(running: Import) -> None:
@@ -203,7 +227,9 @@ def dry_run(running: Import) -> None:
     bounds = Bounds(datetime.min.replace(tzinfo=UTC), datetime.now(UTC) + timedelta(days=1))
     for work in running.work:
         with opened(work.path) as source:
-            for piece in upcoming(source, work, running.options.batch):
+            for piece in upcoming(source, work, running.options):
+                if piece.waits is not None:
+                    running.wait(work, piece.waits)
                 outcome = Outcome()
                 for item in piece.items:
                     try:

@@ -24,7 +24,7 @@ class FileState:
     line: int
     """The last line that was acknowledged."""
     offset: int
-    """Where it ends, in bytes of the decompressed file."""
+    """Where it ends, in bytes of the decompressed file; a line without an end is not passed."""
     start_bytes: int
     start_sha256: str
     finished_at_bytes: int | None = None
@@ -34,6 +34,8 @@ class FileState:
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+    is_behind_an_end: bool = False
+    """Whether the offset is known to lie behind the end of a line; earlier releases passed lines without one."""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ def file_state(state: State, path: Path, line: int, offset: int) -> FileState:
         raise CannotRead(f"{path} cannot be read: {error.strerror}.") from error
     digest = hashlib.sha256(start).hexdigest()
     if known is None:
-        known = state.files[str(path)] = FileState(line, offset, len(start), digest)
+        known = state.files[str(path)] = FileState(line, offset, len(start), digest, is_behind_an_end=True)
     elif digest != known.start_sha256 or path.stat().st_size < (known.finished_at_bytes or 0):
         raise CannotRead(f"{path} has changed since its import began; --restart imports all anew.")
     return known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import signal
@@ -13,15 +14,26 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import psycopg
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from scripts.load import main
+from scripts.loading.formats import start_of
+from scripts.loading.lines import opened
+from scripts.loading.pieces import pieces
 from tests.conftest import ROOT
 from tests.ports import free_port
+from tests.service.test_csvs import columns as csv_columns
+from tests.service.test_csvs import dialects as csv_dialects
+from tests.service.test_csvs import readings as csv_readings
+from tests.service.test_csvs import spelled as csv_spelled
+from tests.service.test_csvs import written
 from tests.simulation.stand_in import StandIn, in_turn, serving
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
@@ -84,7 +96,7 @@ def test_what_csv_says_is_stored(load: Load, db: psycopg.Connection, tmp_path: P
         "2025-01-15T12:00:01Z,zoë,3,60,1e2,phone",
     ]
     path.write_text("\r\n".join(lines), encoding="utf-8")
-    status, said, _ = load(path)
+    status, said, _ = load("--complete", path)
     assert status == 0, said
     assert "1 file, 3 readings: 3 inserted, 0 updated, 0 unchanged, 0 rejected." in said
     assert db.execute(ALL).fetchall() == [
@@ -103,9 +115,12 @@ def test_a_directory_is_imported_whatever_its_compression(load: Load, db: psycop
     (data / "deeper" / "c.jsonl.zst").write_bytes(b"".join(frames))
     (data / "notes.txt").write_text("not data")
     status, said, _ = load(data, "--batch", 7)
-    assert (status, said.splitlines()[0]) == (
+    assert (status, said.splitlines()[:2]) == (
         0,
-        "3 files, 104 readings: 104 inserted, 0 updated, 0 unchanged, 0 rejected.",
+        [
+            f"Skipped, not named .csv, .ndjson or .jsonl, perhaps with .gz or .zst, in any case: {data}/notes.txt.",
+            "3 files, 104 readings: 104 inserted, 0 updated, 0 unchanged, 0 rejected.",
+        ],
     )
     assert len(db.execute(ALL).fetchall()) == 104
 
@@ -297,7 +312,177 @@ def test_a_line_is_found_again_from_any_line_on(tmp_path: Path) -> None:
         path.write_bytes(content)
         with opened(path) as source:
             every = list(lines(source, 0, 0))
-        assert len(every) == 51
+        assert [line.is_finished for line in every] == [True] * 50 + [False]
         for index in (0, 1, 25, 49, 50):
             with opened(path) as source:
                 assert list(lines(source, every[index].number, every[index].end)) == every[index + 1 :]
+
+
+# Files that grow ----------------------------------------------------------------------------------------------
+
+SIX = "2025-01-14T06:0"
+
+
+def stored(db: psycopg.Connection) -> list[tuple[Any, ...]]:
+    return db.execute("SELECT user_id, ts, steps FROM api.readings ORDER BY 1, 2").fetchall()
+
+
+def total(db: psycopg.Connection) -> list[int]:
+    return [steps for _, _, steps in stored(db)]
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("a", newline="") as more:
+        more.write(text)
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r\n", "\r"])
+def test_an_unfinished_last_line_waits(load: Load, db: psycopg.Connection, tmp_path: Path, break_: str) -> None:
+    path = tmp_path / "grows.csv"
+    append(path, f"user_id,timestamp,steps\nlr,{SIX}0:00Z,1\nlr,{SIX}1:00Z,2".replace("\n", break_))
+    status, said, _ = load(path)
+    assert status == 0
+    assert f"{path}:3: has no end and waits until the file has grown; --complete says" in said
+    assert total(db) == [1]
+    assert load(path)[0] == 0
+    assert total(db) == [1]
+    append(path, f"5\nlr,{SIX}2:00Z,7\n".replace("\n", break_))
+    status, said, _ = load(path)
+    assert (status, total(db)) == (0, [1, 25, 7])
+    assert "1 file, 3 readings: 3 inserted, 0 updated, 0 unchanged, 0 rejected." in said
+    assert state_of(path)["files"][str(path)]["line"] == 4
+
+
+def test_a_complete_file_has_no_unfinished_line_and_may_grow_all_the_same(
+    load: Load, db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "grows.csv"
+    append(path, f"user_id,timestamp,steps\nlr,{SIX}0:00Z,1\nlr,{SIX}1:00Z,2")
+    assert load(path)[0] == 0
+    assert load("--complete", path)[0] == 0
+    assert total(db) == [1, 2]
+    status, said, _ = load("--complete", path)
+    assert (status, "This run: 0 readings" in said) == (0, True)
+    append(path, f"5\nlr,{SIX}2:00Z,7\n")
+    assert load(path)[0] == 0
+    assert total(db) == [1, 25, 7]
+
+
+def test_an_unfinished_line_that_an_earlier_release_sent_is_read_again(
+    load: Load, db: psycopg.Connection, tmp_path: Path
+) -> None:
+    for name, pack in (("plain.csv", bytes), ("packed.csv.gz", gzip.compress)):
+        path = tmp_path / name
+        text = f"user_id,timestamp,steps\n{name},{SIX}0:00Z,1\n{name},{SIX}1:00Z,2"
+        path.write_bytes(pack(text.encode()))
+        assert load("--complete", path)[0] == 0
+        state = state_of(path)
+        kept = state["files"][str(path)]
+        del kept["is_behind_an_end"]
+        kept |= {"line": 3, "offset": len(text)}
+        path.with_name(f"{name}.state").write_text(json.dumps(state))
+        with path.open("ab") as more:
+            more.write(pack(f"5\n{name},{SIX}2:00Z,7\n".encode()))
+        kept["start_sha256"], kept["start_bytes"] = hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size
+        assert load(path)[0] == 0
+        assert [steps for user, _, steps in stored(db) if user == name] == [1, 25, 7]
+        assert state_of(path)["files"][str(path)]["line"] == 4
+
+
+def test_a_file_that_grows_byte_by_byte_is_loaded_right(
+    stand_in: StandIn, address: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "grows.csv"
+    text = f'\ufeffUser_ID;ts;steps\r\n"é\r\n;";{SIX}0:00Z;10\r\n\r\nlr;{SIX}1:00Z;25\r\n'.encode()
+    for length in range(1, len(text) + 1):
+        path.write_bytes(text[:length])
+        assert main(["--url", address, "--no-progress", str(path)]) == 0, capsys.readouterr()
+    assert [item["steps"] for post in stand_in.posts for item in post] == [10, 25]
+    assert [item["user_id"] for post in stand_in.posts for item in post] == ["é\r\n;", "lr"]
+    kept = state_of(path)["files"][str(path)]
+    assert (kept["readings"], kept["inserted"], kept["line"]) == (2, 2, 5)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(csv_readings, csv_columns, csv_dialects, csv_spelled, st.data())
+def test_what_python_writes_is_read_back_wherever_it_was_cut(
+    tmp_path: Path, items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any, data: Any
+) -> None:
+    body = written(items, order, dialect, spell)
+    cuts = data.draw(st.lists(st.integers(1, len(body)), max_size=3).map(sorted))
+    path = tmp_path / "cut.csv"
+    found: list[Any] = []
+    at: tuple[int, int] | None = None
+    for length in [*cuts, len(body)]:
+        path.write_bytes(body[:length])
+        start = start_of(path, complete=False)
+        if start is None:
+            continue
+        line, offset = max(at or (0, 0), (start.number, start.offset), key=lambda place: place[1])
+        with opened(path) as source:
+            for piece in pieces(source, start.read, line, offset, 2, complete=False):
+                found += [json.loads(item.json) for item in piece.items]
+                assert not piece.malformed
+                line, offset = piece.number, piece.offset
+        at = line, offset
+    assert [(one["user_id"], one["device_id"], one["heart_rate"], one.get("steps")) for one in found] == [
+        (item["user_id"], item["device_id"], item["heart_rate"], item["steps"]) for item in items
+    ]
+    assert at is not None
+    assert at[0] == len(io.StringIO(body.decode(), newline="").readlines())
+
+
+# What is in them ----------------------------------------------------------------------------------------------
+
+
+def test_a_quoted_name_may_hold_an_end_of_a_line(load: Load, db: psycopg.Connection, tmp_path: Path) -> None:
+    path = tmp_path / "quoted.csv"
+    path.write_text('user_id,timestamp,steps\n"q\nnl",2025-01-01T10:00:00Z,1\n"q\nnl",2025-01-01T10:00:01Z,many\n')
+    status, said, _ = load(path)
+    assert status == 1
+    assert [user for user, _, _ in stored(db)] == ["q\nnl"]
+    assert f"{path}:4: steps must be a whole number" in said
+    assert rejects_of(path)[0]["text"] == '"q\nnl",2025-01-01T10:00:01Z,many'
+
+
+def test_what_the_service_exports_is_loaded(load: Load, client: httpx.Client, tmp_path: Path) -> None:
+    said = json.loads(reading(1, 'a;"b",\r\nc', steps=3, device_id=" watch\t"))
+    assert client.post("/v1/readings", json=said).status_code == 200
+    asked = {"start": "2025-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}
+    user = f"/v1/users/{quote(said['user_id'], safe='')}"
+    exported = client.get(f"{user}/readings", params=asked, headers={"accept": "text/csv"})
+    path = tmp_path / "exported.csv"
+    path.write_bytes(exported.content)
+    status, told, _ = load(path)
+    assert (status, "1 reading: 0 inserted, 0 updated, 1 unchanged" in told) == (0, True), told
+
+
+def test_what_is_no_csv_ends_the_import_behind_what_was_sent(
+    load: Load, db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "broken.csv"
+    good, broken = f"user_id,timestamp,steps\na,{SIX}0:00Z,1\n", f'"a"b,{SIX}1:00Z,2\n'
+    path.write_text(good + broken)
+    status, _, complaint = load(path)
+    assert (status, total(db)) == (2, [1])
+    assert f"{path}: This is not CSV at line 3" in complaint
+    path.write_text(good + broken.replace('"', ""))
+    assert load(path)[0] == 2  # its beginning has changed
+    assert load(path, "--restart")[0] == 0
+    assert total(db) == [1, 2]
+
+
+def test_files_are_known_by_their_names_in_any_case(load: Load, db: psycopg.Connection, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "JANUARY.CSV").write_text(HEADER + row(1))
+    (data / "February.Csv.GZ").write_bytes(gzip.compress((HEADER + row(2)).encode()))
+    (data / "MARCH.NDJSON.ZST").write_bytes(zstandard.compress(reading(3).encode()))
+    for number in range(9):
+        (data / f"notes{number}.txt").write_text("")
+    (data / "elsewhere").symlink_to(tmp_path)
+    status, said, _ = load(data)
+    assert (status, len(stored(db))) == (0, 3)
+    assert "Skipped, not named" in said
+    assert f"{data}/elsewhere, {data}/notes0.txt" in said
+    assert "and 5 more." in said
