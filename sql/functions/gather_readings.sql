@@ -21,4 +21,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.gather_readings IS
-  'The trigger before an INSERT into api.readings: its readings wait in a temporary table, so that all are written together, in the one order that keeps writers from deadlocks.';
+  'The trigger before an INSERT into api.readings or api.incoming_readings: its readings wait in a temporary table, so that all are written together, in the one order that keeps writers from deadlocks.';

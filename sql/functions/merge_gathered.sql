@@ -53,4 +53,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.merge_gathered IS
-  'The trigger after an INSERT into api.readings: resolves names, merges, marks stale days and tells live listeners, as the service does.';
+  'The trigger after an INSERT into api.readings or api.incoming_readings: resolves names, merges, marks stale days and tells live listeners, as the service does.';

@@ -113,3 +113,43 @@ def test_what_waits_is_held_to_the_rules_of_the_table(db: psycopg.Connection) ->
     waiting = db.execute(rules, ["pg_temp.gathered_reading"]).fetchall()
     assert waiting
     assert waiting == db.execute(rules, ["core.reading"]).fetchall()
+
+
+def copy_in(db: psycopg.Connection, steps: str, view: str = "api.incoming_readings") -> None:
+    with (
+        db.cursor() as cursor,
+        cursor.copy(f"COPY {view} (user_id, ts, heart_rate, steps) FROM STDIN (FORMAT csv)".encode()) as copy,
+    ):
+        copy.write(f"ada,{NOON.isoformat()},70,{steps}\n")
+
+
+@pytest.mark.parametrize(("text", "value"), [("72", 72), ("72.0", 72), ("7.2e1", 72), ("", None)])
+def test_whole_numbers_come_in_as_tools_write_them(db: psycopg.Connection, text: str, value: int | None) -> None:
+    copy_in(db, text)
+    assert rows(db) == [("ada", "default", NOON, 70, value)]
+    assert isinstance(rows(db)[0][4], int | None)
+    assert steps(db) == value
+    assert db.execute("SELECT count(*) FROM api.incoming_readings").fetchone() == (0,)
+
+
+def test_a_fraction_of_a_step_is_refused_with_its_value(db: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match=r"steps is 72\.5"):
+        copy_in(db, "72.5")
+    with pytest.raises(psycopg.errors.CheckViolation, match=r"steps is 72\.5"):
+        db.execute("INSERT INTO api.incoming_readings (user_id, ts, steps) VALUES ('ada', now(), 72.5)")
+    for wrong in ("NaN", "1e9", "-1", "Infinity"):
+        with pytest.raises((psycopg.errors.DataError, psycopg.errors.IntegrityError)):
+            copy_in(db, wrong)
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation, match=r'"72\.0"'):
+        copy_in(db, "72.0", "api.readings")
+    assert rows(db) == []
+
+
+def test_what_comes_in_is_merged_and_marked(db: psycopg.Connection) -> None:
+    db.execute(INSERT, ["ada", "watch", NOON, 70, 5])
+    db.execute("CALL api.refresh()")
+    db.execute(
+        "INSERT INTO api.incoming_readings (user_id, device_id, ts, steps) VALUES ('ada', 'watch', %s, 7.0)", [NOON]
+    )
+    assert rows(db) == [("ada", "watch", NOON, 70, 7)]
+    assert steps(db) == 7
