@@ -422,6 +422,18 @@ class ErasureReceipt(TypedDict):
     rollups: RollupsErased
 
 
+class DeletionReceipt(TypedDict):
+    """How many readings of a range were deleted, and the timestamps of the first and the last of them."""
+
+    user_id: str
+    device_id: str | None
+    start: str
+    end: str
+    deleted: int
+    first: str | None
+    last: str | None
+
+
 class LatestValue(TypedDict):
     """A metric's latest value, when it was measured and by which device."""
 

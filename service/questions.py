@@ -158,6 +158,14 @@ class ReadingsAfter(HalfOpenRange):
     cursor: Cursor = None
 
 
+class ReadingsToDelete(AnyQuestion):
+    """`DELETE /v1/users/{user_id}/readings`: start <= t < end, of which neither has a default."""
+
+    start: Annotated[Timestamp, Field(description="First moment of the range.")]
+    end: Annotated[Timestamp, Field(description="First moment after the range.")]
+    device_id: Annotated[Name | None, Field(description="Only readings of this device.")] = None
+
+
 class UsersAfter(AnyQuestion):
     """`GET /v1/users`: the users that come after a cursor."""
 

@@ -25,7 +25,7 @@ from service.writer import Writer, running_writer
 
 
 class State(NamedTuple):
-    """The settings, and what requests share; an erasure holds `erasing`, each stream `streams`, bodies take `room`.
+    """The settings, and what requests share: an erasure or deletion holds `erasing`, a stream `streams`, a body `room`.
 
     Long bodies of the short way are decoded in `turns`.
     """

@@ -1,4 +1,4 @@
-"""Readings of a user as they were sent: in pages, or all of a range as one stream."""
+"""Readings of a user as they were sent: in pages, or all of a range as one stream; and deleting those of a range."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from service.accept import choose
 from service.answers import json_response
 from service.cursors import after_moment, cut_page
 from service.database import fetch_all
+from service.erasure import delete_readings
 from service.operations import Answer, Operation
 from service.problems import Problem
-from service.questions import ReadingsAfter, ask
+from service.questions import ReadingsAfter, ReadingsToDelete, ask
 from service.readings import DEFAULT_TENANT
 from service.routes.summaries import NOTHING
 from service.state import state_of
@@ -88,6 +89,31 @@ async def readings_page(request: Request, question: ReadingsAfter, asked: dict[s
     return response
 
 
+async def delete_user_readings(request: Request) -> Response:
+    """Delete the readings of a range and answer with a receipt, once it is committed."""
+    question = ask(request, ReadingsToDelete)
+    state = state_of(request)
+    asked = {
+        "user_id": request.path_params["user_id"],
+        "device_id": question.device_id,
+        "start": question.start,
+        "end": question.end,
+    }
+    # One at a time, as users are erased: those that wait need no connection.
+    async with state.erasing:
+        row = await delete_readings(state.pool, {"tenant_id": DEFAULT_TENANT, **asked})
+    return json_response(
+        {
+            **asked,
+            "start": format_timestamp(question.start),
+            "end": format_timestamp(question.end),
+            "deleted": row["deleted"],
+            "first": row["first_ts"] and format_timestamp(row["first_ts"]),
+            "last": row["last_ts"] and format_timestamp(row["last_ts"]),
+        }
+    )
+
+
 OPERATIONS = [
     Operation(
         "GET",
@@ -124,5 +150,32 @@ OPERATIONS = [
         "range, whatever limit and cursor say, with the fields that POST /v1/readings takes.",
         questions=[ReadingsAfter],
         refuses=(404, 406, 422, 503),
+    ),
+    Operation(
+        "DELETE",
+        "/v1/users/{user_id:name}/readings",
+        delete_user_readings,
+        "Users",
+        "Delete readings of a range",
+        {
+            200: Answer(
+                "A receipt: how many readings were deleted, and the first and the last of them; null where none were.",
+                answers.DeletionReceipt,
+                {
+                    "user_id": "user_123",
+                    "device_id": None,
+                    "start": "2025-01-15T10:00:00Z",
+                    "end": "2025-01-15T11:00:00Z",
+                    "deleted": 60,
+                    "first": "2025-01-15T10:00:00Z",
+                    "last": "2025-01-15T10:59:00Z",
+                },
+            )
+        },
+        description="start <= t < end, both required, of every device or of one. No answer knows of them once it is "
+        "given, at any resolution. Deleting again deletes nothing. The user and the devices stay. Readings that "
+        "retention has dropped are kept as rollups only, which cannot be deleted in part: such a range is refused.",
+        questions=[ReadingsToDelete],
+        refuses=(403, 404, 422, 503),
     ),
 ]

@@ -81,6 +81,16 @@ def delete(db: psycopg.Connection[Any], tenant: str, user: str, start: int, end:
     db.execute(query, [tenant, user, moment(start), moment(end), device])
 
 
+def delete_readings(
+    db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, device: str | None
+) -> tuple[int, int | None, int | None]:
+    """Do the same by the function; return how many there were, and the first and the last moment."""
+    query = "SELECT deleted, first_ts, last_ts FROM api.delete_readings(%s, %s, %s, %s, %s)"
+    row = db.execute(query, [tenant, user, moment(start), moment(end), device]).fetchone()
+    assert row is not None
+    return row[0], maybe_micros(row[1]), maybe_micros(row[2])
+
+
 def erase(db: psycopg.Connection[Any], tenant: str, user: str) -> int:
     """Erase a user; return how many readings went."""
     rows = db.execute("SELECT * FROM api.erase_user(%s, %s)", [tenant, user]).fetchall()

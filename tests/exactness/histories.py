@@ -53,11 +53,14 @@ class Write:
 
 @dataclass(frozen=True)
 class Delete:
+    """A user's readings of a range go, by DELETE on the view or by the function."""
+
     tenant: str
     user: str
     start: int
     end: int
     device: str | None
+    by: str = "view"
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ class Storyteller:
         r = self.random
         start = self.moment()
         end = start + r.choice([1, MINUTE, 17 * MINUTE, HOUR, DAY, 2 * DAY])
-        return Delete(*r.choice(USERS), start, end, r.choice([None, *DEVICES]))
+        return Delete(*r.choice(USERS), start, end, r.choice([None, *DEVICES]), r.choice(["view", "function"]))
 
     def prioritize(self) -> Prioritize:
         tenant = self.random.choice(USERS)[0]

@@ -199,10 +199,16 @@ class Model:
         if (item.device, item.ts) in stored:
             stored[item.device, item.ts] = Values(*item[4:])
 
-    def delete(self, tenant: str, user: str, start: int, end: int, device: str | None) -> None:
+    def delete(
+        self, tenant: str, user: str, start: int, end: int, device: str | None
+    ) -> tuple[int, int | None, int | None]:
+        """Forget a user's readings of a range; return how many they are, and the first and the last moment."""
         stored = self.readings.get((tenant, user), {})
-        for key in [(name, ts) for name, ts in stored if start <= ts < end and device in (None, name)]:
+        going = [(name, ts) for name, ts in stored if start <= ts < end and device in (None, name)]
+        for key in going:
             del stored[key]
+        moments = [ts for _, ts in going]
+        return len(going), min(moments, default=None), max(moments, default=None)
 
     def erase(self, tenant: str, user: str) -> int:
         """Forget a user; return how many readings go."""

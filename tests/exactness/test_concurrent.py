@@ -149,8 +149,9 @@ def writer(world: World, random: Random, db: psycopg.Connection[Any], tenant: Te
         )
     elif kind == "delete":
         user, start = random.choice(USERS), near(world, random)
+        delete = random.choice([door.delete, door.delete_readings])
         span = (tenant.name, user, start, start + random.choice([MINUTE, HOUR]), None)
-        tenant.change(lambda model: model.delete(*span), lambda: door.delete(db, *span))
+        tenant.change(lambda model: model.delete(*span), lambda: delete(db, *span))
     else:
         batches = [items(world, random, tenant.name) for _ in range(2 if kind == "twice" else 1)]
         if kind == "copy":

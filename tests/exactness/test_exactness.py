@@ -51,8 +51,11 @@ def play(db: psycopg.Connection[Any], model: Model, step: Step) -> str | None:
             door.update(db, item)
             model.update(item)
         case Delete():
-            door.delete(db, step.tenant, step.user, step.start, step.end, step.device)
-            model.delete(step.tenant, step.user, step.start, step.end, step.device)
+            which = (step.tenant, step.user, step.start, step.end, step.device)
+            going = model.delete(*which)
+            if step.by == "function":
+                return compare(door.delete_readings(db, *which), going)
+            door.delete(db, *which)
         case Erase(tenant, user):
             return compare((door.erase(db, tenant, user), door.keyless(db)), (model.erase(tenant, user), []))
         case Prioritize():

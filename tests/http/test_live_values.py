@@ -32,8 +32,8 @@ STEPS = 25
 USERS = ("ada", "bob", "eve")
 DEVICES = ("device_a", "watch", "phone")
 START = to_micros(parse_timestamp("2024-01-15T10:00:00Z"))
-KINDS = ("write", "insert", "update", "delete", "prioritize", "erase", "come and go", "press")
-WEIGHTS = (16, 2, 1, 3, 2, 0.5, 5, 4)
+KINDS = ("write", "insert", "update", "delete", "delete a range", "prioritize", "erase", "come and go", "press")
+WEIGHTS = (16, 2, 1, 3, 2, 2, 0.5, 5, 4)
 ALWAYS, NEVER = 0.0, 1e9  # that so many writes under way press
 Document = dict[str, Any] | None
 
@@ -108,6 +108,8 @@ class Story:
                 await self.run("UPDATE api.readings SET heart_rate = 99, steps = NULL WHERE user_id = %s", user_id)
             case "delete":
                 await self.run("DELETE FROM api.readings WHERE user_id = %s AND ts >= %s", user_id, at)
+            case "delete a range":
+                await self.run("SELECT api.delete_readings('default', %s, %s, 'infinity')", user_id, at)
             case "prioritize":
                 priority = self.chance.randint(0, 5)
                 await self.run("SELECT api.set_device('default', %s, NULL, %s)", device_id, priority)
