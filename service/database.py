@@ -13,7 +13,7 @@ from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from service.problems import Invalid, Overloaded, Problem
+from service.problems import Fault, Invalid, Overloaded, Problem
 from service.schema import query
 from service.settings import Settings
 
@@ -111,11 +111,21 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Res
             # The server may have come back since: connections from before it went are of no use.
             await pool.check()
         except errors.InvalidParameterValue as error:
-            raise Invalid(f"The request is invalid: {error.diag.message_primary}. {error.diag.message_hint}") from None
+            raise refusal(error.diag) from None
         except psycopg.Error as error:
             log.exception("the database refused a statement")
             raise Problem(500, "The request failed; the log of the service says why.") from error
     raise AssertionError("unreachable")
+
+
+def refusal(diagnosis: errors.Diagnostic) -> Invalid:
+    """Say what the database refused; an argument that COLUMN names as `tz is CEST` with the hint `It must be …`."""
+    said, hint = diagnosis.message_primary or "", diagnosis.message_hint or ""
+    name, verb, value = said.partition(" is ")
+    if verb and name == diagnosis.column_name:
+        problem = hint.removeprefix("It ").removesuffix(".")
+        return Invalid("The request is invalid.", [Fault(at=name, problem=problem, value=value)])
+    return Invalid(f"The request is invalid: {said}. {hint}")
 
 
 def unavailable(error: Exception) -> Problem:

@@ -20,7 +20,7 @@ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bi_reader') THEN
     GRANT USAGE ON SCHEMA api TO bi_reader;
     GRANT SELECT ON ALL TABLES IN SCHEMA api TO bi_reader;
-    GRANT EXECUTE ON FUNCTION api.summary, api.series, api.auto_bucket, api.event_counts TO bi_reader;
+    GRANT EXECUTE ON FUNCTION api.summary, api.series, api.auto_bucket, api.event_counts, api.time_zone TO bi_reader;
   END IF;
 END
 $$;

@@ -18,11 +18,12 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE
+  zone    CONSTANT text := api.time_zone(tz);
   horizon CONSTANT timestamptz := (SELECT materialized FROM core.horizon);
   raw_end timestamptz;
 BEGIN
-  day_start := api.local_start(date_trunc('day', now() AT TIME ZONE tz), tz);
-  day_end := api.local_start(date_trunc('day', now() AT TIME ZONE tz) + INTERVAL '1 day', tz);
+  day_start := api.local_start(date_trunc('day', now() AT TIME ZONE zone), zone);
+  day_end := api.local_start(date_trunc('day', now() AT TIME ZONE zone) + INTERVAL '1 day', zone);
   first_minute := public.time_bucket(INTERVAL '1 minute', now()) - INTERVAL '29 minutes';
   raw_end := greatest(day_end, first_minute + INTERVAL '30 minutes');
 

@@ -23,6 +23,7 @@ SET datestyle = 'ISO'
 AS $$
 #variable_conflict use_column
 DECLARE
+  zone          CONSTANT text := api.time_zone(tz);
   wanted_user   CONSTANT int := api.find_user(tenant_id, user_id);
   wanted_device CONSTANT int := CASE WHEN series.device_id IS NOT NULL THEN api.find_device(tenant_id, series.device_id) END;
   bounds_start timestamptz := range_start;
@@ -65,7 +66,7 @@ BEGIN
   END IF;
 
   unit := CASE bucket_used WHEN '1d' THEN 'day' WHEN '1w' THEN 'week' WHEN '1mo' THEN 'month' END;
-  coarsest := api.coarsest_level(bucket_used, tz, bounds_start, bounds_end);
+  coarsest := api.coarsest_level(bucket_used, zone, bounds_start, bounds_end);
   SELECT array_agg((p.source, p.part_start, p.part_end, NULL)::api.part), array_agg(DISTINCT p.source)
     INTO parts, sources
     FROM api.parts(wanted_user, bounds_start, bounds_end, coarsest) AS p;
@@ -76,7 +77,7 @@ BEGIN
     SELECT array_agg((p.source, greatest(p.part_start, s.span_start), least(p.part_end, s.span_end), s.midnight)::api.part)
       INTO parts
       FROM unnest(parts) AS p
-      LEFT JOIN api.local_spans(tz, bounds_start, bounds_end) AS s
+      LEFT JOIN api.local_spans(zone, bounds_start, bounds_end) AS s
         ON p.source = coarsest AND s.span_start < p.part_end AND s.span_end > p.part_start;
   END IF;
   width := CASE bucket_used WHEN '1m' THEN '1 minute' WHEN '5m' THEN '5 minutes' WHEN '15m' THEN '15 minutes'
@@ -87,12 +88,12 @@ BEGIN
                      '%L::timestamptz - INTERVAL ''1 microsecond'', %L::interval)',
                      width, range_start, range_end, width);
   ELSE
-    label := format('date_trunc(%L, bucket AT TIME ZONE %L)', unit, tz);
-    start := format('api.local_start(label, %L)', tz);
+    label := format('date_trunc(%L, bucket AT TIME ZONE %L)', unit, zone);
+    start := format('api.local_start(label, %L)', zone);
     labels := format('SELECT DISTINCT api.local_start(local, %2$L) '
                      'FROM generate_series(date_trunc(%1$L, %3$L::timestamptz AT TIME ZONE %2$L), '
                      '(%4$L::timestamptz - INTERVAL ''1 microsecond'') AT TIME ZONE %2$L, %5$L::interval) AS local',
-                     unit, tz, range_start, range_end, width);
+                     unit, zone, range_start, range_end, width);
   END IF;
   IF fill AND (extract(epoch FROM range_end) - extract(epoch FROM range_start)) / extract(epoch FROM width) > 100000 THEN
     RAISE EXCEPTION 'the range has more than 100000 buckets of %', bucket_used
@@ -114,4 +115,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.series IS
-  'A user''s readings in range_start <= t < range_end by bucket, ascending, exactly: those that hold a reading, or with fill all of the range; raw gives each reading of every device. Days, weeks (from Monday) and months are local to tz. heart_rate_device is the device where a single one gave all of a bucket''s heart rates. bucket_used is what auto chose, sources the resolutions that answered.';
+  'A user''s readings in range_start <= t < range_end by bucket, ascending, exactly: those that hold a reading, or with fill all of the range; raw gives each reading of every device. Days, weeks (from Monday) and months are local to tz, a name that api.time_zone knows. heart_rate_device is the device where a single one gave all of a bucket''s heart rates. bucket_used is what auto chose, sources the resolutions that answered.';

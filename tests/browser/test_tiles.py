@@ -68,6 +68,19 @@ def test_while_readings_press_tiles_and_the_rate_go_on(client: httpx.Client, pag
     expect(tile(page, "user_7").locator(".heart .value")).to_have_text("99", timeout=15_000)
 
 
+def test_it_says_why_there_is_no_day(client: httpx.Client, page: Page) -> None:
+    """A browser may know a zone that the database does not."""
+    elsewhere = re.compile(r"tz=[^&]*")
+    page.route("**/v1/overview*", lambda route: route.continue_(url=elsewhere.sub("tz=Mars/Phobos", route.request.url)))
+    send(client, heart_rate=61, steps=7)
+    open_page(page, client)
+    why = "tz must be a time zone of the IANA database, such as Europe/Berlin, and is Mars/Phobos."
+    expect(page.locator("#no-days")).to_contain_text(why)
+    page.unroute("**/v1/overview*")
+    expect(page.locator("#no-days")).to_be_hidden()
+    expect(tile(page, "ada")).to_contain_text("7")
+
+
 def test_a_tile_has_the_day_and_the_half_hour_of_the_api(client: httpx.Client, page: Page) -> None:
     now = datetime.now(UTC)
     moments = [now - timedelta(minutes=n) for n in range(30)]

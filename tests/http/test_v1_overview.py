@@ -35,7 +35,7 @@ def test_without_readings_there_is_nobody(client: httpx.Client) -> None:
     assert glance(client) == {"tz": "UTC", "day_start": None, "day_end": None, "first_minute": None, "users": []}
 
 
-@pytest.mark.parametrize("tz", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("tz", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati", "Asia/Calcutta"])
 def test_today_is_what_the_summary_says(client: httpx.Client, db: psycopg.Connection, tz: str) -> None:
     now = datetime.now(UTC)
     moments = [now - number * timedelta(minutes=31) for number in range(60)]

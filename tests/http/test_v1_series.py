@@ -127,6 +127,35 @@ def test_what_cannot_be_answered_is_refused(client: httpx.Client, question: dict
     refused(client.get(PATH, params=DAY | question), 422)
 
 
+@pytest.mark.parametrize(
+    ("tz", "day"),
+    [
+        ("Asia/Calcutta", "2026-07-14T18:30:00Z"),
+        ("Europe/Kiev", "2026-07-14T21:00:00Z"),
+        ("US/Eastern", "2026-07-14T04:00:00Z"),
+        ("UTC", "2026-07-14T00:00:00Z"),
+        ("CET", "2026-07-14T22:00:00Z"),
+        ("EST", "2026-07-14T05:00:00Z"),
+        ("EST5EDT", "2026-07-14T04:00:00Z"),
+    ],
+)
+def test_every_name_of_a_zone_means_the_zone(client: httpx.Client, tz: str, day: str) -> None:
+    post(client, {"user_id": "user_123", "timestamp": "2026-07-14T22:30:00Z", "steps": 100})
+    july = {"start": "2026-07-01T00:00:00Z", "end": "2026-08-01T00:00:00Z"}
+    said = asked(client, bucket="1d", tz=tz, **july)
+    assert (said["tz"], [(point["t"], point["steps"]) for point in said["points"]]) == (tz, [(day, 100)])
+
+
+@pytest.mark.parametrize("tz", ["CEST", "UTC+3", "Europe/Berlin5", "Mars/Phobos", "localtime"])
+@pytest.mark.parametrize("bucket", ["auto", "raw", "1h", "1d"])
+@pytest.mark.parametrize("user_id", ["user_123", "nobody"])
+def test_what_names_no_zone_is_refused_and_named(client: httpx.Client, tz: str, bucket: str, user_id: str) -> None:
+    post(client, {**reading(), "user_id": "user_123"})
+    answer = client.get(f"/v1/users/{user_id}/series", params={"tz": tz, "bucket": bucket})
+    problem = "must be a time zone of the IANA database, such as Europe/Berlin"
+    assert refused(answer, 422)["errors"] == [{"at": "tz", "problem": problem, "value": tz}]
+
+
 def test_a_new_priority_holds_for_the_past(client: httpx.Client) -> None:
     post(client, beat("2024-01-15T10:00:00Z", 60, device_id="a"), beat("2024-01-15T10:00:01Z", 70, device_id="b"))
     assert asked(client, bucket="1d")["points"][0]["heart_rate"]["avg"] == 60.0

@@ -1,10 +1,13 @@
 // Questions to the service.
 
+/** What was found wrong, where it is a text that can be told. */
+const valueOf = ({ value }) => (typeof value === "string" && value ? `, and is ${value}` : "");
+
 /** The service answered, but not with what was asked for; the message is its own. */
 export class Refused extends Error {
   constructor(status, body) {
     const first = body?.errors?.[0];
-    super(first ? `${body.detail} ${first.at} ${first.problem}.` : (body?.detail ?? `The service answered ${status}.`));
+    super(first ? `${body.detail} ${first.at} ${first.problem}${valueOf(first)}.` : (body?.detail ?? `The service answered ${status}.`));
     this.status = status;
   }
 }

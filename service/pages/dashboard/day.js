@@ -1,6 +1,6 @@
 // The day so far and the last half hour of whoever is seen: asked for when it changed, a few at a time, never in a queue.
 
-import { ask } from "./api.js";
+import { Refused, ask } from "./api.js";
 import { escapeName } from "./text.js";
 import { here } from "./zone.js";
 
@@ -17,8 +17,8 @@ function asMany(some) {
   return some.filter((someone, i) => (length += named(someone).length) <= LONGEST || i === 0);
 }
 
-/** Keep the days of those seen up to date; seen() lists them, all() tells whether everyone's is wanted, done(some, whether everyone) follows. */
-export function keepDays(people, seen, all, done) {
+/** Keep the days of those seen up to date; seen() lists them, all() tells whether everyone's is wanted, done(some, whether everyone) follows, or refused(why). */
+export function keepDays(people, seen, all, done, refused) {
   const askedAt = new Map();
   let allAt = -Infinity;
   let busy = false;
@@ -40,8 +40,9 @@ export function keepDays(people, seen, all, done) {
       if (everyone) allAt = time;
       for (const { userId } of wanted) askedAt.set(userId, time);
       done(wanted, everyone);
-    } catch {
+    } catch (error) {
       // The connection's state says that the service is away; the next turn asks again.
+      if (error instanceof Refused && error.status < 500) refused(error.message);
     } finally {
       setTimeout(() => (busy = false), PAUSE);
     }

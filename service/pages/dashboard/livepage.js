@@ -26,7 +26,7 @@ export function startLive(heardOf) {
   const grid = makeGrid($("tiles"), $("tile"), people, view, showCount);
   const needsAll = () => view.now.sort === "steps" || view.now.sort === "calories";
   const ready = () => !$("live-page").hidden;
-  const askDays = keepDays(people, () => (ready() ? grid.seen() : []), () => ready() && needsAll(), takeDays);
+  const askDays = keepDays(people, () => (ready() ? grid.seen() : []), () => ready() && needsAll(), takeDays, refuseDays);
   let state = "loading";
   let asking = 0;
   let heardAt = null; // when the last message came
@@ -67,8 +67,14 @@ export function startLive(heardOf) {
   }
 
   function takeDays(some, everyone) {
+    show($("no-days"), false);
     grid.touch(some);
     if (everyone) grid.orderAnew();
+  }
+
+  function refuseDays(why) {
+    put($("no-days"), `The day so far and the last half hour are not known. ${why}`);
+    show($("no-days"), true);
   }
 
   function change(next, reason) {
