@@ -17,8 +17,8 @@ BEGIN
              'SELECT user_key, device_key, public.time_bucket(INTERVAL ''1 minute'', bucket), min(first_ts), max(last_ts), '
              'sum(heart_rate_sum)::bigint, sum(heart_rate_count)::int, min(heart_rate_min), max(heart_rate_max), '
              'sum(calories)::bigint, sum(steps)::bigint '
-             'FROM api.raw_rows WHERE user_key = %L AND bucket >= %L AND bucket < %L%s GROUP BY 1, 2, 3',
-             user_key, lower(r.range), upper(r.range),
+             'FROM api.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s GROUP BY 1, 2, 3',
+             api.raw_source(lower(r.range)), user_key, lower(r.range), upper(r.range),
              CASE WHEN device_key IS NULL THEN '' ELSE format(' AND device_key = %L', device_key) END), ' UNION ALL ')
       FROM unnest(ranges) WITH ORDINALITY AS r (range, number)
      GROUP BY (r.number - 1) / 10

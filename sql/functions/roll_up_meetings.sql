@@ -24,7 +24,7 @@ BEGIN
                  sum(r.heart_rate_sum)::bigint AS heart_rate_sum, sum(r.heart_rate_count)::int AS heart_rate_count,
                  min(r.heart_rate_min) AS heart_rate_min, max(r.heart_rate_max) AS heart_rate_max,
                  sum(r.calories)::bigint AS calories, sum(r.steps)::bigint AS steps
-            FROM api.raw_rows AS r
+            FROM api.%3$I AS r
            WHERE r.user_key = m.user_key AND r.device_key = m.device_key
              AND r.bucket >= lower(m.run) AND r.bucket < upper(m.run)
              AND r.bucket >= %1$L AND r.bucket < %2$L
@@ -81,7 +81,7 @@ BEGIN
            heart_rate_count = excluded.heart_rate_count, heart_rate_min = excluded.heart_rate_min,
            heart_rate_max = excluded.heart_rate_max, calories = excluded.calories, steps = excluded.steps
        WHERE t IS DISTINCT FROM excluded',
-    day, day + INTERVAL '24 hours') USING user_keys, device_keys, buckets;
+    day, day + INTERVAL '24 hours', api.raw_source(day)) USING user_keys, device_keys, buckets;
 END
 $$;
 

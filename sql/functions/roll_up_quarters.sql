@@ -21,14 +21,14 @@ BEGIN
      ), worn AS (
        -- A user''s devices by skipping from one to the next, since the readings of a device lie side by side.
        SELECT m.user_key, (SELECT r.device_key
-                             FROM api.raw_rows AS r
+                             FROM api.%3$I AS r
                             WHERE r.user_key = m.user_key AND r.bucket >= %1$L AND r.bucket < %2$L
                             ORDER BY r.device_key
                             LIMIT 1) AS device_key
          FROM marked AS m
        UNION ALL
        SELECT w.user_key, (SELECT r.device_key
-                             FROM api.raw_rows AS r
+                             FROM api.%3$I AS r
                             WHERE r.user_key = w.user_key AND r.device_key > w.device_key
                               AND r.bucket >= %1$L AND r.bucket < %2$L
                             ORDER BY r.device_key
@@ -46,7 +46,7 @@ BEGIN
                  sum(r.heart_rate_sum)::bigint AS heart_rate_sum, sum(r.heart_rate_count)::int AS heart_rate_count,
                  min(r.heart_rate_min) AS heart_rate_min, max(r.heart_rate_max) AS heart_rate_max,
                  sum(r.calories)::bigint AS calories, sum(r.steps)::bigint AS steps
-            FROM api.raw_rows AS r
+            FROM api.%3$I AS r
            WHERE r.user_key = w.user_key AND r.device_key = w.device_key AND r.bucket >= x.run_start AND r.bucket < x.run_end
              AND r.bucket >= %1$L AND r.bucket < %2$L
            GROUP BY 1
@@ -96,7 +96,7 @@ BEGIN
                JOIN met USING (user_key, bucket)) AS m
       CROSS JOIN (SELECT array_agg(k.user_key) AS user_keys, array_agg(k.bucket) AS buckets,
                          array_agg(k.device_key) AS device_keys FROM gone AS k) AS g',
-    day, day + INTERVAL '24 hours') INTO found USING user_keys, quarters;
+    day, day + INTERVAL '24 hours', api.raw_source(day)) INTO found USING user_keys, quarters;
 
   IF found.user_keys IS NOT NULL THEN
     PERFORM api.roll_up_meetings(day, found.user_keys, found.device_keys, found.buckets);

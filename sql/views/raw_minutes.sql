@@ -10,7 +10,7 @@ CREATE VIEW api.raw_minutes AS
            max(r.heart_rate_max) AS heart_rate_max,
            sum(r.calories)::bigint AS calories,
            sum(r.steps)::bigint AS steps
-      FROM api.raw_rows AS r
+      FROM api.reading_rows AS r
      WHERE r.bucket >= (SELECT materialized FROM core.horizon)
      GROUP BY 1, 2, 3
     UNION ALL

@@ -1,17 +1,10 @@
--- Raw readings in the columns of a rollup.
+-- Raw readings, and the minutes that stand in for those that retention dropped, in the columns of a rollup.
 CREATE VIEW api.raw_rows AS
-  SELECT user_key, device_key, ts AS bucket, ts AS first_ts, ts AS last_ts,
-         round(heart_rate * 1e6)::bigint AS heart_rate_sum,
-         (heart_rate IS NOT NULL)::int AS heart_rate_count,
-         heart_rate AS heart_rate_min,
-         heart_rate AS heart_rate_max,
-         round(calories * 1e6)::bigint AS calories,
-         steps::bigint AS steps
-    FROM core.reading
+  SELECT * FROM api.reading_rows
   UNION ALL
   SELECT user_key, device_key, bucket, first_ts, last_ts, heart_rate_sum, heart_rate_count::int, heart_rate_min,
          heart_rate_max, calories, steps
     FROM core.kept_minute;
 
 COMMENT ON VIEW api.raw_rows IS
-  'Every reading by key as a row of the finest resolution, its moment as the bucket; minutes of devices where an earlier release kept those and retention dropped the readings. Sums of heart rate and calories are in whole millionths.';
+  'The rows of api.reading_rows, and minutes of devices where an earlier release kept those and retention dropped the readings, which is before raw_from of core.horizon alone. From there on api.reading_rows holds the same and is planned sooner.';
