@@ -151,6 +151,7 @@ class Table:
 
     def header_of(self, cells: list[str]) -> list[tuple[str, Callable[[str], Any]]]:
         """Return the columns that a header names, and what reads each; Invalid says what it must hold."""
+        cells = [cell.encode(errors="surrogateescape").decode(errors="replace") for cell in cells]
         names = [cell.strip().lower() for cell in cells]
         columns = [COLUMNS[name] for name in names if name in COLUMNS]
         unknown = [cell for cell, name in zip(cells, names, strict=True) if name not in COLUMNS]

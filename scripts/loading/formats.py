@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from pydantic_core import from_json, to_json
+import msgspec
+from pydantic_core import from_json
 
 from scripts.loading.errors import CannotRead
 from scripts.loading.files import ending
@@ -17,6 +18,7 @@ from service.csvs import BLANK, Table, breaks
 from service.parts import without_mark
 from service.problems import Problem
 
+ENCODER = msgspec.json.Encoder()
 HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[^\r\n]+(\r\n|\r|\n)?")
 BLOCK = 256 * 1024
 """Bytes of CSV that are read at once."""
@@ -128,7 +130,7 @@ def rows(table: Table, part: bytes, offset: int, are_finished: bool) -> Iterator
         begin = row.end
         line = Line(row.line, row.last, text, offset + row.end, True, are_finished)
         if row.wrong is None:
-            yield Reading(line, to_json(row.item), [])
+            yield Reading(line, ENCODER.encode(row.item), [])
         else:
             yield Reading(line, b"", [{name: value for name, value in row.wrong.items() if name != "at" or value}])
 

@@ -159,6 +159,7 @@ def test_bad_rows_are_named(client: httpx.Client) -> None:
         (b"user,timestamp,steps\nada,2024-01-15T10:00:00Z,1\n", 422),
         (b"user_id,timestamp,steps,steps\n", 422),
         (b'user_id,timestamp,steps\n"ada,2024-01-15T10:00:00Z,1\n', 400),
+        (b"user_id,timestamp,st\xffeps\nada,2024-01-15T10:00:00Z,1\n", 422),
         (b"user_id|timestamp|steps\nada|2024-01-15T10:00:00Z|1\n", 422),
         ("user_id,timestamp,steps\nada,2024-01-15T10:00:00Z,1\n".encode("utf-16"), 400),
         (b"a" * 3_000_000, 413),
