@@ -177,7 +177,7 @@ def test_no_such_path_is_a_problem(visitor: httpx.Client, path: str) -> None:
         ("POST", "/v1/users/ada"),
         ("GET", "/v1/users/ada"),
         ("POST", "/v1/users"),
-        ("DELETE", "/v1/users/ada/readings"),
+        ("PUT", "/v1/users/ada/readings"),
         ("DELETE", "/v1/events"),
         ("POST", "/v1/events/metrics"),
     ],
