@@ -7,18 +7,21 @@ SET datestyle = 'ISO'
 SET enable_sort = off
 AS $$
 DECLARE
+  source    CONSTANT text := api.raw_source(lower(ranges));
   statement text;
 BEGIN
   -- Literal bounds, so that chunks are excluded when the query is planned; it is kept small, since planning is the cost.
-  -- A few ranges are planned together, and many, as stale days make them, by and by. Added up where they are read: a strap
-  -- has sixty readings a minute.
+  -- A few ranges are planned together, and many, as stale days make them, by and by. Long ones are added up where they
+  -- are read, since a strap has sixty readings a minute.
   FOR statement IN
     SELECT string_agg(format(
-             'SELECT user_key, device_key, public.time_bucket(INTERVAL ''1 minute'', bucket), min(first_ts), max(last_ts), '
-             'sum(heart_rate_sum)::bigint, sum(heart_rate_count)::int, min(heart_rate_min), max(heart_rate_max), '
-             'sum(calories)::bigint, sum(steps)::bigint '
-             'FROM api.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s GROUP BY 1, 2, 3',
-             api.raw_source(lower(r.range)), user_key, lower(r.range), upper(r.range),
+             CASE WHEN upper(r.range) - lower(r.range) <= INTERVAL '1 hour'
+                  THEN 'SELECT * FROM api.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s'
+                  ELSE 'SELECT user_key, device_key, public.time_bucket(INTERVAL ''1 minute'', bucket), min(first_ts), '
+                       'max(last_ts), sum(heart_rate_sum)::bigint, sum(heart_rate_count)::int, min(heart_rate_min), '
+                       'max(heart_rate_max), sum(calories)::bigint, sum(steps)::bigint '
+                       'FROM api.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s GROUP BY 1, 2, 3' END,
+             source, user_key, lower(r.range), upper(r.range),
              CASE WHEN device_key IS NULL THEN '' ELSE format(' AND device_key = %L', device_key) END), ' UNION ALL ')
       FROM unnest(ranges) WITH ORDINALITY AS r (range, number)
      GROUP BY (r.number - 1) / 10
@@ -29,4 +32,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.device_minutes IS
-  'A user''s raw readings in half-open ranges by minute and device, of one device or, where device_key is null, of all: columns as in api.raw_rows. A minute that lies in several ranges has a row for each.';
+  'A user''s raw rows in half-open ranges, of one device or, where device_key is null, of all; in ranges of more than an hour added up by minute and device.';

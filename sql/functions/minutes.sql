@@ -9,7 +9,7 @@ AS $$
 BEGIN
   RETURN QUERY
   WITH by_device AS (
-    SELECT r.bucket,
+    SELECT public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
            r.device_key,
            min(r.first_ts) AS first_ts,
            max(r.last_ts) AS last_ts,

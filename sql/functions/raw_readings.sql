@@ -5,13 +5,14 @@ LANGUAGE plpgsql STABLE
 SET datestyle = 'ISO'
 AS $$
 DECLARE
+  source    CONSTANT text := api.raw_source(lower(ranges));
   statement text;
 BEGIN
   -- Literal bounds, so that chunks are excluded when the query is planned; it is kept small, since planning is the cost.
   -- A few ranges are planned together, and many, as stale days make them, by and by.
   FOR statement IN
     SELECT string_agg(format('SELECT * FROM api.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s',
-                             api.raw_source(lower(r.range)), user_key, lower(r.range), upper(r.range),
+                             source, user_key, lower(r.range), upper(r.range),
                              CASE WHEN device_key IS NULL THEN '' ELSE format(' AND device_key = %L', device_key) END),
                       ' UNION ALL ')
       FROM unnest(ranges) WITH ORDINALITY AS r (range, number)
