@@ -236,14 +236,14 @@ def test_two_erasures_at_once_are_one(stage: Stage) -> None:
 
 @pytest.mark.native
 def test_no_refresh_begins_during_an_erasure(stage: Stage) -> None:
-    """It announces nothing and rolls nothing up, but waits."""
+    """It announces nothing and rolls nothing up, and leaves at once."""
     stage.write(beat("watch", NOON, 100))
     owner = stage.connect()
     with owner.transaction():
         erase(owner)
-        refresh = stage.act(lambda db: door.refresh(db, NOON + DAY))
+        stage.act(lambda db: door.refresh(db, NOON + DAY)).end()
         assert door.horizon(stage.db) == BEFORE
-    refresh.end()
+    door.refresh(stage.db, NOON + DAY)
     assert door.horizon(stage.db) == NOON + DAY
     assert gone(stage) == []
 

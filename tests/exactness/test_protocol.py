@@ -74,6 +74,9 @@ class Mutant:
 
 
 STABLE = r"LANGUAGE plpgsql STABLE"
+UNDER_WAY = r"IF NOT pg_try_advisory_xact_lock_shared\(hashtext\('hyperpulse refresh'\)\)"
+USERS_GONE = r"WHERE g.device_key = 0"
+DEVICES_GONE = r"(?<=g \(user_key, bucket, device_key\))\s+WHERE t.user_key = g.user_key"
 REFRESHERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse refresh'\)\);"
 WRITERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse horizon'\)\);"
 OUTER = r"AND r.bucket < \(SELECT public.time_bucket\(INTERVAL '[^']*', materialized\) FROM core.horizon\)"
@@ -92,7 +95,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "nothing is marked stale",
-                Mutant("functions/mark_stale", {r"WHERE c.ts < \(": "WHERE false AND c.ts < ("}),
+                Mutant("functions/mark_stale", {r"WHERE c.ts < horizon": "WHERE false AND c.ts < horizon"}),
             ),
             (
                 "the router ignores marks",
@@ -107,15 +110,21 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ),
             (
                 "nothing is taken",
-                Mutant("functions/refresh_users", {r"WHERE s.day <= after_day": "WHERE false AND s.day <= after_day"}),
+                Mutant(
+                    "functions/refresh_users",
+                    {
+                        r"WHERE s.day = after_day": "WHERE false AND s.day = after_day",
+                        r"WHERE s.day < after_day": "WHERE false AND s.day < after_day",
+                    },
+                ),
             ),
             (
                 "marks are deleted, and nothing rolled up",
                 Mutant("functions/refresh_users", {r"PERFORM api.roll_up\([^;]*;": ""}),
             ),
             ("quarters are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_quarters[^;]*;": ""})),
-            ("hours are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_level\('15m', '1h'[^;]*;": ""})),
-            ("days are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_level\('1h', '1d'[^;]*;": ""})),
+            ("hours are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_1h[^;]*;": ""})),
+            ("days are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_1d[^;]*;": ""})),
             (
                 "the day before its hours",
                 Mutant("functions/roll_up", {r"(IF hours.user_keys.*?END IF;)(\s+)(IF day \+.*?END IF;)": r"\3\2\1"}),
@@ -190,19 +199,19 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "quarters that are gone are left",
-                Mutant("functions/roll_up_quarters", {r"IF gone.user_keys IS NOT NULL": "IF false"}),
+                Mutant("functions/roll_up_quarters", {USERS_GONE: r"\g<0> AND false"}),
             ),
             (
                 "quarters of devices that are gone are left",
-                Mutant("functions/roll_up_quarters", {r"IF gone.device_keys IS NOT NULL": "IF false"}),
+                Mutant("functions/roll_up_quarters", {DEVICES_GONE: r"\g<0> AND false"}),
             ),
             (
                 "hours and days that are gone are left",
-                Mutant("functions/roll_up_level", {r"AND NOT EXISTS \(SELECT FROM computed": r"AND false \g<0>"}),
+                Mutant("functions/roll_up_levels", {USERS_GONE: r"\g<0> AND false"}),
             ),
             (
                 "hours and days of devices that are gone are left",
-                Mutant("functions/roll_up_level", {r"AND NOT EXISTS \(SELECT FROM by_device": r"AND false \g<0>"}),
+                Mutant("functions/roll_up_levels", {DEVICES_GONE: r"\g<0> AND false"}),
             ),
         ],
     ),
@@ -211,11 +220,11 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "quarters of a device alone are left",
-                Mutant("functions/roll_up_quarters", {r"IF gone.device_keys IS NOT NULL": "IF false"}),
+                Mutant("functions/roll_up_quarters", {DEVICES_GONE: r"\g<0> AND false"}),
             ),
             (
                 "hours and days of a device alone are left",
-                Mutant("functions/roll_up_level", {r"AND NOT EXISTS \(SELECT FROM by_device": r"AND false \g<0>"}),
+                Mutant("functions/roll_up_levels", {DEVICES_GONE: r"\g<0> AND false"}),
             ),
             (
                 "who was alone is not corrected",
@@ -223,7 +232,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ),
             (
                 "who was alone in an hour is not corrected",
-                Mutant("functions/roll_up_level", {r", sole_device = excluded.sole_device": ""}),
+                Mutant("functions/roll_up_levels", {r", sole_device = excluded.sole_device": ""}),
             ),
         ],
     ),
@@ -232,11 +241,11 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "devices that meet have no hours",
-                Mutant("functions/roll_up_level", {r"WHERE c.sole_device IS NULL": "WHERE false"}),
+                Mutant("functions/roll_up_levels", {r"AND c.sole_device IS NULL": "AND false"}),
             ),
             (
                 "devices that were alone in a quarter have no hours",
-                Mutant("functions/roll_up_level", {r"AND q.sole_device IS NOT NULL": "AND false"}),
+                Mutant("functions/roll_up_levels", {r"AND q.sole_device IS NOT NULL": "AND false"}),
             ),
             (
                 "a device's row is looked for among its own only",
@@ -252,9 +261,9 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         refreshed_again,
         [
             ("quarters are written again", Mutant("functions/roll_up_quarters", {CHANGED: ""})),
-            ("quarters of devices are written again", Mutant("functions/roll_up_quarters", {DEVICE_CHANGED: ""})),
-            ("hours and days are written again", Mutant("functions/roll_up_level", {CHANGED: ""})),
-            ("hours and days of devices are written again", Mutant("functions/roll_up_level", {DEVICE_CHANGED: ""})),
+            ("quarters of devices are written again", Mutant("functions/roll_up_meetings", {DEVICE_CHANGED: ""})),
+            ("hours and days are written again", Mutant("functions/roll_up_levels", {CHANGED: ""})),
+            ("hours and days of devices are written again", Mutant("functions/roll_up_levels", {DEVICE_CHANGED: ""})),
         ],
     ),
     (
@@ -300,10 +309,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ),
             (
                 "it is not known where devices met",
-                Mutant(
-                    "functions/roll_up_quarters",
-                    {r"JOIN met USING \(user_key, bucket\)(?=\s+ORDER)": r"\g<0> WHERE false"},
-                ),
+                Mutant("functions/roll_up_meetings", {r"FROM by_device AS b(?=\s+ORDER)": r"\g<0> WHERE false"}),
             ),
         ],
     ),
@@ -415,7 +421,9 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ("last values are not kept", Mutant("functions/drop_raw", {r"WHERE m.ts IS NOT NULL": "WHERE false"})),
             (
                 "worn devices are looked for in raw only",
-                Mutant("functions/worn_devices", {r"range_start, range_end\) AS p": "range_start, range_end, 'raw') AS p"}),
+                Mutant(
+                    "functions/worn_devices", {r"range_start, range_end\) AS p": "range_start, range_end, 'raw') AS p"}
+                ),
             ),
         ],
     ),
@@ -469,7 +477,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ("set_device does not wait for refreshers", Mutant("functions/set_device", {REFRESHERS: ""})),
             (
                 "a piece does not say that it is under way",
-                Mutant("functions/refresh_users", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+                Mutant("functions/refresh_users", {UNDER_WAY: "IF false"}),
             ),
         ],
     ),
@@ -479,7 +487,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ("set_device does not wait for refreshers", Mutant("functions/set_device", {REFRESHERS: ""})),
             (
                 "a piece does not say that it is under way",
-                Mutant("functions/refresh_users", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+                Mutant("functions/refresh_users", {UNDER_WAY: "IF false"}),
             ),
         ],
     ),
@@ -539,7 +547,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
                 "what is marked is not marked once more",
                 Mutant(
                     "functions/mark_stale",
-                    {r"WHERE c.ts < \(": f"WHERE NOT EXISTS ({ANOTHER_MARK}) AND c.ts < ("},
+                    {r"WHERE c.ts < horizon": f"WHERE NOT EXISTS ({ANOTHER_MARK}) AND c.ts < horizon"},
                 ),
             )
         ],
@@ -549,7 +557,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "writers mark below the old horizon only",
-                Mutant("functions/mark_stale", {r"SELECT announced FROM": "SELECT materialized FROM"}),
+                Mutant("functions/mark_stale", {r"horizon.announced": "horizon.materialized"}),
             ),
             (
                 "hours and days wait for the trusted horizon",
@@ -594,7 +602,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ("an erasure does not wait for refreshers", Mutant("functions/erase_user", {REFRESHERS: ""})),
             (
                 "a piece does not say that it is under way",
-                Mutant("functions/refresh_users", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+                Mutant("functions/refresh_users", {UNDER_WAY: "IF false"}),
             ),
         ],
     ),
@@ -604,7 +612,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ("an erasure does not wait for refreshers", Mutant("functions/erase_user", {REFRESHERS: ""})),
             (
                 "new time is marked without saying so",
-                Mutant("functions/advance_horizon", {r"PERFORM pg_catalog.pg_advisory_xact_lock_shared[^;]*;": ""}),
+                Mutant("functions/advance_horizon", {r"EXIT WHEN NOT pg_catalog.pg_try_advisory[^;]*;": ""}),
             ),
         ],
     ),
