@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ RELEASED = MIGRATIONS / "released.json"
 @pytest.fixture(scope="module")
 def fresh_url(server_url: str) -> Iterator[str]:
     """A database of its own, not migrated yet."""
-    with new_database(server_url, "hyperpulse_migrations") as url:
+    with new_database(server_url, f"hyperpulse_migrations_{os.getpid()}") as url:
         yield url
 
 

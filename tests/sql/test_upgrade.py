@@ -5,6 +5,7 @@ The release is played by hand: its migrations, rows in its tables, and refreshes
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,7 +60,7 @@ LATE = [beat("ada", "watch", NOON - 3 * DAY + 5 * MINUTE, 90), beat("bob", "phon
 
 @pytest.fixture
 def url(server_url: str) -> Iterator[str]:
-    with new_database(server_url, "hyperpulse_upgrade") as url:
+    with new_database(server_url, f"hyperpulse_upgrade_{os.getpid()}") as url:
         yield url
 
 
