@@ -27,6 +27,11 @@ def refreshed(stage: Stage, horizon: int) -> list[str]:
     return found + stage.wrong() + [str(row) for row in door.drift(stage.db, *CHECKED)]
 
 
+def stale_days_only(db: psycopg.Connection[Any]) -> None:
+    """Roll up without moving the horizon, whose lock would be the first piece's too: both are one transaction."""
+    db.execute(STALE)
+
+
 def ended(*acts: Act) -> list[str]:
     """Wait for the end of what was started; return the errors of the database."""
     found = []
@@ -81,6 +86,18 @@ def a_device_leaves(stage: Stage) -> list[str]:
     return found + [f"{level} tells of a device that met no other" for level in door.LEVELS[3:] if stage.rows(level)]
 
 
+def one_of_three_devices_leaves(stage: Stage) -> list[str]:
+    """Three devices met, and all that one of them measured is deleted: the others still meet."""
+    stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7), beat("ring", NOON + 2, 9))
+    found = refreshed(stage, NOON + 2 * DAY)
+    span = ("default", "ada", NOON, NOON + HOUR, "ring")
+    door.delete(stage.db, *span)
+    stage.model.delete(*span)
+    found += stage.wrong() + refreshed(stage, NOON + 2 * DAY)
+    rows = [stage.rows(level) for level in door.LEVELS]
+    return found if rows == [1, 1, 1, 2, 2, 2] else [*found, f"rows are {rows}"]
+
+
 def a_device_comes(stage: Stage) -> list[str]:
     """A second device measures where one was alone, and a third one in another quarter of the same day."""
     stage.write(beat("watch", NOON, 100), beat("watch", NOON + 3 * HOUR, 9))
@@ -113,6 +130,13 @@ def untouched_quarters(stage: Stage) -> list[str]:
     door.refresh(stage.db, NOON + 2 * DAY)
     rows = stage.db.execute("SELECT steps FROM rollup.user_15m ORDER BY bucket").fetchall()
     return [] if rows == [(103,), (5000,)] else [f"quarters come to {rows}"]
+
+
+def more_users_than_a_piece(stage: Stage) -> list[str]:
+    """More users have late readings on one day than a refresh takes at once."""
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.write(*(Item("default", f"user {turn:02}", "watch", NOON, 61, turn, 1) for turn in range(40)))
+    return refreshed(stage, NOON + 2 * DAY)
 
 
 EVERYTHING = "SELECT DISTINCT user_key, time_bucket('1 day', bucket), ~ B'0'::bit(96) FROM rollup.user_15m"
@@ -239,9 +263,9 @@ def priority_over_an_announcement(stage: Stage) -> list[str]:
     with owner.transaction():
         door.set_priority(owner, "default", "phone", 1)
         refresh = stage.act(lambda db: door.refresh(db, NOON + DAY))
-    refresh.end()
+    found = ended(refresh)
     stage.model.set_priority("default", "phone", 1)
-    return stage.wrong()
+    return found + stage.wrong() + refreshed(stage, NOON + DAY)
 
 
 def asked_during_new_time(stage: Stage) -> list[str]:
@@ -355,9 +379,25 @@ def priority_during_a_piece(stage: Stage) -> list[str]:
     door.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7))
     with stage.stopped_at("user_1d"):
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        refresh = stage.act(stale_days_only)
         change = stage.act(lambda db: door.set_priority(db, "default", "phone", 1))
     found = ended(refresh, change)
+    stage.model.set_priority("default", "phone", 1)
+    return found + stage.wrong() + refreshed(stage, NOON + 2 * DAY)
+
+
+def refreshed_over_a_priority(stage: Stage) -> list[str]:
+    """A priority changes, unseen yet, and a refresh that has a horizon to move and a stale day does not wait for it."""
+    door.refresh(stage.db, NOON)
+    stage.write(beat("watch", NOON - DAY, 100), beat("watch", NOON, 7))
+    owner = stage.connect()
+    with owner.transaction():
+        door.set_priority(owner, "default", "phone", 1)
+        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        found = ["the refresh waits"] if refresh.thread.is_alive() else []
+        if (door.horizon(stage.db), door.stale_days(stage.db)) != (NOON, 1):
+            found.append("the refresh went on")
+    found += ended(refresh)
     stage.model.set_priority("default", "phone", 1)
     return found + stage.wrong() + refreshed(stage, NOON + 2 * DAY)
 
@@ -367,7 +407,7 @@ def erased_during_a_piece(stage: Stage) -> list[str]:
     door.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100))
     with stage.holding("rollup.user_1d", "INSERT"):
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY), held=True)
+        refresh = stage.act(stale_days_only, held=True)
         erasure = stage.act(erase)
     return ended(refresh, erasure) + gone(stage)
 
@@ -406,6 +446,18 @@ def erased_during_a_refresh(stage: Stage) -> list[str]:
     refresh.end()
     erasure.end()
     return gone(stage)
+
+
+def refreshed_during_an_erasure(stage: Stage) -> list[str]:
+    """Ada's rollups are erased, and the erasure waits for a writer, when a refresh comes to a stale day of hers."""
+    door.refresh(stage.db, NOON + 2 * DAY)
+    stage.write(beat("watch", NOON, 100))
+    writer = stage.connect()
+    with writer.transaction():
+        writer.execute("SELECT api.hold_horizon()")
+        erasure = stage.act(erase)
+        found = ended(stage.act(lambda db: door.refresh(db, NOON + 2 * DAY)))
+    return found + ended(erasure) + gone(stage)
 
 
 def written_over_an_erasure(stage: Stage) -> list[str]:
@@ -527,8 +579,8 @@ def raw_dropped(stage: Stage) -> list[str]:
             except psycopg.errors.CheckViolation as error:
                 if "Accepted is what lies from" not in str(error):
                     found.append(f"it is not said why: {error}")
-            except psycopg.errors.ObjectNotInPrerequisiteState:
-                found.append(f"the door lets a reading in by {by.__name__} with {how_long}")
+            except psycopg.Error as error:
+                found.append(f"it is let in, and refused where it is stored: {error}")
         door.refresh(stage.db, NOON + 2 * DAY)
         found += known_without_raw(stage)
     row = stage.db.execute("SELECT count(*) FROM core.reading").fetchone()
@@ -561,6 +613,20 @@ def raw_above_the_horizon(stage: Stage) -> list[str]:
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7))
     retain(stage, "30 days")
     return stage.wrong() + refreshed(stage, NOON + 2 * DAY)
+
+
+def priority_where_raw_is_gone(stage: Stage) -> list[str]:
+    """The priority of a device changes that met another one where retention has dropped raw readings."""
+    stage.write(beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7))
+    door.refresh(stage.db, NOON + 2 * DAY)
+    retain(stage, "30 days")
+    try:
+        door.set_priority(stage.db, "default", "watch", 1)
+    except psycopg.Error as error:
+        return [f"the priority cannot change: {error}"]
+    stage.model.set_priority("default", "watch", 1)
+    door.refresh(stage.db, NOON + 2 * DAY)
+    return known_without_raw(stage)
 
 
 def dropped_while_written_to(stage: Stage) -> list[str]:

@@ -236,13 +236,17 @@ def test_two_erasures_at_once_are_one(stage: Stage) -> None:
 
 @pytest.mark.native
 def test_no_refresh_begins_during_an_erasure(stage: Stage) -> None:
-    """It announces nothing and rolls nothing up, and leaves at once."""
-    stage.write(beat("watch", NOON, 100))
+    """It announces nothing and rolls nothing up, but leaves at once; the next one goes on."""
+    stage.write(beat("watch", NOON, 100), beat("watch", BEFORE - HOUR, 9))
     owner = stage.connect()
     with owner.transaction():
         erase(owner)
-        stage.act(lambda db: door.refresh(db, NOON + DAY)).end()
-        assert door.horizon(stage.db) == BEFORE
+        refresh = stage.act(lambda db: door.refresh(db, NOON + DAY))
+        assert not refresh.thread.is_alive(), "it waits"
+        refresh.end()
+        row = stage.db.execute("SELECT materialized, announced FROM core.horizon").fetchone()
+        assert row == (moment(BEFORE), moment(BEFORE))
+        assert door.stale_days(stage.db) == 1
     door.refresh(stage.db, NOON + DAY)
     assert door.horizon(stage.db) == NOON + DAY
     assert gone(stage) == []

@@ -33,16 +33,21 @@ from tests.exactness.scenarios import (
     late_event,
     late_reading,
     late_reading_beside_others,
+    more_users_than_a_piece,
     moved_over_an_erasure,
     new_priority,
+    one_of_three_devices_leaves,
     priority_before_a_piece,
     priority_during_a_piece,
     priority_of_other_quarters,
     priority_over_an_announcement,
+    priority_where_raw_is_gone,
     raw_above_the_horizon,
     raw_dropped,
     raw_of_a_stale_day,
     refreshed_again,
+    refreshed_during_an_erasure,
+    refreshed_over_a_priority,
     rolled_up_above_the_horizon,
     silent_before_the_end,
     torn_series,
@@ -74,9 +79,6 @@ class Mutant:
 
 
 STABLE = r"LANGUAGE plpgsql STABLE"
-UNDER_WAY = r"IF NOT pg_try_advisory_xact_lock_shared\(hashtext\('hyperpulse refresh'\)\)"
-USERS_GONE = r"WHERE g.device_key = 0"
-DEVICES_GONE = r"(?<=g \(user_key, bucket, device_key\))\s+WHERE t.user_key = g.user_key"
 REFRESHERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse refresh'\)\);"
 WRITERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse horizon'\)\);"
 OUTER = r"AND r.bucket < \(SELECT public.time_bucket\(INTERVAL '[^']*', materialized\) FROM core.horizon\)"
@@ -86,6 +88,12 @@ ANOTHER_MARK = """
      WHERE x.user_key = c.user_key AND x.day = public.time_bucket(INTERVAL '24 hours', c.ts)
 """
 EVERY_READING = "FROM core.reading AS x, LATERAL (SELECT x.user_key, x.ts AS bucket) AS r WHERE x.device_key ="
+GONE = r"WHERE g.device_key = 0(?= AND t.user_key = g.user_key)"
+DEVICE_GONE = r"WHERE (?=t.user_key = g.user_key AND t.bucket = g.bucket AND t.device_key = g.device_key)"
+ANNOUNCEMENT = r"IF NOT pg_catalog.pg_try_advisory_xact_lock_shared.*?END IF;"
+HEEDLESS = "PERFORM pg_try_advisory_xact_lock_shared(hashtext('hyperpulse refresh'));"
+PATIENT = "PERFORM pg_advisory_xact_lock_shared(hashtext('hyperpulse refresh'));"
+PIECE = r"IF NOT pg_try_advisory_xact_lock_shared\(hashtext\('hyperpulse refresh'\)\) THEN.*?END IF;"
 DEVICE_CHANGED = r"(?<=steps = excluded.steps)(\s+)WHERE t IS DISTINCT FROM excluded"
 
 
@@ -95,7 +103,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "nothing is marked stale",
-                Mutant("functions/mark_stale", {r"WHERE c.ts < horizon": "WHERE false AND c.ts < horizon"}),
+                Mutant("functions/mark_stale", {r"WHERE c.ts < horizon.announced": "WHERE false"}),
             ),
             (
                 "the router ignores marks",
@@ -112,10 +120,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
                 "nothing is taken",
                 Mutant(
                     "functions/refresh_users",
-                    {
-                        r"WHERE s.day = after_day": "WHERE false AND s.day = after_day",
-                        r"WHERE s.day < after_day": "WHERE false AND s.day < after_day",
-                    },
+                    {r"WHERE s.day = after_day": "WHERE false", r"WHERE s.day < after_day": "WHERE false"},
                 ),
             ),
             (
@@ -123,8 +128,8 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
                 Mutant("functions/refresh_users", {r"PERFORM api.roll_up\([^;]*;": ""}),
             ),
             ("quarters are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_quarters[^;]*;": ""})),
-            ("hours are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_1h[^;]*;": ""})),
-            ("days are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_1d[^;]*;": ""})),
+            ("hours are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_1h\([^;]*;": ""})),
+            ("days are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_1d\([^;]*;": ""})),
             (
                 "the day before its hours",
                 Mutant("functions/roll_up", {r"(IF hours.user_keys.*?END IF;)(\s+)(IF day \+.*?END IF;)": r"\3\2\1"}),
@@ -199,19 +204,19 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "quarters that are gone are left",
-                Mutant("functions/roll_up_quarters", {USERS_GONE: r"\g<0> AND false"}),
+                Mutant("functions/roll_up_quarters", {GONE: "WHERE false"}),
             ),
             (
                 "quarters of devices that are gone are left",
-                Mutant("functions/roll_up_quarters", {DEVICES_GONE: r"\g<0> AND false"}),
+                Mutant("functions/roll_up_quarters", {DEVICE_GONE: "WHERE false AND "}),
             ),
             (
                 "hours and days that are gone are left",
-                Mutant("functions/roll_up_levels", {USERS_GONE: r"\g<0> AND false"}),
+                Mutant("functions/roll_up_levels", {GONE: "WHERE false"}),
             ),
             (
                 "hours and days of devices that are gone are left",
-                Mutant("functions/roll_up_levels", {DEVICES_GONE: r"\g<0> AND false"}),
+                Mutant("functions/roll_up_levels", {DEVICE_GONE: "WHERE false AND "}),
             ),
         ],
     ),
@@ -219,12 +224,16 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         a_device_leaves,
         [
             (
+                "quarters of the device that is alone now are left",
+                Mutant("functions/roll_up_quarters", {r"(?<=OR )NOT EXISTS \(SELECT FROM met": r"false AND \g<0>"}),
+            ),
+            (
                 "quarters of a device alone are left",
-                Mutant("functions/roll_up_quarters", {DEVICES_GONE: r"\g<0> AND false"}),
+                Mutant("functions/roll_up_quarters", {DEVICE_GONE: "WHERE false AND "}),
             ),
             (
                 "hours and days of a device alone are left",
-                Mutant("functions/roll_up_levels", {DEVICES_GONE: r"\g<0> AND false"}),
+                Mutant("functions/roll_up_levels", {DEVICE_GONE: "WHERE false AND "}),
             ),
             (
                 "who was alone is not corrected",
@@ -237,8 +246,28 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         ],
     ),
     (
+        one_of_three_devices_leaves,
+        [
+            (
+                "quarters of a device that is gone are left where others met",
+                Mutant(
+                    "functions/roll_up_quarters",
+                    {r"NOT EXISTS \(SELECT FROM by_device(?=[^)]*device_key\))": r"false AND \g<0>"},
+                ),
+            ),
+            (
+                "hours and days of a device that is gone are left where others met",
+                Mutant("functions/roll_up_levels", {r"NOT EXISTS \(SELECT FROM by_device": r"false AND \g<0>"}),
+            ),
+        ],
+    ),
+    (
         a_device_comes,
         [
+            (
+                "who was alone is not corrected where another device comes",
+                Mutant("functions/roll_up_meetings", {r", sole_device = excluded.sole_device": ""}),
+            ),
             (
                 "devices that meet have no hours",
                 Mutant("functions/roll_up_levels", {r"AND c.sole_device IS NULL": "AND false"}),
@@ -261,9 +290,19 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         refreshed_again,
         [
             ("quarters are written again", Mutant("functions/roll_up_quarters", {CHANGED: ""})),
+            ("quarters in which devices met are written again", Mutant("functions/roll_up_meetings", {CHANGED: ""})),
             ("quarters of devices are written again", Mutant("functions/roll_up_meetings", {DEVICE_CHANGED: ""})),
             ("hours and days are written again", Mutant("functions/roll_up_levels", {CHANGED: ""})),
             ("hours and days of devices are written again", Mutant("functions/roll_up_levels", {DEVICE_CHANGED: ""})),
+        ],
+    ),
+    (
+        more_users_than_a_piece,
+        [
+            (
+                "the users after those of a piece are passed over",
+                Mutant("functions/refresh_users", {r"WHERE s.day = after_day": "WHERE false"}),
+            )
         ],
     ),
     (
@@ -440,6 +479,15 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         ],
     ),
     (
+        priority_where_raw_is_gone,
+        [
+            (
+                "a new priority marks what cannot be computed again",
+                Mutant("functions/set_device", {r"AND r.bucket >= \(SELECT raw_from FROM core.horizon\)": ""}),
+            )
+        ],
+    ),
+    (
         raw_above_the_horizon,
         [],
     ),
@@ -477,7 +525,18 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ("set_device does not wait for refreshers", Mutant("functions/set_device", {REFRESHERS: ""})),
             (
                 "a piece does not say that it is under way",
-                Mutant("functions/refresh_users", {UNDER_WAY: "IF false"}),
+                Mutant("functions/refresh_users", {PIECE: ""}),
+            ),
+            ("a piece does not leave while a priority changes", Mutant("functions/refresh_users", {PIECE: HEEDLESS})),
+        ],
+    ),
+    (
+        refreshed_over_a_priority,
+        [
+            ("a piece waits while a priority changes", Mutant("functions/refresh_users", {PIECE: PATIENT})),
+            (
+                "the announcement does not leave while a priority changes",
+                Mutant("functions/advance_horizon", {ANNOUNCEMENT: ""}),
             ),
         ],
     ),
@@ -487,7 +546,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ("set_device does not wait for refreshers", Mutant("functions/set_device", {REFRESHERS: ""})),
             (
                 "a piece does not say that it is under way",
-                Mutant("functions/refresh_users", {UNDER_WAY: "IF false"}),
+                Mutant("functions/refresh_users", {PIECE: ""}),
             ),
         ],
     ),
@@ -557,7 +616,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "writers mark below the old horizon only",
-                Mutant("functions/mark_stale", {r"horizon.announced": "horizon.materialized"}),
+                Mutant("functions/mark_stale", {r"c.ts < horizon.announced": "c.ts < horizon.materialized"}),
             ),
             (
                 "hours and days wait for the trusted horizon",
@@ -602,7 +661,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ("an erasure does not wait for refreshers", Mutant("functions/erase_user", {REFRESHERS: ""})),
             (
                 "a piece does not say that it is under way",
-                Mutant("functions/refresh_users", {UNDER_WAY: "IF false"}),
+                Mutant("functions/refresh_users", {PIECE: ""}),
             ),
         ],
     ),
@@ -615,6 +674,10 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
                 Mutant("functions/advance_horizon", {r"EXIT WHEN NOT pg_catalog.pg_try_advisory[^;]*;": ""}),
             ),
         ],
+    ),
+    (
+        refreshed_during_an_erasure,
+        [("a piece does not leave while someone is erased", Mutant("functions/refresh_users", {PIECE: HEEDLESS}))],
     ),
     (
         written_over_an_erasure,
