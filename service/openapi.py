@@ -102,7 +102,8 @@ def responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         described[str(status)] = {"description": answer.meaning, "content": content(answer, answer.media_type, schemas)}
         if status >= 400:
             described[str(status)]["content"][MEDIA_TYPE] = {"schema": schemas.of(ProblemDocument)}
-    for status in operation.refuses:
+    refused = {*operation.refuses, *({422} if operation.is_strict else ())} - operation.answers.keys()
+    for status in refused:
         described[str(status)] = refusal(status, schemas.of(ProblemDocument))
     return dict(sorted(described.items()))
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from service.arguments import require_known
 from service.bodies import let_go
 from service.problems import Problem
 from service.questions import AnyQuestion
@@ -58,6 +59,11 @@ class Operation:
     flags: dict[str, str] = field(default_factory=dict)
     refuses: Sequence[int] = (422, 503)
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether arguments that it does not know are refused; the earlier paths ignore them."""
+        return self.path.startswith("/v1/")
+
 
 class NameConvertor(Convertor[str]):
     """One percent-encoded segment of a path, which may stand for any text, a slash included."""
@@ -84,19 +90,28 @@ register_url_convertor("name", NameConvertor())
 
 def to_routes(operations: Iterable[Operation]) -> list[Route]:
     """Make one route for each path, which knows all its methods."""
-    by_path: dict[str, dict[str, Handler]] = {}
+    by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations:
-        by_path.setdefault(operation.path, {})[operation.method] = operation.handler
-    return [Route(path, endpoint(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    return [Route(path, endpoint(of_path), methods=list(of_path)) for path, of_path in by_path.items()]
 
 
-def endpoint(handlers: dict[str, Handler]) -> Handler:
+def arguments(operation: Operation) -> dict[str, Any]:
+    """Return the arguments that an operation takes in its query string, and the type of each."""
+    fields = {name: field.annotation for kind in operation.questions for name, field in kind.model_fields.items()}
+    return fields | dict.fromkeys(operation.flags, bool)
+
+
+def endpoint(operations: dict[str, Operation]) -> Handler:
     """Return what hands a request to the handler of its method."""
+    known = {method: arguments(one) for method, one in operations.items() if one.is_strict}
 
     async def handle(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         try:
-            return await handlers[method](request)
+            if request.scope["query_string"] and method in known:
+                require_known(request, known[method])
+            return await operations[method].handler(request)
         finally:
             let_go(request)
 

@@ -13,6 +13,7 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.arguments import require_known
 from service.lines import Line, PlainSocketLine, SocketLine, StreamLine, connection_of
 from service.operations import Answer, Operation
 from service.problems import Problem, problem_response
@@ -21,12 +22,14 @@ from service.state import state_of
 
 EVENT_STREAM = "text/event-stream"
 ACCEPTS_EVENTS = re.compile(r"(^|,)\s*text/event-stream\s*(;(?!\s*q=0(\.0*)?\s*(,|$))[^,]*)?(,|$)", re.IGNORECASE)
+LIVE_ARGUMENTS = {name: field.annotation for name, field in LiveUsers.model_fields.items()}
 RETRY = b"retry: 2000\n\n"  # ms
 
 
 async def live_socket(socket: WebSocket) -> None:
     """Tell of the users asked for, or of everyone."""
     try:
+        require_known(socket, LIVE_ARGUMENTS)
         question = ask_live(socket)
     except Problem as problem:
         await socket.send_denial_response(problem_response(problem))
