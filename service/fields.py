@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from service.times import format_timestamp, parse_timestamp
 
 NAME_LENGTH = 128
 EXACT = 2.0**53  # up to here a JSON number with a fraction of zero names one whole number
+DIGITS = re.compile(r"-?[0-9]+")  # int() takes 3_03, +3 and the digits of other scripts, too
 
 
 class Bounds(NamedTuple):
@@ -56,12 +58,9 @@ def whole_number_text(value: object) -> str:
 
 def digits(value: object) -> str:
     """Read the decimal text of an integer, as a query string carries it, in its one plain form."""
-    try:
-        if isinstance(value, str) and len(value) <= NAME_LENGTH:
-            return str(int(value))
-    except ValueError:
-        pass
-    raise ValueError("must be a whole number")
+    if isinstance(value, str) and len(value) <= NAME_LENGTH and DIGITS.fullmatch(value):
+        return str(int(value))
+    raise ValueError("must be a whole number, in digits")
 
 
 def without_nul(text: str) -> str:

@@ -86,8 +86,10 @@ class EventFilter(AnyQuestion):
 class EventsPage(EventFilter):
     """`GET /events`: one numbered page."""
 
-    page: Annotated[int, between("page"), Field(description="The page, from 1.")] = 1
-    page_size: Annotated[int, between("page_size"), Field(description="Events on a page.")] = 100
+    page: Annotated[int, BeforeValidator(digits), between("page"), Field(description="The page, from 1.")] = 1
+    page_size: Annotated[int, BeforeValidator(digits), between("page_size"), Field(description="Events on a page.")] = (
+        100
+    )
 
 
 class EventCounts(EventFilter):
@@ -131,7 +133,9 @@ class Series(HalfOpenRange):
         Field(description="The width of a bucket; auto picks the finest that fits max_points."),
     ] = "auto"
     tz: Annotated[TimeZone, Field(description="Days, weeks and months are local to this time zone.")] = "UTC"
-    max_points: Annotated[int, between("max_points"), Field(description="For auto: at most so many buckets.")] = 1000
+    max_points: Annotated[
+        int, BeforeValidator(digits), between("max_points"), Field(description="For auto: at most so many buckets.")
+    ] = 1000
     fill: Annotated[
         Literal["none", "null"], Field(description="With null, buckets without a reading are there too.")
     ] = "none"
@@ -142,7 +146,9 @@ class ReadingsAfter(HalfOpenRange):
     """`GET /v1/users/{user_id}/readings`: the readings that come after a cursor; streams take all of the range."""
 
     device_id: Device = None
-    limit: Annotated[int, between("limit"), Field(description="At most so many readings.")] = 1000
+    limit: Annotated[int, BeforeValidator(digits), between("limit"), Field(description="At most so many readings.")] = (
+        1000
+    )
     cursor: Cursor = None
 
 
@@ -157,7 +163,7 @@ class ReadingsToDelete(AnyQuestion):
 class UsersAfter(AnyQuestion):
     """`GET /v1/users`: the users that come after a cursor."""
 
-    limit: Annotated[int, between("limit"), Field(description="At most so many users.")] = 100
+    limit: Annotated[int, BeforeValidator(digits), between("limit"), Field(description="At most so many users.")] = 100
     cursor: Cursor = None
 
 
@@ -184,7 +190,7 @@ class EventsAfter(HalfOpenRange):
     tenant_id: TenantId
     source: Source = None
     event_type: EventType = None
-    limit: Annotated[int, between("limit"), Field(description="At most so many events.")] = 100
+    limit: Annotated[int, BeforeValidator(digits), between("limit"), Field(description="At most so many events.")] = 100
     cursor: Cursor = None
 
 
@@ -195,7 +201,9 @@ class EventCountsAfter(HalfOpenRange):
     bucket_size: BucketSize = "minute"
     source: Source = None
     event_type: EventType = None
-    limit: Annotated[int, between("limit"), Field(description="At most so many counts.")] = 1000
+    limit: Annotated[int, BeforeValidator(digits), between("limit"), Field(description="At most so many counts.")] = (
+        1000
+    )
     cursor: Cursor = None
 
 

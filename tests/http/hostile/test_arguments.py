@@ -7,8 +7,10 @@ from tests.http.wire import (
     PATIENCE,
     event,
     in_path,
+    ingest,
     moment,
     reading,
+    refused,
     stays_calm,
     summary,
 )
@@ -180,3 +182,47 @@ def test_an_odd_user_to_erase_is_met_calmly(client: httpx.Client) -> None:
 def test_an_odd_accept_header_is_met_calmly(client: httpx.Client, odd: bytes) -> None:
     client.post("/v1/readings", json=reading())
     stays_calm(client.get("/v1/users/ada/readings", headers={b"accept": odd}, timeout=PATIENCE))
+
+
+NOT_DIGITS = [
+    "",
+    "3_03",
+    "+303",
+    "%2B303",
+    "%20303",
+    "303%20",
+    "%D9%A3%D9%A0%D9%A3",
+    "303.0",
+    "3e2",
+    "0x12f",
+    "--3",
+    "-",
+]
+
+
+@pytest.mark.parametrize("odd", NOT_DIGITS)
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/metrics", "user_id"),
+        ("/events", "page"),
+        ("/events", "page_size"),
+        ("/v1/users", "limit"),
+        ("/v1/users/303/readings", "limit"),
+        ("/v1/users/303/series", "max_points"),
+        ("/v1/events", "limit"),
+        ("/v1/events/metrics", "limit"),
+    ],
+)
+def test_a_whole_number_is_digits(visitor: httpx.Client, path: str, name: str, odd: str) -> None:
+    """What Python's int takes as well would be answered for another user."""
+    needed = "&tenant_id=tenant_1" if "events" in path else "&start=2024-01-15T00:00:00Z&end=2024-01-16T00:00:00Z"
+    answer = visitor.get(f"{path}?{name}={odd}{needed if path != '/v1/users' else ''}")
+    (fault,) = refused(answer, 422)["errors"]
+    assert (fault["at"], fault["problem"]) == (name, "must be a whole number, in digits")
+
+
+def test_a_whole_number_has_one_plain_form(client: httpx.Client) -> None:
+    client.post("/ingest", json=[ingest(303), ingest(-5, steps=1)])
+    for asked, steps in (("303", 400), ("0303", 400), ("-5", 1)):
+        assert client.get("/metrics", params=QUERIES["/metrics"] | {"user_id": asked}).json()["total_steps"] == steps
