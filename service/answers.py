@@ -442,14 +442,22 @@ class LatestValue(TypedDict):
     device_id: str
 
 
+class Ahead(TypedDict):
+    """The last reading whose timestamp lies after now: a clock is wrong."""
+
+    timestamp: str
+    device_id: str
+
+
 class LatestDocument(TypedDict):
-    """Each metric's latest value; null where it was never measured."""
+    """Each metric's latest value; null where it was never measured. ahead is there where a reading lies after now."""
 
     user_id: str
-    last_seen: str
+    last_seen: str | None
     heart_rate: LatestValue | None
     steps: LatestValue | None
     calories: LatestValue | None
+    ahead: NotRequired[Ahead]
 
 
 class Health(TypedDict):

@@ -2,18 +2,19 @@
 
 A new reading changes the latest value of a metric only where it is later than it, so what is known before a reading is
 known after it. Whatever else may have happened to a user's readings, the user is forgotten and asked for again: which
-of two devices counts at the same moment is the database's to say.
+of two devices counts at the same moment is the database's to say, and when the time of a reading ahead of now has come.
 """
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from service.moments import format_micros, to_micros
+from service.moments import UNIX_EPOCH, format_micros, to_micros
 from service.readings import Row, moment_of
 
 MOST_KNOWN = 50_000  # users: some 30 MB
@@ -23,37 +24,42 @@ LONGEST_KNOWN = 600.0  # seconds, after which it shows what retention has droppe
 class Value(NamedTuple):
     """What a device measured at a moment, in microseconds since 2000."""
 
-    value: float
+    value: float | None
     at: int
     device_id: str
 
 
 class Latest(NamedTuple):
-    """A user's latest value of each metric; None where it was never measured."""
+    """A user's latest value of each metric; None where it was never measured. What lies ahead of now has no value."""
 
     heart_rate: Value | None = None
     steps: Value | None = None
     calories: Value | None = None
+    ahead: Value | None = None
 
     def document(self) -> dict[str, Any] | None:
         """Write it as `GET /v1/users/{user_id}/latest` does; None where nothing was ever measured."""
-        measured = [value.at for value in self if value is not None]
-        if not measured:
+        values = self[: len(METRICS)]
+        measured = [value.at for value in values if value is not None]
+        if not measured and self.ahead is None:
             return None
-        document: dict[str, Any] = {"last_seen": format_micros(max(measured))}
-        for metric, value in zip(self._fields, self, strict=True):
+        document: dict[str, Any] = {"last_seen": format_micros(max(measured)) if measured else None}
+        for metric, value in zip(METRICS, values, strict=True):
             document[metric] = value and {
                 "value": value.value,
                 "timestamp": format_micros(value.at),
                 "device_id": value.device_id,
             }
+        if self.ahead is not None:
+            document["ahead"] = {"timestamp": format_micros(self.ahead.at), "device_id": self.ahead.device_id}
         return document
 
 
 class Undecided(Exception):
-    """Two devices measured at the same moment."""
+    """Two devices measured at the same moment, or a reading lies ahead of now."""
 
 
+METRICS = Latest._fields[:-1]
 NOTHING = Latest()
 
 
@@ -90,7 +96,9 @@ def from_rows(rows: Iterable[dict[str, Any]]) -> dict[str, Latest]:
 
 
 def after_all(known: Latest, rows: Sequence[Row]) -> Latest:
-    """Return what is latest after new readings; Undecided as above."""
+    """Return what is latest after new readings; Undecided as above, and where one of them is not to be seen yet."""
+    if rows and max(map(moment_of, rows)) > time.time_ns() // 1000 - UNIX_EPOCH:
+        raise Undecided
     if len(rows) > 1 and all(None not in (row.heart_rate, row.steps, row.calories) for row in rows):
         # Only the last ones can count.
         last = max(map(moment_of, rows))
@@ -152,6 +160,8 @@ class Book:
             except Undecided:
                 continue
             answered[user_id] = latest
+            if latest.ahead is not None:
+                continue  # it will be the latest once its time has come
             self.known[user_id] = Known(latest, now + LONGEST_KNOWN * random.uniform(0.5, 1))  # noqa: S311
         self.asked = {}
         while len(self.known) > MOST_KNOWN:

@@ -11,4 +11,4 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 COMMENT ON FUNCTION api.latest IS
-  'The latest value of each metric of a user, when it was measured and by which device; at the same moment the best device. One row per metric ever measured.';
+  'The latest value of each metric of a user, when it was measured and by which device; at the same moment the best device. One row per metric ever measured. A reading after now, of a clock that is wrong, hides nothing: the last of them is a row of the metric ahead, without a value.';

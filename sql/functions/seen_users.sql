@@ -28,7 +28,7 @@ BEGIN
 
   -- What is not materialized, and stale days; literal bounds exclude chunks when the query is planned.
   SELECT h.materialized INTO horizon FROM core.horizon AS h;
-  raw := format('SELECT user_key, ts FROM core.reading WHERE user_key = ANY ($1) AND ts >= %L', horizon);
+  raw := format('SELECT user_key, ts FROM core.reading WHERE user_key = ANY ($1) AND ts >= %L AND ts <= now()', horizon);
   SELECT min(s.day), max(s.day) INTO first_day, last_day FROM core.stale_day AS s WHERE s.user_key = ANY (keys);
   IF first_day IS NOT NULL THEN
     -- Beside readings, minutes that were kept where readings are gone.
@@ -62,4 +62,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.seen_users IS
-  'So many users of a tenant in the order of their names, those that come after a name where one is given, and the moment of the latest reading of each, exactly; null where there is none. From the rollup of 15 minutes below the horizon, and from readings above it and of stale quarters.';
+  'So many users of a tenant in the order of their names, those that come after a name where one is given, and the moment of the latest reading of each that does not lie after now, exactly; null where there is none. From the rollup of 15 minutes below the horizon, and from readings above it and of stale quarters.';

@@ -68,6 +68,17 @@ def test_while_readings_press_tiles_and_the_rate_go_on(client: httpx.Client, pag
     expect(tile(page, "user_7").locator(".heart .value")).to_have_text("99", timeout=15_000)
 
 
+def test_a_clock_that_is_ahead_hides_nothing(client: httpx.Client, page: Page) -> None:
+    send(client, ago=-6 * 3600, heart_rate=200, device_id="phone")
+    open_page(page, client)
+    expect(tile(page, "ada").locator(".age")).to_have_text(re.compile("nothing yet; a clock is .* ahead"))
+    send(client, ago=300, heart_rate=61, device_id="watch")
+    expect(tile(page, "ada").locator(".heart .value")).to_have_text("61")
+    expect(tile(page, "ada").locator(".device")).to_have_text("watch")
+    expect(tile(page, "ada").locator(".age")).to_have_text(re.compile("stale, 5.*; a clock is .* ahead"))
+    expect(page.locator("#newest")).to_have_text(re.compile("5.* ago"))
+
+
 def test_it_says_why_there_is_no_day(client: httpx.Client, page: Page) -> None:
     """A browser may know a zone that the database does not."""
     elsewhere = re.compile(r"tz=[^&]*")

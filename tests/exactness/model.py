@@ -124,7 +124,7 @@ class Latest(NamedTuple):
     """A metric's latest value."""
 
     metric: str
-    value: float
+    value: float | None
     ts: int
     device: str
 
@@ -214,10 +214,10 @@ class Model:
         """Forget a user; return how many readings go."""
         return len(self.readings.pop((tenant, user), {}))
 
-    def seen(self, tenant: str) -> list[tuple[str, int | None]]:
+    def seen(self, tenant: str, now: int) -> list[tuple[str, int | None]]:
         """Return every user of a tenant, by name, and the moment of the latest reading."""
         users = [(user, stored) for (of, user), stored in self.readings.items() if of == tenant]
-        return sorted((user, max((ts for _, ts in stored), default=None)) for user, stored in users)
+        return sorted((user, max((ts for _, ts in stored if ts <= now), default=None)) for user, stored in users)
 
     def set_priority(self, tenant: str, device: str, priority: int) -> None:
         self.enrol(tenant, device).priority = priority
@@ -304,14 +304,19 @@ class Model:
             groups.setdefault(minute.bucket // width * width, []).append(minute)
         return [Vitals(t, only_device(group), total(group)) for t, group in sorted(groups.items())]
 
-    def latest(self, tenant: str, user: str) -> list[Latest]:
-        """Return each metric ever measured with its latest value; at one moment the best device's."""
-        answer = []
+    def latest(self, tenant: str, user: str, now: int) -> list[Latest]:
+        """Return each metric ever measured with its latest value as of now; at one moment the best device's.
+
+        What lies after now is one more metric, without a value, of which the last one counts.
+        """
+        stored = self.readings.get((tenant, user), {})
+        later = [(-ts, self.rank(tenant, device), device) for device, ts in stored if ts > now]
+        answer = [Latest("ahead", None, -min(later)[0], min(later)[2])] if later else []
         for metric in ("calories", "heart_rate", "steps"):
             candidates = [
                 (-ts, self.rank(tenant, device), device, getattr(values, metric))
-                for (device, ts), values in self.readings.get((tenant, user), {}).items()
-                if getattr(values, metric) is not None
+                for (device, ts), values in stored.items()
+                if getattr(values, metric) is not None and ts <= now
             ]
             if candidates:
                 negative, _, device, value = min(candidates)

@@ -7,6 +7,7 @@ EXACTNESS_SEED from which seed on.
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -28,7 +29,7 @@ from tests.exactness.histories import (
     Write,
     today,
 )
-from tests.exactness.model import DAY, FIXED, HOUR, MINUTE, Model, auto_bucket
+from tests.exactness.model import DAY, FIXED, HOUR, MINUTE, Model, auto_bucket, micros
 
 QUESTIONS = int(os.environ.get("EXACTNESS_QUESTIONS", "480"))
 FIRST = int(os.environ.get("EXACTNESS_SEED", "0"))
@@ -77,9 +78,9 @@ def answers(db: psycopg.Connection[Any], model: Model, ask: Ask) -> tuple[Any, A
     """Return what the database answers and what is right."""
     question = (ask.tenant, ask.user, ask.start, ask.end)
     if ask.what == "latest":
-        return door.latest(db, ask.tenant, ask.user), model.latest(ask.tenant, ask.user)
+        return door.latest(db, ask.tenant, ask.user), model.latest(ask.tenant, ask.user, micros(datetime.now(UTC)))
     if ask.what == "seen":
-        return door.seen(db, ask.tenant), model.seen(ask.tenant)
+        return door.seen(db, ask.tenant), model.seen(ask.tenant, micros(datetime.now(UTC)))
     if ask.what == "summary":
         return door.summary(db, *question, ask.device), model.summary(*question, ask.device)
     if ask.what == "readings":

@@ -1,11 +1,14 @@
 """GET /v1/users/{user_id}/latest: each metric's latest value and when."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
-from tests.http.wire import in_path, ingest, moment, numbers_in, reading, refused, strict_json, strings_in
+from tests.http.live_clients import heard, listening
+from tests.http.wire import in_path, ingest, moment, numbers_in, post, reading, refused, strict_json, strings_in
 
 
 def latest(client: httpx.Client, user_id: str = "ada") -> dict[str, Any]:
@@ -87,3 +90,64 @@ def test_an_unknown_user_is_a_404(client: httpx.Client) -> None:
 def test_any_user_id_can_be_asked_for(visitor: httpx.Client, user_id: str) -> None:
     visitor.post("/v1/readings", json=reading(user_id=user_id, heart_rate=66))
     assert told(latest(visitor, user_id), "heart_rate", 66.0, "10:00:00")
+
+
+# A clock that is wrong ------------------------------------------------------------------------------------
+
+
+def hours(ahead: float, **fields: Any) -> dict[str, Any]:
+    """Make a reading so many hours ahead of now."""
+    at = (datetime.now(UTC) + timedelta(hours=ahead)).replace(microsecond=0)
+    return {"user_id": "ada", "timestamp": at.isoformat().replace("+00:00", "Z"), **fields}
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_what_lies_ahead_never_hides_what_is_now(client: httpx.Client, db: psycopg.Connection, refreshed: bool) -> None:
+    future = hours(6, device_id="phone", heart_rate=200, steps=9)
+    post(client, "/v1/readings", future)
+    present = hours(-0.01, device_id="watch", heart_rate=61)
+    old = hours(-72, device_id="watch", steps=3)
+    post(client, "/v1/readings", [present, old])
+    if refreshed:
+        db.execute("CALL api.refresh()")
+    body = latest(client)
+    assert body["heart_rate"] == {"value": 61.0, "timestamp": present["timestamp"], "device_id": "watch"}
+    assert body["steps"] == {"value": 3, "timestamp": old["timestamp"], "device_id": "watch"}
+    assert body["ahead"] == {"timestamp": future["timestamp"], "device_id": "phone"}
+    assert body["last_seen"] == present["timestamp"]
+    assert client.get("/v1/users").json()["users"] == [{"user_id": "ada", "last_seen": present["timestamp"]}]
+
+
+def test_a_user_who_is_only_ahead_is_known_as_that(client: httpx.Client) -> None:
+    future = hours(6, heart_rate=200)
+    post(client, "/v1/readings", [future, hours(5, steps=1)])
+    body = latest(client)
+    assert [body[name] for name in ("last_seen", "heart_rate", "steps", "calories")] == [None] * 4
+    assert body["ahead"] == {"timestamp": future["timestamp"], "device_id": "default"}
+    assert client.get("/v1/users").json()["users"] == [{"user_id": "ada", "last_seen": None}]
+
+
+def test_where_nothing_is_ahead_nothing_is_said_of_it(client: httpx.Client) -> None:
+    post(client, "/v1/readings", hours(-0.01, heart_rate=60))
+    assert "ahead" not in latest(client)
+
+
+@pytest.mark.parametrize("by", ["service", "psql"])
+def test_live_tells_what_is_now(client: httpx.Client, db: psycopg.Connection, base_url: str, by: str) -> None:
+    post(client, "/v1/readings", hours(-1, heart_rate=60))
+    with listening(base_url, "/v1/live?user_id=ada") as socket:
+        heard(socket, "state")
+        future = hours(6, heart_rate=200)
+        if by == "service":
+            post(client, "/v1/readings", future)
+        else:
+            insert = "INSERT INTO api.readings (user_id, ts, heart_rate) VALUES ('ada', %s, 200)"
+            db.execute(insert, [future["timestamp"]])
+        told = heard(socket, "readings")["latest"]
+        assert (told["heart_rate"]["value"], told["ahead"]["timestamp"]) == (60, future["timestamp"])
+        for value in (61, 62):
+            present = hours((value - 99) / 3600, heart_rate=value)
+            post(client, "/v1/readings", present)
+            told = heard(socket, "readings")["latest"]
+            assert (told["heart_rate"]["value"], told["last_seen"]) == (value, present["timestamp"])
+            assert told["ahead"]["timestamp"] == future["timestamp"]

@@ -41,7 +41,7 @@ def is_undecided(rows: Sequence[Row]) -> bool:
 
 def agree(latest: Latest, rows: Sequence[Row]) -> None:
     """Compare what is known with all readings."""
-    for metric in Latest._fields:
+    for metric in book.METRICS:
         value, found = getattr(latest, metric), brute(rows, metric)
         assert value in found if found else value is None
         assert len(found) < 2, "which one counts is not for this process to say"

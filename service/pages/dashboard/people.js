@@ -23,13 +23,14 @@ export function makePeople() {
       version += 1;
     }
     someone.latest = latest;
-    someone.lastSeen = Date.parse(latest.last_seen);
+    someone.lastSeen = Date.parse(latest.last_seen) || 0; // null where all lies ahead of now
     someone.told += 1;
     let newest = null;
     for (const name of METRICS) {
       const metric = latest[name];
       if (metric && (!newest || Date.parse(metric.timestamp) > Date.parse(newest.timestamp))) newest = metric;
     }
+    newest ??= latest.ahead;
     if (newest) someone.deviceId = newest.device_id;
     return someone;
   }

@@ -68,7 +68,9 @@ export function age(tile) {
   const time = now();
   tile.root.classList.toggle("fresh", time - arrivedAt < FRESH);
   const stale = time - lastSeen > STALE;
-  put(tile.ageText, stale ? `stale, ${formatSpan((time - lastSeen) / 1000)}` : formatAge(time - lastSeen));
+  put(tile.ageText, lastSeen === 0 ? "nothing yet" : stale ? `stale, ${formatSpan((time - lastSeen) / 1000)}` : formatAge(time - lastSeen));
+  const ahead = latest.ahead ? Date.parse(latest.ahead.timestamp) - time : 0;
+  if (ahead > 0) put(tile.ageText, `${tile.ageText.textContent}; a clock is ${formatSpan(ahead / 1000)} ahead`);
   const changed = tile.root.classList.contains("stale") !== stale;
   if (changed) tile.root.classList.toggle("stale", stale);
   const heart = latest.heart_rate;
