@@ -118,20 +118,22 @@ class PlainSocketLine(SocketLine):
 
 
 class StreamLine(Line):
-    """An event stream."""
+    """An event stream; HTTP/1.0 has no chunks."""
 
-    def __init__(self, connection: Connection, patience: float) -> None:
+    def __init__(self, connection: Connection, patience: float, in_chunks: bool) -> None:
         super().__init__(connection, patience)
+        self.in_chunks = in_chunks
         self.ended = asyncio.Event()
 
     def form(self, message: Message) -> bytes:
         """Return events."""
-        return message.events
+        return message.chunks if self.in_chunks else b"".join(message.events)
 
     def beat(self) -> None:
         """Send a comment."""
         if not self.is_closed and not self.transport.is_closing():
-            self.transport.write(chunk(b": %b\n\n" % format_timestamp(datetime.now(UTC)).encode()))
+            comment = b": %b\n\n" % format_timestamp(datetime.now(UTC)).encode()
+            self.transport.write(chunk(comment) if self.in_chunks else comment)
 
     def end(self, code: int, reason: str) -> None:
         """Let the answer end, and do not wait long for a client that does not take it."""

@@ -31,9 +31,14 @@ class Message:
         return b"".join([frame(text) for text in self.texts])
 
     @cached_property
-    def events(self) -> bytes:
+    def events(self) -> list[bytes]:
+        """The message as events."""
+        return [b"id: %d\ndata: %b\n\n" % (next(numbers), text) for text in self.texts]
+
+    @cached_property
+    def chunks(self) -> bytes:
         """The message as events, in chunks of HTTP/1.1."""
-        return b"".join([chunk(b"id: %d\ndata: %b\n\n" % (next(numbers), text)) for text in self.texts])
+        return b"".join(map(chunk, self.events))
 
 
 def frame(text: bytes) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.lines import GOING_AWAY, LINE, STOPPING, Leave
+from service.unframed import OLD, UnframedCycle
 
 HEAD_SECONDS = 20.0
 LOOK_AGAIN_SECONDS = 0.5
@@ -46,6 +47,8 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop waiting: the body has a limit of its own."""
         self.stop_waiting()
         super().on_headers_complete()
+        if self.scope["http_version"] == OLD and self.cycle is not None:
+            self.cycle.__class__ = UnframedCycle
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""

@@ -19,6 +19,7 @@ from service.operations import Answer, Operation
 from service.problems import Problem, problem_response
 from service.questions import LiveUsers, ask_live
 from service.state import state_of
+from service.unframed import OLD
 
 EVENT_STREAM = "text/event-stream"
 ACCEPTS_EVENTS = re.compile(r"(^|,)\s*text/event-stream\s*(;(?!\s*q=0(\.0*)?\s*(,|$))[^,]*)?(,|$)", re.IGNORECASE)
@@ -97,7 +98,7 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": b""})
             return
         await send({"type": "http.response.body", "body": RETRY, "more_body": True})
-        line = StreamLine(connection_of(scope), patience(self.request))
+        line = StreamLine(connection_of(scope), patience(self.request), scope["http_version"] != OLD)
         with state_of(self.request).hub.telling(line, self.user_ids):
             gone = asyncio.create_task(until_gone(receive))
             ended = asyncio.create_task(line.ended.wait())
