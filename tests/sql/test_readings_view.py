@@ -42,6 +42,26 @@ def test_copy_goes_the_same_way(db: psycopg.Connection) -> None:
     assert steps(db) == 50
 
 
+@pytest.mark.parametrize(("zone", "hours"), [("UTC", 0), ("America/New_York", 5), ("Asia/Kathmandu", -5.75)])
+def test_a_timestamp_without_an_offset_is_of_the_zone_that_was_said(
+    db: psycopg.Connection, zone: str, hours: float
+) -> None:
+    """As docs/loading.md says: the view gets what PostgreSQL has read. One with an offset is the same everywhere."""
+    with db.transaction():
+        db.execute("SELECT set_config('timezone', %s, true)", [zone])
+        with (
+            db.cursor() as cursor,
+            cursor.copy("COPY api.readings (user_id, ts, steps) FROM STDIN (FORMAT csv)") as copy,
+        ):
+            copy.write("naive,2025-01-15T12:00:00,1\nsaid,2025-01-15T12:00:00Z,1\nsaid,2025-01-15T12:00:00-05:00,1\n")
+    stored = {(user, moment) for user, _, moment, _, _ in rows(db)}
+    assert stored == {
+        ("naive", NOON + timedelta(hours=hours)),
+        ("said", NOON),
+        ("said", NOON + timedelta(hours=5)),
+    }
+
+
 def test_an_update_may_take_a_metric_away(db: psycopg.Connection) -> None:
     db.execute(INSERT, ["ada", "watch", NOON, 70, 5])
     db.execute("UPDATE api.readings SET heart_rate = NULL, steps = 6")
