@@ -8,10 +8,15 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from service.problems import Problem, problem_response
 
 REFUSES_GZIP = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)")
+ADVICE = (
+    "No setting allows other origins: serve the page from this host, and have a proxy hand the header Host on as it "
+    "came (nginx: proxy_set_header Host $http_host). docs/running.md says more."
+)
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -57,15 +62,17 @@ class SameOrigin:
             headers = Headers(scope=scope)
             origin = headers.get("origin")
             if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-                await self.refuse(origin, scope, receive, send)
+                await self.refuse(origin, headers.get("host", ""), scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
-    async def refuse(self, origin: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 403, or refuse the handshake."""
+    async def refuse(self, origin: str, host: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 403, a handshake too, and say which headers were compared and what can be done."""
+        does = "listen" if scope["type"] == "websocket" else "write"
+        why = f"the header Origin names another host than the header Host, which is {host[:200] or 'missing'}"
+        problem = Problem(403, f"A page of {origin[:200]} must not {does} here: {why}. {ADVICE}")
+        response = problem_response(problem)
         if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": "another origin"})
-            return
-        problem = Problem(403, f"A page of {origin[:200]} must not write here.")
-        await problem_response(problem)(scope, receive, send)
+            await WebSocket(scope, receive, send).send_denial_response(response)
+        else:
+            await response(scope, receive, send)
