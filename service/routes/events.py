@@ -214,6 +214,9 @@ OPERATIONS = [
         "Earlier services",
         "A tenant's events, page by page",
         {200: Answer("One page, by timestamp and event_id.", answers.EventsPageDocument, PAGE_EXAMPLE)},
+        description="Pages are counted at each request: an event that arrives with an earlier timestamp moves all that "
+        "follow by one, so that the last one of a page comes again on the next; `total` is as of the request. For each "
+        "event once, follow the cursors of `GET /v1/events`, where nothing moves.",
         questions=[EventsPage],
     ),
 ]

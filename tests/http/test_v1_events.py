@@ -146,6 +146,23 @@ def test_a_page_stays_put_when_events_arrive_before_it(client: httpx.Client) -> 
     assert ids(client, limit=3, cursor=cursor) == ["evt_3", "evt_4", "evt_5"]
 
 
+def test_numbered_pages_shift_where_cursors_do_not(client: httpx.Client) -> None:
+    """As docs/http.md says of an earlier event that arrives between two pages."""
+    client.post("/events/bulk", json={"events": [event(f"evt_{n}", f"10:00:0{n}") for n in range(4)]})
+    numbered = {"tenant_id": "tenant_1", "page_size": 2}
+    by_cursor = {"tenant_id": "tenant_1", "limit": 2, "start": moment("00:00:00"), "end": moment("23:59:59")}
+    first, begun = client.get("/events", params=numbered).json(), client.get("/v1/events", params=by_cursor).json()
+    client.post("/events", json=event("late", "09:00:00"))
+    second = client.get("/events", params=numbered | {"page": 2}).json()
+    assert [one["event_id"] for page in (first, second) for one in page["events"]] == [
+        "evt_0",
+        "evt_1",
+        "evt_1",
+        "evt_2",
+    ]
+    assert ids(client, limit=2, cursor=begun["next_cursor"]) == ["evt_2", "evt_3"]
+
+
 @pytest.mark.parametrize("cursor", ["nonsense", "%", "AAAA", "e30=", "\x00", "x" * 5000])
 def test_a_cursor_of_ones_own_making_is_a_422(visitor: httpx.Client, cursor: str) -> None:
     errors_of(visitor.get(PATH, params=THE_DAY | {"cursor": cursor}), 422)
