@@ -164,6 +164,15 @@ class Receipt(TypedDict):
     unchanged: int
     rejected: int
     errors: list[FaultDocument]
+    dropped: NotRequired[Dropped]
+
+
+class Dropped(TypedDict):
+    """From how many readings a metric was dropped as invalid, where that was asked for."""
+
+    calories: int
+    heart_rate: int
+    steps: int
 
 
 class EventReceipt(TypedDict):

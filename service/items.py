@@ -13,7 +13,7 @@ from service.events import EVENT, to_event_row
 from service.fields import Bounds
 from service.parts import no_array
 from service.problems import Fault, Invalid, fault
-from service.readings import HEART_RATE_READING, INGEST_ITEM, READING, to_row
+from service.readings import HEART_RATE_READING, INGEST_ITEM, METRICS, READING, to_row
 from service.tally import Tally
 
 A_WHILE = 0.005  # seconds, after which others have a turn
@@ -57,11 +57,27 @@ async def judge_each(
         try:
             rows.append(to_row(adapter.validate_python(value, context=bounds)))
         except ValidationError as error:
-            tally.reject([fault(details, place) for details in error.errors()] if tally.has_room else ())
+            if tally.drops_fields and (kept := without_invalid(adapter, value, error, bounds, tally)) is not None:
+                rows.append(to_row(kept))
+            else:
+                tally.reject([fault(details, place) for details in error.errors()] if tally.has_room else ())
         if time.perf_counter() - begun > A_WHILE:
             await asyncio.sleep(0)
             begun = time.perf_counter()
     return rows
+
+
+def without_invalid(adapter: TypeAdapter[Any], value: Any, error: ValidationError, bounds: Bounds, tally: Tally) -> Any:
+    """Return a reading without the metrics that are invalid; None where anything else is, or no metric is left."""
+    invalid = {str(details["loc"][0]) if details["loc"] else "" for details in error.errors()}
+    if not invalid <= METRICS:
+        return None
+    try:
+        kept = adapter.validate_python({key: one for key, one in value.items() if key not in invalid}, context=bounds)
+    except ValidationError:
+        return None
+    tally.dropped.update(invalid)
+    return kept
 
 
 def placed(values: Iterable[Any], prefix: str | None, first: int = 0) -> Iterator[tuple[str, Any]]:

@@ -160,6 +160,15 @@ class ReadingsToDelete(AnyQuestion):
     device_id: Annotated[Name | None, Field(description="Only readings of this device.")] = None
 
 
+class Writing(AnyQuestion):
+    """`POST /v1/readings`: what becomes of a reading of which a metric is invalid."""
+
+    invalid: Annotated[
+        Literal["reject", "drop-field"],
+        Field(description="With drop-field, a reading is kept without its metrics that are invalid."),
+    ] = "reject"
+
+
 class UsersAfter(AnyQuestion):
     """`GET /v1/users`: the users that come after a cursor."""
 

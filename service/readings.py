@@ -14,6 +14,7 @@ from service.moments import to_micros
 
 DEFAULT_TENANT = "default"
 DEFAULT_DEVICE = "default"
+METRICS = frozenset(("heart_rate", "steps", "calories"))
 
 
 class Row(msgspec.Struct, gc=False):

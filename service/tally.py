@@ -13,10 +13,15 @@ MOST_FAULTS = 100
 
 
 class Tally:
-    """What became of a request's items so far; `kind` is readings or events."""
+    """What became of a request's items so far; `kind` is readings or events.
 
-    def __init__(self, kind: str = "readings") -> None:
+    Of readings, one may be kept without its invalid metrics: where `drops_fields`.
+    """
+
+    def __init__(self, kind: str = "readings", drops_fields: bool = False) -> None:
         self.kind = kind
+        self.drops_fields = drops_fields
+        self.dropped: Counter[str] = Counter()
         self.received = 0
         self.rejected = 0
         self.counts: Counter[str] = Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,8 +38,17 @@ from service.items import items_of, judge_each, placed, refused_whole, require_o
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.parts import PART, Pieces
 from service.problems import Invalid, Problem
-from service.questions import flag
-from service.readings import HEART_RATE_READING, INGEST_ITEM, READING, HeartRateReading, IngestItem, Reading, to_row
+from service.questions import Writing, ask, flag
+from service.readings import (
+    HEART_RATE_READING,
+    INGEST_ITEM,
+    METRICS,
+    READING,
+    HeartRateReading,
+    IngestItem,
+    Reading,
+    to_row,
+)
 from service.state import State, state_of
 from service.tally import Tally
 from service.writer import Writer
@@ -119,6 +129,7 @@ async def heart_rate_batch(request: Request) -> Response:
 async def readings(request: Request) -> Response:
     """Store readings and answer with a receipt."""
     atomic = flag(request, "atomic")
+    tally = Tally(drops_fields=ask(request, Writing).invalid == "drop-field")
     new_form = FORMS.get(announced_type(request))
     if new_form is None:
         taken = ", ".join(FORMS)
@@ -129,7 +140,7 @@ async def readings(request: Request) -> Response:
     if new_form is json_form:
         start, whole = await read_start(request, pieces, WHOLE)
         if whole:
-            return await store_whole(state, start, atomic)
+            return await store_whole(state, start, atomic, tally)
         pieces = continued(start, pieces)
     else:
         start, whole = await read_start(request, pieces, FIRST)
@@ -137,13 +148,12 @@ async def readings(request: Request) -> Response:
             let_go(request)
             hold(request, STREAM, state.room.most // 2)
         pieces = continued(start, pieces)
-    return await store_stream(state, new_form(), pieces, atomic)
+    return await store_stream(state, new_form(), pieces, atomic, tally)
 
 
-async def store_whole(state: State, body: bytes, atomic: bool) -> Response:
+async def store_whole(state: State, body: bytes, atomic: bool, tally: Tally) -> Response:
     """Store the readings of a document in one transaction."""
     bounds = await state.accepted.now()
-    tally = Tally()
     rows = decode(body, bounds)
     if rows is None:
         items, prefix = items_of(parse_json(body), "readings")
@@ -156,10 +166,9 @@ async def store_whole(state: State, body: bytes, atomic: bool) -> Response:
     return receipt(tally)
 
 
-async def store_stream(state: State, form: Form, pieces: Pieces, atomic: bool) -> Response:
+async def store_stream(state: State, form: Form, pieces: Pieces, atomic: bool, tally: Tally) -> Response:
     """Store readings as they arrive, or once all have arrived."""
     bounds = await state.accepted.now()
-    tally = Tally()
     store = state.writer.write
     if atomic:
         await store_all_or_none(form, pieces, bounds, store, tally, state.settings.max_atomic_readings)
@@ -178,7 +187,7 @@ async def paced(pieces: Pieces, writer: Writer, tally: Tally) -> Pieces:
 
 def receipt(tally: Tally) -> Response:
     """Say what became of each reading."""
-    document = {
+    document: dict[str, Any] = {
         "received": tally.received,
         "inserted": tally.counts["inserted"],
         "updated": tally.counts["updated"],
@@ -186,6 +195,8 @@ def receipt(tally: Tally) -> Response:
         "rejected": tally.rejected,
         "errors": tally.faults,
     }
+    if tally.drops_fields:
+        document["dropped"] = {name: tally.dropped[name] for name in sorted(METRICS)}
     return json_response(document, 422 if tally.rejected == tally.received else 200)
 
 
@@ -232,6 +243,7 @@ OPERATIONS = [
             READING_EXAMPLE,
             also={NDJSON: NDJSON_EXAMPLE, CSV: CSV_EXAMPLE},
         ),
+        questions=[Writing],
         flags={"atomic": "Refuse all readings if one is invalid."},
         refuses=LENIENT_WRITE_REFUSALS,
     ),
