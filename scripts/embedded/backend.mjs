@@ -64,7 +64,7 @@ export class Backend {
   #forceTimer = null;
   #idle = null;
 
-  /** `options`: name, directory, wasm, log, turnTimeout, onNotification(backend, sender, body), onGone(backend, why). */
+  /** `options`: name, directory, wasm, zones, log, turnTimeout, onNotification(backend, sender, body), onGone(backend, why). */
   constructor(options) {
     this.#options = options;
     this.name = options.name;
@@ -92,7 +92,13 @@ export class Backend {
   async #boot(database) {
     const shared = new SharedArrayBuffer(CONTROL_BYTES);
     const worker = new Worker(new URL("./worker.mjs", import.meta.url), {
-      workerData: { directory: this.directory, database, wasm: this.#options.wasm, control: shared },
+      workerData: {
+        directory: this.directory,
+        database,
+        wasm: this.#options.wasm,
+        zones: this.#options.zones,
+        control: shared,
+      },
       resourceLimits: { stackSizeMb: STACK_MB },
     });
     this.#control = new Int32Array(shared);

@@ -27,6 +27,7 @@ function readArguments() {
       port: { type: "string", default: "0" },
       host: { type: "string", default: "127.0.0.1" },
       template: { type: "string" },
+      zones: { type: "string" },
       "jobs-interval": { type: "string", default: "10000" },
       "turn-timeout": { type: "string", default: "30000" },
       "idle-timeout": { type: "string", default: "60000" },
@@ -47,6 +48,7 @@ function readArguments() {
   return {
     ...values,
     data: path.resolve(values.data),
+    zones: values.zones && path.resolve(values.zones),
     template: values.template && path.resolve(values.template),
     port: number("port"),
     jobsInterval: number("jobs-interval"),
@@ -79,6 +81,7 @@ async function main() {
 
   const databases = new Databases(options.data, options.template, {
     log,
+    zones: options.zones,
     turnTimeout: options.turnTimeout,
     onNotification: notifySessions,
     onGone: (backend, why) => {
@@ -114,6 +117,7 @@ async function main() {
   process.on("SIGINT", stop);
   if (options.exitWithStdin) process.stdin.on("end", stop).on("error", stop).resume();
 
+  if (!options.zones) log("time zones have the rules of its package: install the PyPI package tzdata for current ones");
   const port = await listen(server, options.port, options.host);
   const wasm = await compileDatabase();
   await databases.start(wasm);

@@ -19,6 +19,7 @@ from typing import IO, Self
 from scripts.embedded.errors import DirectoryInUse, EmbeddedError, NotInstalled, PortInUse, StartFailed
 from scripts.embedded.node import find_node
 from scripts.embedded.packages import PACKAGE
+from scripts.embedded.zones import zone_files
 
 HERE = Path(__file__).resolve().parent
 READY_SECONDS = 60.0
@@ -134,6 +135,9 @@ def start(
     }
     if template is not None:
         options["template"] = str(Path(template).absolute())
+    zones = zone_files()
+    if zones is not None:
+        options["zones"] = str(zones)
     process = _launch([f"--{name}={value}" for name, value in options.items()])
     assert process.stdout is not None
     assert process.stderr is not None

