@@ -23,6 +23,8 @@ LADDER = [*FIXED.items(), ("1d", DAY), ("1w", 7 * DAY)]
 PRIORITIES = {"device_a": 1, "device_b": 2}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+FOR_EVER = 2**62  # a moment after every reading
+
 
 class Item(NamedTuple):
     """One reading as it is sent."""
@@ -214,7 +216,7 @@ class Model:
         """Forget a user; return how many readings go."""
         return len(self.readings.pop((tenant, user), {}))
 
-    def seen(self, tenant: str, now: int) -> list[tuple[str, int | None]]:
+    def seen(self, tenant: str, now: int = FOR_EVER) -> list[tuple[str, int | None]]:
         """Return every user of a tenant, by name, and the moment of the latest reading."""
         users = [(user, stored) for (of, user), stored in self.readings.items() if of == tenant]
         return sorted((user, max((ts for _, ts in stored if ts <= now), default=None)) for user, stored in users)
@@ -304,7 +306,7 @@ class Model:
             groups.setdefault(minute.bucket // width * width, []).append(minute)
         return [Vitals(t, only_device(group), total(group)) for t, group in sorted(groups.items())]
 
-    def latest(self, tenant: str, user: str, now: int) -> list[Latest]:
+    def latest(self, tenant: str, user: str, now: int = FOR_EVER) -> list[Latest]:
         """Return each metric ever measured with its latest value as of now; at one moment the best device's.
 
         What lies after now is one more metric, without a value, of which the last one counts.
