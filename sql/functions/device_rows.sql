@@ -23,7 +23,8 @@ BEGIN
           SELECT d.bucket, d.first_ts, d.last_ts, d.heart_rate_sum, d.heart_rate_count, d.heart_rate_min,
                  d.heart_rate_max, d.calories, d.steps
             FROM rollup.device_%1$s AS d
-           WHERE d.user_key = $1 AND d.device_key = $2 AND d.bucket >= p.part_start AND d.bucket < p.part_end) AS r
+           WHERE d.user_key = $1 AND d.device_key = $2 AND d.bucket >= p.part_start AND d.bucket < p.part_end
+          OFFSET 0) AS r
         WHERE p.source = %1$L', level) USING wanted_user, wanted_device, parts;
   END LOOP;
   RETURN QUERY

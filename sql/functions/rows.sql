@@ -16,12 +16,14 @@ BEGIN
     RETURN QUERY SELECT * FROM api.device_rows(wanted_user, wanted_device, parts);
     RETURN;
   END IF;
+  -- Each part is looked up in the index by itself, whatever a plan that is kept takes parts for: that is what OFFSET keeps.
   IF '1d' = ANY (sources) THEN
     RETURN QUERY
       SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count::bigint, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
         FROM unnest(parts) AS p
-        JOIN rollup.user_1d AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       CROSS JOIN LATERAL (SELECT r.* FROM rollup.user_1d AS r
+                            WHERE r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end OFFSET 0) AS r
        WHERE p.source = '1d';
   END IF;
   IF '1h' = ANY (sources) THEN
@@ -29,7 +31,8 @@ BEGIN
       SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count::bigint, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
         FROM unnest(parts) AS p
-        JOIN rollup.user_1h AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       CROSS JOIN LATERAL (SELECT r.* FROM rollup.user_1h AS r
+                            WHERE r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end OFFSET 0) AS r
        WHERE p.source = '1h' AND p.midnight IS NULL;
   END IF;
   IF '15m' = ANY (sources) THEN
@@ -37,7 +40,8 @@ BEGIN
       SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count::bigint, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
         FROM unnest(parts) AS p
-        JOIN rollup.user_15m AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       CROSS JOIN LATERAL (SELECT r.* FROM rollup.user_15m AS r
+                            WHERE r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end OFFSET 0) AS r
        WHERE p.source = '15m' AND p.midnight IS NULL;
   END IF;
   FOREACH part IN ARRAY coalesce(parts, '{}') LOOP

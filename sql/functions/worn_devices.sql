@@ -13,24 +13,29 @@ BEGIN
     WITH parts AS MATERIALIZED (
       SELECT p.* FROM api.parts(wanted_user, range_start, range_end) AS p WHERE wanted_user IS NOT NULL
     ), worn (device_key) AS (
+      -- Each part is looked up in the index by itself: that is what OFFSET keeps.
       SELECT r.sole_device
         FROM parts AS p
-        JOIN rollup.user_1d AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       CROSS JOIN LATERAL (SELECT r.* FROM rollup.user_1d AS r
+                            WHERE r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end OFFSET 0) AS r
        WHERE p.source = '1d'
       UNION
       SELECT r.device_key
         FROM parts AS p
-        JOIN rollup.device_1d AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       CROSS JOIN LATERAL (SELECT r.* FROM rollup.device_1d AS r
+                            WHERE r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end OFFSET 0) AS r
        WHERE p.source = '1d'
       UNION
       SELECT r.sole_device
         FROM parts AS p
-        JOIN rollup.user_15m AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       CROSS JOIN LATERAL (SELECT r.* FROM rollup.user_15m AS r
+                            WHERE r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end OFFSET 0) AS r
        WHERE p.source = '15m'
       UNION
       SELECT r.device_key
         FROM parts AS p
-        JOIN rollup.device_15m AS r ON r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end
+       CROSS JOIN LATERAL (SELECT r.* FROM rollup.device_15m AS r
+                            WHERE r.user_key = wanted_user AND r.bucket >= p.part_start AND r.bucket < p.part_end OFFSET 0) AS r
        WHERE p.source = '15m'
       UNION
       SELECT r.device_key
