@@ -1,4 +1,4 @@
-"""Bring a database to the current schema: pending migrations, then the schema `api`.
+"""Bring a database to the current schema: pending migrations, then the schemas `api` and `api_internal`.
 
 Everything happens in one transaction that holds one lock, so that two processes that start at once do it once, and
 one that is killed half-way leaves nothing behind.
@@ -171,7 +171,7 @@ def apply_pending(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
 def roll_back(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
     """Undo every migration, newest first, in the caller's transaction; return their names."""
     connection.execute("SET LOCAL search_path = migration, public")
-    connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
+    connection.execute("DROP SCHEMA IF EXISTS api, api_internal CASCADE")
     backend = OneTransaction(connection)
     applied = backend.to_rollback(read_migrations(str(MIGRATIONS)))
     backend.rollback_migrations(applied)
@@ -179,16 +179,17 @@ def roll_back(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
 
 
 def rebuild_api(connection: psycopg.Connection[Any]) -> bool:
-    """Drop and build the schema `api` unless it was built from these very files; return whether it was."""
+    """Drop and build `api` and `api_internal` unless these very files built them; return whether it did."""
     digest = api_digest()
     connection.execute("CREATE TABLE IF NOT EXISTS migration.api_build (digest text NOT NULL)")
     built = connection.execute(
-        "SELECT digest FROM migration.api_build WHERE to_regnamespace('api') IS NOT NULL"
+        "SELECT digest FROM migration.api_build"
+        " WHERE to_regnamespace('api') IS NOT NULL AND to_regnamespace('api_internal') IS NOT NULL"
     ).fetchone()
     if built == (digest,):
         return False
     connection.execute("SET LOCAL search_path = pg_catalog")
-    connection.execute("DROP SCHEMA IF EXISTS api CASCADE")
+    connection.execute("DROP SCHEMA IF EXISTS api, api_internal CASCADE")
     for statement in api_statements():
         connection.execute(statement.encode())
     connection.execute("DELETE FROM migration.api_build")

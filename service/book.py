@@ -84,7 +84,7 @@ def after(known: Latest, row: Row) -> Latest:
 
 
 def from_rows(rows: Iterable[dict[str, Any]]) -> dict[str, Latest]:
-    """Gather rows of api.latest_values by user."""
+    """Gather rows of api_internal.latest_values by user."""
     found: dict[str, Latest] = {}
     for row in rows:
         metric, measured_at = row["metric"], row["ts"]

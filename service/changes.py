@@ -1,4 +1,4 @@
-"""What the database announces: whose readings a commit changed, as api.announce packs it."""
+"""What the database announces: whose readings a commit changed, as api_internal.announce packs it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOMENT = struct.Struct(">xxxxq")
 
 
 class Unreadable(Exception):
-    """An announcement that does not say whose readings changed: of too many, or nothing that api.announce wrote."""
+    """An announcement that does not say whose readings changed: of too many, or not by api_internal.announce."""
 
 
 @dataclass(slots=True)
@@ -68,4 +68,4 @@ def add_announcement(payload: str, changes: dict[int, Change]) -> None:
                 continue
             change.take(ts)
     except (binascii.Error, struct.error, ValueError):
-        raise Unreadable("a notification that api.announce did not send") from None
+        raise Unreadable("a notification that api_internal.announce did not send") from None

@@ -1,4 +1,4 @@
-"""Which schema this release expects: its migrations, and the files of the schema `api`."""
+"""Which schema this release expects: its migrations, and the files of `api` and `api_internal`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ def migration_names() -> list[str]:
     return sorted(path.stem for path in MIGRATIONS.glob("*.sql") if not path.stem.endswith(".rollback"))
 
 
-def api_statements() -> list[str]:
-    """Return the text of each file of the schema `api`, in the order of sql/build.txt."""
+def build_order() -> list[str]:
+    """List the files of the schemas `api` and `api_internal` below sql/, in the order in which they are built."""
     lines = (SQL / "build.txt").read_text(encoding="utf-8").splitlines()
-    return [(SQL / line).read_text(encoding="utf-8") for line in lines if line and not line.startswith("#")]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def api_statements() -> list[str]:
+    """Return the text of each of those files, in that order."""
+    return [(SQL / line).read_text(encoding="utf-8") for line in build_order()]
 
 
 def api_digest() -> str:

@@ -12,15 +12,17 @@ EXCEPTION
 END
 $$;
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
-REVOKE ALL ON ALL PROCEDURES IN SCHEMA api FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api, api_internal FROM PUBLIC;
+REVOKE ALL ON ALL PROCEDURES IN SCHEMA api, api_internal FROM PUBLIC;
 
 DO $$
 BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bi_reader') THEN
     GRANT USAGE ON SCHEMA api TO bi_reader;
     GRANT SELECT ON ALL TABLES IN SCHEMA api TO bi_reader;
-    GRANT EXECUTE ON FUNCTION api.summary, api.series, api.auto_bucket, api.event_counts, api.time_zone TO bi_reader;
+    GRANT EXECUTE ON FUNCTION
+      api.summary, api.series, api.auto_bucket, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone
+      TO bi_reader;
   END IF;
 END
 $$;

@@ -114,7 +114,7 @@ def total(costs: list[Cost]) -> Cost:
 def enrolled(connection: Connection, people: tuple[str, ...]) -> dict[str, tuple[int, int]]:
     """Register people and their watches; return the keys of both."""
     row = connection.execute(
-        "SELECT user_keys, device_keys FROM api.enrol_names(%s, %s::text[], %s::text[])",
+        "SELECT user_keys, device_keys FROM api_internal.enrol_names(%s, %s::text[], %s::text[])",
         (TENANT, list(people), [watch_of(person) for person in people]),
     ).fetchone()
     assert row is not None
@@ -131,13 +131,14 @@ def copy(connection: Connection, batches: list[list[tuple[object, ...]]]) -> Non
     """Store new readings by the statements of the service's fast lane."""
     for batch in batches:
         with connection.transaction(), psycopg.Cursor(connection) as cursor:
-            cursor.execute("SELECT api.begin_writing()")
+            cursor.execute("SELECT api_internal.begin_writing()")
             with cursor.copy(COPY) as stream:
                 stream.set_types(TYPES)
                 for row in batch:
                     stream.write_row(row)
             cursor.execute(
-                "SELECT api.announce(%s::int[], %s::timestamptz[])", ([r[0] for r in batch], [r[2] for r in batch])
+                "SELECT api_internal.announce(%s::int[], %s::timestamptz[])",
+                ([r[0] for r in batch], [r[2] for r in batch]),
             )
 
 

@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
 
 
 MARK = """
-    SELECT api.mark_stale(array_agg(u), array_agg(q))
+    SELECT api_internal.mark_stale(array_agg(u), array_agg(q))
       FROM unnest(%(user_keys)s::int[]) AS u,
            generate_series(%(begin)s::timestamptz, %(end)s::timestamptz - INTERVAL '1 microsecond',
                            INTERVAL '15 minutes') AS q
@@ -65,15 +65,15 @@ def load(url: str, users: int, days: int, every: int, say: Say, *, watch: bool) 
 def fill(connection: Connection, users: tuple[str, ...], start: datetime, end: datetime, every: int, say: Say) -> int:
     """Write everybody's readings day by day and mark the days stale; return how many they are."""
     tenants = [TENANT] * len(users)
-    user_keys = value(connection, "SELECT api.enrol_users(%s::text[], %s::text[])", tenants, list(users))
+    user_keys = value(connection, "SELECT api_internal.enrol_users(%s::text[], %s::text[])", tenants, list(users))
     watches = [f"watch of {user}" for user in users]
-    device_keys = value(connection, "SELECT api.enrol_devices(%s::text[], %s::text[])", tenants, watches)
+    device_keys = value(connection, "SELECT api_internal.enrol_devices(%s::text[], %s::text[])", tenants, watches)
     readings, told = 0, time.monotonic()
     while start < end:
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
         until = min(end, midnight + DAY)
         with connection.transaction():
-            connection.execute("SELECT api.hold_horizon()")
+            connection.execute("SELECT api_internal.hold_horizon()")
             span = {"begin": start, "end": until, "every": timedelta(seconds=every)}
             readings += connection.execute(FILL, {"user_keys": user_keys, "device_keys": device_keys, **span}).rowcount
             connection.execute(MARK, {"user_keys": user_keys, "begin": start, "end": until})

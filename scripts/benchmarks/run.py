@@ -90,7 +90,8 @@ def with_stale_days(connection: Connection, of: History, options: Options, say: 
     marks = [(key, day) for day in days for key in others][:STALE_DAYS]
     say(f"With {len(marks):,} stale days of other users.")
     connection.execute(
-        "SELECT api.mark_stale(%s::int[], %s::timestamptz[])", ([key for key, _ in marks], [day for _, day in marks])
+        "SELECT api_internal.mark_stale(%s::int[], %s::timestamptz[])",
+        ([key for key, _ in marks], [day for _, day in marks]),
     )
     try:
         asked = of._replace(users=dict(users[: len(users) // 2]))

@@ -9,5 +9,5 @@ WITH people AS MATERIALIZED (
 )
 SELECT p.user_id, v.metric, v.value, v.ts, v.device_id, n.people
   FROM (SELECT count(*) AS people FROM people) AS n
-  LEFT JOIN (api.latest_values(ARRAY(SELECT user_key FROM people)) AS v
+  LEFT JOIN (api_internal.latest_values(ARRAY(SELECT user_key FROM people)) AS v
              JOIN people AS p USING (user_key)) ON true

@@ -6,5 +6,5 @@ WITH people AS MATERIALIZED (
    WHERE u.user_id = ANY (%(user_ids)s::text[]) AND t.tenant_id = %(tenant_id)s
 )
 SELECT p.user_id, v.metric, v.value, v.ts, v.device_id
-  FROM api.latest_values(ARRAY(SELECT user_key FROM people)) AS v
+  FROM api_internal.latest_values(ARRAY(SELECT user_key FROM people)) AS v
   JOIN people AS p USING (user_key)

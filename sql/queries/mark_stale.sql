@@ -1,2 +1,2 @@
 -- Mark quarters of an hour stale.
-SELECT api.mark_stale(%(user_keys)s, %(quarters)s)
+SELECT api_internal.mark_stale(%(user_keys)s, %(quarters)s)

@@ -1,2 +1,2 @@
 -- Note that a refresh or an upkeep failed, and why.
-SELECT api.note_failure(%(task)s, %(message)s)
+SELECT api_internal.note_failure(%(task)s, %(message)s)

@@ -2,11 +2,11 @@
 COPY (
   SELECT row_to_json(o)
     FROM (
-      SELECT %(user_id)s::text AS user_id, d.device_id, api.iso_moment(r.ts) AS timestamp, r.heart_rate, r.steps, r.calories
+      SELECT %(user_id)s::text AS user_id, d.device_id, api_internal.iso_moment(r.ts) AS timestamp, r.heart_rate, r.steps, r.calories
         FROM core.reading AS r
         JOIN core.device AS d USING (device_key)
-       WHERE r.user_key = api.find_user(%(tenant_id)s, %(user_id)s)
-         AND (%(device_id)s::text IS NULL OR r.device_key = api.find_device(%(tenant_id)s, %(device_id)s::text))
+       WHERE r.user_key = api_internal.find_user(%(tenant_id)s, %(user_id)s)
+         AND (%(device_id)s::text IS NULL OR r.device_key = api_internal.find_device(%(tenant_id)s, %(device_id)s::text))
          AND r.ts >= %(start)s::timestamptz
          AND r.ts < %(end)s::timestamptz
        ORDER BY r.ts, d.device_id

@@ -1,2 +1,2 @@
 -- Tell live listeners whose readings changed.
-SELECT api.announce(%(user_keys)s, %(timestamps)s, %(mark)s)
+SELECT api_internal.announce(%(user_keys)s, %(timestamps)s, %(mark)s)

@@ -1,5 +1,5 @@
 -- Store a batch of events; one row: whether each was created.
-SELECT api.write_events(
+SELECT api_internal.write_events(
   %(tenant_ids)s::text[], %(event_ids)s::text[], %(sources)s::text[], %(event_types)s::text[],
   %(timestamps)s::timestamptz[], %(payloads)s::text[]::jsonb[]
 ) AS created

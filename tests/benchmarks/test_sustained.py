@@ -135,7 +135,7 @@ def test_marks_tell_their_age(db: psycopg.Connection[Any], monkeypatch: pytest.M
         assert marks.look() == (0, 0.0)
         for second in range(1, 4):
             now = float(second)
-            db.execute("SELECT api.mark_stale(ARRAY[%s], ARRAY[timestamptz '2026-01-01 12:00Z'])", (second,))
+            db.execute("SELECT api_internal.mark_stale(ARRAY[%s], ARRAY[timestamptz '2026-01-01 12:00Z'])", (second,))
             # It was made after the look before this one.
             assert marks.look() == (second, second - 0.0)
         db.execute("DELETE FROM core.stale_day WHERE user_key = 1")

@@ -24,12 +24,13 @@ from tests.exactness.model import (
     moment,
 )
 
-WRITE = "SELECT api.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
+WRITE = "SELECT api_internal.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
 SUMMARY = "SELECT * FROM api.summary(%s, %s, %s, %s, %s)"
 SERIES = "SELECT * FROM api.series(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 MINUTES = """
     SELECT m.*, d.device_id
-      FROM api.minutes(api.find_user(%s, %s), tstzmultirange(tstzrange(%s, %s)), api.find_device(%s, %s)) AS m
+      FROM api_internal.minutes(api_internal.find_user(%s, %s), tstzmultirange(tstzrange(%s, %s)),
+                                api_internal.find_device(%s, %s)) AS m
       LEFT JOIN core.device AS d ON d.device_key = m.heart_rate_device
      ORDER BY m.bucket
 """
@@ -98,7 +99,7 @@ def erase(db: psycopg.Connection[Any], tenant: str, user: str) -> int:
 
 
 def seen(db: psycopg.Connection[Any], tenant: str) -> list[tuple[str, int | None]]:
-    rows = db.execute("SELECT user_id, last_seen FROM api.seen_users(%s)", [tenant]).fetchall()
+    rows = db.execute("SELECT user_id, last_seen FROM api_internal.seen_users(%s)", [tenant]).fetchall()
     return [(user, maybe_micros(last)) for user, last in rows]
 
 
@@ -121,7 +122,7 @@ def happen(db: psycopg.Connection[Any], events: Sequence[Happening]) -> list[boo
     columns = [list(column) for column in zip(*events, strict=True)]
     columns[4] = [moment(ts) for ts in columns[4]]
     row = db.execute(
-        "SELECT api.write_events(%s, %s, %s, %s, %s::timestamptz[], array_fill('{}'::jsonb, ARRAY[%s]))",
+        "SELECT api_internal.write_events(%s, %s, %s, %s, %s::timestamptz[], array_fill('{}'::jsonb, ARRAY[%s]))",
         [*columns, len(events)],
     ).fetchone()
     assert row is not None
@@ -267,7 +268,10 @@ def paged(
     db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, device: str | None, most: int
 ) -> list[Found]:
     """Read the same page by page."""
-    query = "SELECT ts, device_id, heart_rate, steps, calories FROM api.user_readings(%s, %s, %s, %s, %s, %s, %s, %s)"
+    query = """
+        SELECT ts, device_id, heart_rate, steps, calories
+          FROM api_internal.user_readings(%s, %s, %s, %s, %s, %s, %s, %s)
+    """
     found: list[Found] = []
     after: list[Any] = [None, None]
     while True:

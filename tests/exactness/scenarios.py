@@ -17,7 +17,7 @@ RANGE = ("default", "ada", NOON - 2 * DAY, NOON + 2 * DAY)
 
 
 CHECKED = (NOON - 4 * DAY, NOON + 4 * DAY)
-STALE = "CALL api.refresh_stale_days('infinity', NULL)"
+STALE = "CALL api_internal.refresh_stale_days('infinity', NULL)"
 
 
 def refreshed(stage: Stage, horizon: int) -> list[str]:
@@ -440,7 +440,7 @@ def erased_during_a_refresh(stage: Stage) -> list[str]:
         with keeper.transaction():
             keeper.execute("LOCK TABLE core.reading IN ACCESS EXCLUSIVE MODE")
             refresh = stage.act(lambda db: door.refresh(db, NOON))
-            writer.execute("SELECT api.hold_horizon()")
+            writer.execute("SELECT api_internal.hold_horizon()")
             erasure = stage.act(erase)
         stage.settle(refresh)
     refresh.end()
@@ -454,7 +454,7 @@ def refreshed_during_an_erasure(stage: Stage) -> list[str]:
     stage.write(beat("watch", NOON, 100))
     writer = stage.connect()
     with writer.transaction():
-        writer.execute("SELECT api.hold_horizon()")
+        writer.execute("SELECT api_internal.hold_horizon()")
         erasure = stage.act(erase)
         found = ended(stage.act(lambda db: door.refresh(db, NOON + 2 * DAY)))
     return found + ended(erasure) + gone(stage)

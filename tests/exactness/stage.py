@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from service.schema import SQL
+from service.schema import SQL, build_order
 from tests.exactness import door
 from tests.exactness.model import DAY, HOUR, MINUTE, Item, Model, micros, moment
 
@@ -200,7 +200,7 @@ QUESTIONS = [
 
 COUNTS = "api.event_counts('default', %s, NULL, NULL, %s, %s)"
 COUNTS_VIEW = "api.event_counts_"
-EVENT = "SELECT api.write_events('{default}', %s, '{web}', '{click}', %s::timestamptz[], '{1}')"
+EVENT = "SELECT api_internal.write_events('{default}', %s, '{web}', '{click}', %s::timestamptz[], '{1}')"
 
 
 def send_event(db: psycopg.Connection[Any], name: str, ts: int) -> None:
@@ -213,8 +213,9 @@ def beat(device: str, ts: int, steps: int) -> Item:
 
 
 def script(name: str) -> str:
-    """The text of a file of sql/, made to replace what is there."""
-    text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
+    """The text of an object's file in sql/, made to replace what is there."""
+    (path,) = (SQL / line for line in build_order() if line.endswith(f"/{name}.sql"))
+    text = path.read_text(encoding="utf-8")
     return re.sub("^CREATE (?=FUNCTION|PROCEDURE|VIEW)", "CREATE OR REPLACE ", text, flags=re.MULTILINE)
 
 

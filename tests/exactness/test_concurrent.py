@@ -121,10 +121,11 @@ def items(world: World, random: Random, tenant: str) -> list[Item]:
 
 def copy(db: psycopg.Connection[Any], batch: list[Item]) -> None:
     """Write as the service's fast lane does, in the caller's transaction."""
-    db.execute("SELECT api.hold_horizon()")
+    db.execute("SELECT api_internal.hold_horizon()")
     tenants, users, devices = ([item[field] for item in batch] for field in range(3))
     row = db.execute(
-        "SELECT api.enrol_users(%s, %s), api.enrol_devices(%s, %s)", [tenants, users, tenants, devices]
+        "SELECT api_internal.enrol_users(%s, %s), api_internal.enrol_devices(%s, %s)",
+        [tenants, users, tenants, devices],
     ).fetchone()
     assert row is not None
     rows = [
@@ -134,7 +135,7 @@ def copy(db: psycopg.Connection[Any], batch: list[Item]) -> None:
     with db.cursor().copy(COPY) as stream:
         for fields in sorted(rows, key=lambda fields: fields[:3]):
             stream.write_row(fields)
-    db.execute("SELECT api.mark_stale(%s, %s)", [row[0], [fields[2] for fields in rows]])
+    db.execute("SELECT api_internal.mark_stale(%s, %s)", [row[0], [fields[2] for fields in rows]])
 
 
 def writer(world: World, random: Random, db: psycopg.Connection[Any], tenant: Tenant) -> None:

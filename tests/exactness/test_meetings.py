@@ -99,7 +99,7 @@ def test_a_refresh_that_is_killed_between_pieces_leaves_the_older_ones(stage: St
 
 SAME_ROW = """
     INSERT INTO rollup.user_15m (user_key, bucket, first_ts, last_ts, heart_rate_count)
-      SELECT api.find_user('default', 'ada'), t, t, t, 0 FROM CAST(%s AS timestamptz) AS t
+      SELECT api_internal.find_user('default', 'ada'), t, t, t, 0 FROM CAST(%s AS timestamptz) AS t
 """
 
 
@@ -214,7 +214,7 @@ def test_a_question_that_meets_an_erasure(stage: Stage) -> None:
 def test_what_failed_holds_no_erasure_and_no_refresh_up(stage: Stage, lock: str) -> None:
     """Its session keeps the lock until it ends, idle."""
     stage.write(beat("watch", NOON, 100))
-    assert stage.connect().execute("SELECT api.try_lock(%s)", [lock]).fetchone() == (1,)
+    assert stage.connect().execute("SELECT api_internal.try_lock(%s)", [lock]).fetchone() == (1,)
     assert refreshed(stage, NOON + 2 * DAY) == []
     stage.db.execute("CALL api.upkeep()")
     assert stage.act(erase).end() == 1

@@ -103,77 +103,75 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "nothing is marked stale",
-                Mutant("functions/mark_stale", {r"WHERE c.ts < horizon.announced": "WHERE false"}),
+                Mutant("mark_stale", {r"WHERE c.ts < horizon.announced": "WHERE false"}),
             ),
             (
                 "the router ignores marks",
-                Mutant("functions/parts", {r"WHERE s.user_key = ": "WHERE false AND s.user_key = "}),
+                Mutant("parts", {r"WHERE s.user_key = ": "WHERE false AND s.user_key = "}),
             ),
             (
                 "the router takes a bucket with a stale quarter in it",
                 Mutant(
-                    "functions/parts",
+                    "parts",
                     {r"SELECT taken - range_agg\(.*?\)\)\)\s+INTO": "SELECT taken - range_agg(r.range) INTO"},
                 ),
             ),
             (
                 "nothing is taken",
                 Mutant(
-                    "functions/refresh_users",
+                    "refresh_users",
                     {r"WHERE s.day = after_day": "WHERE false", r"WHERE s.day < after_day": "WHERE false"},
                 ),
             ),
             (
                 "marks are deleted, and nothing rolled up",
-                Mutant("functions/refresh_users", {r"PERFORM api.roll_up\([^;]*;": ""}),
+                Mutant("refresh_users", {r"PERFORM api_internal.roll_up\([^;]*;": ""}),
             ),
-            ("quarters are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_quarters[^;]*;": ""})),
-            ("hours are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_1h\([^;]*;": ""})),
-            ("days are left out", Mutant("functions/roll_up", {r"PERFORM api.roll_up_1d\([^;]*;": ""})),
+            ("quarters are left out", Mutant("roll_up", {r"PERFORM api_internal.roll_up_quarters[^;]*;": ""})),
+            ("hours are left out", Mutant("roll_up", {r"PERFORM api_internal.roll_up_1h\([^;]*;": ""})),
+            ("days are left out", Mutant("roll_up", {r"PERFORM api_internal.roll_up_1d\([^;]*;": ""})),
             (
                 "the day before its hours",
-                Mutant("functions/roll_up", {r"(IF hours.user_keys.*?END IF;)(\s+)(IF day \+.*?END IF;)": r"\3\2\1"}),
+                Mutant("roll_up", {r"(IF hours.user_keys.*?END IF;)(\s+)(IF day \+.*?END IF;)": r"\3\2\1"}),
             ),
-            ("stale quarters are none", Mutant("views/stale_quarters", {r"WHERE get_bit": "WHERE false AND get_bit"})),
+            ("stale quarters are none", Mutant("stale_quarters", {r"WHERE get_bit": "WHERE false AND get_bit"})),
             (
                 "vitals_15m ignores marks",
-                Mutant(
-                    "views/vitals_15m", {r"WHERE s.user_key = u.user_key": "WHERE false AND s.user_key = u.user_key"}
-                ),
+                Mutant("vitals_15m", {r"WHERE s.user_key = u.user_key": "WHERE false AND s.user_key = u.user_key"}),
             ),
             (
                 "vitals_1h ignores marks",
                 Mutant(
-                    "views/vitals_1h",
+                    "vitals_1h",
                     {r"WHERE s.user_key = u.user_key(?= AND public)": "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
                 "vitals_1d ignores marks",
                 Mutant(
-                    "views/vitals_1d",
+                    "vitals_1d",
                     {r"WHERE s.user_key = u.user_key(?= AND public)": "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
                 "vitals_1h counts stale quarters twice",
                 Mutant(
-                    "views/vitals_1h",
+                    "vitals_1h",
                     {r"WHERE s.user_key = u.user_key(?= AND s.bucket = q)": "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
                 "vitals_1d counts stale quarters twice",
                 Mutant(
-                    "views/vitals_1d",
+                    "vitals_1d",
                     {r"WHERE s.user_key = u.user_key(?= AND s.bucket = q)": "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
                 "raw_minutes leaves stale quarters out",
-                Mutant("views/raw_minutes", {r"AND r.bucket >= s.bucket": "AND false AND r.bucket >= s.bucket"}),
+                Mutant("raw_minutes", {r"AND r.bucket >= s.bucket": "AND false AND r.bucket >= s.bucket"}),
             ),
-            ("last seen ignores marks", Mutant("functions/seen_users", {r"IF first_day IS NOT NULL": "IF false"})),
+            ("last seen ignores marks", Mutant("seen_users", {r"IF first_day IS NOT NULL": "IF false"})),
         ],
     ),
     (
@@ -182,20 +180,20 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "vitals_1h leaves out what is beside a stale quarter",
                 Mutant(
-                    "views/vitals_1h",
+                    "vitals_1h",
                     {r"WHERE s.user_key = u.user_key(?=\) AS x)": "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
                 "vitals_1d leaves out what is beside a stale quarter",
                 Mutant(
-                    "views/vitals_1d",
+                    "vitals_1d",
                     {r"WHERE s.user_key = u.user_key(?=\) AS x)": "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
                 "the router takes stale quarters for stale hours",
-                Mutant("functions/quarter_ranges", {r"\(q \+ 1\) \* ": "q * "}),
+                Mutant("quarter_ranges", {r"\(q \+ 1\) \* ": "q * "}),
             ),
         ],
     ),
@@ -204,19 +202,19 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "quarters that are gone are left",
-                Mutant("functions/roll_up_quarters", {GONE: "WHERE false"}),
+                Mutant("roll_up_quarters", {GONE: "WHERE false"}),
             ),
             (
                 "quarters of devices that are gone are left",
-                Mutant("functions/roll_up_quarters", {DEVICE_GONE: "WHERE false AND "}),
+                Mutant("roll_up_quarters", {DEVICE_GONE: "WHERE false AND "}),
             ),
             (
                 "hours and days that are gone are left",
-                Mutant("functions/roll_up_levels", {GONE: "WHERE false"}),
+                Mutant("roll_up_levels", {GONE: "WHERE false"}),
             ),
             (
                 "hours and days of devices that are gone are left",
-                Mutant("functions/roll_up_levels", {DEVICE_GONE: "WHERE false AND "}),
+                Mutant("roll_up_levels", {DEVICE_GONE: "WHERE false AND "}),
             ),
         ],
     ),
@@ -225,23 +223,23 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "quarters of the device that is alone now are left",
-                Mutant("functions/roll_up_quarters", {r"(?<=OR )NOT EXISTS \(SELECT FROM met": r"false AND \g<0>"}),
+                Mutant("roll_up_quarters", {r"(?<=OR )NOT EXISTS \(SELECT FROM met": r"false AND \g<0>"}),
             ),
             (
                 "quarters of a device alone are left",
-                Mutant("functions/roll_up_quarters", {DEVICE_GONE: "WHERE false AND "}),
+                Mutant("roll_up_quarters", {DEVICE_GONE: "WHERE false AND "}),
             ),
             (
                 "hours and days of a device alone are left",
-                Mutant("functions/roll_up_levels", {DEVICE_GONE: "WHERE false AND "}),
+                Mutant("roll_up_levels", {DEVICE_GONE: "WHERE false AND "}),
             ),
             (
                 "who was alone is not corrected",
-                Mutant("functions/roll_up_quarters", {r", sole_device = excluded.sole_device": ""}),
+                Mutant("roll_up_quarters", {r", sole_device = excluded.sole_device": ""}),
             ),
             (
                 "who was alone in an hour is not corrected",
-                Mutant("functions/roll_up_levels", {r", sole_device = excluded.sole_device": ""}),
+                Mutant("roll_up_levels", {r", sole_device = excluded.sole_device": ""}),
             ),
         ],
     ),
@@ -251,13 +249,13 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "quarters of a device that is gone are left where others met",
                 Mutant(
-                    "functions/roll_up_quarters",
+                    "roll_up_quarters",
                     {r"NOT EXISTS \(SELECT FROM by_device(?=[^)]*device_key\))": r"false AND \g<0>"},
                 ),
             ),
             (
                 "hours and days of a device that is gone are left where others met",
-                Mutant("functions/roll_up_levels", {r"NOT EXISTS \(SELECT FROM by_device": r"false AND \g<0>"}),
+                Mutant("roll_up_levels", {r"NOT EXISTS \(SELECT FROM by_device": r"false AND \g<0>"}),
             ),
         ],
     ),
@@ -266,34 +264,34 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "who was alone is not corrected where another device comes",
-                Mutant("functions/roll_up_meetings", {r", sole_device = excluded.sole_device": ""}),
+                Mutant("roll_up_meetings", {r", sole_device = excluded.sole_device": ""}),
             ),
             (
                 "devices that meet have no hours",
-                Mutant("functions/roll_up_levels", {r"AND c.sole_device IS NULL": "AND false"}),
+                Mutant("roll_up_levels", {r"AND c.sole_device IS NULL": "AND false"}),
             ),
             (
                 "devices that were alone in a quarter have no hours",
-                Mutant("functions/roll_up_levels", {r"AND q.sole_device IS NOT NULL": "AND false"}),
+                Mutant("roll_up_levels", {r"AND q.sole_device IS NOT NULL": "AND false"}),
             ),
             (
                 "a device's row is looked for among its own only",
-                Mutant("functions/device_rows", {r"AND u.sole_device = \$2": "AND false"}),
+                Mutant("device_rows", {r"AND u.sole_device = \$2": "AND false"}),
             ),
             (
                 "a device's row is looked for among the user's only",
-                Mutant("functions/device_rows", {r"AND d.device_key = \$2": "AND false"}),
+                Mutant("device_rows", {r"AND d.device_key = \$2": "AND false"}),
             ),
         ],
     ),
     (
         refreshed_again,
         [
-            ("quarters are written again", Mutant("functions/roll_up_quarters", {CHANGED: ""})),
-            ("quarters in which devices met are written again", Mutant("functions/roll_up_meetings", {CHANGED: ""})),
-            ("quarters of devices are written again", Mutant("functions/roll_up_meetings", {DEVICE_CHANGED: ""})),
-            ("hours and days are written again", Mutant("functions/roll_up_levels", {CHANGED: ""})),
-            ("hours and days of devices are written again", Mutant("functions/roll_up_levels", {DEVICE_CHANGED: ""})),
+            ("quarters are written again", Mutant("roll_up_quarters", {CHANGED: ""})),
+            ("quarters in which devices met are written again", Mutant("roll_up_meetings", {CHANGED: ""})),
+            ("quarters of devices are written again", Mutant("roll_up_meetings", {DEVICE_CHANGED: ""})),
+            ("hours and days are written again", Mutant("roll_up_levels", {CHANGED: ""})),
+            ("hours and days of devices are written again", Mutant("roll_up_levels", {DEVICE_CHANGED: ""})),
         ],
     ),
     (
@@ -301,7 +299,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "the users after those of a piece are passed over",
-                Mutant("functions/refresh_users", {r"WHERE s.day = after_day": "WHERE false"}),
+                Mutant("refresh_users", {r"WHERE s.day = after_day": "WHERE false"}),
             )
         ],
     ),
@@ -310,11 +308,11 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "a mark names the whole day",
-                Mutant("functions/mark_stale", {r"bit_or\(set_bit\(.*?, 1\)\)": "~ B'0'::bit(96)"}),
+                Mutant("mark_stale", {r"bit_or\(set_bit\(.*?, 1\)\)": "~ B'0'::bit(96)"}),
             ),
             (
                 "all quarters of a day are rolled up",
-                Mutant("functions/refresh_users", {r"bit_or\(s.quarters\)": "~ B'0'::bit(96)"}),
+                Mutant("refresh_users", {r"bit_or\(s.quarters\)": "~ B'0'::bit(96)"}),
             ),
         ],
     ),
@@ -323,19 +321,19 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "no event is marked",
-                Mutant("functions/mark_stale_events", {r"WHERE c.ts < ": "WHERE false AND c.ts < "}),
+                Mutant("mark_stale_events", {r"WHERE c.ts < ": "WHERE false AND c.ts < "}),
             ),
             (
                 "counts ignore stale days",
-                Mutant("functions/count_events", {r"WHERE s.tenant_key = ": "WHERE false AND s.tenant_key = "}),
+                Mutant("count_events", {r"WHERE s.tenant_key = ": "WHERE false AND s.tenant_key = "}),
             ),
             (
                 "no stale event day is claimed",
-                Mutant("functions/refresh_stale_events", {r"WHERE claimed IS DISTINCT FROM version": "WHERE false"}),
+                Mutant("refresh_stale_events", {r"WHERE claimed IS DISTINCT FROM version": "WHERE false"}),
             ),
             (
                 "stale event days are forgotten",
-                Mutant("functions/refresh_stale_events", {r"CALL api.refresh_events[^;]*;": ""}),
+                Mutant("refresh_stale_events", {r"CALL api_internal.refresh_events[^;]*;": ""}),
             ),
         ],
     ),
@@ -344,11 +342,11 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "a new priority marks nothing",
-                Mutant("functions/set_device", {r"IF set_device.priority <> device.priority": "IF false"}),
+                Mutant("set_device", {r"IF set_device.priority <> device.priority": "IF false"}),
             ),
             (
                 "it is not known where devices met",
-                Mutant("functions/roll_up_meetings", {r"FROM by_device AS b(?=\s+ORDER)": r"\g<0> WHERE false"}),
+                Mutant("roll_up_meetings", {r"FROM by_device AS b(?=\s+ORDER)": r"\g<0> WHERE false"}),
             ),
         ],
     ),
@@ -358,7 +356,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "a new priority marks all that a device measured",
                 Mutant(
-                    "functions/set_device",
+                    "set_device",
                     {r"FROM rollup.device_15m AS r\s+WHERE r.device_key =": EVERY_READING},
                 ),
             )
@@ -370,7 +368,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "the router trusts the announced horizon",
                 Mutant(
-                    "functions/parts",
+                    "parts",
                     {
                         r"SELECT h.materialized FROM": "SELECT h.announced FROM",
                         r"tstzrange\(h.materialized": "tstzrange(h.announced",
@@ -379,7 +377,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ),
             (
                 "vitals trust the announced horizon",
-                Mutant("views/raw_minutes", {r"SELECT materialized FROM": "SELECT announced FROM"}),
+                Mutant("raw_minutes", {r"SELECT materialized FROM": "SELECT announced FROM"}),
             ),
         ],
     ),
@@ -388,14 +386,14 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "vitals_15m reads above the horizon",
-                Mutant("views/vitals_15m", {r"AND r.bucket < \(SELECT materialized FROM core.horizon\)": ""}),
+                Mutant("vitals_15m", {r"AND r.bucket < \(SELECT materialized FROM core.horizon\)": ""}),
             ),
-            ("vitals_1h reads above the horizon", Mutant("views/vitals_1h", {OUTER: ""})),
-            ("vitals_1d reads above the horizon", Mutant("views/vitals_1d", {OUTER: ""})),
+            ("vitals_1h reads above the horizon", Mutant("vitals_1h", {OUTER: ""})),
+            ("vitals_1d reads above the horizon", Mutant("vitals_1d", {OUTER: ""})),
             (
                 "last seen reads above the horizon",
                 Mutant(
-                    "functions/seen_users",
+                    "seen_users",
                     {r"AND r.bucket < %L\s": "AND r.bucket < %L::timestamptz + INTERVAL ''0'' AND false "},
                 ),
             ),
@@ -404,18 +402,14 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
     (
         horizon_within_a_day,
         [
-            ("new time is not marked", Mutant("functions/advance_horizon", {r"PERFORM api.mark_new_time[^;]*;": ""})),
+            ("new time is not marked", Mutant("advance_horizon", {r"PERFORM api_internal.mark_new_time[^;]*;": ""})),
             (
                 "vitals_1h forgets the hour that the horizon cuts",
-                Mutant(
-                    "views/vitals_1h", {r"FROM core.horizon AS h(?=\s+UNION)": "FROM core.horizon AS h WHERE false"}
-                ),
+                Mutant("vitals_1h", {r"FROM core.horizon AS h(?=\s+UNION)": "FROM core.horizon AS h WHERE false"}),
             ),
             (
                 "vitals_1d forgets the day that the horizon cuts",
-                Mutant(
-                    "views/vitals_1d", {r"FROM core.horizon AS h(?=\s+UNION)": "FROM core.horizon AS h WHERE false"}
-                ),
+                Mutant("vitals_1d", {r"FROM core.horizon AS h(?=\s+UNION)": "FROM core.horizon AS h WHERE false"}),
             ),
         ],
     ),
@@ -425,20 +419,20 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "only who has readings in new time is marked",
                 Mutant(
-                    "functions/mark_new_time",
+                    "mark_new_time",
                     {r"since   CONSTANT timestamptz := .*?END;": "since CONSTANT timestamptz := range_start;"},
                 ),
             ),
             (
                 "hours that end are forgotten",
                 Mutant(
-                    "functions/mark_new_time",
+                    "mark_new_time",
                     {r"WHEN public.time_bucket\(INTERVAL '1 hour', range_end\) > range_start": "WHEN false"},
                 ),
             ),
             (
                 "days that end are forgotten",
-                Mutant("functions/mark_new_time", {r"WHEN range_end = day_end THEN day": "WHEN false THEN day"}),
+                Mutant("mark_new_time", {r"WHEN range_end = day_end THEN day": "WHEN false THEN day"}),
             ),
         ],
     ),
@@ -447,22 +441,20 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "it is forgotten how far raw was dropped",
-                Mutant("functions/drop_raw", {r"UPDATE core.horizon SET raw_from[^;]*;": ""}),
+                Mutant("drop_raw", {r"UPDATE core.horizon SET raw_from[^;]*;": ""}),
             ),
             (
                 "the door forgets how far raw was dropped",
-                Mutant("functions/timestamp_bounds", {r",\s+\(SELECT h.raw_from FROM core.horizon AS h\)": ""}),
+                Mutant("timestamp_bounds", {r",\s+\(SELECT h.raw_from FROM core.horizon AS h\)": ""}),
             ),
             (
                 "a reading that comes in spite of that has its day computed from it alone",
-                Mutant("functions/mark_stale", {r"IF dropped IS NOT NULL THEN": "IF false THEN"}),
+                Mutant("mark_stale", {r"IF dropped IS NOT NULL THEN": "IF false THEN"}),
             ),
-            ("last values are not kept", Mutant("functions/drop_raw", {r"WHERE m.ts IS NOT NULL": "WHERE false"})),
+            ("last values are not kept", Mutant("drop_raw", {r"WHERE m.ts IS NOT NULL": "WHERE false"})),
             (
                 "worn devices are looked for in raw only",
-                Mutant(
-                    "functions/worn_devices", {r"range_start, range_end\) AS p": "range_start, range_end, 'raw') AS p"}
-                ),
+                Mutant("worn_devices", {r"range_start, range_end\) AS p": "range_start, range_end, 'raw') AS p"}),
             ),
         ],
     ),
@@ -472,7 +464,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "raw goes under a stale day",
                 Mutant(
-                    "functions/drop_raw",
+                    "drop_raw",
                     {r"IF EXISTS \(SELECT FROM core.stale_day AS s WHERE s.day < range_end\)": "IF false"},
                 ),
             )
@@ -483,7 +475,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "a new priority marks what cannot be computed again",
-                Mutant("functions/set_device", {r"AND r.bucket >= \(SELECT raw_from FROM core.horizon\)": ""}),
+                Mutant("set_device", {r"AND r.bucket >= \(SELECT raw_from FROM core.horizon\)": ""}),
             )
         ],
     ),
@@ -498,15 +490,15 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "writers do not hold the horizon",
-                Mutant("functions/hold_horizon", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+                Mutant("hold_horizon", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
             ),
             (
                 "write_readings does not hold the horizon",
-                Mutant("functions/write_readings", {r"PERFORM api.hold_horizon\(\);": ""}),
+                Mutant("write_readings", {r"PERFORM api_internal.hold_horizon\(\);": ""}),
             ),
             (
                 "the announcement does not wait for writers",
-                Mutant("functions/advance_horizon", {r"PERFORM pg_catalog.pg_advisory_xact_lock\([^;]*;": ""}),
+                Mutant("advance_horizon", {r"PERFORM pg_catalog.pg_advisory_xact_lock\([^;]*;": ""}),
             ),
         ],
     ),
@@ -515,38 +507,38 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "set_device lets refreshers and announcements pass",
-                Mutant("functions/set_device", {REFRESHERS: "", WRITERS: "", r"PERFORM api.hold_horizon\(\);": ""}),
+                Mutant("set_device", {REFRESHERS: "", WRITERS: "", r"PERFORM api_internal.hold_horizon\(\);": ""}),
             )
         ],
     ),
     (
         priority_before_a_piece,
         [
-            ("set_device does not wait for refreshers", Mutant("functions/set_device", {REFRESHERS: ""})),
+            ("set_device does not wait for refreshers", Mutant("set_device", {REFRESHERS: ""})),
             (
                 "a piece does not say that it is under way",
-                Mutant("functions/refresh_users", {PIECE: ""}),
+                Mutant("refresh_users", {PIECE: ""}),
             ),
-            ("a piece does not leave while a priority changes", Mutant("functions/refresh_users", {PIECE: HEEDLESS})),
+            ("a piece does not leave while a priority changes", Mutant("refresh_users", {PIECE: HEEDLESS})),
         ],
     ),
     (
         refreshed_over_a_priority,
         [
-            ("a piece waits while a priority changes", Mutant("functions/refresh_users", {PIECE: PATIENT})),
+            ("a piece waits while a priority changes", Mutant("refresh_users", {PIECE: PATIENT})),
             (
                 "the announcement does not leave while a priority changes",
-                Mutant("functions/advance_horizon", {ANNOUNCEMENT: ""}),
+                Mutant("advance_horizon", {ANNOUNCEMENT: ""}),
             ),
         ],
     ),
     (
         priority_during_a_piece,
         [
-            ("set_device does not wait for refreshers", Mutant("functions/set_device", {REFRESHERS: ""})),
+            ("set_device does not wait for refreshers", Mutant("set_device", {REFRESHERS: ""})),
             (
                 "a piece does not say that it is under way",
-                Mutant("functions/refresh_users", {PIECE: ""}),
+                Mutant("refresh_users", {PIECE: ""}),
             ),
         ],
     ),
@@ -556,14 +548,18 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "the horizon moves before new time is marked",
                 Mutant(
-                    "functions/advance_horizon",
-                    {r"PERFORM api.mark_new_time": r"UPDATE core.horizon SET materialized = part_end; COMMIT; \g<0>"},
+                    "advance_horizon",
+                    {
+                        r"PERFORM api_internal.mark_new_time": (
+                            r"UPDATE core.horizon SET materialized = part_end; COMMIT; \g<0>"
+                        )
+                    },
                 ),
             ),
             (
                 "the router trusts the announced horizon",
                 Mutant(
-                    "functions/parts",
+                    "parts",
                     {
                         r"SELECT h.materialized FROM": "SELECT h.announced FROM",
                         r"tstzrange\(h.materialized": "tstzrange(h.announced",
@@ -579,7 +575,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "marks are deleted whatever their version",
-                Mutant("functions/refresh_users", {r" AND s.version = m.version": ""}),
+                Mutant("refresh_users", {r" AND s.version = m.version": ""}),
             )
         ],
     ),
@@ -588,13 +584,13 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "marks are deleted whatever their version",
-                Mutant("functions/refresh_users", {r" AND s.version = m.version": ""}),
+                Mutant("refresh_users", {r" AND s.version = m.version": ""}),
             ),
             (
                 "marks are read after the readings",
                 Mutant(
-                    "functions/refresh_users",
-                    {r"(SELECT array_agg\(s.user_key\) AS [^;]*;)(.*?PERFORM api.roll_up[^;]*;)": r"\1\2\1"},
+                    "refresh_users",
+                    {r"(SELECT array_agg\(s.user_key\) AS [^;]*;)(.*?PERFORM api_internal.roll_up[^;]*;)": r"\1\2\1"},
                 ),
             ),
         ],
@@ -605,7 +601,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "what is marked is not marked once more",
                 Mutant(
-                    "functions/mark_stale",
+                    "mark_stale",
                     {r"WHERE c.ts < horizon": f"WHERE NOT EXISTS ({ANOTHER_MARK}) AND c.ts < horizon"},
                 ),
             )
@@ -616,11 +612,11 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "writers mark below the old horizon only",
-                Mutant("functions/mark_stale", {r"c.ts < horizon.announced": "c.ts < horizon.materialized"}),
+                Mutant("mark_stale", {r"c.ts < horizon.announced": "c.ts < horizon.materialized"}),
             ),
             (
                 "hours and days wait for the trusted horizon",
-                Mutant("functions/roll_up", {r"SELECT h.announced FROM": "SELECT h.materialized FROM"}),
+                Mutant("roll_up", {r"SELECT h.announced FROM": "SELECT h.materialized FROM"}),
             ),
         ],
     ),
@@ -629,7 +625,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "a piece does not lock its users",
-                Mutant("functions/refresh_users", {r"FOR NO KEY UPDATE SKIP LOCKED": ""}),
+                Mutant("refresh_users", {r"FOR NO KEY UPDATE SKIP LOCKED": ""}),
             )
         ],
     ),
@@ -638,7 +634,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "write_events does not hold the horizon",
-                Mutant("functions/write_events", {r"PERFORM api.hold_horizon\(\);": ""}),
+                Mutant("write_events", {r"PERFORM api_internal.hold_horizon\(\);": ""}),
             )
         ],
     ),
@@ -647,55 +643,55 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "stale event days are forgotten whatever their version",
-                Mutant("functions/refresh_stale_events", {r" AND claimed = version(?=;|\s+FOR UPDATE)": ""}),
+                Mutant("refresh_stale_events", {r" AND claimed = version(?=;|\s+FOR UPDATE)": ""}),
             )
         ],
     ),
     (
         erased_during_a_refresh,
-        [("an erasure leaves the quarters of users", Mutant("functions/erase_user", {r"'\{user_15m, ": "'{"}))],
+        [("an erasure leaves the quarters of users", Mutant("erase_user", {r"'\{user_15m, ": "'{"}))],
     ),
     (
         erased_during_a_piece,
         [
-            ("an erasure does not wait for refreshers", Mutant("functions/erase_user", {REFRESHERS: ""})),
+            ("an erasure does not wait for refreshers", Mutant("erase_user", {REFRESHERS: ""})),
             (
                 "a piece does not say that it is under way",
-                Mutant("functions/refresh_users", {PIECE: ""}),
+                Mutant("refresh_users", {PIECE: ""}),
             ),
         ],
     ),
     (
         erased_while_new_time_is_marked,
         [
-            ("an erasure does not wait for refreshers", Mutant("functions/erase_user", {REFRESHERS: ""})),
+            ("an erasure does not wait for refreshers", Mutant("erase_user", {REFRESHERS: ""})),
             (
                 "new time is marked without saying so",
-                Mutant("functions/advance_horizon", {r"EXIT WHEN NOT pg_catalog.pg_try_advisory[^;]*;": ""}),
+                Mutant("advance_horizon", {r"EXIT WHEN NOT pg_catalog.pg_try_advisory[^;]*;": ""}),
             ),
         ],
     ),
     (
         refreshed_during_an_erasure,
-        [("a piece does not leave while someone is erased", Mutant("functions/refresh_users", {PIECE: HEEDLESS}))],
+        [("a piece does not leave while someone is erased", Mutant("refresh_users", {PIECE: HEEDLESS}))],
     ),
     (
         written_over_an_erasure,
-        [("an erasure does not wait for writers", Mutant("functions/erase_user", {WRITERS: ""}))],
+        [("an erasure does not wait for writers", Mutant("erase_user", {WRITERS: ""}))],
     ),
     (
         moved_over_an_erasure,
         [
             (
                 "an UPDATE brings back what is gone",
-                Mutant("functions/write_reading_row", {r"IF NOT FOUND THEN": "IF false THEN"}),
+                Mutant("write_reading_row", {r"IF NOT FOUND THEN": "IF false THEN"}),
             )
         ],
     ),
     (asked_during_an_erasure, []),
-    (torn_summary, [("a summary in two snapshots", Mutant("functions/rows", {STABLE: "LANGUAGE plpgsql VOLATILE"}))]),
-    (torn_series, [("a series in two snapshots", Mutant("functions/rows", {STABLE: "LANGUAGE plpgsql VOLATILE"}))]),
-    (dropped_while_written_to, [("retention does not wait for writers", Mutant("functions/drop_raw", {WRITERS: ""}))]),
+    (torn_summary, [("a summary in two snapshots", Mutant("rows", {STABLE: "LANGUAGE plpgsql VOLATILE"}))]),
+    (torn_series, [("a series in two snapshots", Mutant("rows", {STABLE: "LANGUAGE plpgsql VOLATILE"}))]),
+    (dropped_while_written_to, [("retention does not wait for writers", Mutant("drop_raw", {WRITERS: ""}))]),
 ]
 
 

@@ -98,7 +98,7 @@ def test_a_range_that_is_not_clear_is_refused(client: httpx.Client, params: dict
 def test_what_retention_has_dropped_is_refused(client: httpx.Client, db: psycopg.Connection) -> None:
     fill(client)
     db.execute("CALL api.refresh()")
-    db.execute("SELECT api.drop_raw('2024-01-15Z', '2024-01-16Z')")
+    db.execute("SELECT api_internal.drop_raw('2024-01-15Z', '2024-01-16Z')")
     problem = refused(client.delete("/v1/users/ada/readings", params=HOUR), 422)
     assert "before 2024-01-16T00:00:00Z are kept as rollups only" in problem["detail"]
 

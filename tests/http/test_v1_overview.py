@@ -100,15 +100,15 @@ def test_the_system_tells_who_ran_what(client: httpx.Client, db: psycopg.Connect
         None,
     )
     db.execute("SET application_name = 'psql by hand'")
-    db.execute("SELECT api.note_run('refresh', now() - INTERVAL '2 seconds', 7)")
-    db.execute("SELECT api.note_failure('upkeep', 'the disk is full')")
+    db.execute("SELECT api_internal.note_run('refresh', now() - INTERVAL '2 seconds', 7)")
+    db.execute("SELECT api_internal.note_failure('upkeep', 'the disk is full')")
     refresh, upkeep = client.get("/v1/system").json()["runs"]
     assert (refresh["runner"], refresh["done"], refresh["runs"]) == ("psql by hand", 7, 1)
     assert 2 <= refresh["last_took"] < 4
     assert refresh["last_start"] < refresh["seen"]
     assert (upkeep["failures"], upkeep["last_failure"], upkeep["runner"]) == (1, "the disk is full", None)
     assert upkeep["last_failed"].endswith("Z")
-    db.execute("SELECT api.note_run('refresh', now(), 0)")
+    db.execute("SELECT api_internal.note_run('refresh', now(), 0)")
     assert client.get("/v1/system").json()["runs"][0] == refresh | {"seen": ANY}, "it found nothing to do"
 
 

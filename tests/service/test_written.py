@@ -39,7 +39,7 @@ def test_a_batch_is_found_by_its_mark_once() -> None:
     assert rows_of(kept.take(first)) == [ROWS]
     assert kept.take(first) is None
     assert Written().take(first) is None
-    assert len(first) <= 40, "more than api.announce has room for"
+    assert len(first) <= 40, "more than api_internal.announce has room for"
     assert kept.audience is not None
     kept.audience.leave(client)
     assert kept.take(mark(kept, ROWS)) is None, "nobody listens any longer"

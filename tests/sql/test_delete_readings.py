@@ -105,7 +105,7 @@ def test_only_what_was_touched_is_marked_stale(db: psycopg.Connection) -> None:
     fill(db)
     db.execute("CALL api.refresh()")
     delete(db, NOON, NOON + timedelta(minutes=2))
-    assert db.execute("SELECT bucket FROM api.stale_quarters").fetchall() == [(NOON,)]
+    assert db.execute("SELECT bucket FROM api_internal.stale_quarters").fetchall() == [(NOON,)]
 
 
 @pytest.mark.parametrize(("start", "end"), [(NOON + HOUR, NOON), (NOON, NOON), (NOON + HOUR, NOON + 2 * HOUR)])
@@ -131,7 +131,7 @@ def test_what_retention_has_dropped_is_refused(db: psycopg.Connection) -> None:
     fill(db)
     db.execute("CALL api.refresh()")
     kept_from = MIDNIGHT + timedelta(days=1)
-    assert db.execute("SELECT api.drop_raw(%s, %s)", [MIDNIGHT, kept_from]).fetchone() == (True,)
+    assert db.execute("SELECT api_internal.drop_raw(%s, %s)", [MIDNIGHT, kept_from]).fetchone() == (True,)
     with pytest.raises(
         errors.InvalidParameterValue, match="before 2025-01-16T00:00:00Z are kept as rollups only"
     ) as caught:

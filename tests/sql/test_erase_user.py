@@ -101,7 +101,7 @@ def test_the_version_of_names_counts_erasures(db: psycopg.Connection) -> None:
 
 def test_who_comes_again_has_another_key(db: psycopg.Connection) -> None:
     fill(db, days=1)
-    query = "SELECT api.find_user('default', 'ada')"
+    query = "SELECT api_internal.find_user('default', 'ada')"
     before = db.execute(query).fetchone()
     erase(db)
     assert db.execute(query).fetchone() == (None,)

@@ -21,7 +21,7 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 NOW = datetime.now(UTC)
 OLD_HORIZON = NOW.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=4, hours=13, minutes=45)
 LATE = OLD_HORIZON.replace(hour=12, minute=0) - timedelta(days=2)
-WRITE = "SELECT api.write_events(%s, %s, %s, %s, %s::timestamptz[], %s::text[]::jsonb[])"
+WRITE = "SELECT api_internal.write_events(%s, %s, %s, %s, %s::timestamptz[], %s::text[]::jsonb[])"
 ASK = "SELECT * FROM api.event_counts(%s, %s, %s, %s, %s, %s)"
 examples = count(1)
 
@@ -196,7 +196,7 @@ def refresh_new_time(db: psycopg.Connection) -> None:
     """Do the second step of a refresh, but for trusting it."""
     row = db.execute("SELECT events_materialized, announced FROM core.horizon").fetchone()
     assert row is not None
-    db.execute("CALL api.refresh_events(%s, %s, false)", row)
+    db.execute("CALL api_internal.refresh_events(%s, %s, false)", row)
 
 
 def take(db: psycopg.Connection, step: str, argument: Any, model: Model, example: int) -> None:

@@ -33,7 +33,7 @@ def fresh_url(server_url: str) -> Iterator[str]:
 def empty_url(fresh_url: str) -> str:
     """The same database with nothing of ours in it."""
     with psycopg.connect(fresh_url, autocommit=True) as connection:
-        for schema in ("api", "rollup", "core", "migration"):
+        for schema in ("api", "api_internal", "rollup", "core", "migration"):
             connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
     return fresh_url
 
@@ -58,7 +58,9 @@ def test_back_and_forth_gives_the_same_schema(empty_url: str) -> None:
     before = reference(empty_url)
     with psycopg.connect(empty_url, autocommit=True) as connection, connection.transaction():
         assert list(roll_back(connection)) == migration_names()[::-1]
-        row = connection.execute("SELECT count(*) FROM pg_namespace WHERE nspname IN ('core', 'rollup', 'api')")
+        row = connection.execute(
+            "SELECT count(*) FROM pg_namespace WHERE nspname IN ('core', 'rollup', 'api', 'api_internal')"
+        )
         assert row.fetchone() == (0,)
     migrate(empty_url)
     assert reference(empty_url) == before
@@ -85,11 +87,12 @@ def test_the_committed_reference_is_the_schema(database_url: str) -> None:
 
 def test_everything_public_says_what_it_promises(db: psycopg.Connection) -> None:
     silent = db.execute("""
-        SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'api'::regnamespace AND obj_description(p.oid) IS NULL
+        SELECT p.proname FROM pg_proc p
+         WHERE p.pronamespace IN ('api'::regnamespace, 'api_internal'::regnamespace) AND obj_description(p.oid) IS NULL
         UNION ALL
         SELECT c.relname FROM pg_class c
-         WHERE c.relnamespace IN ('api'::regnamespace, 'core'::regnamespace) AND c.relkind IN ('v', 'r')
-           AND obj_description(c.oid) IS NULL
+         WHERE c.relnamespace IN ('api'::regnamespace, 'api_internal'::regnamespace, 'core'::regnamespace)
+           AND c.relkind IN ('v', 'r') AND obj_description(c.oid) IS NULL
     """).fetchall()
     assert silent == []
 

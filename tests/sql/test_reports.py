@@ -23,7 +23,8 @@ def fill(db: psycopg.Connection) -> None:
             [now - timedelta(minutes=minutes)],
         )
     db.execute(
-        "SELECT api.write_events(ARRAY['t'], ARRAY['e'], ARRAY['web'], ARRAY['click'], ARRAY[now()], ARRAY[jsonb '{}'])"
+        "SELECT api_internal.write_events("
+        "ARRAY['t'], ARRAY['e'], ARRAY['web'], ARRAY['click'], ARRAY[now()], ARRAY[jsonb '{}'])"
     )
 
 

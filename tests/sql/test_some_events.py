@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
-WRITE = "SELECT api.write_events(%s, %s, %s, %s, %s::timestamptz[], %s::text[]::jsonb[])"
+WRITE = "SELECT api_internal.write_events(%s, %s, %s, %s, %s::timestamptz[], %s::text[]::jsonb[])"
 ASK = """SELECT ts, event_id, bytes, payload
-  FROM api.some_events('one', NULL, NULL, '-infinity', 'infinity', %s, %s, %s, %s, %s)"""
+  FROM api_internal.some_events('one', NULL, NULL, '-infinity', 'infinity', %s, %s, %s, %s, %s)"""
 COUNT = 40
 
 

@@ -173,7 +173,7 @@ def roll_back_to_the_release(db: psycopg.Connection[Any]) -> None:
     """Undo what came after it."""
     with db.transaction():
         db.execute("SET LOCAL search_path = migration, public")
-        db.execute("DROP SCHEMA api CASCADE")
+        db.execute("DROP SCHEMA api, api_internal CASCADE")
         backend = OneTransaction(db)
         newer = [m for m in backend.to_rollback(read_migrations(str(MIGRATIONS))) if m.id >= "0012"]
         backend.rollback_migrations(MigrationList(newer))

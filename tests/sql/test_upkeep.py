@@ -78,7 +78,7 @@ def test_the_outcomes_in_a_compressed_chunk_are_true(db: psycopg.Connection) -> 
     db.execute("CALL api.refresh()")
     db.execute("CALL api.upkeep()")
     row = db.execute(
-        """SELECT api.write_readings(array_fill('default'::text, ARRAY[3]), array_fill('ada'::text, ARRAY[3]),
+        """SELECT api_internal.write_readings(array_fill('default'::text, ARRAY[3]), array_fill('ada'::text, ARRAY[3]),
              array_fill('watch'::text, ARRAY[3]), %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])""",
         [[NOON, NOON + timedelta(minutes=1), NOON + timedelta(hours=2)], [60, 99, 60], [10, 10, 10], [None] * 3],
     ).fetchone()

@@ -13,7 +13,8 @@ INSERT = "INSERT INTO api.readings (user_id, device_id, ts, steps) VALUES ('ada'
 
 def page(db: psycopg.Connection, start: object, end: object, **more: object) -> list[datetime]:
     named = "".join(f", {name} => %({name})s" for name in more)
-    query = f"SELECT ts FROM api.user_readings('default', 'ada', %(start)s::timestamptz, %(end)s::timestamptz{named})"
+    arguments = f"'default', 'ada', %(start)s::timestamptz, %(end)s::timestamptz{named}"
+    query = f"SELECT ts FROM api_internal.user_readings({arguments})"
     return [ts for (ts,) in db.execute(query.encode(), {"start": start, "end": end, **more}).fetchall()]
 
 
@@ -51,7 +52,7 @@ def test_who_was_seen_is_known_beyond_raw_retention(db: psycopg.Connection) -> N
     db.execute(INSERT, ["watch", NOON])
     db.execute("CALL api.refresh()")
     db.execute("SELECT drop_chunks('core.reading', older_than => '2025-02-01Z'::timestamptz)")
-    assert db.execute("SELECT * FROM api.seen_users('default')").fetchall() == [("ada", NOON)]
+    assert db.execute("SELECT * FROM api_internal.seen_users('default')").fetchall() == [("ada", NOON)]
 
 
 @pytest.mark.parametrize(
@@ -67,4 +68,4 @@ def test_who_was_seen_is_known_beyond_raw_retention(db: psycopg.Connection) -> N
 )
 def test_a_moment_is_written_as_the_service_does(db: psycopg.Connection, moment: str, written: str) -> None:
     db.execute("SET timezone = 'America/New_York'")
-    assert db.execute("SELECT api.iso_moment(%s)", [moment]).fetchone() == (written,)
+    assert db.execute("SELECT api_internal.iso_moment(%s)", [moment]).fetchone() == (written,)

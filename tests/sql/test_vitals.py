@@ -81,7 +81,7 @@ def test_bi_reader_reads_api_and_nothing_else(db: psycopg.Connection) -> None:
         "DELETE FROM api.readings",
         "SELECT api.set_device('default', 'watch', NULL, 1)",
         "CALL api.refresh()",
-        "SELECT api.enrol_users(ARRAY['default'], ARRAY['eve'])",
+        "SELECT api_internal.enrol_users(ARRAY['default'], ARRAY['eve'])",
     ],
 )
 def test_bi_reader_cannot(db: psycopg.Connection, statement: str) -> None:

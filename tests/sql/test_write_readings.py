@@ -1,4 +1,4 @@
-"""api.write_readings: what it stores, keeps, counts and announces."""
+"""api_internal.write_readings: what it stores, keeps, counts and announces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.changes import Change, Unreadable, add_announcement, split_mark
 from service.moments import to_micros
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
-CALL = "SELECT api.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
+CALL = "SELECT api_internal.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
 
 
 def write(db: psycopg.Connection, *readings: dict[str, Any]) -> list[str]:
@@ -148,7 +148,7 @@ def test_an_announcement_of_many_users_fits(db: psycopg.Connection) -> None:
 def test_notifications_that_are_alike_all_come(db: psycopg.Connection) -> None:
     """PostgreSQL delivers what is the same only once for a transaction."""
     db.execute("LISTEN readings")
-    db.execute("SELECT api.announce(array_fill(1, ARRAY[2000]), array_fill(now(), ARRAY[2000]))")
+    db.execute("SELECT api_internal.announce(array_fill(1, ARRAY[2000]), array_fill(now(), ARRAY[2000]))")
     changes: dict[int, Change] = {}
     for payload in announced(db):
         add_announcement(split_mark(payload)[1], changes)
@@ -158,7 +158,7 @@ def test_notifications_that_are_alike_all_come(db: psycopg.Connection) -> None:
 def test_a_mark_stands_before_each_announcement_and_alone_without_readings(db: psycopg.Connection) -> None:
     db.execute("LISTEN readings")
     mark = "m" * 40
-    call = "SELECT api.announce(array_agg(n), array_agg(now()), %s) FROM generate_series(1, 1000) AS n"
+    call = "SELECT api_internal.announce(array_agg(n), array_agg(now()), %s) FROM generate_series(1, 1000) AS n"
     db.execute(call, [mark])
     payloads = announced(db)
     changes: dict[int, Change] = {}
@@ -168,14 +168,14 @@ def test_a_mark_stands_before_each_announcement_and_alone_without_readings(db: p
         assert len(payload) < 8000
         add_announcement(packed, changes)
     assert len(changes) == 1000
-    db.execute("SELECT api.announce('{}', '{}', %s)", [mark])
+    db.execute("SELECT api_internal.announce('{}', '{}', %s)", [mark])
     assert announced(db) == [f"{mark}:"]
 
 
 def test_an_announcement_of_too_many_says_so_shortly(db: psycopg.Connection) -> None:
     db.execute("LISTEN readings")
-    db.execute("SELECT api.announce(array_agg(n), array_agg(now())) FROM generate_series(1, 20001) AS n")
-    db.execute("SELECT api.announce('{}', '{}'), api.announce(NULL, NULL)")
+    db.execute("SELECT api_internal.announce(array_agg(n), array_agg(now())) FROM generate_series(1, 20001) AS n")
+    db.execute("SELECT api_internal.announce('{}', '{}'), api_internal.announce(NULL, NULL)")
     assert announced(db) == ["many"]
 
 

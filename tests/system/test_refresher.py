@@ -30,12 +30,12 @@ STAND_INS = """
     CASE (SELECT does FROM public.stage)
       WHEN 'fail' THEN RAISE EXCEPTION 'the disk is full';
       WHEN 'sleep' THEN PERFORM pg_sleep(60);
-      ELSE PERFORM api.note_run('refresh', clock_timestamp(), 0);
+      ELSE PERFORM api_internal.note_run('refresh', clock_timestamp(), 0);
     END CASE;
   END $$;
   CREATE OR REPLACE PROCEDURE api.upkeep() LANGUAGE plpgsql AS $$
   BEGIN
-    PERFORM api.note_run('upkeep', clock_timestamp(), 3);
+    PERFORM api_internal.note_run('upkeep', clock_timestamp(), 3);
   END $$
 """
 

@@ -88,8 +88,8 @@ def enrol(url: str, users: int) -> Keys:
         by_user = [user_id(number) for number in numbers]
         by_device = [device_id(number) for number in numbers]
         return Keys(
-            value(connection, "SELECT api.enrol_users(%s::text[], %s::text[])", tenants, by_user),
-            value(connection, "SELECT api.enrol_devices(%s::text[], %s::text[])", tenants, by_device),
+            value(connection, "SELECT api_internal.enrol_users(%s::text[], %s::text[])", tenants, by_user),
+            value(connection, "SELECT api_internal.enrol_devices(%s::text[], %s::text[])", tenants, by_device),
         )
 
 

@@ -194,7 +194,7 @@ def seconds_of(connection: Connection, pid: int) -> dict[int, float]:
 @contextlib.contextmanager
 def announcing(connection: Connection, on: bool) -> Iterator[None]:
     """Let writes be announced, or not."""
-    made = (SQL / "functions" / "announce.sql").read_text(encoding="utf-8").split("COMMENT ON")[0]
+    made = (SQL / "api_internal" / "ingest" / "announce.sql").read_text(encoding="utf-8").split("COMMENT ON")[0]
     made = made.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     head = made[: made.index("AS $$")]
     connection.execute(sql.SQL(made if on else head + "AS $$ BEGIN END $$"))

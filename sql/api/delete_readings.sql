@@ -1,0 +1,71 @@
+-- Deletes a range of a user's readings.
+CREATE FUNCTION api.delete_readings(
+  tenant_id text, user_id text, range_start timestamptz, range_end timestamptz, device_id text DEFAULT NULL,
+  OUT deleted bigint, OUT first_ts timestamptz, OUT last_ts timestamptz
+)
+LANGUAGE plpgsql
+-- Most of what is deleted may be compressed.
+SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0
+-- In chunks that are compressed in part, a DELETE that finds rows by a bitmap overlooks those it has just decompressed.
+SET enable_bitmapscan = off
+SET datestyle = 'ISO'
+AS $$
+#variable_conflict use_column
+DECLARE
+  wanted_user   CONSTANT int := api_internal.find_user(tenant_id, user_id);
+  wanted_device CONSTANT int := api_internal.find_device(tenant_id, delete_readings.device_id);
+  raw_from timestamptz;
+  found    record;
+BEGIN
+  deleted := 0;
+  IF range_start IS NULL OR range_end IS NULL THEN
+    RAISE EXCEPTION 'the range has no %', CASE WHEN range_start IS NULL THEN 'start' ELSE 'end' END
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give both ends of what is to be deleted.';
+  END IF;
+  IF wanted_user IS NULL OR (delete_readings.device_id IS NOT NULL AND wanted_device IS NULL) THEN
+    RETURN;
+  END IF;
+  PERFORM api_internal.hold_horizon();
+
+  SELECT h.raw_from INTO raw_from FROM core.horizon AS h;
+  -- What is left of those readings cannot be taken apart.
+  IF range_start < raw_from AND range_start < range_end AND EXISTS (
+       SELECT FROM rollup.user_15m AS r
+        WHERE r.user_key = wanted_user AND r.last_ts >= range_start AND r.first_ts < range_end
+          AND r.bucket >= public.time_bucket(INTERVAL '15 minutes', range_start) AND r.bucket < least(range_end, raw_from)) THEN
+    RAISE EXCEPTION 'start is %, and readings before % are kept as rollups only, which cannot be deleted in part',
+                    api_internal.iso_moment(range_start), api_internal.iso_moment(raw_from)
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = format('Start at %s, or erase the user.', api_internal.iso_moment(raw_from));
+  END IF;
+
+  -- Until none is left, whatever one DELETE overlooks. Literal bounds, so that chunks are excluded when it is planned.
+  LOOP
+    EXECUTE format(
+      'WITH gone AS (
+         DELETE FROM core.reading AS r
+          WHERE r.user_key = $1 %s AND r.ts >= %L AND r.ts < %L
+         RETURNING r.ts
+       )
+       SELECT sum(q.readings)::bigint AS readings, min(q.first_ts) AS first_ts, max(q.last_ts) AS last_ts,
+              array_agg(q.first_ts) AS quarters, array_fill($1, ARRAY[count(*)::int]) AS user_keys
+         FROM (SELECT count(*) AS readings, min(g.ts) AS first_ts, max(g.ts) AS last_ts
+                 FROM gone AS g
+                GROUP BY public.time_bucket(INTERVAL ''15 minutes'', g.ts)) AS q',
+      CASE WHEN wanted_device IS NOT NULL THEN 'AND r.device_key = $2' ELSE '' END, range_start, range_end)
+      INTO found USING wanted_user, wanted_device;
+    EXIT WHEN found.readings IS NULL;
+    deleted := deleted + found.readings;
+    first_ts := least(first_ts, found.first_ts);
+    last_ts := greatest(last_ts, found.last_ts);
+    PERFORM api_internal.mark_stale(found.user_keys, found.quarters);
+  END LOOP;
+  IF deleted > 0 THEN
+    -- What is latest now would take long to find out for each listener, so they are sent the state.
+    PERFORM pg_notify('readings', 'many');
+  END IF;
+END
+$$;
+
+COMMENT ON FUNCTION api.delete_readings IS
+  'Deletes a user''s readings in range_start <= t < range_end, of every device or of one, compressed ones too: how many, and the first and the last of them; zero and nulls where there are none. Marks what it touches stale, so that every answer is right once this is committed; live listeners are then sent the state. Refuses a range that holds readings which retention has dropped: of these only rollups are kept. The user and the devices stay.';

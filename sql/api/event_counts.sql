@@ -1,0 +1,15 @@
+-- A tenant's events counted by bucket, source and type, over any range.
+CREATE FUNCTION api.event_counts(
+  tenant_id text, bucket_size text, source text DEFAULT NULL, event_type text DEFAULT NULL,
+  range_start timestamptz DEFAULT NULL, range_end timestamptz DEFAULT NULL
+) RETURNS TABLE (bucket timestamptz, source text, event_type text, count bigint)
+-- SQL, because PL/pgSQL refuses a column that is named like an argument.
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT c.bucket, c.source, c.event_type, c.count
+    FROM api_internal.count_events($1, $2, $3, $4, $5, $6) AS c
+$$;
+
+COMMENT ON FUNCTION api.event_counts IS
+  'How many events of a tenant happened in each minute, hour or day (UTC), by source and event_type, exactly and at every moment: those in range_start <= ts < range_end, where null is unbounded, and of one source or event_type where given. Ordered by bucket, source and event_type; buckets without events have no row.';

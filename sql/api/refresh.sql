@@ -1,0 +1,21 @@
+-- Brings the rollups up to date: moves the horizon, rolls up what is stale, newest days first, then counts events.
+-- No SET clause: a procedure with one cannot commit.
+CREATE PROCEDURE api.refresh(budget interval DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+DECLARE
+  started_at CONSTANT timestamptz := clock_timestamp();
+  user_days  bigint := 0;
+BEGIN
+  CALL api_internal.advance_horizon();
+  CALL api_internal.refresh_stale_days(coalesce(started_at + budget, 'infinity'), user_days);
+  CALL api_internal.refresh_new_events();
+  CALL api_internal.refresh_stale_events();
+  IF user_days > 0 OR NOT EXISTS (SELECT FROM core.run AS r
+                                   WHERE r.task = 'refresh' AND r.seen_at > clock_timestamp() - INTERVAL '10 seconds') THEN
+    PERFORM api_internal.note_run('refresh', started_at, user_days);
+  END IF;
+END
+$$;
+
+COMMENT ON PROCEDURE api.refresh IS
+  'Brings the rollups up to date and moves the horizon; with a budget it leaves stale days to the next one once so much time is over. Any number may run at once. Answers are exact before, during and after, and also when it is killed half-way: the next one picks up what is left.';

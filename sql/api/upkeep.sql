@@ -1,0 +1,76 @@
+-- Compresses, drops and checks what the settings say. No SET clause: a procedure with one cannot commit.
+CREATE PROCEDURE api.upkeep()
+LANGUAGE plpgsql AS $$
+DECLARE
+  started_at CONSTANT timestamptz := clock_timestamp();
+  chunks bigint := 0;
+  place  int;
+  chunk  record;
+  cutoff timestamptz;
+  changed record;
+BEGIN
+  -- One at a time; the lock belongs to the session, since this commits several times.
+  place := api_internal.try_lock('upkeep');
+  IF place IS NULL THEN
+    RAISE NOTICE 'another upkeep is under way';
+    RETURN;
+  END IF;
+
+  SELECT array_agg(d.day) AS days, array_agg(d.version) AS versions INTO changed FROM core.changed_day AS d;
+  CALL api_internal.refresh_populations(changed.days);
+
+  cutoff := now() - api_internal.setting('late_window')::interval;
+  FOR chunk IN
+    SELECT format('%I.%I', i.chunk_schema, i.chunk_name)::regclass AS name, i.range_start, i.range_end
+      FROM timescaledb_information.chunks AS i
+     WHERE i.hypertable_schema = 'core' AND i.hypertable_name = 'reading'
+       AND i.range_end <= least(cutoff, (SELECT h.materialized FROM core.horizon AS h))
+       -- Also chunks that were written to since they were compressed.
+       AND (NOT i.is_compressed
+            OR EXISTS (SELECT FROM unnest(changed.days) AS d (day) WHERE d.day >= i.range_start AND d.day < i.range_end))
+       -- A question that began before sees compressed readings in one piece, whenever they were written: those of a
+       -- stale day, which it reads raw, must not change under it.
+       AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                        WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start)
+     ORDER BY i.range_start
+  LOOP
+    PERFORM public.compress_chunk(chunk.name, true);
+    chunks := chunks + 1;
+    COMMIT;
+  END LOOP;
+
+  -- Rollups stay, so nothing may be dropped that a stale day still needs to refresh them.
+  FOR chunk IN
+    SELECT i.range_start, i.range_end
+      FROM timescaledb_information.chunks AS i
+     WHERE i.hypertable_schema = 'core' AND i.hypertable_name = 'reading'
+       -- Without a setting nothing is old enough: a comparison with null is not true. What was let in at the door by now is
+       -- stored within the hour.
+       AND i.range_end <= now() - api_internal.setting('raw_retention')::interval - INTERVAL '1 hour'
+       AND i.range_end <= (SELECT materialized FROM core.horizon)
+     ORDER BY i.range_start
+  LOOP
+    IF api_internal.drop_raw(chunk.range_start, chunk.range_end) THEN
+      chunks := chunks + 1;
+    END IF;
+    COMMIT;
+  END LOOP;
+
+  -- Those rows and no others: what has changed meanwhile is left to the next upkeep.
+  DELETE FROM core.changed_day AS d
+   USING unnest(changed.days, changed.versions) AS c (day, version)
+   WHERE d.day = c.day AND d.version = c.version;
+  COMMIT;
+
+  INSERT INTO core.verification (buckets, drift)
+    SELECT count(*), count(*) FILTER (WHERE v.problem IS NOT NULL)
+      FROM api.verify(now() - INTERVAL '30 days', now(), 10) AS v;
+  DELETE FROM core.verification WHERE checked_at < now() - INTERVAL '90 days';
+  PERFORM api_internal.note_run('upkeep', started_at, chunks);
+  COMMIT;
+  PERFORM api_internal.unlock('upkeep', place);
+END
+$$;
+
+COMMENT ON PROCEDURE api.upkeep IS
+  'Refreshes populations, compresses chunks older than late_window, drops raw readings older than raw_retention once their rollups are up to date, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';

@@ -1,0 +1,87 @@
+-- Compares rollups with what raw readings come to.
+CREATE FUNCTION api.verify(range_start timestamptz, range_end timestamptz, users int DEFAULT NULL)
+RETURNS TABLE (level text, tenant_id text, user_id text, bucket timestamptz, problem text)
+-- STABLE: rollups, stale days and raw readings are then read in one snapshot.
+LANGUAGE sql STABLE AS $$
+  WITH days AS (
+    -- Whole days that are materialized, and of which raw readings are kept.
+    SELECT public.time_bucket(INTERVAL '24 hours', greatest(range_start, h.raw_from)) AS first_day,
+           public.time_bucket(INTERVAL '24 hours', least(range_end, h.materialized)) AS after_last
+      FROM core.horizon AS h
+  ), sample AS (
+    SELECT u.user_key, u.user_id, t.tenant_id
+      FROM core.app_user AS u
+      JOIN core.tenant AS t USING (tenant_key)
+     ORDER BY CASE WHEN users IS NOT NULL THEN random() END
+     LIMIT users
+  ), levels AS (
+    SELECT * FROM (VALUES ('15m', INTERVAL '15 minutes'), ('1h', INTERVAL '1 hour'), ('1d', INTERVAL '24 hours')) AS l (level, width)
+  ), computed AS (
+    SELECT l.level, s.user_key, NULL::int AS device_key, public.time_bucket(l.width, m.bucket) AS bucket,
+           min(m.first_ts) AS first_ts, max(m.last_ts) AS last_ts, sum(m.heart_rate_sum)::bigint AS heart_rate_sum,
+           sum(m.heart_rate_count)::bigint AS heart_rate_count, min(m.heart_rate_min) AS heart_rate_min,
+           max(m.heart_rate_max) AS heart_rate_max, sum(m.calories)::bigint AS calories, sum(m.steps)::bigint AS steps
+      FROM sample AS s
+     CROSS JOIN days AS d
+     CROSS JOIN LATERAL api_internal.minutes(s.user_key, tstzmultirange(tstzrange(d.first_day, greatest(d.first_day, d.after_last)))) AS m
+     CROSS JOIN levels AS l
+     GROUP BY 1, 2, 4
+    UNION ALL
+    SELECT l.level, s.user_key, r.device_key, public.time_bucket(l.width, r.bucket),
+           min(r.first_ts), max(r.last_ts), sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count)::bigint,
+           min(r.heart_rate_min), max(r.heart_rate_max), sum(r.calories)::bigint, sum(r.steps)::bigint
+      FROM sample AS s
+     CROSS JOIN days AS d
+     CROSS JOIN LATERAL api_internal.raw_readings(s.user_key, tstzmultirange(tstzrange(d.first_day, greatest(d.first_day, d.after_last)))) AS r
+     CROSS JOIN levels AS l
+     GROUP BY 1, 2, 3, 4
+  ), kept AS (
+    SELECT '15m' AS level, r.* FROM rollup.user_15m AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
+    UNION ALL
+    SELECT '1h', r.* FROM rollup.user_1h AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
+    UNION ALL
+    SELECT '1d', r.* FROM rollup.user_1d AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
+  ), kept_devices AS (
+    SELECT '15m' AS level, r.* FROM rollup.device_15m AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
+    UNION ALL
+    SELECT '1h', r.* FROM rollup.device_1h AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
+    UNION ALL
+    SELECT '1d', r.* FROM rollup.device_1d AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
+  ), found AS (
+    SELECT k.level, k.user_key, NULL::int AS device_key, k.bucket, k.first_ts, k.last_ts, k.heart_rate_sum,
+           k.heart_rate_count::bigint AS heart_rate_count, k.heart_rate_min, k.heart_rate_max, k.calories, k.steps
+      FROM kept AS k
+      JOIN sample USING (user_key)
+    UNION ALL
+    SELECT k.level, k.user_key, k.sole_device, k.bucket, k.first_ts, k.last_ts, k.heart_rate_sum,
+           k.heart_rate_count::bigint, k.heart_rate_min, k.heart_rate_max, k.calories, k.steps
+      FROM kept AS k
+      JOIN sample USING (user_key)
+     WHERE k.sole_device IS NOT NULL
+    UNION ALL
+    SELECT k.level, k.user_key, k.device_key, k.bucket, k.first_ts, k.last_ts, k.heart_rate_sum,
+           k.heart_rate_count::bigint, k.heart_rate_min, k.heart_rate_max, k.calories, k.steps
+      FROM kept_devices AS k
+      JOIN sample USING (user_key)
+  )
+  SELECT l.level || CASE WHEN coalesce(c.device_key, k.device_key) IS NULL THEN '' ELSE ' by device' END,
+         s.tenant_id, s.user_id, coalesce(c.bucket, k.bucket),
+         CASE WHEN k.bucket IS NULL THEN 'missing from the rollup'
+              WHEN c.bucket IS NULL THEN 'in the rollup without a reading'
+              WHEN (c.*) IS DISTINCT FROM (k.*) THEN 'differs from the readings' END
+    FROM computed AS c
+    FULL JOIN found AS k
+           ON k.level = c.level AND k.user_key = c.user_key AND k.bucket = c.bucket
+          AND coalesce(k.device_key, 0) = coalesce(c.device_key, 0)
+    JOIN sample AS s ON s.user_key = coalesce(c.user_key, k.user_key)
+    JOIN levels AS l ON l.level = coalesce(c.level, k.level)
+   WHERE NOT EXISTS (SELECT
+                       FROM core.stale_day AS x
+                      WHERE x.user_key = s.user_key
+                        AND x.day = public.time_bucket(INTERVAL '24 hours', coalesce(c.bucket, k.bucket))
+                        AND x.quarters & api_internal.quarter_bits(x.day, coalesce(c.bucket, k.bucket), coalesce(c.bucket, k.bucket) + l.width)
+                            <> B'0'::bit(96))
+$$;
+
+COMMENT ON FUNCTION api.verify IS
+  'Compares every rollup with what raw readings come to, of users and of each device, for whole materialized days of a range, and for so many users drawn at random, or all: one row per bucket compared that is not stale; problem is null where they agree, which must be everywhere.';

@@ -1,0 +1,51 @@
+-- Every user by minute, exact at every moment: from raw readings, which hold it in the least space.
+CREATE VIEW api.vitals_1m AS
+  SELECT t.tenant_id,
+         u.user_id,
+         v.bucket,
+         v.heart_rate_count,
+         v.heart_rate_sum / (nullif(v.heart_rate_count, 0) * 1e6::double precision) AS heart_rate_avg,
+         v.heart_rate_min,
+         v.heart_rate_max,
+         d.device_id AS heart_rate_device,
+         v.steps,
+         v.calories / 1e6::double precision AS calories,
+         v.first_ts,
+         v.last_ts
+    FROM core.tenant AS t
+    JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
+   -- For each user by itself, so that a question about one costs what that one's readings cost.
+   CROSS JOIN LATERAL (
+      WITH ranked AS (
+        SELECT r.device_key, public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
+               min(r.first_ts) AS first_ts,
+               max(r.last_ts) AS last_ts,
+               sum(r.heart_rate_sum)::bigint AS heart_rate_sum,
+               sum(r.heart_rate_count) AS heart_rate_count,
+               min(r.heart_rate_min) AS heart_rate_min,
+               max(r.heart_rate_max) AS heart_rate_max,
+               sum(r.calories)::bigint AS calories,
+               sum(r.steps)::bigint AS steps,
+               (d.priority::bigint << 32) + d.device_key AS rank
+          FROM api_internal.raw_rows AS r
+          JOIN core.device AS d USING (device_key)
+         WHERE r.user_key = u.user_key
+         GROUP BY r.device_key, 2, d.priority, d.device_key
+      )
+      SELECT r.bucket,
+             min(r.first_ts) AS first_ts,
+             max(r.last_ts) AS last_ts,
+             public.first(r.heart_rate_sum, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_sum,
+             coalesce(public.first(r.heart_rate_count, r.rank) FILTER (WHERE r.heart_rate_count > 0), 0) AS heart_rate_count,
+             public.first(r.heart_rate_min, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_min,
+             public.first(r.heart_rate_max, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_max,
+             public.first(r.calories, r.rank) FILTER (WHERE r.calories IS NOT NULL) AS calories,
+             public.first(r.steps, r.rank) FILTER (WHERE r.steps IS NOT NULL) AS steps,
+             public.first(r.device_key, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_device
+        FROM ranked AS r
+       GROUP BY r.bucket
+    ) AS v
+    LEFT JOIN core.device AS d ON d.device_key = v.heart_rate_device;
+
+COMMENT ON VIEW api.vitals_1m IS
+  'Every user by minute (UTC), exact at every moment, of several devices the best one: heart rate in beats per minute, calories in kilocalories, null where not measured; heart_rate_device is the device where a single one gave all.';

@@ -1,0 +1,63 @@
+-- The latest values before a moment.
+CREATE FUNCTION api_internal.older_values(user_key int, before timestamptz, metrics text[]) RETURNS TABLE (
+  metric    text,
+  value     double precision,
+  ts        timestamptz,
+  device_id text
+)
+-- STABLE: rollups and raw readings are then read in one snapshot.
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+SET datestyle = 'ISO'
+AS $$
+#variable_conflict use_column
+DECLARE
+  wanted_user CONSTANT int := user_key;
+  missing text[] := metrics;
+  day     timestamptz;
+  day_end timestamptz := before;
+  raw_day timestamptz;
+BEGIN
+  -- First what no rollup knows yet, then only the days of which a rollup says that they hold a missing metric.
+  SELECT public.time_bucket(INTERVAL '24 hours', h.materialized), h.raw_from INTO day, raw_day FROM core.horizon AS h;
+  WHILE missing <> '{}' LOOP
+    IF day < day_end THEN
+      FOR metric, value, ts, device_id IN EXECUTE format(
+          -- Literal bounds, so that chunks are excluded when it is planned.
+          'SELECT DISTINCT ON (m.metric) m.metric, m.value, r.ts, d.device_id
+             FROM core.reading AS r
+            CROSS JOIN LATERAL (VALUES (''heart_rate'', r.heart_rate), (''steps'', r.steps), (''calories'', r.calories))
+                            AS m (metric, value)
+             JOIN core.device AS d USING (device_key)
+            WHERE r.user_key = $1 AND r.ts >= %L AND r.ts < %L AND m.value IS NOT NULL AND m.metric = ANY ($2)
+            ORDER BY m.metric, r.ts DESC, d.priority, d.device_key', day, day_end) USING wanted_user, missing
+      LOOP
+        missing := array_remove(missing, metric);
+        RETURN NEXT;
+      END LOOP;
+      day_end := day;
+    END IF;
+    day := greatest(
+      (SELECT max(s.day) FROM core.stale_day AS s WHERE s.user_key = wanted_user AND s.day < day_end),
+      (SELECT v.bucket
+         FROM rollup.user_1d AS v
+        WHERE v.user_key = wanted_user AND v.bucket < day_end
+          AND ((v.heart_rate_count > 0 AND 'heart_rate' = ANY (missing))
+               OR (v.steps IS NOT NULL AND 'steps' = ANY (missing))
+               OR (v.calories IS NOT NULL AND 'calories' = ANY (missing)))
+        ORDER BY v.bucket DESC
+        LIMIT 1));
+    EXIT WHEN day IS NULL OR day < raw_day;
+    day_end := day + INTERVAL '24 hours';
+  END LOOP;
+  -- What retention has dropped is older than all of these.
+  RETURN QUERY
+    SELECT v.metric, v.value, v.ts, d.device_id
+      FROM core.last_value AS v
+      JOIN core.device AS d USING (device_key)
+     WHERE v.user_key = wanted_user AND v.metric = ANY (missing);
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.older_values IS
+  'Of each metric named (heart_rate, steps, calories) a user''s latest value before a moment, at which no later one may be known; at the same moment the best device. One row per metric that was ever measured.';

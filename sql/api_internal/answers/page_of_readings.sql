@@ -1,0 +1,44 @@
+-- What api_internal.user_readings does: reads ahead in windows that double.
+CREATE FUNCTION api_internal.page_of_readings(
+  wanted_user int, wanted_device int, any_device boolean, range_start timestamptz, range_end timestamptz,
+  after_ts timestamptz, after_device_id text, most int
+) RETURNS TABLE (ts timestamptz, device_id text, heart_rate double precision, steps int, calories double precision)
+-- STABLE: all windows are then read in one snapshot.
+LANGUAGE plpgsql STABLE
+-- Moments are written into the query's text, where only ISO says exactly which.
+SET datestyle = 'ISO'
+AS $$
+DECLARE
+  -- Finite, so that windows come to an end.
+  start  timestamptz := greatest(range_start, after_ts, '4713-01-02 00:00:00Z BC');
+  finish CONSTANT timestamptz := least(range_end, '100000-01-01 00:00:00Z');
+  stop   timestamptz;
+  width  interval := '24 hours';
+  rows   int;
+BEGIN
+  IF wanted_user IS NULL OR NOT any_device AND wanted_device IS NULL THEN
+    RETURN;
+  END IF;
+  -- To plan for a year of chunks takes a hundred times as long as to read a page from the first of them.
+  WHILE start < finish AND most > 0 LOOP
+    stop := least(start + width, finish);
+    RETURN QUERY EXECUTE format(
+      'SELECT r.ts, d.device_id, r.heart_rate, r.steps, r.calories
+         FROM core.reading AS r
+         JOIN core.device AS d USING (device_key)
+        WHERE r.user_key = %L AND r.ts >= %L AND r.ts < %L%s
+          AND ($1 IS NULL OR (r.ts, d.device_id) > ($1, $2))
+        ORDER BY r.ts, d.device_id
+        LIMIT $3', wanted_user, start, stop,
+      CASE WHEN any_device THEN '' ELSE format(' AND r.device_key = %L', wanted_device) END)
+      USING after_ts, after_device_id, most;
+    GET DIAGNOSTICS rows = ROW_COUNT;
+    most := most - rows;
+    start := stop;
+    width := 2 * width;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.page_of_readings IS
+  'What api_internal.user_readings does, which is the one to call: a day first, then twice as much, until there are enough readings or the range ends.';

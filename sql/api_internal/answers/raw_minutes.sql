@@ -1,0 +1,44 @@
+-- What the rollups do not answer for: everything above the horizon, and stale quarters of an hour, from raw readings.
+CREATE VIEW api_internal.raw_minutes AS
+  WITH by_device AS (
+    SELECT r.user_key, r.device_key, public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
+           min(r.first_ts) AS first_ts,
+           max(r.last_ts) AS last_ts,
+           sum(r.heart_rate_sum)::bigint AS heart_rate_sum,
+           sum(r.heart_rate_count) AS heart_rate_count,
+           min(r.heart_rate_min) AS heart_rate_min,
+           max(r.heart_rate_max) AS heart_rate_max,
+           sum(r.calories)::bigint AS calories,
+           sum(r.steps)::bigint AS steps
+      FROM api_internal.reading_rows AS r
+     WHERE r.bucket >= (SELECT materialized FROM core.horizon)
+     GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT r.user_key, r.device_key, public.time_bucket(INTERVAL '1 minute', r.bucket),
+           min(r.first_ts), max(r.last_ts), sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count),
+           min(r.heart_rate_min), max(r.heart_rate_max), sum(r.calories)::bigint, sum(r.steps)::bigint
+      FROM api_internal.stale_quarters AS s
+      JOIN api_internal.raw_rows AS r
+        ON r.user_key = s.user_key AND r.bucket >= s.bucket AND r.bucket < s.bucket + INTERVAL '15 minutes'
+     GROUP BY 1, 2, 3
+  ), ranked AS (
+    SELECT b.*, (d.priority::bigint << 32) + d.device_key AS rank
+      FROM by_device AS b
+      JOIN core.device AS d USING (device_key)
+  )
+  SELECT r.user_key,
+         r.bucket,
+         min(r.first_ts) AS first_ts,
+         max(r.last_ts) AS last_ts,
+         public.first(r.heart_rate_sum, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_sum,
+         coalesce(public.first(r.heart_rate_count, r.rank) FILTER (WHERE r.heart_rate_count > 0), 0) AS heart_rate_count,
+         public.first(r.heart_rate_min, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_min,
+         public.first(r.heart_rate_max, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_max,
+         public.first(r.calories, r.rank) FILTER (WHERE r.calories IS NOT NULL) AS calories,
+         public.first(r.steps, r.rank) FILTER (WHERE r.steps IS NOT NULL) AS steps,
+         public.first(r.device_key, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_device
+    FROM ranked AS r
+   GROUP BY r.user_key, r.bucket;
+
+COMMENT ON VIEW api_internal.raw_minutes IS
+  'The minutes that the views api.vitals take from raw readings instead of rollups, by user key; a part of them rather than a view to read.';

@@ -1,0 +1,52 @@
+-- The latest values between two moments, and what lies after the later one, of many users at once.
+CREATE FUNCTION api_internal.recent_values(user_keys int[], since timestamptz, until timestamptz) RETURNS TABLE (
+  user_key  int,
+  metric    text,
+  value     double precision,
+  ts        timestamptz,
+  device_id text
+)
+LANGUAGE plpgsql STABLE
+SET datestyle = 'ISO'
+AS $$
+BEGIN
+  -- The devices of each user by skipping from one to the next, and one step into the index for each device and metric,
+  -- since the readings of a device lie side by side. A literal bound, so that chunks are excluded when it is planned.
+  -- What lies ahead is one more metric, of which nothing but the moment counts.
+  RETURN QUERY EXECUTE format(
+    'WITH RECURSIVE worn AS (
+       SELECT u.user_key, (SELECT r.device_key FROM core.reading AS r
+                            WHERE r.user_key = u.user_key AND r.ts >= %1$L
+                            ORDER BY r.device_key LIMIT 1) AS device_key
+         FROM unnest($1) AS u (user_key)
+       UNION ALL
+       SELECT w.user_key, (SELECT r.device_key FROM core.reading AS r
+                            WHERE r.user_key = w.user_key AND r.device_key > w.device_key AND r.ts >= %1$L
+                            ORDER BY r.device_key LIMIT 1)
+         FROM worn AS w
+        WHERE w.device_key IS NOT NULL
+     )
+     SELECT DISTINCT ON (w.user_key, m.metric) w.user_key, m.metric, v.value, v.ts, d.device_id
+       FROM worn AS w
+       JOIN core.device AS d USING (device_key)
+      CROSS JOIN (VALUES (''heart_rate'', %1$L::timestamptz, %2$L::timestamptz), (''steps'', %1$L, %2$L), (''calories'', %1$L, %2$L),
+                         (''ahead'', %2$L::timestamptz + INTERVAL ''1 microsecond'', ''infinity'')) AS m (metric, low, high)
+      CROSS JOIN LATERAL (
+        SELECT x.value, r.ts
+          FROM core.reading AS r
+         CROSS JOIN LATERAL (
+           SELECT CASE m.metric WHEN ''heart_rate'' THEN r.heart_rate WHEN ''steps'' THEN r.steps
+                              WHEN ''calories'' THEN r.calories END
+         ) AS x (value)
+         WHERE r.user_key = w.user_key AND r.device_key = w.device_key AND r.ts >= %1$L AND r.ts BETWEEN m.low AND m.high
+           AND (x.value IS NOT NULL OR m.metric = ''ahead'')
+         ORDER BY r.ts DESC
+         LIMIT 1
+      ) AS v
+      ORDER BY w.user_key, m.metric, v.ts DESC, d.priority, d.device_key', since, until)
+    USING user_keys;
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.recent_values IS
+  'The latest value between two moments, both included, of each metric of users, given by key; at the same moment the best device. One row per user and metric measured there, and one of the metric ahead, without a value, for the last reading of a user that lies after them.';

@@ -1,0 +1,65 @@
+-- A page of a tenant's users, and when each was last seen.
+CREATE FUNCTION api_internal.seen_users(tenant_id text, after_user_id text DEFAULT NULL, most int DEFAULT 100)
+RETURNS TABLE (user_id text, last_seen timestamptz)
+-- STABLE: horizon, stale days, rollups and readings are then read in one snapshot.
+LANGUAGE plpgsql STABLE
+-- Moments are written into the query's text, where only ISO says exactly which.
+SET datestyle = 'ISO'
+AS $$
+#variable_conflict use_column
+DECLARE
+  keys      int[];
+  horizon   timestamptz;
+  first_day timestamptz;
+  last_day  timestamptz;
+  raw       text;
+  place     text;
+BEGIN
+  SELECT array_agg(p.user_key) INTO keys
+    FROM (SELECT u.user_key
+            FROM core.app_user AS u
+            JOIN core.tenant AS t USING (tenant_key)
+           WHERE t.tenant_id = seen_users.tenant_id AND (after_user_id IS NULL OR u.user_id > after_user_id)
+           ORDER BY u.user_id
+           LIMIT most) AS p;
+  IF keys IS NULL THEN
+    RETURN;
+  END IF;
+
+  -- What is not materialized, and stale days; literal bounds exclude chunks when the query is planned.
+  SELECT h.materialized INTO horizon FROM core.horizon AS h;
+  raw := format('SELECT user_key, ts FROM core.reading WHERE user_key = ANY ($1) AND ts >= %L AND ts <= now()', horizon);
+  SELECT min(s.day), max(s.day) INTO first_day, last_day FROM core.stale_day AS s WHERE s.user_key = ANY (keys);
+  IF first_day IS NOT NULL THEN
+    -- Beside readings, minutes that were kept where readings are gone.
+    FOREACH place IN ARRAY ARRAY['SELECT user_key, ts AS bucket, ts FROM core.reading',
+                                 'SELECT user_key, bucket, last_ts FROM core.kept_minute'] LOOP
+      raw := raw || format(' UNION ALL SELECT r.user_key, r.ts FROM core.stale_day AS s JOIN (%s) AS r (user_key, bucket, ts) '
+                           'ON r.user_key = s.user_key AND r.bucket < s.day + INTERVAL ''24 hours'' '
+                           'AND r.bucket >= s.day + (position(B''1'' IN s.quarters) - 1) * INTERVAL ''15 minutes'' '
+                           'WHERE s.user_key = ANY ($1) AND r.bucket >= %L AND r.bucket < %L',
+                           place, first_day, last_day + INTERVAL '24 hours');
+    END LOOP;
+  END IF;
+
+  RETURN QUERY EXECUTE format(
+    'SELECT u.user_id, greatest(n.ts, o.last_ts)
+       FROM core.app_user AS u
+       LEFT JOIN (SELECT user_key, max(ts) AS ts FROM (%s) AS r GROUP BY user_key) AS n USING (user_key)
+       LEFT JOIN LATERAL (
+         SELECT r.last_ts
+           FROM rollup.user_15m AS r
+          WHERE r.user_key = u.user_key AND r.bucket < %L
+            AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                             WHERE s.user_key = r.user_key
+                               AND s.day = public.time_bucket(INTERVAL ''24 hours'', r.bucket)
+                               AND get_bit(s.quarters, (extract(epoch FROM r.bucket - s.day) / 900)::int) = 1)
+          ORDER BY r.bucket DESC
+          LIMIT 1) AS o ON true
+      WHERE u.user_key = ANY ($1)
+      ORDER BY u.user_id', raw, horizon) USING keys;
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.seen_users IS
+  'So many users of a tenant in the order of their names, those that come after a name where one is given, and the moment of the latest reading of each that does not lie after now, exactly; null where there is none. From the rollup of 15 minutes below the horizon, and from readings above it and of stale quarters.';

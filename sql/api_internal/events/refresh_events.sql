@@ -1,0 +1,23 @@
+-- Refreshes every level of event counts over a range, each on the one before; commits between them.
+CREATE PROCEDURE api_internal.refresh_events(range_start timestamptz, range_end timestamptz, forced boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+  level record;
+BEGIN
+  FOR level IN
+    SELECT * FROM (VALUES (1, 'rollup.event_1m', INTERVAL '1 minute'), (2, 'rollup.event_1h', INTERVAL '1 hour'),
+                          (3, 'rollup.event_1d', INTERVAL '24 hours')) AS l (part, name, width)
+  LOOP
+    -- The buckets that end after the old horizon and by the new one; a bucket cut by the new one waits for its end.
+    IF public.time_bucket(level.width, range_start) < public.time_bucket(level.width, range_end) THEN
+      CALL public.refresh_continuous_aggregate(level.name::regclass,
+                                               public.time_bucket(level.width, range_start),
+                                               public.time_bucket(level.width, range_end), forced);
+    END IF;
+    COMMIT;
+  END LOOP;
+END
+$$;
+
+COMMENT ON PROCEDURE api_internal.refresh_events IS
+  'Refreshes every rollup of event counts for its whole buckets in a half-open range whose ends are multiples of 15 minutes.';

@@ -1,0 +1,34 @@
+-- Counts the events of new time, and moves their horizon.
+-- No SET clause: a procedure with one cannot commit.
+CREATE PROCEDURE api_internal.refresh_new_events()
+LANGUAGE plpgsql AS $$
+DECLARE
+  horizon     core.horizon;
+  new_horizon timestamptz;
+  place       int;
+BEGIN
+  SELECT h.* INTO horizon FROM core.horizon AS h;
+  IF horizon.events_materialized >= horizon.announced THEN
+    RETURN;
+  END IF;
+  -- One at a time; the lock belongs to the session, since this commits several times.
+  place := api_internal.try_lock('events');
+  IF place IS NULL THEN
+    RETURN;
+  END IF;
+  -- Oldest first, so that the horizon moves with it.
+  LOOP
+    SELECT h.* INTO horizon FROM core.horizon AS h;
+    new_horizon := least(horizon.announced, public.time_bucket(INTERVAL '15 minutes', horizon.events_materialized
+                         + greatest(api_internal.setting('refresh_window')::interval, INTERVAL '15 minutes')));
+    EXIT WHEN horizon.events_materialized >= new_horizon;
+    CALL api_internal.refresh_events(horizon.events_materialized, new_horizon, false);
+    UPDATE core.horizon SET events_materialized = new_horizon;
+    COMMIT;
+  END LOOP;
+  PERFORM api_internal.unlock('events', place);
+END
+$$;
+
+COMMENT ON PROCEDURE api_internal.refresh_new_events IS
+  'Refreshes the event counts of what lies between their horizon and the announced one, which is where events are marked, and moves their horizon; leaves at once where another one is at it.';

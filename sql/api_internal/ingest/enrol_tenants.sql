@@ -1,0 +1,20 @@
+-- Registers unknown tenants, and holds everyone else who would register a name until this transaction ends.
+CREATE FUNCTION api_internal.enrol_tenants(tenant_ids text[]) RETURNS void
+LANGUAGE plpgsql
+-- A generic plan takes every array for a short one, and then joins them row by row.
+SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+  -- One at a time: two writers that register the same names in different orders would deadlock.
+  PERFORM pg_advisory_xact_lock(hashtext('hyperpulse enrolment'));
+  INSERT INTO core.tenant (tenant_id)
+    SELECT i.tenant_id
+      FROM unnest(tenant_ids) WITH ORDINALITY AS i (tenant_id, item)
+     WHERE NOT EXISTS (SELECT FROM core.tenant AS t WHERE t.tenant_id = i.tenant_id)
+     GROUP BY i.tenant_id
+     ORDER BY min(i.item);
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.enrol_tenants IS
+  'Registers the unknown tenants among those named; whoever registers a name waits here for the one before.';

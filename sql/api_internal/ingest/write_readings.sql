@@ -1,0 +1,27 @@
+-- Stores readings: new ones are inserted, known ones take over the fields that they carry.
+CREATE FUNCTION api_internal.write_readings(
+  tenant_ids text[], user_ids text[], device_ids text[], timestamps timestamptz[],
+  heart_rates double precision[], steps int[], calories double precision[]
+) RETURNS text[]
+LANGUAGE plpgsql AS $$
+DECLARE
+  outcomes text[] := array_fill('unchanged'::text, ARRAY[cardinality(timestamps)]);
+  merged   record;
+  place    int;
+BEGIN
+  PERFORM api_internal.hold_horizon();
+  SELECT * INTO merged
+    FROM api_internal.merge_readings(api_internal.enrol_users(tenant_ids, user_ids), api_internal.enrol_devices(tenant_ids, device_ids),
+                            timestamps, heart_rates, steps, calories);
+  FOREACH place IN ARRAY merged.inserted LOOP
+    outcomes[place] := 'inserted';
+  END LOOP;
+  FOREACH place IN ARRAY merged.updated LOOP
+    outcomes[place] := 'updated';
+  END LOOP;
+  RETURN outcomes;
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.write_readings IS
+  'Stores a batch of readings, given as arrays of one length, each identity (tenant, user, device, timestamp) at most once. Returns for each item inserted, updated or unchanged. A null field keeps what is stored.';

@@ -1,0 +1,38 @@
+-- Moves the horizon: announces it, marks what it passes, and only then lets readers trust it.
+-- No SET clause: a procedure with one cannot commit.
+CREATE PROCEDURE api_internal.advance_horizon()
+LANGUAGE plpgsql AS $$
+DECLARE
+  wanted  timestamptz;
+  horizon core.horizon;
+  part_end timestamptz;
+BEGIN
+  wanted := public.time_bucket(greatest(api_internal.setting('refresh_step')::interval, INTERVAL '15 minutes'),
+                               now() - api_internal.setting('refresh_lag')::interval);
+  -- Locks in the order in which everyone takes them: that of refreshes, the row, that of writers. One process at a time has
+  -- the row, and another one leaves at once, so that writers wait for no one who waits.
+  IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtext('hyperpulse refresh')) THEN
+    RETURN;
+  END IF;
+  SELECT h.* INTO horizon FROM core.horizon AS h WHERE h.announced < wanted FOR UPDATE SKIP LOCKED;
+  IF FOUND THEN
+    -- The exclusive lock is there once every writer that saw the old horizon has ended; later ones will mark.
+    PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('hyperpulse horizon'));
+    UPDATE core.horizon SET announced = wanted;
+    COMMIT;
+  END IF;
+
+  LOOP
+    EXIT WHEN NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtext('hyperpulse refresh'));
+    SELECT h.* INTO horizon FROM core.horizon AS h WHERE h.materialized < h.announced FOR UPDATE SKIP LOCKED;
+    EXIT WHEN NOT FOUND;
+    part_end := least(horizon.announced, public.time_bucket(INTERVAL '24 hours', horizon.materialized) + INTERVAL '24 hours');
+    PERFORM api_internal.mark_new_time(horizon.materialized, part_end);
+    UPDATE core.horizon SET materialized = part_end;
+    COMMIT;
+  END LOOP;
+END
+$$;
+
+COMMENT ON PROCEDURE api_internal.advance_horizon IS
+  'Moves the horizon to where refresh_lag and refresh_step say, a day of new time in each transaction; what it passes is marked stale for those who have readings there, so a refresh of stale days does the rest. Leaves at once while a priority changes, or someone is erased.';

@@ -1,0 +1,45 @@
+-- Marks what the horizon passes: a range within one day.
+CREATE FUNCTION api_internal.mark_new_time(range_start timestamptz, range_end timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET datestyle = 'ISO'
+AS $$
+DECLARE
+  day     CONSTANT timestamptz := public.time_bucket(INTERVAL '24 hours', range_start);
+  day_end CONSTANT timestamptz := day + INTERVAL '24 hours';
+  -- An hour, or the day, that ends here is written down now, also for users who have readings only earlier in it.
+  since   CONSTANT timestamptz := CASE WHEN range_end = day_end THEN day
+                                       WHEN public.time_bucket(INTERVAL '1 hour', range_end) > range_start
+                                       THEN public.time_bucket(INTERVAL '1 hour', range_start)
+                                       ELSE range_start END;
+BEGIN
+  -- From each user and device to the next: what this costs follows the people of the day, not their readings. Literal
+  -- bounds, so that the one chunk is found when the query is planned.
+  EXECUTE format(
+    'WITH RECURSIVE pair AS (
+       (SELECT r.user_key, r.device_key
+          FROM core.reading AS r
+         WHERE r.ts >= %1$L AND r.ts < %2$L
+         ORDER BY r.user_key, r.device_key
+         LIMIT 1)
+       UNION ALL
+       SELECT n.user_key, n.device_key
+         FROM pair AS p
+        CROSS JOIN LATERAL (SELECT r.user_key, r.device_key
+                              FROM core.reading AS r
+                             WHERE (r.user_key, r.device_key) > (p.user_key, p.device_key)
+                               AND r.ts >= %1$L AND r.ts < %2$L
+                             ORDER BY r.user_key, r.device_key
+                             LIMIT 1) AS n
+     )
+     INSERT INTO core.stale_day (user_key, day, quarters)
+       SELECT DISTINCT p.user_key, %1$L::timestamptz, %3$L::bit(96)
+         FROM pair AS p
+        WHERE EXISTS (SELECT
+                        FROM core.reading AS r
+                       WHERE r.user_key = p.user_key AND r.device_key = p.device_key AND r.ts >= %4$L AND r.ts < %5$L)',
+    day, day_end, api_internal.quarter_bits(day, range_start, range_end), since, range_end);
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.mark_new_time IS
+  'Marks a range within one day (UTC), whose ends are multiples of 15 minutes, as stale for every user with readings there, or in the hour or the day that ends with it.';

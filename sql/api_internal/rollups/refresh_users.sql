@@ -1,0 +1,75 @@
+-- A piece of a refresh: the stale days of some users.
+CREATE FUNCTION api_internal.refresh_users(INOUT day timestamptz, INOUT user_key int, most int, OUT user_days int)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  after_day  CONSTANT timestamptz := day;
+  after_user CONSTANT int := user_key;
+  candidates int[];
+  ours       int[];
+  marks      record;
+  stale      record;
+BEGIN
+  user_days := 0;
+  -- Shared among refreshers. What changes that which a refresh takes for granted, a priority or a user, takes it alone.
+  IF NOT pg_try_advisory_xact_lock_shared(hashtext('hyperpulse refresh')) THEN
+    day := NULL;
+    RETURN;
+  END IF;
+  SELECT n.day, n.user_key INTO day, user_key
+    FROM ((SELECT 1 AS place, s.day, s.user_key
+             FROM core.stale_day AS s
+            WHERE s.day = after_day AND s.user_key > after_user
+            ORDER BY s.user_key
+            LIMIT 1)
+          UNION ALL
+          (SELECT 2, s.day, s.user_key
+             FROM core.stale_day AS s
+            WHERE s.day < after_day
+            ORDER BY s.day DESC, s.user_key
+            LIMIT 1)) AS n
+   ORDER BY n.place
+   LIMIT 1;
+  IF NOT FOUND THEN
+    day := NULL;
+    RETURN;
+  END IF;
+  SELECT array_agg(c.user_key ORDER BY c.user_key) INTO candidates
+    FROM (SELECT s.user_key
+            FROM core.stale_day AS s
+           WHERE s.day = refresh_users.day AND s.user_key >= refresh_users.user_key
+           GROUP BY s.user_key
+           ORDER BY s.user_key
+           LIMIT most) AS c;
+  user_key := candidates[cardinality(candidates)];
+
+  -- The claim: other refreshers pass these users over until this transaction ends. Writers never lock them.
+  SELECT array_agg(u.user_key) INTO ours
+    FROM (SELECT a.user_key
+            FROM core.app_user AS a
+           WHERE a.user_key = ANY (candidates)
+           ORDER BY a.user_key
+             FOR NO KEY UPDATE SKIP LOCKED) AS u;
+  -- Whatever is marked now is committed, so the statements that follow see the readings that were written with it.
+  SELECT array_agg(s.user_key) AS user_keys, array_agg(s.version) AS versions, array_agg(s.quarters) AS quarters INTO marks
+    FROM core.stale_day AS s
+   WHERE s.day = refresh_users.day AND s.user_key = ANY (ours);
+  IF marks.user_keys IS NULL THEN
+    RETURN;
+  END IF;
+  SELECT array_agg(m.user_key) AS user_keys, array_agg(m.quarters) AS quarters INTO stale
+    FROM (SELECT s.user_key, bit_or(s.quarters) AS quarters
+            FROM unnest(marks.user_keys, marks.quarters) AS s (user_key, quarters)
+           GROUP BY s.user_key) AS m;
+  PERFORM api_internal.roll_up(day, stale.user_keys, stale.quarters);
+  -- These marks and no others: one that a writer has added meanwhile stands for readings that may not be rolled up.
+  DELETE FROM core.stale_day AS s
+   USING unnest(marks.user_keys, marks.versions) AS m (user_key, version)
+   WHERE s.user_key = m.user_key AND s.day = refresh_users.day AND s.version = m.version;
+  INSERT INTO core.changed_day (day) VALUES (refresh_users.day);
+  user_days := cardinality(stale.user_keys);
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.refresh_users IS
+  'Rolls up the stale quarters of the next users, at most so many, whose day comes after a day and a user_key in the order of refreshing (days newest first, then users); returns the last of them, whose user_days were rolled up, fewer where other refreshers are at work, and null instead of a day where none is left, or while a priority changes or someone is erased.';

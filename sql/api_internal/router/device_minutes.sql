@@ -1,0 +1,35 @@
+-- What each device measured of a user in each minute, in a plan of its own.
+CREATE FUNCTION api_internal.device_minutes(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
+RETURNS SETOF api_internal.raw_rows
+LANGUAGE plpgsql STABLE
+SET datestyle = 'ISO'
+-- The planner takes a strap's day for a few readings, and would sort them all.
+SET enable_sort = off
+AS $$
+DECLARE
+  source    CONSTANT text := api_internal.raw_source(lower(ranges));
+  statement text;
+BEGIN
+  -- Literal bounds, so that chunks are excluded when the query is planned; it is kept small, since planning is the cost.
+  -- A few ranges are planned together, and many, as stale days make them, by and by. Long ones are added up where they
+  -- are read, since a strap has sixty readings a minute.
+  FOR statement IN
+    SELECT string_agg(format(
+             CASE WHEN upper(r.range) - lower(r.range) <= INTERVAL '1 hour'
+                  THEN 'SELECT * FROM api_internal.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s'
+                  ELSE 'SELECT user_key, device_key, public.time_bucket(INTERVAL ''1 minute'', bucket), min(first_ts), '
+                       'max(last_ts), sum(heart_rate_sum)::bigint, sum(heart_rate_count)::int, min(heart_rate_min), '
+                       'max(heart_rate_max), sum(calories)::bigint, sum(steps)::bigint '
+                       'FROM api_internal.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s GROUP BY 1, 2, 3' END,
+             source, user_key, lower(r.range), upper(r.range),
+             CASE WHEN device_key IS NULL THEN '' ELSE format(' AND device_key = %L', device_key) END), ' UNION ALL ')
+      FROM unnest(ranges) WITH ORDINALITY AS r (range, number)
+     GROUP BY (r.number - 1) / 10
+  LOOP
+    RETURN QUERY EXECUTE statement;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.device_minutes IS
+  'A user''s raw rows in half-open ranges, of one device or, where device_key is null, of all; in ranges of more than an hour added up by minute and device.';

@@ -1,0 +1,46 @@
+-- Where devices meet: each minute and metric takes the values of the best device that reported it.
+CREATE FUNCTION api_internal.minutes(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
+RETURNS SETOF api_internal.bucket_row
+LANGUAGE plpgsql STABLE
+-- Planned once; the part that needs literal bounds is in api_internal.device_minutes.
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH by_device AS (
+    SELECT public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
+           r.device_key,
+           min(r.first_ts) AS first_ts,
+           max(r.last_ts) AS last_ts,
+           sum(r.heart_rate_sum)::bigint AS heart_rate_sum,
+           sum(r.heart_rate_count) AS heart_rate_count,
+           min(r.heart_rate_min) AS heart_rate_min,
+           max(r.heart_rate_max) AS heart_rate_max,
+           sum(r.calories)::bigint AS calories,
+           sum(r.steps)::bigint AS steps
+      FROM api_internal.device_minutes(minutes.user_key, minutes.ranges, minutes.device_key) AS r
+     GROUP BY 1, 2
+  ), ranked AS (
+    -- The smaller priority wins, then the device registered first.
+    SELECT b.*, (d.priority::bigint << 32) + d.device_key AS rank
+      FROM by_device AS b
+      JOIN core.device AS d USING (device_key)
+  )
+  SELECT ranked.bucket,
+         min(ranked.first_ts),
+         max(last_ts),
+         public.first(heart_rate_sum, rank) FILTER (WHERE heart_rate_count > 0),
+         coalesce(public.first(heart_rate_count, rank) FILTER (WHERE heart_rate_count > 0), 0),
+         public.first(heart_rate_min, rank) FILTER (WHERE heart_rate_count > 0),
+         public.first(heart_rate_max, rank) FILTER (WHERE heart_rate_count > 0),
+         public.first(calories, rank) FILTER (WHERE calories IS NOT NULL),
+         public.first(steps, rank) FILTER (WHERE steps IS NOT NULL),
+         public.first(ranked.device_key, rank) FILTER (WHERE heart_rate_count > 0)
+    FROM ranked
+   GROUP BY ranked.bucket;
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.minutes IS
+  'A user''s minutes in half-open ranges, from raw readings. Per metric only the best device counts: the smallest priority, then the one registered first; readings outside the ranges are not seen. Sums of heart rate (beats per minute) and calories (kilocalories) are in whole millionths; null means not measured. A device_key asks for that device alone.';

@@ -1,0 +1,27 @@
+-- Raw readings in a plan of their own.
+CREATE FUNCTION api_internal.raw_readings(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
+RETURNS SETOF api_internal.raw_rows
+LANGUAGE plpgsql STABLE
+SET datestyle = 'ISO'
+AS $$
+DECLARE
+  source    CONSTANT text := api_internal.raw_source(lower(ranges));
+  statement text;
+BEGIN
+  -- Literal bounds, so that chunks are excluded when the query is planned; it is kept small, since planning is the cost.
+  -- A few ranges are planned together, and many, as stale days make them, by and by.
+  FOR statement IN
+    SELECT string_agg(format('SELECT * FROM api_internal.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s',
+                             source, user_key, lower(r.range), upper(r.range),
+                             CASE WHEN device_key IS NULL THEN '' ELSE format(' AND device_key = %L', device_key) END),
+                      ' UNION ALL ')
+      FROM unnest(ranges) WITH ORDINALITY AS r (range, number)
+     GROUP BY (r.number - 1) / 10
+  LOOP
+    RETURN QUERY EXECUTE statement;
+  END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.raw_readings IS
+  'A user''s rows of api_internal.raw_rows in half-open ranges, of one device or, where device_key is null, of all.';

@@ -1,0 +1,13 @@
+-- A user's key, or null.
+CREATE FUNCTION api_internal.find_user(tenant_id text, user_id text) RETURNS int
+-- In plpgsql, since that keeps its plan from call to call.
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT u.user_key
+            FROM core.app_user AS u
+            JOIN core.tenant AS t USING (tenant_key)
+           WHERE t.tenant_id = find_user.tenant_id AND u.user_id = find_user.user_id);
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.find_user IS 'The key of a user; null where nobody of that name is known.';

@@ -1,0 +1,10 @@
+-- One setting's value.
+CREATE FUNCTION api_internal.setting(name text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT s.value FROM core.setting AS s WHERE s.name = setting.name);
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.setting IS
+  'The value of one row of api.settings as text; null where it is switched off or unknown.';

@@ -1,0 +1,12 @@
+-- The moments at which a reading or an event is accepted.
+CREATE FUNCTION api_internal.timestamp_bounds(OUT oldest timestamptz, OUT newest timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  oldest := greatest(api_internal.setting('oldest_timestamp')::timestamptz, now() - api_internal.setting('raw_retention')::interval,
+                     (SELECT h.raw_from FROM core.horizon AS h));
+  newest := now() + api_internal.setting('future_tolerance')::interval;
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.timestamp_bounds IS
+  'The earliest and the latest timestamp that is accepted now: from oldest_timestamp and raw_retention to future_tolerance ahead, and never where retention has dropped raw readings.';

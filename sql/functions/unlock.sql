@@ -1,7 +1,0 @@
--- Releases what api.try_lock took.
-CREATE FUNCTION api.unlock(name text, place int) RETURNS void
-LANGUAGE sql AS $$
-  SELECT pg_advisory_unlock(hashtext('hyperpulse ' || name), place)
-$$;
-
-COMMENT ON FUNCTION api.unlock IS 'Releases the place that this session took of the lock of that name.';

@@ -1,7 +1,0 @@
--- A part of a range, and the resolution that answers for it.
-CREATE TYPE api.part AS (
-  source text, part_start timestamptz, part_end timestamptz, midnight timestamptz
-);
-
-COMMENT ON TYPE api.part IS
-  'A half-open part of a range that one resolution answers for (1d, 1h, 15m or raw). Where midnight is given, local days begin every 24 hours from it, and their rows may come added up.';

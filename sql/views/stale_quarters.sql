@@ -1,9 +1,0 @@
--- Quarters of an hour that the rollups do not answer for, though they lie below the horizon.
-CREATE VIEW api.stale_quarters AS
-  SELECT DISTINCT s.user_key, s.day + q * INTERVAL '15 minutes' AS bucket
-    FROM core.stale_day AS s
-   CROSS JOIN generate_series(0, 95) AS q
-   WHERE get_bit(s.quarters, q) = 1 AND s.day + q * INTERVAL '15 minutes' < (SELECT materialized FROM core.horizon);
-
-COMMENT ON VIEW api.stale_quarters IS
-  'The quarters of an hour below the horizon that are marked stale, by user key: the views api.vitals take them from raw readings.';
