@@ -16,27 +16,39 @@ LANGUAGE sql STABLE AS $$
      LIMIT users
   ), levels AS (
     SELECT * FROM (VALUES ('15m', INTERVAL '15 minutes'), ('1h', INTERVAL '1 hour'), ('1d', INTERVAL '24 hours')) AS l (level, width)
-  ), computed AS (
-    SELECT l.level, s.user_key, NULL::int AS device_key, public.time_bucket(l.width, m.bucket) AS bucket,
+  ), quarters AS (
+    SELECT s.user_key, public.time_bucket(INTERVAL '15 minutes', m.bucket) AS bucket,
            min(m.first_ts) AS first_ts, max(m.last_ts) AS last_ts, sum(m.heart_rate_sum)::bigint AS heart_rate_sum,
            sum(m.heart_rate_count)::bigint AS heart_rate_count, min(m.heart_rate_min) AS heart_rate_min,
-           max(m.heart_rate_max) AS heart_rate_max, sum(m.calories)::bigint AS calories, sum(m.steps)::bigint AS steps
+           max(m.heart_rate_max) AS heart_rate_max, sum(m.calories)::bigint AS calories, sum(m.steps)::bigint AS steps,
+           count(*) FILTER (WHERE m.heart_rate_count > 0) AS worn_minutes
       FROM sample AS s
      CROSS JOIN days AS d
      CROSS JOIN LATERAL api_internal.minutes(s.user_key, tstzmultirange(tstzrange(d.first_day, greatest(d.first_day, d.after_last)))) AS m
+     GROUP BY 1, 2
+  ), computed AS (
+    SELECT l.level, q.user_key, NULL::int AS device_key, public.time_bucket(l.width, q.bucket) AS bucket,
+           min(q.first_ts) AS first_ts, max(q.last_ts) AS last_ts, sum(q.heart_rate_sum)::bigint AS heart_rate_sum,
+           sum(q.heart_rate_count)::bigint AS heart_rate_count, min(q.heart_rate_min) AS heart_rate_min,
+           max(q.heart_rate_max) AS heart_rate_max, sum(q.calories)::bigint AS calories, sum(q.steps)::bigint AS steps,
+           sum(q.worn_minutes)::bigint AS worn_minutes,
+           CASE WHEN l.level <> '15m' THEN
+             min(q.heart_rate_sum / (q.heart_rate_count * 1e6::double precision)) FILTER (WHERE q.worn_minutes >= 3)
+           END AS resting_heart_rate
+      FROM quarters AS q
      CROSS JOIN levels AS l
      GROUP BY 1, 2, 4
     UNION ALL
     SELECT l.level, s.user_key, r.device_key, public.time_bucket(l.width, r.bucket),
            min(r.first_ts), max(r.last_ts), sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count)::bigint,
-           min(r.heart_rate_min), max(r.heart_rate_max), sum(r.calories)::bigint, sum(r.steps)::bigint
+           min(r.heart_rate_min), max(r.heart_rate_max), sum(r.calories)::bigint, sum(r.steps)::bigint, NULL, NULL
       FROM sample AS s
      CROSS JOIN days AS d
      CROSS JOIN LATERAL api_internal.raw_readings(s.user_key, tstzmultirange(tstzrange(d.first_day, greatest(d.first_day, d.after_last)))) AS r
      CROSS JOIN levels AS l
      GROUP BY 1, 2, 3, 4
   ), kept AS (
-    SELECT '15m' AS level, r.* FROM rollup.user_15m AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
+    SELECT '15m' AS level, r.*, NULL::double precision AS resting_heart_rate FROM rollup.user_15m AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
     UNION ALL
     SELECT '1h', r.* FROM rollup.user_1h AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
     UNION ALL
@@ -49,18 +61,19 @@ LANGUAGE sql STABLE AS $$
     SELECT '1d', r.* FROM rollup.device_1d AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
   ), found AS (
     SELECT k.level, k.user_key, NULL::int AS device_key, k.bucket, k.first_ts, k.last_ts, k.heart_rate_sum,
-           k.heart_rate_count::bigint AS heart_rate_count, k.heart_rate_min, k.heart_rate_max, k.calories, k.steps
+           k.heart_rate_count::bigint AS heart_rate_count, k.heart_rate_min, k.heart_rate_max, k.calories, k.steps,
+           k.worn_minutes::bigint AS worn_minutes, k.resting_heart_rate
       FROM kept AS k
       JOIN sample USING (user_key)
     UNION ALL
     SELECT k.level, k.user_key, k.sole_device, k.bucket, k.first_ts, k.last_ts, k.heart_rate_sum,
-           k.heart_rate_count::bigint, k.heart_rate_min, k.heart_rate_max, k.calories, k.steps
+           k.heart_rate_count::bigint, k.heart_rate_min, k.heart_rate_max, k.calories, k.steps, NULL, NULL
       FROM kept AS k
       JOIN sample USING (user_key)
      WHERE k.sole_device IS NOT NULL
     UNION ALL
     SELECT k.level, k.user_key, k.device_key, k.bucket, k.first_ts, k.last_ts, k.heart_rate_sum,
-           k.heart_rate_count::bigint, k.heart_rate_min, k.heart_rate_max, k.calories, k.steps
+           k.heart_rate_count::bigint, k.heart_rate_min, k.heart_rate_max, k.calories, k.steps, NULL, NULL
       FROM kept_devices AS k
       JOIN sample USING (user_key)
   )

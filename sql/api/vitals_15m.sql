@@ -1,9 +1,9 @@
--- Every user by quarter of an hour, exact at every moment: rollups, but raw readings above the horizon and for stale quarters.
+-- Every user by quarter of an hour, exact at every moment: rollups, but raw readings above the horizon and for stale quarters of an hour.
 CREATE VIEW api.vitals_15m AS
   SELECT t.tenant_id,
          u.user_id,
          v.bucket,
-         v.heart_rate_count,
+         v.heart_rate_count::bigint AS heart_rate_count,
          v.heart_rate_sum / (nullif(v.heart_rate_count, 0) * 1e6::double precision) AS heart_rate_avg,
          v.heart_rate_min,
          v.heart_rate_max,
@@ -11,26 +11,42 @@ CREATE VIEW api.vitals_15m AS
          v.steps,
          v.calories / 1e6::double precision AS calories,
          v.first_ts,
-         v.last_ts
+         v.last_ts,
+         v.worn_minutes::int AS worn_minutes,
+         CASE WHEN v.worn_minutes >= 3 THEN v.heart_rate_sum / (v.heart_rate_count * 1e6::double precision) END AS resting_heart_rate,
+         v.bucket + INTERVAL '15 minutes' <= now() AS complete
     FROM core.tenant AS t
     JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
    -- For each user by itself, so that a question about one costs what that one's readings cost.
    CROSS JOIN LATERAL (
       SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
-             r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+             r.heart_rate_max, r.calories, r.steps, r.heart_rate_device, r.worn_minutes
         FROM rollup.user_15m AS r
-       WHERE r.user_key = u.user_key AND r.bucket < (SELECT materialized FROM core.horizon)
+       WHERE r.user_key = u.user_key
+         AND r.bucket < (SELECT materialized FROM core.horizon)
          AND NOT EXISTS (SELECT FROM api_internal.stale_quarters AS s WHERE s.user_key = u.user_key AND s.bucket = r.bucket)
       UNION ALL
-      SELECT public.time_bucket(INTERVAL '15 minutes', m.bucket), min(m.first_ts), max(m.last_ts), sum(m.heart_rate_sum)::bigint,
-             sum(m.heart_rate_count)::bigint, min(m.heart_rate_min), max(m.heart_rate_max), sum(m.calories)::bigint,
-             sum(m.steps)::bigint,
-             CASE WHEN min(m.heart_rate_device) = max(m.heart_rate_device) THEN min(m.heart_rate_device) END
-        FROM api_internal.raw_minutes AS m
-       WHERE m.user_key = u.user_key
-       GROUP BY 1
+      SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
+             q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes
+        FROM api_internal.raw_quarters AS q
+       WHERE q.user_key = u.user_key
     ) AS v
     LEFT JOIN core.device AS d ON d.device_key = v.heart_rate_device;
 
 COMMENT ON VIEW api.vitals_15m IS
-  'Every user by quarter of an hour (UTC), exact at every moment, of several devices the best one: heart rate in beats per minute, calories in kilocalories, null where not measured; heart_rate_device is the device where a single one gave all.';
+  'Every user by quarter of an hour (UTC), exact at every moment, of several devices the best one, minute by minute and metric by metric: only quarters of an hour with a reading. Local days of any time zone add up from these; api.daily does.';
+COMMENT ON COLUMN api.vitals_15m.tenant_id IS 'Whose user; two tenants may have a user of the same name.';
+COMMENT ON COLUMN api.vitals_15m.user_id IS 'The user, within the tenant.';
+COMMENT ON COLUMN api.vitals_15m.bucket IS 'Start of the quarter of an hour, UTC.';
+COMMENT ON COLUMN api.vitals_15m.heart_rate_count IS 'Heart rates counted; 0 without one.';
+COMMENT ON COLUMN api.vitals_15m.heart_rate_avg IS 'Mean of the heart rates, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_15m.heart_rate_min IS 'Lowest heart rate, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_15m.heart_rate_max IS 'Highest heart rate, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_15m.heart_rate_device IS 'The device that gave every heart rate; null where several did, and without one.';
+COMMENT ON COLUMN api.vitals_15m.steps IS 'Steps; null where none were counted.';
+COMMENT ON COLUMN api.vitals_15m.calories IS 'Kilocalories burnt; null where none were measured.';
+COMMENT ON COLUMN api.vitals_15m.first_ts IS 'When the first reading of any metric was taken.';
+COMMENT ON COLUMN api.vitals_15m.last_ts IS 'When the last reading of any metric was taken.';
+COMMENT ON COLUMN api.vitals_15m.worn_minutes IS 'Minutes with a heart rate of any device; null where readings were dropped before they were counted.';
+COMMENT ON COLUMN api.vitals_15m.resting_heart_rate IS 'Lowest mean of a quarter of an hour with a heart rate in at least 3 of its minutes, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_15m.complete IS 'Whether the quarter of an hour is over. Devices that upload late may still add to it.';

@@ -3,7 +3,7 @@ CREATE VIEW api.vitals_1d AS
   SELECT t.tenant_id,
          u.user_id,
          v.bucket,
-         v.heart_rate_count,
+         v.heart_rate_count::bigint AS heart_rate_count,
          v.heart_rate_sum / (nullif(v.heart_rate_count, 0) * 1e6::double precision) AS heart_rate_avg,
          v.heart_rate_min,
          v.heart_rate_max,
@@ -11,13 +11,16 @@ CREATE VIEW api.vitals_1d AS
          v.steps,
          v.calories / 1e6::double precision AS calories,
          v.first_ts,
-         v.last_ts
+         v.last_ts,
+         v.worn_minutes::int AS worn_minutes,
+         v.resting_heart_rate AS resting_heart_rate,
+         v.bucket + INTERVAL '24 hours' <= now() AS complete
     FROM core.tenant AS t
     JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
    -- For each user by itself, so that a question about one costs what that one's readings cost.
    CROSS JOIN LATERAL (
       SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
-             r.heart_rate_max, r.calories, r.steps, r.heart_rate_device
+             r.heart_rate_max, r.calories, r.steps, r.heart_rate_device, r.worn_minutes, r.resting_heart_rate
         FROM rollup.user_1d AS r
        WHERE r.user_key = u.user_key
          AND r.bucket < (SELECT public.time_bucket(INTERVAL '24 hours', materialized) FROM core.horizon)
@@ -25,13 +28,15 @@ CREATE VIEW api.vitals_1d AS
                           WHERE s.user_key = u.user_key AND public.time_bucket(INTERVAL '24 hours', s.bucket) = r.bucket)
       UNION ALL
       SELECT public.time_bucket(INTERVAL '24 hours', m.bucket), min(m.first_ts), max(m.last_ts), sum(m.heart_rate_sum)::bigint,
-             sum(m.heart_rate_count)::bigint, min(m.heart_rate_min), max(m.heart_rate_max), sum(m.calories)::bigint,
+             sum(m.heart_rate_count)::int, min(m.heart_rate_min), max(m.heart_rate_max), sum(m.calories)::bigint,
              sum(m.steps)::bigint,
-             CASE WHEN min(m.heart_rate_device) = max(m.heart_rate_device) THEN nullif(min(m.heart_rate_device), 0) END
+             CASE WHEN min(m.heart_rate_device) = max(m.heart_rate_device) THEN nullif(min(m.heart_rate_device), 0) END,
+             CASE WHEN count(m.worn_minutes) = count(*) THEN sum(m.worn_minutes) END::smallint,
+             min(m.heart_rate_sum / (m.heart_rate_count * 1e6::double precision)) FILTER (WHERE m.worn_minutes >= 3)
         FROM (
           -- Of what is not over, or holds a stale quarter, the quarters that are in the rollup, and the others from raw readings.
           SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
-                 q.heart_rate_max, q.calories, q.steps, q.heart_rate_device
+                 q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes
             FROM (SELECT public.time_bucket(INTERVAL '24 hours', h.materialized) AS bucket FROM core.horizon AS h
                   UNION
                   SELECT public.time_bucket(INTERVAL '24 hours', s.bucket) FROM api_internal.stale_quarters AS s
@@ -41,13 +46,28 @@ CREATE VIEW api.vitals_1d AS
            WHERE q.bucket < (SELECT materialized FROM core.horizon)
              AND NOT EXISTS (SELECT FROM api_internal.stale_quarters AS s WHERE s.user_key = u.user_key AND s.bucket = q.bucket)
           UNION ALL
-          SELECT m.bucket, m.first_ts, m.last_ts, m.heart_rate_sum, m.heart_rate_count, m.heart_rate_min,
-                 m.heart_rate_max, m.calories, m.steps, m.heart_rate_device
-            FROM api_internal.raw_minutes AS m
-           WHERE m.user_key = u.user_key) AS m
+          SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
+                 q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes
+            FROM api_internal.raw_quarters AS q
+           WHERE q.user_key = u.user_key) AS m
        GROUP BY 1
     ) AS v
     LEFT JOIN core.device AS d ON d.device_key = v.heart_rate_device;
 
 COMMENT ON VIEW api.vitals_1d IS
-  'Every user by day (UTC), exact at every moment, of several devices the best one: heart rate in beats per minute, calories in kilocalories, null where not measured; heart_rate_device is the device where a single one gave all.';
+  'Every user by day (UTC), exact at every moment, of several devices the best one, minute by minute and metric by metric: only days with a reading. Local days: api.daily.';
+COMMENT ON COLUMN api.vitals_1d.tenant_id IS 'Whose user; two tenants may have a user of the same name.';
+COMMENT ON COLUMN api.vitals_1d.user_id IS 'The user, within the tenant.';
+COMMENT ON COLUMN api.vitals_1d.bucket IS 'Start of the day, UTC.';
+COMMENT ON COLUMN api.vitals_1d.heart_rate_count IS 'Heart rates counted; 0 without one.';
+COMMENT ON COLUMN api.vitals_1d.heart_rate_avg IS 'Mean of the heart rates, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_1d.heart_rate_min IS 'Lowest heart rate, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_1d.heart_rate_max IS 'Highest heart rate, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_1d.heart_rate_device IS 'The device that gave every heart rate; null where several did, and without one.';
+COMMENT ON COLUMN api.vitals_1d.steps IS 'Steps; null where none were counted.';
+COMMENT ON COLUMN api.vitals_1d.calories IS 'Kilocalories burnt; null where none were measured.';
+COMMENT ON COLUMN api.vitals_1d.first_ts IS 'When the first reading of any metric was taken.';
+COMMENT ON COLUMN api.vitals_1d.last_ts IS 'When the last reading of any metric was taken.';
+COMMENT ON COLUMN api.vitals_1d.worn_minutes IS 'Minutes with a heart rate of any device; null where readings were dropped before they were counted.';
+COMMENT ON COLUMN api.vitals_1d.resting_heart_rate IS 'Lowest mean of a quarter of an hour with a heart rate in at least 3 of its minutes, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_1d.complete IS 'Whether the day is over. Devices that upload late may still add to it.';

@@ -48,4 +48,16 @@ CREATE VIEW api.vitals_1m AS
     LEFT JOIN core.device AS d ON d.device_key = v.heart_rate_device;
 
 COMMENT ON VIEW api.vitals_1m IS
-  'Every user by minute (UTC), exact at every moment, of several devices the best one: heart rate in beats per minute, calories in kilocalories, null where not measured; heart_rate_device is the device where a single one gave all.';
+  'Every user by minute (UTC), exact at every moment, from raw readings, of several devices the best one, minute by minute and metric by metric: only minutes with a reading.';
+COMMENT ON COLUMN api.vitals_1m.tenant_id IS 'Whose user; two tenants may have a user of the same name.';
+COMMENT ON COLUMN api.vitals_1m.user_id IS 'The user, within the tenant.';
+COMMENT ON COLUMN api.vitals_1m.bucket IS 'Start of the minute, UTC.';
+COMMENT ON COLUMN api.vitals_1m.heart_rate_count IS 'Heart rates counted; 0 without one.';
+COMMENT ON COLUMN api.vitals_1m.heart_rate_avg IS 'Mean of the heart rates, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_1m.heart_rate_min IS 'Lowest heart rate, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_1m.heart_rate_max IS 'Highest heart rate, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_1m.heart_rate_device IS 'The device that gave every heart rate; null where several did, and without one.';
+COMMENT ON COLUMN api.vitals_1m.steps IS 'Steps; null where none were counted.';
+COMMENT ON COLUMN api.vitals_1m.calories IS 'Kilocalories burnt; null where none were measured.';
+COMMENT ON COLUMN api.vitals_1m.first_ts IS 'When the first reading of any metric was taken.';
+COMMENT ON COLUMN api.vitals_1m.last_ts IS 'When the last reading of any metric was taken.';

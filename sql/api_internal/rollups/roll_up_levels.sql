@@ -4,7 +4,11 @@ DECLARE
   level record;
 BEGIN
   FOR level IN
-    SELECT * FROM (VALUES ('15m', '1h', INTERVAL '1 hour'), ('1h', '1d', INTERVAL '24 hours')) AS l (finer, coarser, width)
+    SELECT *
+      FROM (VALUES ('15m', '1h', INTERVAL '1 hour',
+                    -- A quarter counts for the resting heart rate if it was worn for three minutes of it.
+                    'min(q.heart_rate_sum / (q.heart_rate_count * 1e6::double precision)) FILTER (WHERE q.worn_minutes >= 3)'),
+                   ('1h', '1d', INTERVAL '24 hours', 'min(q.resting_heart_rate)')) AS l (finer, coarser, width, resting)
   LOOP
     EXECUTE format($format$
 CREATE FUNCTION api_internal.roll_up_%2$s(user_keys int[], buckets timestamptz[]) RETURNS void
@@ -26,7 +30,10 @@ BEGIN
               CASE WHEN min(q.heart_rate_device) = max(q.heart_rate_device) THEN min(q.heart_rate_device)
                    WHEN min(q.heart_rate_device) IS NOT NULL THEN 0 END AS heart_rate_device,
               CASE WHEN count(q.sole_device) = count(*) AND min(q.sole_device) = max(q.sole_device)
-                   THEN min(q.sole_device) END AS sole_device
+                   THEN min(q.sole_device) END AS sole_device,
+              -- Null where an earlier release rolled up readings that are gone, of which it is not known.
+              CASE WHEN count(q.worn_minutes) = count(*) THEN sum(q.worn_minutes) END AS worn_minutes,
+              %4$s AS resting_heart_rate
          FROM rollup.user_%1$s AS q
         WHERE q.user_key = t.user_key AND q.bucket >= t.bucket AND q.bucket < t.bucket + %3$L::interval) AS q
   ), by_device AS MATERIALIZED (
@@ -54,13 +61,15 @@ BEGIN
      WHERE c.first_ts IS NOT NULL AND c.sole_device IS NULL
   ), users_written AS (
     INSERT INTO rollup.user_%2$s AS t (user_key, bucket, first_ts, last_ts, heart_rate_sum, heart_rate_count,
-                                       heart_rate_min, heart_rate_max, calories, steps, heart_rate_device, sole_device)
+                                       heart_rate_min, heart_rate_max, calories, steps, heart_rate_device, sole_device,
+                                       worn_minutes, resting_heart_rate)
       SELECT * FROM computed WHERE first_ts IS NOT NULL ORDER BY user_key, bucket
     ON CONFLICT (user_key, bucket) DO UPDATE
       SET first_ts = excluded.first_ts, last_ts = excluded.last_ts, heart_rate_sum = excluded.heart_rate_sum,
           heart_rate_count = excluded.heart_rate_count, heart_rate_min = excluded.heart_rate_min,
           heart_rate_max = excluded.heart_rate_max, calories = excluded.calories, steps = excluded.steps,
-          heart_rate_device = excluded.heart_rate_device, sole_device = excluded.sole_device
+          heart_rate_device = excluded.heart_rate_device, sole_device = excluded.sole_device,
+          worn_minutes = excluded.worn_minutes, resting_heart_rate = excluded.resting_heart_rate
       WHERE t IS DISTINCT FROM excluded
   ), devices_written AS (
     INSERT INTO rollup.device_%2$s AS t (user_key, device_key, bucket, first_ts, last_ts, heart_rate_sum, heart_rate_count,
@@ -103,7 +112,7 @@ $function$;
 
 COMMENT ON FUNCTION api_internal.roll_up_%2$s IS
   'The part of api_internal.roll_up that adds up buckets of %2$s from those of %1$s: for users and buckets given as arrays of one length. What has not changed is not written.';
-$format$, level.finer, level.coarser, level.width);
+$format$, level.finer, level.coarser, level.width, level.resting);
   END LOOP;
 END
 $build$;

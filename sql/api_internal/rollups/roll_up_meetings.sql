@@ -52,14 +52,16 @@ BEGIN
         GROUP BY b.user_key, b.quarter, b.bucket
      ), users_written AS (
        INSERT INTO rollup.user_15m AS t (user_key, bucket, first_ts, last_ts, heart_rate_sum, heart_rate_count,
-                                         heart_rate_min, heart_rate_max, calories, steps, heart_rate_device, sole_device)
+                                         heart_rate_min, heart_rate_max, calories, steps, heart_rate_device, sole_device,
+                                         worn_minutes)
          SELECT b.user_key, b.quarter, min(b.first_ts), max(b.last_ts), sum(b.heart_rate_sum)::bigint,
                 sum(b.heart_rate_count)::int, min(b.heart_rate_min), max(b.heart_rate_max), sum(b.calories)::bigint,
                 sum(b.steps)::bigint,
                 -- The device, where a single one gave all: 0 stands for several.
                 CASE WHEN min(b.heart_rate_device) = max(b.heart_rate_device) THEN min(b.heart_rate_device)
                      WHEN min(b.heart_rate_device) IS NOT NULL THEN 0 END,
-                CASE WHEN min(b.least_device) = max(b.greatest_device) THEN min(b.least_device) END
+                CASE WHEN min(b.least_device) = max(b.greatest_device) THEN min(b.least_device) END,
+                count(*) FILTER (WHERE b.heart_rate_count > 0)
            FROM best AS b
           GROUP BY b.user_key, b.quarter
           ORDER BY b.user_key, b.quarter
@@ -67,7 +69,8 @@ BEGIN
          SET first_ts = excluded.first_ts, last_ts = excluded.last_ts, heart_rate_sum = excluded.heart_rate_sum,
              heart_rate_count = excluded.heart_rate_count, heart_rate_min = excluded.heart_rate_min,
              heart_rate_max = excluded.heart_rate_max, calories = excluded.calories, steps = excluded.steps,
-             heart_rate_device = excluded.heart_rate_device, sole_device = excluded.sole_device
+             heart_rate_device = excluded.heart_rate_device, sole_device = excluded.sole_device,
+             worn_minutes = excluded.worn_minutes
          WHERE t IS DISTINCT FROM excluded
      )
      INSERT INTO rollup.device_15m AS t (user_key, device_key, bucket, first_ts, last_ts, heart_rate_sum,

@@ -45,7 +45,10 @@ BEGIN
                  min(r.first_ts) AS first_ts, max(r.last_ts) AS last_ts,
                  sum(r.heart_rate_sum)::bigint AS heart_rate_sum, sum(r.heart_rate_count)::int AS heart_rate_count,
                  min(r.heart_rate_min) AS heart_rate_min, max(r.heart_rate_max) AS heart_rate_max,
-                 sum(r.calories)::bigint AS calories, sum(r.steps)::bigint AS steps
+                 sum(r.calories)::bigint AS calories, sum(r.steps)::bigint AS steps,
+                 -- A bit for each minute, which costs a fifth of counting distinct ones.
+                 bit_count(bit_or(1 << (date_part(''minute'', r.bucket AT TIME ZONE ''UTC'')::int %% 15))
+                             FILTER (WHERE r.heart_rate_count > 0)::bit(15)) AS worn_minutes
             FROM api_internal.%3$I AS r
            WHERE r.user_key = w.user_key AND r.device_key = w.device_key AND r.bucket >= x.run_start AND r.bucket < x.run_end
              AND r.bucket >= %1$L AND r.bucket < %2$L
@@ -57,9 +60,11 @@ BEGIN
      ), written AS (
        -- Where a single device reported, there is nothing to decide.
        INSERT INTO rollup.user_15m AS t (user_key, bucket, first_ts, last_ts, heart_rate_sum, heart_rate_count,
-                                         heart_rate_min, heart_rate_max, calories, steps, heart_rate_device, sole_device)
+                                         heart_rate_min, heart_rate_max, calories, steps, heart_rate_device, sole_device,
+                                         worn_minutes)
          SELECT b.user_key, b.bucket, b.first_ts, b.last_ts, b.heart_rate_sum, b.heart_rate_count, b.heart_rate_min,
-                b.heart_rate_max, b.calories, b.steps, CASE WHEN b.heart_rate_count > 0 THEN b.device_key END, b.device_key
+                b.heart_rate_max, b.calories, b.steps, CASE WHEN b.heart_rate_count > 0 THEN b.device_key END, b.device_key,
+                coalesce(b.worn_minutes, 0)
            FROM by_device AS b
           WHERE NOT EXISTS (SELECT FROM met AS m WHERE m.user_key = b.user_key AND m.bucket = b.bucket)
           ORDER BY b.user_key, b.bucket
@@ -67,7 +72,8 @@ BEGIN
          SET first_ts = excluded.first_ts, last_ts = excluded.last_ts, heart_rate_sum = excluded.heart_rate_sum,
              heart_rate_count = excluded.heart_rate_count, heart_rate_min = excluded.heart_rate_min,
              heart_rate_max = excluded.heart_rate_max, calories = excluded.calories, steps = excluded.steps,
-             heart_rate_device = excluded.heart_rate_device, sole_device = excluded.sole_device
+             heart_rate_device = excluded.heart_rate_device, sole_device = excluded.sole_device,
+             worn_minutes = excluded.worn_minutes
          WHERE t IS DISTINCT FROM excluded
      ), gone AS MATERIALIZED (
        SELECT k.user_key, k.bucket, 0 AS device_key
