@@ -21,7 +21,7 @@ BEGIN
     GRANT USAGE ON SCHEMA api TO bi_reader;
     GRANT SELECT ON ALL TABLES IN SCHEMA api TO bi_reader;
     GRANT EXECUTE ON FUNCTION
-      api.summary, api.series, api.auto_bucket, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone
+      api.summary, api.series, api.auto_bucket, api.daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone
       TO bi_reader;
   END IF;
 END

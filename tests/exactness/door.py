@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -15,11 +16,13 @@ from tests.exactness.model import (
     Happening,
     Item,
     Latest,
+    LocalDay,
     Minute,
     Point,
     Summary,
     Values,
     Vitals,
+    Wear,
     micros,
     moment,
 )
@@ -38,7 +41,7 @@ COLUMNS = "tenant_id, user_id, device_id, ts, heart_rate, steps, calories"
 IDENTITY = "tenant_id = %s AND user_id = %s AND device_id = %s AND ts = %s"
 VITALS = """
     SELECT bucket, heart_rate_device, heart_rate_count, heart_rate_avg, heart_rate_min, heart_rate_max, steps,
-           calories, first_ts, last_ts
+           calories, first_ts, last_ts, {}
       FROM {}
      WHERE tenant_id = %s AND user_id = %s AND bucket >= %s AND bucket < %s
      ORDER BY bucket
@@ -100,6 +103,13 @@ def erase(db: psycopg.Connection[Any], tenant: str, user: str) -> int:
 
 def seen(db: psycopg.Connection[Any], tenant: str) -> list[tuple[str, int | None]]:
     rows = db.execute("SELECT user_id, last_seen FROM api_internal.seen_users(%s)", [tenant]).fetchall()
+    return [(user, maybe_micros(last)) for user, last in rows]
+
+
+def last_seen(db: psycopg.Connection[Any], tenant: str) -> list[tuple[str, int | None]]:
+    """Ask the view for the same."""
+    query = "SELECT user_id, last_seen FROM api.last_seen WHERE tenant_id = %s ORDER BY user_id"
+    rows = db.execute(query, [tenant]).fetchall()
     return [(user, maybe_micros(last)) for user, last in rows]
 
 
@@ -246,10 +256,43 @@ def minutes(
 
 def vitals(db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, bucket: str) -> list[Vitals]:
     view = sql.Identifier("api", f"vitals_{bucket}")
-    rows = db.execute(sql.SQL(VITALS).format(view), [tenant, user, moment(start), moment(end)]).fetchall()
+    wear = sql.SQL("NULL" if bucket == "1m" else "worn_minutes, resting_heart_rate")
+    rows = db.execute(sql.SQL(VITALS).format(wear, view), [tenant, user, moment(start), moment(end)]).fetchall()
     return [
-        Vitals(micros(row[0]), row[1], Summary(*row[2:8], maybe_micros(row[8]), maybe_micros(row[9]))) for row in rows
+        Vitals(
+            micros(row[0]),
+            row[1],
+            Summary(*row[2:8], maybe_micros(row[8]), maybe_micros(row[9])),
+            None if bucket == "1m" else Wear(*row[10:]),
+        )
+        for row in rows
     ]
+
+
+def daily(db: psycopg.Connection[Any], tenant: str, first: date, after: date, tz: str) -> list[LocalDay] | None:
+    """Ask for a tenant's users by local day; None where days begin beside a quarter of an hour."""
+    query = """
+        SELECT user_id, day, day_start, day_end, heart_rate_count, heart_rate_avg, heart_rate_min, heart_rate_max,
+               steps, calories, first_ts, last_ts, worn_minutes, resting_heart_rate
+          FROM api.daily(%s, %s, %s, %s)
+    """
+    try:
+        with db.transaction():
+            rows = db.execute(query, [tz, first, after, tenant]).fetchall()
+    except psycopg.errors.FeatureNotSupported:
+        return None
+    days = [
+        LocalDay(
+            row[0],
+            row[1],
+            micros(row[2]),
+            micros(row[3]),
+            Summary(*row[4:10], *map(micros, row[10:12])),
+            Wear(*row[12:]),
+        )
+        for row in rows
+    ]
+    return sorted(days)
 
 
 def readings(

@@ -112,7 +112,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Ask:
-    """A question: `what` is summary, series, minutes, latest, seen, readings, vitals or counts."""
+    """A question: `what` is summary, series, minutes, latest, seen, readings, vitals, counts or daily."""
 
     what: str
     tenant: str
@@ -261,6 +261,7 @@ class Storyteller:
                 ["summary"] * 8
                 + ["series"] * 9
                 + ["minutes", "minutes", "latest", "seen", "readings", "vitals", "vitals", "vitals", "counts", "counts"]
+                + ["daily", "daily"]
             ),
             *r.choice(USERS),
             *self.range(),

@@ -95,12 +95,31 @@ class Minute(NamedTuple):
     heart_rate_device: str | None
 
 
+class Wear(NamedTuple):
+    """Minutes with a heart rate, and the lowest average of a quarter of an hour that has three of them."""
+
+    minutes: int
+    resting_heart_rate: float | None
+
+
 class Vitals(NamedTuple):
     """One row of the views api.vitals: a bucket of UTC."""
 
     bucket: int
     heart_rate_device: str | None
     values: Summary
+    wear: Wear | None
+
+
+class LocalDay(NamedTuple):
+    """One row of api.daily: a day of a user in a time zone, from its first moment to the one after it."""
+
+    user: str
+    day: date
+    start: int
+    end: int
+    values: Summary
+    wear: Wear
 
 
 class Happening(NamedTuple):
@@ -304,7 +323,23 @@ class Model:
         groups: dict[int, list[Minute]] = {}
         for minute in self.minutes(tenant, user, start, end):
             groups.setdefault(minute.bucket // width * width, []).append(minute)
-        return [Vitals(t, only_device(group), total(group)) for t, group in sorted(groups.items())]
+        return [
+            Vitals(t, only_device(group), total(group), None if bucket == "1m" else wear(group))
+            for t, group in sorted(groups.items())
+        ]
+
+    def daily(self, tenant: str, first: date, after: date, tz: str) -> list[LocalDay]:
+        """Return a tenant's users by local day, those in first <= day < after on which a reading was taken."""
+        start, end = period_start(first, "1d", tz), period_start(after, "1d", tz)
+        answer = []
+        for user in sorted(user for of, user in self.readings if of == tenant):
+            groups: dict[date, list[Minute]] = {}
+            for minute in self.minutes(tenant, user, start, end):
+                groups.setdefault(local_day(minute.bucket, tz), []).append(minute)
+            for day, group in sorted(groups.items()):
+                bounds = [period_start(each, "1d", tz) for each in (day, day + timedelta(days=1))]
+                answer.append(LocalDay(user, day, *bounds, total(group), wear(group)))
+        return answer
 
     def latest(self, tenant: str, user: str, now: int = FOR_EVER) -> list[Latest]:
         """Return each metric ever measured with its latest value as of now; at one moment the best device's.
@@ -353,6 +388,16 @@ def total(minutes: list[Minute]) -> Summary:
         min((minute.first_ts for minute in minutes), default=None),
         max((minute.last_ts for minute in minutes), default=None),
     )
+
+
+def wear(minutes: list[Minute]) -> Wear:
+    """Count the minutes with a heart rate; only quarters of an hour with three of them count for the resting one."""
+    worn = [minute for minute in minutes if minute.heart_rate_count]
+    quarters: dict[int, list[Minute]] = {}
+    for minute in worn:
+        quarters.setdefault(minute.bucket // (15 * MINUTE), []).append(minute)
+    averages = (total(quarter).heart_rate_avg for quarter in quarters.values() if len(quarter) >= 3)
+    return Wear(len(worn), min((average for average in averages if average is not None), default=None))
 
 
 def raw_point(found: Found) -> Point:

@@ -29,7 +29,7 @@ from tests.exactness.histories import (
     Write,
     today,
 )
-from tests.exactness.model import DAY, FIXED, HOUR, MINUTE, Model, auto_bucket, micros
+from tests.exactness.model import DAY, FIXED, HOUR, MINUTE, Model, auto_bucket, local_day, micros
 
 QUESTIONS = int(os.environ.get("EXACTNESS_QUESTIONS", "480"))
 FIRST = int(os.environ.get("EXACTNESS_SEED", "0"))
@@ -80,7 +80,9 @@ def answers(db: psycopg.Connection[Any], model: Model, ask: Ask) -> tuple[Any, A
     if ask.what == "latest":
         return door.latest(db, ask.tenant, ask.user), model.latest(ask.tenant, ask.user, micros(datetime.now(UTC)))
     if ask.what == "seen":
-        return door.seen(db, ask.tenant), model.seen(ask.tenant, micros(datetime.now(UTC)))
+        return (door.seen(db, ask.tenant), door.last_seen(db, ask.tenant)), (
+            model.seen(ask.tenant, micros(datetime.now(UTC))),
+        ) * 2
     if ask.what == "summary":
         return door.summary(db, *question, ask.device), model.summary(*question, ask.device)
     if ask.what == "readings":
@@ -99,6 +101,10 @@ def answers(db: psycopg.Connection[Any], model: Model, ask: Ask) -> tuple[Any, A
     if ask.what == "vitals":
         bucket = ask.bucket if ask.bucket in ("1m", "15m", "1h") else "1d"
         return door.vitals(db, *question, bucket), model.vitals(*question, bucket)
+    if ask.what == "daily":
+        first, after = local_day(ask.start, ask.tz), local_day(ask.end, ask.tz)
+        got_days = door.daily(db, ask.tenant, first, after, ask.tz)
+        return got_days, got_days if got_days is None else model.daily(ask.tenant, first, after, ask.tz)
     if ask.what == "minutes":
         if (ask.tenant, ask.user) not in model.readings or (ask.tenant, ask.device) not in model.devices:
             ask = Ask(**{**ask.__dict__, "device": None})

@@ -1,0 +1,138 @@
+-- Every user by local day, in one call.
+CREATE FUNCTION api.daily(
+  tz text DEFAULT 'UTC', range_start date DEFAULT NULL, range_end date DEFAULT NULL,
+  wanted_tenant text DEFAULT NULL, wanted_user text DEFAULT NULL
+) RETURNS TABLE (
+  tenant_id          text,
+  user_id            text,
+  day                date,
+  steps              bigint,
+  calories           double precision,
+  heart_rate_count   bigint,
+  heart_rate_avg     double precision,
+  heart_rate_min     double precision,
+  heart_rate_max     double precision,
+  resting_heart_rate double precision,
+  worn_minutes       int,
+  first_ts           timestamptz,
+  last_ts            timestamptz,
+  day_start          timestamptz,
+  day_end            timestamptz,
+  complete           boolean
+)
+-- STABLE: rollups and raw readings are then read in one snapshot.
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+SET work_mem = '64MB'
+AS $$
+#variable_conflict use_column
+DECLARE
+  zone         CONSTANT text := api.time_zone(tz);
+  today        CONSTANT date := (now() AT TIME ZONE zone)::date;
+  first_day    CONSTANT date := coalesce(range_start, coalesce(range_end, today) - 7);
+  after_day    CONSTANT date := coalesce(range_end, today);
+  horizon      CONSTANT timestamptz := (SELECT h.materialized FROM core.horizon AS h);
+  -- The first moments of the days, and the one after them.
+  midnights    CONSTANT timestamptz[] := (
+    SELECT array_agg(api_internal.local_start(first_day + n, zone) ORDER BY n) FROM generate_series(0, after_day - first_day) AS n);
+  from_ts      CONSTANT timestamptz := midnights[1];
+  to_ts        CONSTANT timestamptz := midnights[cardinality(midnights)];
+  cut_hours    CONSTANT timestamptz[] := (
+    SELECT coalesce(array_agg(public.time_bucket(INTERVAL '1 hour', m)), '{}') FROM unnest(midnights) AS m
+     WHERE public.time_bucket(INTERVAL '1 hour', m) <> m);
+  level        text;
+  width        interval;
+  whole_to     timestamptz;
+  user_keys    int[];
+  stale        record;
+BEGIN
+  IF after_day <= first_day THEN
+    RETURN;
+  ELSIF after_day - first_day > 3700 THEN
+    RAISE EXCEPTION 'the range has % days', after_day - first_day
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for ten years at most at a time.';
+  END IF;
+  level := api_internal.coarsest_level('1d', zone, from_ts, to_ts);
+  IF level = 'raw' THEN
+    RAISE EXCEPTION 'days in % begin beside a quarter of an hour between % and %', zone, first_day, after_day
+      USING ERRCODE = 'feature_not_supported', HINT = 'Ask api.series for them, user by user.';
+  END IF;
+  level := CASE level WHEN '1d' THEN '1d' ELSE '1h' END;
+  width := CASE level WHEN '1d' THEN INTERVAL '24 hours' ELSE INTERVAL '1 hour' END;
+  whole_to := public.time_bucket(width, horizon);
+
+  SELECT array_agg(u.user_key) INTO user_keys
+    FROM core.app_user AS u
+    JOIN core.tenant AS t USING (tenant_key)
+   WHERE (wanted_tenant IS NULL OR t.tenant_id = wanted_tenant) AND (wanted_user IS NULL OR u.user_id = wanted_user);
+  SELECT array_agg(s.user_key) AS user_keys, array_agg(s.bucket) AS quarters INTO stale
+    FROM (SELECT DISTINCT s.user_key, s.day + q * INTERVAL '15 minutes' AS bucket
+            FROM core.stale_day AS s
+           CROSS JOIN generate_series(0, 95) AS q
+           WHERE s.user_key = ANY (user_keys) AND s.day > from_ts - INTERVAL '24 hours' AND s.day < to_ts
+             AND get_bit(s.quarters, q) = 1) AS s
+   WHERE s.bucket >= from_ts AND s.bucket < least(to_ts, horizon);
+
+  RETURN QUERY
+    WITH stale_quarters AS MATERIALIZED (
+      SELECT * FROM unnest(stale.user_keys, stale.quarters) AS s (user_key, bucket)
+    ), apart AS MATERIALIZED (
+      -- Coarse buckets that do not answer as a whole: a midnight or the horizon cuts them, or a quarter in them is stale.
+      SELECT u.user_key, c.bucket
+        FROM unnest(user_keys) AS u (user_key)
+       CROSS JOIN (SELECT unnest(cut_hours) AS bucket
+                   UNION
+                   SELECT whole_to WHERE horizon < to_ts) AS c
+      UNION
+      SELECT s.user_key, public.time_bucket(width, s.bucket) FROM stale_quarters AS s
+    ), rows AS (
+      SELECT r.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+             r.heart_rate_max, r.calories, r.steps, r.worn_minutes, r.resting_heart_rate
+        FROM rollup.user_1d AS r
+       WHERE level = '1d' AND r.user_key = ANY (user_keys) AND r.bucket >= from_ts AND r.bucket < least(to_ts, whole_to)
+         AND NOT EXISTS (SELECT FROM apart AS a WHERE a.user_key = r.user_key AND a.bucket = r.bucket)
+      UNION ALL
+      SELECT r.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+             r.heart_rate_max, r.calories, r.steps, r.worn_minutes, r.resting_heart_rate
+        FROM rollup.user_1h AS r
+       WHERE level = '1h' AND r.user_key = ANY (user_keys) AND r.bucket >= from_ts AND r.bucket < least(to_ts, whole_to)
+         AND NOT EXISTS (SELECT FROM apart AS a WHERE a.user_key = r.user_key AND a.bucket = r.bucket)
+      UNION ALL
+      SELECT q.user_key, q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
+             q.heart_rate_max, q.calories, q.steps, q.worn_minutes,
+             CASE WHEN q.worn_minutes >= 3 THEN q.heart_rate_sum / (q.heart_rate_count * 1e6::double precision) END
+        FROM (SELECT q.*
+                FROM apart AS a
+                JOIN rollup.user_15m AS q
+                  ON q.user_key = a.user_key AND q.bucket >= a.bucket AND q.bucket < a.bucket + width
+               WHERE q.bucket >= from_ts AND q.bucket < least(to_ts, horizon)
+                 AND NOT EXISTS (SELECT FROM stale_quarters AS s WHERE s.user_key = q.user_key AND s.bucket = q.bucket)
+              UNION ALL
+              SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_min, q.heart_rate_max, q.calories, q.steps,
+                     q.user_key, q.heart_rate_count, q.heart_rate_device, NULL, q.worn_minutes
+                FROM api_internal.raw_quarters_of(user_keys, greatest(from_ts, horizon), to_ts, stale.user_keys, stale.quarters) AS q
+             ) AS q
+    ), days AS (
+      SELECT r.user_key, width_bucket(r.bucket, midnights) AS number, sum(r.steps)::bigint AS steps,
+             sum(r.calories)::bigint AS calories, sum(r.heart_rate_count)::bigint AS heart_rate_count,
+             sum(r.heart_rate_sum)::bigint AS heart_rate_sum, min(r.heart_rate_min) AS heart_rate_min,
+             max(r.heart_rate_max) AS heart_rate_max, min(r.resting_heart_rate) AS resting_heart_rate,
+             CASE WHEN count(r.worn_minutes) = count(*) THEN sum(r.worn_minutes) END::int AS worn_minutes,
+             min(r.first_ts) AS first_ts, max(r.last_ts) AS last_ts
+        FROM rows AS r
+       GROUP BY 1, 2
+    )
+    SELECT t.tenant_id, u.user_id, first_day + d.number - 1, d.steps, api_internal.from_micro(d.calories), d.heart_rate_count,
+           api_internal.from_micro(d.heart_rate_sum, nullif(d.heart_rate_count, 0)), d.heart_rate_min, d.heart_rate_max,
+           d.resting_heart_rate, d.worn_minutes, d.first_ts, d.last_ts, midnights[d.number], midnights[d.number + 1],
+           midnights[d.number + 1] <= now()
+      FROM days AS d
+      JOIN core.app_user AS u USING (user_key)
+      JOIN core.tenant AS t USING (tenant_key)
+     ORDER BY 1, 2, 3;
+END
+$$;
+
+COMMENT ON FUNCTION api.daily IS
+  'Users by local day of tz, range_start <= day < range_end, exactly: each with a reading on it; without a range the last seven days that are over, without a tenant or a user all of them. Steps; kilocalories; heart rate in beats per minute; resting_heart_rate is the lowest mean of a quarter of an hour with a heart rate in at least 3 of its minutes; worn_minutes are those with a heart rate; null where nothing was measured. complete says whether the day is over.';

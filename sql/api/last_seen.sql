@@ -1,0 +1,36 @@
+-- Everyone, and when each was last seen.
+CREATE VIEW api.last_seen AS
+  SELECT t.tenant_id,
+         u.user_id,
+         u.registered_at,
+         greatest(o.last_ts, n.last_ts, s.last_ts) AS last_seen
+    FROM core.tenant AS t
+    JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
+   -- For each user by itself: the last quarter that the rollup answers for, readings above the horizon, and stale quarters.
+   CROSS JOIN LATERAL (
+      SELECT (SELECT r.last_ts
+                FROM rollup.user_15m AS r
+               WHERE r.user_key = u.user_key AND r.bucket < (SELECT h.materialized FROM core.horizon AS h)
+                 AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                                  WHERE s.user_key = r.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket)
+                                    AND get_bit(s.quarters, (date_part('epoch', r.bucket - s.day) / 900)::int) = 1)
+               ORDER BY r.bucket DESC
+               LIMIT 1) AS last_ts) AS o
+   CROSS JOIN LATERAL (
+      SELECT max(r.ts) AS last_ts
+        FROM core.reading AS r
+       WHERE r.user_key = u.user_key AND r.ts >= (SELECT h.materialized FROM core.horizon AS h) AND r.ts <= now()) AS n
+   CROSS JOIN LATERAL (
+      SELECT max(r.last_ts) AS last_ts
+        FROM core.stale_day AS s
+        JOIN api_internal.raw_rows AS r
+          ON r.user_key = s.user_key AND r.bucket < s.day + INTERVAL '24 hours'
+         AND r.bucket >= s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes'
+       WHERE s.user_key = u.user_key AND r.last_ts <= now()) AS s;
+
+COMMENT ON VIEW api.last_seen IS
+  'Everyone, and when each was last seen, exactly: in place of min, max and count(DISTINCT user_id) over a view of readings, which would read all of them.';
+COMMENT ON COLUMN api.last_seen.tenant_id IS 'Whose user; two tenants may have a user of the same name.';
+COMMENT ON COLUMN api.last_seen.user_id IS 'The user, within the tenant.';
+COMMENT ON COLUMN api.last_seen.registered_at IS 'When the first reading arrived.';
+COMMENT ON COLUMN api.last_seen.last_seen IS 'When the latest reading was taken that does not lie after now; null without one.';

@@ -1,0 +1,60 @@
+-- Quarters of an hour of many users, from raw readings, in a plan of its own.
+CREATE FUNCTION api_internal.raw_quarters_of(
+  user_keys int[], range_start timestamptz, range_end timestamptz, stale_keys int[], stale_quarters timestamptz[]
+) RETURNS SETOF api_internal.raw_quarters
+LANGUAGE plpgsql STABLE
+SET datestyle = 'ISO'
+SET enable_sort = off
+AS $$
+DECLARE
+  stale_from CONSTANT timestamptz := coalesce((SELECT min(q) FROM unnest(stale_quarters) AS q), range_end);
+  stale_to   CONSTANT timestamptz := coalesce((SELECT max(q) FROM unnest(stale_quarters) AS q) + INTERVAL '15 minutes', range_end);
+BEGIN
+  IF range_start >= range_end AND stale_keys IS NULL THEN
+    RETURN;
+  END IF;
+  -- Literal bounds, so that chunks are excluded when it is planned.
+  RETURN QUERY EXECUTE format(
+    'WITH by_device AS (
+       SELECT r.user_key, r.device_key, public.time_bucket(INTERVAL ''1 minute'', r.bucket) AS bucket,
+              min(r.first_ts) AS first_ts, max(r.last_ts) AS last_ts, sum(r.heart_rate_sum)::bigint AS heart_rate_sum,
+              sum(r.heart_rate_count)::bigint AS heart_rate_count, min(r.heart_rate_min) AS heart_rate_min,
+              max(r.heart_rate_max) AS heart_rate_max, sum(r.calories)::bigint AS calories, sum(r.steps)::bigint AS steps
+         FROM (SELECT * FROM api_internal.reading_rows AS r
+                WHERE r.bucket >= %1$L AND r.bucket < %2$L AND r.user_key = ANY ($1)
+               UNION ALL
+               SELECT r.*
+                 FROM unnest($2, $3) AS s (user_key, bucket)
+                 JOIN api_internal.%3$I AS r
+                   ON r.user_key = s.user_key AND r.bucket >= s.bucket AND r.bucket < s.bucket + INTERVAL ''15 minutes''
+                WHERE r.bucket >= %4$L AND r.bucket < %5$L) AS r
+        GROUP BY 1, 2, 3
+     ), best AS (
+       SELECT b.user_key, b.bucket, min(b.first_ts) AS first_ts, max(b.last_ts) AS last_ts,
+              public.first(b.heart_rate_sum, k.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_sum,
+              coalesce(public.first(b.heart_rate_count, k.rank) FILTER (WHERE b.heart_rate_count > 0), 0) AS heart_rate_count,
+              public.first(b.heart_rate_min, k.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_min,
+              public.first(b.heart_rate_max, k.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_max,
+              public.first(b.calories, k.rank) FILTER (WHERE b.calories IS NOT NULL) AS calories,
+              public.first(b.steps, k.rank) FILTER (WHERE b.steps IS NOT NULL) AS steps,
+              public.first(b.device_key, k.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_device
+         FROM by_device AS b
+         JOIN core.device AS d USING (device_key)
+        CROSS JOIN LATERAL (SELECT (d.priority::bigint << 32) + d.device_key) AS k (rank)
+        GROUP BY 1, 2
+     )
+     SELECT m.user_key, public.time_bucket(INTERVAL ''15 minutes'', m.bucket), min(m.first_ts), max(m.last_ts),
+            sum(m.heart_rate_sum)::bigint, sum(m.heart_rate_count)::int, min(m.heart_rate_min), max(m.heart_rate_max),
+            sum(m.calories)::bigint, sum(m.steps)::bigint,
+            CASE WHEN min(m.heart_rate_device) = max(m.heart_rate_device) THEN min(m.heart_rate_device)
+                 WHEN min(m.heart_rate_device) IS NOT NULL THEN 0 END,
+            (count(*) FILTER (WHERE m.heart_rate_count > 0))::smallint
+       FROM best AS m
+      GROUP BY 1, 2',
+    range_start, range_end, api_internal.raw_source(stale_from), stale_from, stale_to)
+    USING user_keys, stale_keys, stale_quarters;
+END
+$$;
+
+COMMENT ON FUNCTION api_internal.raw_quarters_of IS
+  'The quarters of an hour of users in range_start <= bucket < range_end, and stale ones, given as arrays of users and quarters of one length, from raw readings: of several devices the best one, minute by minute and metric by metric.';
