@@ -12,4 +12,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.event_counts IS
-  'How many events of a tenant happened in each minute, hour or day (UTC), by source and event_type, exactly and at every moment: those in range_start <= ts < range_end, where null is unbounded, and of one source or event_type where given. Ordered by bucket, source and event_type; buckets without events have no row.';
+  'How many events of a tenant happened in each bucket (UTC) of 1m, 1h or 1d, also called minute, hour and day, by source and event_type, exactly and at every moment: those in range_start <= ts < range_end, where null is unbounded, and of one source or event_type where given. Ordered by bucket, source and event_type; buckets without events have no row.';

@@ -22,3 +22,8 @@ CREATE VIEW api.event_counts_1d AS
 
 COMMENT ON VIEW api.event_counts_1d IS
   'How many events happened in each day (UTC), by tenant, source and event_type, exactly and at every moment: the day under way included. Buckets without events have no row. bucket is the start of the day.';
+COMMENT ON COLUMN api.event_counts_1d.tenant_id IS 'Whose events.';
+COMMENT ON COLUMN api.event_counts_1d.bucket IS 'Start of the day, UTC.';
+COMMENT ON COLUMN api.event_counts_1d.source IS 'Where they come from.';
+COMMENT ON COLUMN api.event_counts_1d.event_type IS 'What happened.';
+COMMENT ON COLUMN api.event_counts_1d.count IS 'How many.';

@@ -22,3 +22,8 @@ CREATE VIEW api.event_counts_1h AS
 
 COMMENT ON VIEW api.event_counts_1h IS
   'How many events happened in each hour, by tenant, source and event_type, exactly and at every moment: the hour under way included. Buckets without events have no row. bucket is the start of the hour.';
+COMMENT ON COLUMN api.event_counts_1h.tenant_id IS 'Whose events.';
+COMMENT ON COLUMN api.event_counts_1h.bucket IS 'Start of the hour, UTC.';
+COMMENT ON COLUMN api.event_counts_1h.source IS 'Where they come from.';
+COMMENT ON COLUMN api.event_counts_1h.event_type IS 'What happened.';
+COMMENT ON COLUMN api.event_counts_1h.count IS 'How many.';

@@ -22,3 +22,8 @@ CREATE VIEW api.event_counts_1m AS
 
 COMMENT ON VIEW api.event_counts_1m IS
   'How many events happened in each minute, by tenant, source and event_type, exactly and at every moment: the minute under way included. Buckets without events have no row. bucket is the start of the minute.';
+COMMENT ON COLUMN api.event_counts_1m.tenant_id IS 'Whose events.';
+COMMENT ON COLUMN api.event_counts_1m.bucket IS 'Start of the minute, UTC.';
+COMMENT ON COLUMN api.event_counts_1m.source IS 'Where they come from.';
+COMMENT ON COLUMN api.event_counts_1m.event_type IS 'What happened.';
+COMMENT ON COLUMN api.event_counts_1m.count IS 'How many.';

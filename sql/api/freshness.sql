@@ -29,3 +29,17 @@ CREATE VIEW api.freshness AS
 
 COMMENT ON VIEW api.freshness IS
   'By resolution: up to where rollups are trusted, how far that is behind now, and how many days of users, and of tenants events, are stale and read raw meanwhile. last_refresh is when a refresh last ended and refreshed_by who ran it; last_change, last_took and last_user_days are of the last one that found something to do; last_error is why the latest one failed, null where it did not; failures, last_failed and last_failure are of those that a service saw fail. Answers are exact whatever stands here; it is about speed.';
+COMMENT ON COLUMN api.freshness.level IS 'The resolution: 15m, 1h or 1d.';
+COMMENT ON COLUMN api.freshness.horizon IS 'Up to here rollups answer, but for what is stale.';
+COMMENT ON COLUMN api.freshness.lag IS 'How far the horizon is behind now.';
+COMMENT ON COLUMN api.freshness.stale_days IS 'Days of users with something to roll up again, read from raw readings meanwhile.';
+COMMENT ON COLUMN api.freshness.stale_event_days IS 'Days of tenants whose events are to be counted again.';
+COMMENT ON COLUMN api.freshness.last_refresh IS 'When a refresh ended last.';
+COMMENT ON COLUMN api.freshness.last_error IS 'Why the latest refresh failed; null where it did not.';
+COMMENT ON COLUMN api.freshness.refreshed_by IS 'Who ran the last refresh: a service''s process, or a job of the database.';
+COMMENT ON COLUMN api.freshness.last_change IS 'When a refresh that found something to do ended last.';
+COMMENT ON COLUMN api.freshness.last_took IS 'How long that one took.';
+COMMENT ON COLUMN api.freshness.last_user_days IS 'How many days of users that one rolled up.';
+COMMENT ON COLUMN api.freshness.failures IS 'How many refreshes failed since the counting began.';
+COMMENT ON COLUMN api.freshness.last_failed IS 'When a refresh failed last.';
+COMMENT ON COLUMN api.freshness.last_failure IS 'Why that one failed.';

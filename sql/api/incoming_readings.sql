@@ -6,6 +6,13 @@ CREATE VIEW api.incoming_readings AS
 
 COMMENT ON VIEW api.incoming_readings IS
   'Takes INSERT and COPY FROM as api.readings does, and steps as tools write them that know no gaps: 72.0 is 72, and 72.5 is refused, where a column of whole numbers refuses the one and rounds the other. Holds nothing: what was written is in api.readings.';
+COMMENT ON COLUMN api.incoming_readings.tenant_id IS 'Whose user; default where an INSERT does not say.';
+COMMENT ON COLUMN api.incoming_readings.user_id IS 'Who was measured, within the tenant.';
+COMMENT ON COLUMN api.incoming_readings.device_id IS 'What measured; default where an INSERT does not say.';
+COMMENT ON COLUMN api.incoming_readings.ts IS 'When it was measured.';
+COMMENT ON COLUMN api.incoming_readings.heart_rate IS 'Beats per minute; null where it was not measured.';
+COMMENT ON COLUMN api.incoming_readings.steps IS 'Steps since the reading before, such as 72 or 72.0; null where they were not counted.';
+COMMENT ON COLUMN api.incoming_readings.calories IS 'Kilocalories burnt since the reading before; null where they were not measured.';
 
 CREATE TRIGGER incoming_readings_are_whole
   INSTEAD OF INSERT ON api.incoming_readings

@@ -5,3 +5,6 @@ CREATE VIEW api.users AS
     JOIN core.tenant AS t USING (tenant_key);
 
 COMMENT ON VIEW api.users IS 'Everyone with readings, by tenant, and since when they are known.';
+COMMENT ON COLUMN api.users.tenant_id IS 'Whose user; two tenants may have a user of the same name.';
+COMMENT ON COLUMN api.users.user_id IS 'The user, within the tenant.';
+COMMENT ON COLUMN api.users.registered_at IS 'When the first reading arrived.';

@@ -1,15 +1,16 @@
 -- Everything public, and the tables behind it, with what each promises: kind, name, definition, comment.
 SELECT *
   FROM (
-    SELECT CASE c.relkind WHEN 'v' THEN 1 ELSE 3 END AS part, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'type' END AS kind,
+    SELECT 1 AS part, 'view' AS kind,
            format('%I.%I', n.nspname, c.relname) AS name,
-           (SELECT string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), E'\n' ORDER BY a.attnum)
+           (SELECT string_agg(concat_ws('  -- ', format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)),
+                                       col_description(c.oid, a.attnum)), E'\n' ORDER BY a.attnum)
               FROM pg_attribute AS a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS definition,
-           coalesce(obj_description(c.oid, 'pg_class'), obj_description(c.reltype, 'pg_type')) AS comment
+           obj_description(c.oid, 'pg_class') AS comment
       FROM pg_class AS c
       JOIN pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE n.nspname = 'api' AND c.relkind IN ('v', 'c')
+     WHERE n.nspname = 'api' AND c.relkind = 'v'
     UNION ALL
     SELECT 2, 'function', format('%I.%I', n.nspname, p.proname),
            format(E'(%s)\nreturns %s', pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)),

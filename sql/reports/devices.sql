@@ -1,7 +1,7 @@
 -- Which device gave how many minutes of heart rate in the last day, and which were never the best?
-SELECT d.device_id, d.name, d.priority, count(v.bucket) AS minutes
+SELECT d.tenant_id, d.device_id, d.name, d.priority, count(v.bucket) AS minutes
   FROM api.devices AS d
   LEFT JOIN api.vitals_1m AS v
          ON v.tenant_id = d.tenant_id AND v.heart_rate_device = d.device_id AND v.bucket >= now() - INTERVAL '1 day'
- GROUP BY d.device_id, d.name, d.priority
- ORDER BY d.priority, d.device_id;
+ GROUP BY d.tenant_id, d.device_id, d.name, d.priority
+ ORDER BY d.tenant_id, d.priority, d.device_id;

@@ -1,10 +1,10 @@
--- How many minutes of the last day did everyone spend in each zone of heart rate?
-SELECT user_id,
+-- How many minutes of the last 24 hours did everyone spend in each zone of heart rate?
+SELECT tenant_id, user_id,
        count(*) FILTER (WHERE heart_rate_avg < 60) AS below_60,
        count(*) FILTER (WHERE heart_rate_avg >= 60 AND heart_rate_avg < 100) AS from_60,
        count(*) FILTER (WHERE heart_rate_avg >= 100 AND heart_rate_avg < 140) AS from_100,
        count(*) FILTER (WHERE heart_rate_avg >= 140) AS from_140
   FROM api.vitals_1m
- WHERE bucket >= now() - INTERVAL '1 day' AND heart_rate_count > 0
- GROUP BY user_id
- ORDER BY user_id;
+ WHERE bucket >= now() - INTERVAL '24 hours' AND heart_rate_count > 0
+ GROUP BY tenant_id, user_id
+ ORDER BY tenant_id, user_id;

@@ -1,6 +1,7 @@
--- Which were the ten most active days?
-SELECT user_id, bucket::date AS day, steps, round(calories::numeric, 1) AS calories
-  FROM api.vitals_1d
- WHERE steps IS NOT NULL
- ORDER BY steps DESC, user_id, day
- LIMIT 10;
+-- Which were the ten most active days (UTC) of each tenant in the last 30 that are over?
+SELECT tenant_id, place, user_id, day, steps, round(calories::numeric, 1) AS calories
+  FROM (SELECT d.*, row_number() OVER (PARTITION BY tenant_id ORDER BY steps DESC, user_id, day) AS place
+          FROM api.daily('UTC', (now() AT TIME ZONE 'UTC')::date - 30) AS d
+         WHERE steps IS NOT NULL) AS d
+ WHERE place <= 10
+ ORDER BY tenant_id, place;

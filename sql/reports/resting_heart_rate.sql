@@ -1,6 +1,5 @@
--- What was everyone's resting heart rate, the lowest quarter of an hour of each of the last seven days?
-SELECT user_id, date_trunc('day', bucket, 'UTC')::date AS day, round(min(heart_rate_avg)::numeric, 1) AS resting_heart_rate
-  FROM api.vitals_15m
- WHERE bucket >= now() - INTERVAL '7 days' AND heart_rate_count > 0
- GROUP BY 1, 2
- ORDER BY 1, 2;
+-- What was everyone's resting heart rate on each of the last seven days (UTC) that are over?
+SELECT tenant_id, user_id, day, round(resting_heart_rate::numeric, 1) AS resting_heart_rate, worn_minutes
+  FROM api.daily('UTC')
+ WHERE resting_heart_rate IS NOT NULL
+ ORDER BY tenant_id, user_id, day;

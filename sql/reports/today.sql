@@ -1,6 +1,6 @@
 -- What has everyone done today (UTC)?
-SELECT user_id, steps, round(calories::numeric, 1) AS calories, round(heart_rate_avg::numeric, 1) AS heart_rate,
+SELECT tenant_id, user_id, steps, round(calories::numeric, 1) AS calories, round(heart_rate_avg::numeric, 1) AS heart_rate,
        heart_rate_min, heart_rate_max
   FROM api.vitals_1d
  WHERE bucket = date_trunc('day', now(), 'UTC')
- ORDER BY steps DESC NULLS LAST, user_id;
+ ORDER BY tenant_id, steps DESC NULLS LAST, user_id;

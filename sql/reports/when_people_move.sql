@@ -1,6 +1,8 @@
--- At what hour of the day (UTC) do people walk most?
-SELECT extract(hour FROM bucket AT TIME ZONE 'UTC')::int AS hour, sum(steps) AS steps, count(DISTINCT user_id) AS users
-  FROM api.vitals_1h
- WHERE bucket >= now() - INTERVAL '30 days' AND steps > 0
- GROUP BY 1
- ORDER BY 1;
+-- At what hour of the day (UTC) did people walk most in the last 30 days that are over?
+SELECT tenant_id, extract(hour FROM bucket AT TIME ZONE 'UTC')::int AS hour, sum(steps) AS steps,
+       round(sum(steps) / sum(steps_users), 1) AS steps_of_a_walker
+  FROM api.population_1h
+ WHERE bucket >= date_trunc('day', now(), 'UTC') - INTERVAL '30 days' AND bucket < date_trunc('day', now(), 'UTC')
+   AND steps_users > 0
+ GROUP BY 1, 2
+ ORDER BY 1, 2;

@@ -1,8 +1,6 @@
--- Who has readings, since when, and how much of the last week?
-SELECT u.tenant_id, u.user_id, u.registered_at, max(v.last_ts) AS last_seen,
-       count(v.bucket) AS hours_with_readings, sum(v.steps) AS steps
-  FROM api.users AS u
-  LEFT JOIN api.vitals_1h AS v
-         ON v.tenant_id = u.tenant_id AND v.user_id = u.user_id AND v.bucket >= now() - INTERVAL '7 days'
- GROUP BY u.tenant_id, u.user_id, u.registered_at
- ORDER BY last_seen DESC NULLS LAST, u.user_id;
+-- Who has readings, since when, and on how many of the last seven days (UTC) that are over?
+SELECT u.tenant_id, u.user_id, u.registered_at, u.last_seen, count(d.day) AS days_with_readings, sum(d.steps) AS steps
+  FROM api.last_seen AS u
+  LEFT JOIN api.daily('UTC') AS d USING (tenant_id, user_id)
+ GROUP BY u.tenant_id, u.user_id, u.registered_at, u.last_seen
+ ORDER BY u.last_seen DESC NULLS LAST, u.tenant_id, u.user_id;

@@ -97,6 +97,14 @@ def test_everything_public_says_what_it_promises(db: psycopg.Connection) -> None
     assert silent == []
 
 
+def test_every_column_of_a_view_says_what_it_holds(db: psycopg.Connection) -> None:
+    silent = db.execute("""
+        SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+         WHERE c.relnamespace = 'api'::regnamespace AND c.relkind = 'v' AND col_description(c.oid, a.attnum) IS NULL
+    """).fetchall()
+    assert silent == []
+
+
 def test_released_migrations_never_change() -> None:
     """Yoyo knows a migration by its name only, so a changed one would pass unnoticed."""
     released = json.loads(RELEASED.read_text(encoding="utf-8"))

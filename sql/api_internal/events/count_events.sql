@@ -10,8 +10,9 @@ SET datestyle = 'ISO'
 AS $$
 #variable_conflict use_column
 DECLARE
-  bucket_width CONSTANT interval := CASE bucket_size WHEN 'minute' THEN '1 minute' WHEN 'hour' THEN '1 hour'
-                                                     WHEN 'day' THEN '24 hours' END;
+  bucket_width CONSTANT interval := CASE WHEN bucket_size IN ('1m', 'minute') THEN '1 minute'
+                                       WHEN bucket_size IN ('1h', 'hour') THEN '1 hour'
+                                       WHEN bucket_size IN ('1d', 'day') THEN '24 hours' END;
   lower_bound  CONSTANT timestamptz := coalesce(range_start, '-infinity');
   upper_bound  CONSTANT timestamptz := coalesce(range_end, 'infinity');
   wanted_key   int;
@@ -28,7 +29,7 @@ DECLARE
 BEGIN
   IF bucket_width IS NULL THEN
     RAISE EXCEPTION 'bucket_size is %', coalesce(bucket_size, 'null')
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be one of minute, hour, day.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be one of 1m, 1h, 1d, or minute, hour, day.';
   END IF;
   SELECT t.tenant_key INTO wanted_key FROM core.tenant AS t WHERE t.tenant_id = wanted_tenant;
   IF wanted_key IS NULL OR lower_bound >= upper_bound THEN

@@ -1,0 +1,7 @@
+-- Half of the minutes of the last 24 hours, and 95 in 100, everyone's heart was slower than what?
+SELECT tenant_id, user_id, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY heart_rate_avg)::numeric, 1) AS median,
+       round(percentile_cont(0.95) WITHIN GROUP (ORDER BY heart_rate_avg)::numeric, 1) AS p95, count(*) AS minutes
+  FROM api.vitals_1m
+ WHERE bucket >= now() - INTERVAL '24 hours' AND heart_rate_count > 0
+ GROUP BY tenant_id, user_id
+ ORDER BY tenant_id, user_id;

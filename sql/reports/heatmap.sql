@@ -1,0 +1,7 @@
+-- How many steps are walked on which day of the week (1 is Monday) and at which hour (UTC), in the last 28 days that are over?
+SELECT tenant_id, extract(isodow FROM bucket AT TIME ZONE 'UTC')::int AS weekday,
+       extract(hour FROM bucket AT TIME ZONE 'UTC')::int AS hour, sum(steps) AS steps
+  FROM api.population_1h
+ WHERE bucket >= date_trunc('day', now(), 'UTC') - INTERVAL '28 days' AND bucket < date_trunc('day', now(), 'UTC')
+ GROUP BY 1, 2, 3
+ ORDER BY 1, 2, 3;
