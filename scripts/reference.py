@@ -18,9 +18,9 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "sql.md"
 INTRODUCTION = """# SQL reference
 
 Generated from the comments in the database by `python -m scripts.reference`; a test compares it with a fresh database.
-Read and call what is in the schema `api`. `api_internal`, which it is built from, may change with any release: the files
-in `sql/api_internal` say what each object does. Tables of `core` are private; they are listed so that what a release
-changes is seen.
+Read and call what is in the schema `api`. `api_internal`, which it is built from, may change with any release; its
+files say what each object does. The tables of `core` are private: they are listed so that what a release changes is
+seen.
 """
 HEADINGS = {"view": "Views", "function": "Functions", "table": "Tables, private"}
 

@@ -68,12 +68,15 @@ def native_database(server_url: str, name: str, keep: bool, reuse: bool) -> Iter
 
 
 def connect(url: str) -> Connection:
-    """Open a connection on which each statement commits; parameters become literals, as EXPLAIN and psql have them."""
+    """Open a connection on which each statement commits; parameters become literals, as EXPLAIN and psql have them.
+
+    What an earlier revision kept in another schema is found by its name alone.
+    """
     return psycopg.connect(
         url,
         autocommit=True,
         cursor_factory=psycopg.ClientCursor,
-        options="-c timezone=UTC -c client_min_messages=warning",
+        options="-c timezone=UTC -c client_min_messages=warning -c search_path=api_internal,api,public",
     )
 
 

@@ -17,7 +17,7 @@ from scripts.migrate import migrate
 
 NAME = "Hyperpulse"
 TABLE = "core.reading"
-MARK = "SELECT api_internal.mark_stale(%s::int[], %s::timestamptz[])"
+MARK = "SELECT mark_stale(%s::int[], %s::timestamptz[])"
 STALE = "SELECT count(DISTINCT (user_key, day)) FROM core.stale_day"
 VERIFY = "SELECT level, user_id, bucket, problem FROM api.verify(%s, %s, %s) WHERE problem IS NOT NULL"
 
@@ -45,8 +45,8 @@ class Hyperpulse:
         tenants = [TENANT] * len(people)
         user_ids, device_ids = (list(column) for column in zip(*people, strict=True))
         return named(
-            value(self.connection, "SELECT api_internal.enrol_users(%s::text[], %s::text[])", tenants, user_ids),
-            value(self.connection, "SELECT api_internal.enrol_devices(%s::text[], %s::text[])", tenants, device_ids),
+            value(self.connection, "SELECT enrol_users(%s::text[], %s::text[])", tenants, user_ids),
+            value(self.connection, "SELECT enrol_devices(%s::text[], %s::text[])", tenants, device_ids),
             people,
         )
 
@@ -57,7 +57,7 @@ class Hyperpulse:
     def store(self, batch: Batch) -> None:
         """Store a batch by the statements of the service's fast lane."""
         with self.connection.transaction():
-            announced = value(self.connection, "SELECT announced FROM api_internal.begin_writing()")
+            announced = value(self.connection, "SELECT announced FROM begin_writing()")
             copy_into(TABLE, self.connection, batch)
             if min(batch.quarters) < announced:
                 self.connection.execute(MARK, (batch.user_keys, batch.quarters))
@@ -65,7 +65,7 @@ class Hyperpulse:
     def fill(self, sources: Sequence[Source], start: datetime, end: datetime, every: timedelta) -> int:
         """Store readings above the horizon by INSERT."""
         with self.connection.transaction():
-            assert value(self.connection, "SELECT api_internal.hold_horizon()") <= start
+            assert value(self.connection, "SELECT hold_horizon()") <= start
             return fill_into(TABLE, self.connection, sources, start, end, every)
 
     def write(self, readings: Sequence[Late]) -> None:

@@ -1,5 +1,5 @@
 -- The people and devices of wearers from one number to another.
-SELECT cardinality(api_internal.enrol_users(n.tenants, n.users)) + cardinality(api_internal.enrol_devices(n.tenants, n.devices))
+SELECT cardinality(enrol_users(n.tenants, n.users)) + cardinality(enrol_devices(n.tenants, n.devices))
   FROM (SELECT array_agg(%(tenant)s::text) AS tenants,
                array_agg('wearer-' || lpad(number::text, 8, '0')) AS users,
                array_agg('band-' || lpad(number::text, 8, '0')) AS devices

@@ -212,16 +212,16 @@ def fill(connection: Connection, users: int) -> int:
     people = names("walker", users)
     tenants = [TENANT] * users
     watches = [f"watch of {person}" for person in people]
-    user_keys = value(connection, "SELECT api_internal.enrol_users(%s::text[], %s::text[])", tenants, list(people))
-    device_keys = value(connection, "SELECT api_internal.enrol_devices(%s::text[], %s::text[])", tenants, watches)
+    user_keys = value(connection, "SELECT enrol_users(%s::text[], %s::text[])", tenants, list(people))
+    device_keys = value(connection, "SELECT enrol_devices(%s::text[], %s::text[])", tenants, watches)
     begin, end = last_day()
     with connection.transaction():
-        connection.execute("SELECT api_internal.hold_horizon()")
+        connection.execute("SELECT hold_horizon()")
         span = {"user_keys": user_keys, "device_keys": device_keys, "begin": begin, "end": end}
         readings = connection.execute(STANDING, span).rowcount
         for quarter in range((end - begin) // QUARTER):
             marks = (user_keys, [begin + quarter * QUARTER] * users)
-            connection.execute("SELECT api_internal.mark_stale(%s::int[], %s::timestamptz[])", marks)
+            connection.execute("SELECT mark_stale(%s::int[], %s::timestamptz[])", marks)
     return readings
 
 
