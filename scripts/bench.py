@@ -14,6 +14,7 @@ from rich.console import Console
 if not __package__:  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from scripts.benchmarks import analysts
 from scripts.benchmarks import options as answers_options
 from scripts.benchmarks import report as answers_report
 from scripts.benchmarks import run as answers
@@ -37,10 +38,11 @@ from scripts.benchmarks.sustained import report as sustained_report
 from scripts.benchmarks.sustained import run as sustained
 
 USAGE = """\
-usage: bench [ingest | answers | refresh | sustained | live | soak | kills | upload] [options]
+usage: bench [ingest | answers | analysts | refresh | sustained | live | soak | kills | upload] [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
+  bench analysts   how fast views, api.daily and the reports answer
   bench refresh    what a refresh costs, and how that grows with what changed and with the number of users
   bench sustained  which rate of late uploads can be kept up for ever, with refreshes beside it
   bench live       how soon live clients hear of a commit, and what it costs to tell them
@@ -74,6 +76,8 @@ def measure(arguments: list[str]) -> int:
             return measure_ingest(rest)
         case ["answers", *rest]:
             return measure_answers(rest)
+        case ["analysts", *rest]:
+            return measure_analysts(rest)
         case ["refresh", *rest]:
             return measure_refresh(rest)
         case ["sustained", *rest]:
@@ -117,6 +121,13 @@ def measure_answers(arguments: Sequence[str]) -> int:
     answers_report.show(results, console())
     if options.json is not None:
         answers_report.write_json(results, options.json)
+    return 0
+
+
+def measure_analysts(arguments: Sequence[str]) -> int:
+    """Measure reading in SQL."""
+    options = analysts.parse(arguments)
+    analysts.show(analysts.run(options, say), options, console())
     return 0
 
 

@@ -23,10 +23,14 @@ CREATE VIEW api.last_seen AS
    CROSS JOIN LATERAL (
       SELECT max(r.last_ts) AS last_ts
         FROM core.stale_day AS s
-        JOIN api_internal.raw_rows AS r
-          ON r.user_key = s.user_key AND r.bucket < s.day + INTERVAL '24 hours'
-         AND r.bucket >= s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes'
-       WHERE s.user_key = u.user_key AND r.last_ts <= now()) AS s;
+       CROSS JOIN LATERAL (
+          SELECT r.last_ts
+            FROM api_internal.raw_rows AS r
+           WHERE r.user_key = s.user_key AND r.bucket >= s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes'
+             AND r.bucket < least(s.day + INTERVAL '24 hours', (SELECT h.materialized FROM core.horizon AS h))
+           ORDER BY r.bucket DESC
+           LIMIT 1) AS r
+       WHERE s.user_key = u.user_key) AS s;
 
 COMMENT ON VIEW api.last_seen IS
   'Everyone, and when each was last seen, exactly: in place of min, max and count(DISTINCT user_id) over a view of readings, which would read all of them.';

@@ -8,6 +8,6 @@ SELECT c.tenant_id, c.cohort, extract(hour FROM v.bucket AT TIME ZONE 'UTC')::in
        round(avg(v.heart_rate_avg)::numeric, 1) AS heart_rate, round(avg(v.steps), 1) AS steps
   FROM cohort AS c
   JOIN api.vitals_1h AS v USING (tenant_id, user_id)
- WHERE v.bucket >= date_trunc('day', now(), 'UTC') - INTERVAL '7 days' AND v.bucket < date_trunc('day', now(), 'UTC')
+ WHERE v.bucket >= date_trunc('day', now(), 'UTC') - INTERVAL '168 hours' AND v.bucket < date_trunc('day', now(), 'UTC')
  GROUP BY 1, 2, 3
  ORDER BY 1, 2, 3;

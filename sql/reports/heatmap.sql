@@ -2,6 +2,6 @@
 SELECT tenant_id, extract(isodow FROM bucket AT TIME ZONE 'UTC')::int AS weekday,
        extract(hour FROM bucket AT TIME ZONE 'UTC')::int AS hour, sum(steps) AS steps
   FROM api.population_1h
- WHERE bucket >= date_trunc('day', now(), 'UTC') - INTERVAL '28 days' AND bucket < date_trunc('day', now(), 'UTC')
+ WHERE bucket >= date_trunc('day', now(), 'UTC') - INTERVAL '672 hours' AND bucket < date_trunc('day', now(), 'UTC')
  GROUP BY 1, 2, 3
  ORDER BY 1, 2, 3;

@@ -4,6 +4,6 @@ SELECT DISTINCT ON (tenant_id, user_id) tenant_id, user_id, silent_from, silent_
   FROM (SELECT tenant_id, user_id, last_ts AS silent_from, lead(first_ts, 1, now()) OVER of_user AS silent_to,
                lead(first_ts) OVER of_user IS NULL AS going_on
           FROM api.vitals_15m
-         WHERE bucket >= date_trunc('day', now(), 'UTC') - INTERVAL '7 days' AND bucket <= now()
+         WHERE bucket >= date_trunc('day', now(), 'UTC') - INTERVAL '168 hours' AND bucket <= now()
         WINDOW of_user AS (PARTITION BY tenant_id, user_id ORDER BY bucket)) AS v
  ORDER BY tenant_id, user_id, gap DESC, silent_from;
