@@ -82,7 +82,7 @@ STABLE = r"LANGUAGE plpgsql STABLE"
 REFRESHERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse refresh'\)\);"
 WRITERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse horizon'\)\);"
 OUTER = r"AND r.bucket < \(SELECT public.time_bucket\(INTERVAL '[^']*', materialized\) FROM core.horizon\)"
-CHANGED = r"(?<=sole_device = excluded.sole_device)(\s+)WHERE t IS DISTINCT FROM excluded"
+CHANGED = r"(?:(?<=excluded.worn_minutes)|(?<=excluded.resting_heart_rate))(\s+)WHERE t IS DISTINCT FROM excluded"
 ANOTHER_MARK = """
     SELECT FROM core.stale_day AS x
      WHERE x.user_key = c.user_key AND x.day = public.time_bucket(INTERVAL '24 hours', c.ts)
