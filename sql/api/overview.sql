@@ -37,9 +37,10 @@ BEGIN
                   ELSE greatest(overview.day_start, least(horizon, overview.day_end, (
                          SELECT min(s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes')
                            FROM core.stale_day AS s
+                          -- Nothing is added to the day: it is looked for among the user's marks, not the user among everybody's.
                           WHERE s.user_key = p.user_key
-                            AND s.day >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
-                            AND s.day < overview.day_end))) END AS rolled_up_to
+                            AND s.day + INTERVAL '0' >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
+                            AND s.day + INTERVAL '0' < overview.day_end))) END AS rolled_up_to
         FROM (SELECT u.user_key, u.user_id, row_number() OVER (ORDER BY u.registered_at, u.user_id) AS place
                 FROM core.app_user AS u
                 JOIN core.tenant AS t USING (tenant_key)

@@ -38,7 +38,9 @@ BEGIN
       day_end := day;
     END IF;
     day := greatest(
-      (SELECT max(s.day) FROM core.stale_day AS s WHERE s.user_key = wanted_user AND s.day < day_end),
+      -- Nothing is added to the day: it is looked for among the user's marks, not the user among everybody's.
+      (SELECT max(s.day + INTERVAL '0') FROM core.stale_day AS s
+        WHERE s.user_key = wanted_user AND s.day + INTERVAL '0' < day_end),
       (SELECT v.bucket
          FROM rollup.user_1d AS v
         WHERE v.user_key = wanted_user AND v.bucket < day_end

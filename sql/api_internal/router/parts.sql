@@ -19,7 +19,9 @@ BEGIN
             UNION ALL
             SELECT api_internal.quarter_ranges(s.day, s.quarters)
               FROM core.stale_day AS s
-             WHERE s.user_key = parts.user_key AND s.day > range_start - INTERVAL '24 hours' AND s.day < range_end) AS r;
+             -- Nothing is added to the day, so that it is looked for among the user's marks, never the user among everybody's.
+             WHERE s.user_key = parts.user_key
+               AND s.day + INTERVAL '0' > range_start - INTERVAL '24 hours' AND s.day + INTERVAL '0' < range_end) AS r;
     FOR level IN
       SELECT l.name, l.width
         FROM (VALUES ('1d', INTERVAL '24 hours'), ('1h', INTERVAL '1 hour'), ('15m', INTERVAL '15 minutes')) AS l (name, width)
