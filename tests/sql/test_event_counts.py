@@ -369,7 +369,7 @@ def test_an_unknown_tenant_has_no_counts(events_db: psycopg.Connection) -> None:
 def test_another_bucket_size_is_refused(events_db: psycopg.Connection, size: str | None) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue) as caught:
         events_db.execute(ASK, ["one", size, None, None, None, None])
-    assert caught.value.diag.message_hint == "It must be one of minute, hour, day."
+    assert caught.value.diag.message_hint == "It must be one of 1m, 1h, 1d, or minute, hour, day."
 
 
 def test_infinity_is_no_moment(events_db: psycopg.Connection) -> None:
