@@ -3,9 +3,11 @@ import fs from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { CANCEL, CONTROL_BYTES, DISCARD, UNSENT, WAKE } from "./control.mjs";
+import { logIn, readRecorded } from "./login.mjs";
 import { listenAll } from "./notifications.mjs";
+import { Preferences } from "./preferences.mjs";
 import { errorFields, messagesIn, query, readRow } from "./protocol.mjs";
-import { BASE_STATE, transition } from "./settings.mjs";
+import { BASE_STATE, SUPERUSER, transition } from "./settings.mjs";
 import { Turns } from "./turns.mjs";
 
 const STACK_MB = 8;
@@ -51,8 +53,8 @@ export class Backend {
   state = BASE_STATE;
   /** Which version of the list of databases its pg_database shows. */
   catalogVersion = -1;
-  /** What a new connection is told by ParameterStatus. */
-  reported = new Map();
+  /** How a connection of the superuser's begins, so that it need not wait for its turn to know; null: that may have changed. */
+  superuser = null;
   sessions = new Set();
 
   #options;
@@ -63,6 +65,7 @@ export class Backend {
   #stopping = false;
   #forceTimer = null;
   #idle = null;
+  #superuser = null;
 
   /** `options`: name, directory, wasm, zones, log, turnTimeout, onNotification(backend, sender, body), onGone(backend, why). */
   constructor(options) {
@@ -123,7 +126,26 @@ export class Backend {
     for (const statement of statements) await this.#ask(query(statement));
     this.state = BASE_STATE;
     this.catalogVersion = -1;
-    this.reported = new Map(await this.#ask(query(REPORTED)));
+    await this.readSuperuser();
+  }
+
+  /** Reads how a connection of the superuser's begins, unless nothing has changed; in the base state, and back in it. */
+  async readSuperuser() {
+    const inside = { sql: (statement) => this.#ask(query(statement)), state: null };
+    const recorded = await readRecorded(inside, SUPERUSER, this.name);
+    const key = JSON.stringify(recorded);
+    if (this.#superuser?.key !== key) this.#superuser = { key, ...(await this.#beginAsSuperuser(inside, recorded)) };
+    this.superuser = this.#superuser;
+  }
+
+  async #beginAsSuperuser(inside, recorded) {
+    this.state = null;
+    const preferences = new Preferences();
+    const warnings = await logIn(inside, { user: SUPERUSER, recorded, settings: new Map(), preferences });
+    const reported = new Map(await inside.sql(REPORTED));
+    for (const statement of transition(inside.state, BASE_STATE)) await inside.sql(statement);
+    this.state = BASE_STATE;
+    return { preferences, reported, warnings };
   }
 
   /** The settings that a connection hears about at its start, as they are now. */

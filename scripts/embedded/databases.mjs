@@ -16,6 +16,10 @@ const CREATE = new RegExp(String.raw`^create\s+database\s+${NAME}([\s\S]*)$`, "i
 const DROP = new RegExp(String.raw`^drop\s+database\s+(if\s+exists\s+)?${NAME}`, "i");
 const RENAME = new RegExp(String.raw`^alter\s+database\s+${NAME}\s+rename\b`, "i");
 const TEMPLATE = new RegExp(String.raw`\btemplate\s*=?\s*${NAME}`, "i");
+const SETTING = new RegExp(
+  String.raw`^alter\s+(?:database|(?:role|user)\s+${NAME}\s+in\s+database)\s+${NAME}\s+(?:re)?set\b`,
+  "i",
+);
 const IS_TEMPLATE = /\bis_template\s*=?\s*'?(true|on|yes|1)\b/i;
 
 class Refusal extends Error {
@@ -100,6 +104,8 @@ export class Databases {
       .join(", ");
     await backend.sql(`DELETE FROM pg_catalog.pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')
         AND datname::text NOT IN (SELECT name FROM (VALUES ${names}) AS here (name));
+      DELETE FROM pg_catalog.pg_db_role_setting AS s WHERE s.setdatabase <> 0
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_database AS d WHERE d.oid = s.setdatabase);
       INSERT INTO pg_catalog.pg_database
         SELECT (SELECT max(oid)::int8 FROM pg_catalog.pg_database) + 16384 + row_number() OVER (), name::name, datdba, encoding,
           datlocprovider, false, true, dathasloginevt, datconnlimit, datfrozenxid, datminmxid, dattablespace, datcollate,
@@ -129,14 +135,21 @@ export class Databases {
   /** Carries out what a statement says about databases; answers what to run instead of it, or null for all others. */
   async #intercept(sql, session) {
     const bare = sql.replace(LEADING, "");
-    if (!/^(create|drop|alter)\s+database\b/i.test(bare)) return null;
+    const setting = SETTING.exec(bare);
+    if (!setting && !/^(create|drop|alter)\s+database\b/i.test(bare)) return null;
     try {
+      // It would be recorded here, where no login to that database looks for it.
+      if (setting && this.exists(unquoted(setting[2])) && unquoted(setting[2]) !== session.database)
+        throw new Refusal(
+          "0A000",
+          `a database's settings are kept in it: connect to ${identifier(unquoted(setting[2]))} and repeat that there`,
+        );
       if (RENAME.test(bare))
         throw new Refusal(
           "0A000",
           "the embedded database cannot rename a database: create a copy with TEMPLATE and drop the old one",
         );
-      if (/^alter/i.test(bare)) return null;
+      if (setting || /^alter/i.test(bare)) return null;
       if (session.status !== "I")
         throw new Refusal(
           "25001",

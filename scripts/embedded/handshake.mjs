@@ -1,6 +1,7 @@
 /** How a connection begins: which database, which user, which settings. */
-import { int32, message, parameterStatus, readyForQuery, startupParameters } from "./protocol.mjs";
-import { BASE_STATE, identifier, literal, makeState, setting } from "./settings.mjs";
+import { logIn, readRecorded } from "./login.mjs";
+import { int32, message, parameterStatus, readyForQuery, startupParameters, warning } from "./protocol.mjs";
+import { BASE_STATE, literal, SUPERUSER } from "./settings.mjs";
 
 const NOT_SETTINGS = new Set(["user", "database", "options", "replication"]);
 const OPTION = /(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\s\\])*)/g;
@@ -34,7 +35,8 @@ export async function greet(session, packet, databases) {
   if (session.ended) return;
   session.join(backend);
   const before = negotiation(packet.readInt32BE(0), parameters);
-  if (session.user === "postgres" && isHarmless(settings)) return welcomeAtOnce(session, settings, before);
+  const atOnce = session.user === SUPERUSER && isHarmless(settings) && backend.superuser;
+  if (atOnce) return welcomeAtOnce(session, settings, before);
   session.introduce(() => welcomeInTurn(session, settings, before));
 }
 
@@ -63,39 +65,41 @@ function startupSettings(parameters) {
 const isHarmless = (settings) => [...settings.keys()].every((name) => name === "application_name");
 
 function welcomeAtOnce(session, settings, before) {
+  const { preferences, reported, warnings } = session.backend.superuser;
   const name = settings.get("application_name");
   const values = name ? [["application_name", name.replace(/[^ -~]/g, "?").slice(0, NAME_BYTES)]] : [];
-  session.preferences.state = makeState("postgres", null, values);
-  welcome(session, new Map([...session.backend.reported, ...values]), before);
+  session.preferences.beginLike(preferences, values);
+  welcome(session, new Map([...reported, ...values]), before, warnings);
 }
 
 /** Checks the user and the settings by applying them. */
 async function welcomeInTurn(session, settings, before) {
-  const { backend } = session;
+  const { backend, user, database, preferences } = session;
+  let warnings;
   await backend.become(BASE_STATE);
   backend.state = null; // until the user and all settings are known to be good
   try {
-    await assumeUser(session);
-    for (const [name, value] of settings) await backend.sql(`SELECT ${setting(name, value)}`);
+    await checkUser(session);
+    const recorded = await readRecorded(backend, user, database);
+    warnings = await logIn(backend, { user, recorded, settings, preferences });
   } catch (error) {
     if (!error.code) throw error;
     return session.end(error.code, error.message);
   }
-  await session.preferences.adopt(backend, settings.keys());
-  welcome(session, await backend.readReported(), before);
+  welcome(session, await backend.readReported(), before, warnings);
 }
 
-async function assumeUser({ user, backend }) {
-  if (user === "postgres") return;
+async function checkUser({ user, backend }) {
+  if (user === SUPERUSER) return;
   const [role] = await backend.sql(`SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = ${literal(user)}`);
   if (!role) throw new Refused("28000", `role "${user}" does not exist`);
   if (role[0] !== "t") throw new Refused("28000", `role "${user}" is not permitted to log in`);
-  await backend.sql(`SET SESSION AUTHORIZATION ${identifier(user)}`);
 }
 
-function welcome(session, reported, before) {
+function welcome(session, reported, before, warnings) {
   const statuses = [...reported].map(([name, value]) => parameterStatus(name, value));
   const authenticated = message("R", int32(0));
   const key = message("K", int32(session.id), int32(session.key));
-  session.send(Buffer.concat([...before, authenticated, ...statuses, key, readyForQuery("I")]));
+  const notices = warnings.map(warning);
+  session.send(Buffer.concat([...before, authenticated, ...notices, ...statuses, key, readyForQuery("I")]));
 }

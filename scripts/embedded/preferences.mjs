@@ -4,18 +4,23 @@ import {
   CAPTURE,
   captureInvented,
   IDENTITY,
-  identifier,
   inventedNames,
   LIMITS,
   makeState,
-  restoreBase,
+  restore,
 } from "./settings.mjs";
 
 const MOST_INVENTED = 500;
 
+const RESETS = /\b(?:reset|default)\b/i;
 const RESETS_USER = /\bdiscard\s+all|\breset\s+session\s+auth|\bsession\s+authorization\s+default/i;
+const RESETS_ROLE = /\breset\s+role\b|\brole\s*(?:to\s|=)\s*default\b/i;
+const LOCAL = /\bset\s+local\b/i;
 const SETS = /\bset_config\b/i;
 const SETTING_TAGS = new Set(["SET", "RESET", "DISCARD ALL", "DO", "CALL"]);
+
+const isSetting = (tags) => [...tags].some((tag) => SETTING_TAGS.has(tag));
+const resets = (tags, text) => tags.has("RESET") || tags.has("DISCARD ALL") || (isSetting(tags) && RESETS.test(text));
 
 export class Preferences {
   /** What the backend is brought into for this connection. */
@@ -24,44 +29,58 @@ export class Preferences {
   /** Time limits in milliseconds; 0 is none. */
   limits = { statement: 0, idle: 0 };
 
+  /** What the connection began with, and a reset leads back to. */
+  #home = BASE_STATE;
   #dirty = false;
   #invented = new Set();
 
   /** Looks at what ran: its command tags, the text of its statements, and all that was sent. */
   note(tags, text, sent) {
-    if (![...tags].some((tag) => SETTING_TAGS.has(tag)) && !SETS.test(text)) return;
+    if (!isSetting(tags) && !SETS.test(text)) return;
     this.#dirty = true;
     this.#noteInvented(text);
     if (SETS.test(text)) this.#noteInvented(sent.toString("latin1"));
   }
 
   /** Puts right what a statement did in a transaction that goes on. */
-  async duringTransaction(backend, login, tags, text) {
-    if (tags.has("RESET")) await this.#afterReset(backend, login, text);
+  async duringTransaction(backend, tags, text) {
+    if (resets(tags, text)) await this.#afterReset(backend, text, !tags.has("RESET") && LOCAL.test(text));
     if (/_timeout/i.test(text)) await this.#readLimits(backend);
   }
 
   /** Remembers what is set, now that no transaction can take it back. */
-  async betweenTransactions(backend, login, tags, text) {
+  async betweenTransactions(backend, tags, text) {
     if (!this.#dirty) return;
-    if (tags.has("RESET") || tags.has("DISCARD ALL") || /\bdefault\b/i.test(text))
-      await this.#afterReset(backend, login, text);
+    if (resets(tags, text)) await this.#afterReset(backend, text);
     await this.#capture(backend);
     this.#dirty = false;
   }
 
-  /** Remembers the settings of these names, and all others, that the handshake has made. */
+  /** The connection begins as another one did, with these values besides. */
+  beginLike(other, values) {
+    const { user, role } = other.#home;
+    this.state = makeState(user, role, [...other.#home.values, ...values]);
+    this.#home = this.state;
+    this.#invented = new Set(other.#invented);
+    this.limits = { ...other.limits };
+  }
+
+  /** The connection begins with the settings of these names, and all others, that the handshake has made. */
   async adopt(backend, names) {
     for (const name of names) this.#noteInvented(name);
     await this.#capture(backend);
+    this.#home = this.state;
   }
 
   /** A reset went to the package's defaults, and left the user as it was: both are put right. */
-  async #afterReset(backend, loggedIn, text) {
+  async #afterReset(backend, text, local = false) {
     const [[user, role]] = await backend.sql(IDENTITY);
-    const login = RESETS_USER.test(text) ? loggedIn : user;
-    await backend.sql(restoreBase(login, login === user ? role : null));
-    if (login !== user) await backend.sql(`SET SESSION AUTHORIZATION ${identifier(login)}`);
+    const before = { user, role };
+    const home = this.#home;
+    let after = before;
+    if (RESETS_USER.test(text)) after = home;
+    else if (RESETS_ROLE.test(text) && user === home.user) after = { user, role: home.role };
+    await backend.sql(restore(home.values, before, after, local));
   }
 
   async #capture(backend) {

@@ -45,6 +45,9 @@ export function errorResponse({ severity = "ERROR", code, message: text, detail,
   return message("E", strings(...fields, ""));
 }
 
+/** A NoticeResponse of severity WARNING. */
+export const warning = (text) => message("N", strings("SWARNING", "VWARNING", "C01000", `M${text}`, ""));
+
 /** The fields of an ErrorResponse or NoticeResponse body, by their one-letter keys. */
 export function errorFields(body) {
   const fields = {};

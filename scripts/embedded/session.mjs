@@ -4,6 +4,7 @@ import { CopyIn } from "./copy.mjs";
 import { AnswerStream } from "./answers.mjs";
 import { BackendLost } from "./backend.mjs";
 import { greet, invalidStart } from "./handshake.mjs";
+import { mayRecord } from "./login.mjs";
 import { Channels } from "./notifications.mjs";
 import { Preferences } from "./preferences.mjs";
 import {
@@ -58,6 +59,7 @@ export class Session {
   #lastSign = Date.now();
   #cleaned = false;
 
+  #recorded = false; // settings for later logins, by the transaction that is open
   constructor(socket, id, door, databases, log) {
     this.socket = socket;
     this.id = id;
@@ -299,13 +301,17 @@ export class Session {
     this.#temporary.note(text);
     this.#holds = !ready || this.status !== "I";
     if (!this.#holds) await this.#betweenTransactions(tags, text);
-    else if (this.status !== "E" && ready) await this.preferences.duringTransaction(backend, this.user, tags, text);
+    else if (this.status !== "E" && ready) await this.preferences.duringTransaction(backend, tags, text);
     return this.#holds;
   }
 
   async #betweenTransactions(tags, text) {
+    this.#recorded ||= mayRecord(tags, text);
     const { backend } = this;
-    await this.preferences.betweenTransactions(backend, this.user, tags, text);
+    if (this.#recorded) backend.superuser = null;
+    await this.preferences.betweenTransactions(backend, tags, text);
+    if (this.#recorded) await this.asBase(() => backend.readSuperuser());
+    this.#recorded = false;
     await this.channels.change(backend, tags);
     if (this.#temporary.suspected) await this.#temporary.find(backend);
   }

@@ -3,7 +3,7 @@
  * remembered as a state, and the backend is brought into it when it changes hands.
  */
 
-const SUPERUSER = "postgres";
+export const SUPERUSER = "postgres";
 
 /** How clients tell that the server is this one. */
 const MARKER = "hyperpulse.embedded";
@@ -49,15 +49,19 @@ export function captureInvented(names) {
     WHERE pg_catalog.current_setting(name, true) <> ''`;
 }
 
-/** Puts back what RESET took to the package's defaults. */
-const RESTORE_VALUES = `SELECT pg_catalog.set_config(s.name, b.value, false) FROM pg_catalog.pg_settings AS s
-  JOIN (VALUES ${[...BASE_VALUES].map(([name, value]) => `(${literal(name)}, ${literal(value)})`).join(", ")}) AS b (name, value)
-  ON s.name = b.name WHERE s.source <> 'session'; SELECT ${setting(MARKER, "on")}`;
-
-/** The same, by whoever the session is at the moment: some of these settings are the superuser's. */
-export function restoreBase(user, role) {
-  if (user === SUPERUSER && !role) return RESTORE_VALUES;
-  return [AS_SUPERUSER, RESTORE_VALUES, ...identityOf({ user, role })].join("; ");
+/**
+ * Puts values back that a reset took to the package's defaults, and leaves a session that was `before` a user and role
+ * to those of `after`: some of these settings are the superuser's. `local` ends with the transaction.
+ */
+export function restore(values, before, after, local = false) {
+  const pairs = [...values].map(([name, value]) => `(${literal(name)}, ${literal(value)})`).join(", ");
+  // Invented settings are not listed, and are empty after a reset.
+  const statement = `SELECT pg_catalog.set_config(b.name, b.value, ${local}) FROM (VALUES ${pairs}) AS b (name, value)
+    LEFT JOIN pg_catalog.pg_settings AS s ON s.name = b.name
+    WHERE CASE WHEN s.name IS NULL THEN coalesce(pg_catalog.current_setting(b.name, true), '') = ''
+      ELSE s.source <> 'session' END`;
+  if ([before, after].every(({ user, role }) => user === SUPERUSER && !role)) return statement;
+  return [AS_SUPERUSER, statement, ...identityOf(after)].join("; ");
 }
 
 export function setting(name, value) {
