@@ -304,11 +304,12 @@ export class Backend {
     this.#options.onNotification(this, this.#running?.sender ?? null, body);
   }
 
-  /** Runs `work(backend)` alone, with the base settings, when its turn comes. */
-  alone(work) {
+  /** Runs `work(backend)` alone, with the base settings, when its turn comes; see Turns for `patient`. */
+  alone(work, { patient = false } = {}) {
     return new Promise((resolve, reject) => {
       this.turns.take({
         who: {},
+        patient,
         work: async () => {
           try {
             await this.become(BASE_STATE);

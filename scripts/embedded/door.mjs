@@ -16,7 +16,7 @@ export class Door {
   #opened;
   #watch;
 
-  /** `options`: log, idleTimeout in ms. */
+  /** `options`: log, idleTimeout and stallTimeout in ms. */
   constructor(databases, options) {
     this.#databases = databases;
     this.#options = options;
@@ -74,6 +74,7 @@ export class Door {
   }
 
   #evictIdle() {
-    for (const session of [...this.#sessions.values()]) session.evictIfIdle(this.#options.idleTimeout);
+    const { idleTimeout: idle, stallTimeout: stall } = this.#options;
+    for (const session of [...this.#sessions.values()]) session.evictIfIdle({ idle, stall });
   }
 }

@@ -43,6 +43,9 @@ const WAL_SINCE_CHECKPOINT =
   "SELECT pg_catalog.pg_current_wal_lsn() - redo_lsn FROM pg_catalog.pg_control_checkpoint()";
 const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 
+/** A person who is alone with an open transaction is left in peace. */
+const PATIENT = { patient: true };
+
 export class Jobs {
   #databases;
   #interval;
@@ -71,8 +74,8 @@ export class Jobs {
   async #round() {
     for (const backend of this.#databases.backends) {
       try {
-        while (!this.#stopped && (await backend.alone(() => this.#runNext(backend))));
-        if (!this.#stopped) await backend.alone(() => this.#checkpoint(backend));
+        while (!this.#stopped && (await backend.alone(() => this.#runNext(backend), PATIENT)));
+        if (!this.#stopped) await backend.alone(() => this.#checkpoint(backend), PATIENT);
       } catch (error) {
         if (!this.#stopped) this.#log(`database ${backend.name}: jobs: ${error.message}`);
       }

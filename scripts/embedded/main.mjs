@@ -30,7 +30,8 @@ function readArguments() {
       zones: { type: "string" },
       "jobs-interval": { type: "string", default: "10000" },
       "turn-timeout": { type: "string", default: "30000" },
-      "idle-timeout": { type: "string", default: "60000" },
+      "idle-timeout": { type: "string", default: "5000" },
+      "stall-timeout": { type: "string", default: "60000" },
       "exit-with-stdin": { type: "boolean", default: false },
     },
   });
@@ -54,6 +55,7 @@ function readArguments() {
     jobsInterval: number("jobs-interval"),
     turnTimeout: number("turn-timeout"),
     idleTimeout: number("idle-timeout"),
+    stallTimeout: number("stall-timeout"),
     exitWithStdin: values["exit-with-stdin"],
   };
 }
@@ -91,7 +93,7 @@ async function main() {
       if (backend.name === DEFAULT_DATABASE) fail(EXIT.failed, `the database could not be restarted: ${why}`);
     },
   });
-  const door = new Door(databases, { log, idleTimeout: options.idleTimeout });
+  const door = new Door(databases, { log, idleTimeout: options.idleTimeout, stallTimeout: options.stallTimeout });
   const jobs = new Jobs(databases, options.jobsInterval, log);
   const server = net.createServer((socket) => door.admit(socket));
 

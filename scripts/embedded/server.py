@@ -113,7 +113,8 @@ def start(
     template: Path | None = None,
     jobs_interval: float = 10.0,
     turn_timeout: float = 30.0,
-    idle_timeout: float = 60.0,
+    idle_timeout: float = 5.0,
+    stall_timeout: float = 60.0,
     echo: bool = False,
     ready_timeout: float = READY_SECONDS,
 ) -> EmbeddedServer:
@@ -124,6 +125,7 @@ def start(
     jobs_interval: seconds between two looks for TimescaleDB jobs that are due; 0 runs none.
     turn_timeout: seconds that a connection waits for the one backend before its statement fails with 55P03.
     idle_timeout: seconds that a connection may keep an idle transaction open while others wait.
+    stall_timeout: seconds that it may neither send a COPY's data nor read an answer, while others wait.
     echo: repeat what it logs on standard error.
     """
     options = {
@@ -132,6 +134,7 @@ def start(
         "jobs-interval": _milliseconds(jobs_interval),
         "turn-timeout": _milliseconds(turn_timeout),
         "idle-timeout": _milliseconds(idle_timeout),
+        "stall-timeout": _milliseconds(stall_timeout),
     }
     if template is not None:
         options["template"] = str(Path(template).absolute())

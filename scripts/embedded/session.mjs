@@ -28,8 +28,16 @@ const UNREAD_LIMIT = 64 * 1024 * 1024;
 const GOODBYE_MS = 300;
 const ORPHAN_MS = 2_000;
 
+const SHARED_LIMIT =
+  "The embedded database runs one transaction at a time: use autocommit, or end each transaction at once. " +
+  "A lower idle_in_transaction_session_timeout ends it sooner, even a lone one; a higher one does not help.";
+const OWN_LIMIT =
+  "End transactions, or use autocommit; the client has set idle_in_transaction_session_timeout, or its role has.";
+
 const COPY_MESSAGES = new Set(["d", "c", "f"]);
 const KNOWN = new Set([..."QPBDECSHFXdcf"]);
+
+const seconds = (milliseconds) => milliseconds / 1000;
 
 export class Session {
   key = crypto.randomInt(1, 2 ** 31 - 1);
@@ -51,6 +59,7 @@ export class Session {
   #running = null;
   #skipToSync = false;
   #holds = false;
+  #recorded = false; // settings for later logins, by the transaction that is open
   #statements;
   #temporary = new TemporaryObjects();
   #copy;
@@ -59,7 +68,6 @@ export class Session {
   #lastSign = Date.now();
   #cleaned = false;
 
-  #recorded = false; // settings for later logins, by the transaction that is open
   constructor(socket, id, door, databases, log) {
     this.socket = socket;
     this.id = id;
@@ -298,6 +306,7 @@ export class Session {
     if (tags.has("DISCARD ALL")) this.channels.noteDiscard();
     const text = texts.join(";");
     this.preferences.note(tags, text, sent);
+    this.#recorded ||= mayRecord(tags, text);
     this.#temporary.note(text);
     this.#holds = !ready || this.status !== "I";
     if (!this.#holds) await this.#betweenTransactions(tags, text);
@@ -306,7 +315,6 @@ export class Session {
   }
 
   async #betweenTransactions(tags, text) {
-    this.#recorded ||= mayRecord(tags, text);
     const { backend } = this;
     if (this.#recorded) backend.superuser = null;
     await this.preferences.betweenTransactions(backend, tags, text);
@@ -347,23 +355,37 @@ export class Session {
     }
   }
 
-  /** Ends a session that keeps the backend from others, or past its own limit, while waiting for its client. */
-  evictIfIdle(limit) {
-    const waitsForClient =
-      this.#holds && !this.#running ? true : Boolean(this.#running) && (this.#copy.waiting || this.#unread > 0);
-    if (!waitsForClient || this.ended) return;
-    const idle = Date.now() - this.#lastSign;
-    const own = this.#running ? 0 : this.preferences.limits.idle;
-    const others = this.backend.turns.holder === this && this.backend.turns.contended;
-    if ((own && idle > own) || (limit && others && idle > limit))
-      this.end("25P03", "terminating connection due to idle-in-transaction timeout");
+  /**
+   * Ends a session that keeps the backend from others, or past its own limit, while waiting for its client: between
+   * two statements of a transaction, or, for `stall` ms, in the middle of a COPY or of an answer.
+   */
+  evictIfIdle({ idle, stall }) {
+    const stalls = Boolean(this.#running) && (this.#copy.waiting || this.#unread > 0);
+    const idles = this.#holds && !this.#running;
+    if (!(stalls || idles) || this.ended) return;
+    const since = Date.now() - this.#lastSign;
+    const own = idles ? this.preferences.limits.idle : 0;
+    if (own && since > own)
+      return this.#evict(`it was idle in a transaction for ${seconds(own)} s, its own limit`, OWN_LIMIT);
+    const limit = idles ? idle : stall;
+    const keepsOthers = this.backend.turns.holder === this && this.backend.turns.contended;
+    if (!limit || !keepsOthers || since <= limit) return;
+    const what = idles ? "idle in a transaction" : "in the middle of a COPY or an answer without a sign of life";
+    this.#evict(`it was ${what} for ${seconds(limit)} s while others waited`, SHARED_LIMIT);
+  }
+
+  #evict(why, hint) {
+    const name = this.preferences.state.values.get("application_name");
+    const who = `${name ? `"${name}", ` : ""}user ${JSON.stringify(this.user)}`;
+    this.#log(`connection ${this.id} (${who}) is ended: ${why}`);
+    this.end("25P03", `terminating connection due to idle-in-transaction timeout: ${who}: ${why}`, hint);
   }
 
   /** Tells the client why, and ends the connection. */
-  end(code, text) {
+  end(code, text, hint) {
     if (this.ended) return;
     this.ended = true;
-    this.socket.end(errorResponse({ severity: "FATAL", code, message: text }));
+    this.socket.end(errorResponse({ severity: "FATAL", code, message: text, hint }));
     setTimeout(() => this.socket.destroy(), GOODBYE_MS).unref();
     this.#leave();
   }
@@ -388,7 +410,7 @@ export class Session {
       const unit = this.#running;
       setTimeout(() => this.#running === unit && backend.cancel(), ORPHAN_MS).unref();
     }
-    backend.turns.take({ who: this, work: () => this.#cleanUp() });
+    backend.turns.take({ who: this, patient: true, work: () => this.#cleanUp() });
   }
 
   async #cleanUp() {

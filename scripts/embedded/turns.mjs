@@ -15,12 +15,15 @@ export class Turns {
     this.#timeout = timeout;
   }
 
-  /** True while somebody other than the holder waits. */
+  /** True while others wait for the holder, patient turns aside. */
   get contended() {
-    return this.#queue.some((turn) => turn.who !== this.holder);
+    return this.#queue.some((turn) => turn.who !== this.holder && !turn.patient);
   }
 
-  /** Queues `{who, work, refuse?}`: `work` answers whether `who` keeps the backend; `refuse` is called instead of it. */
+  /**
+   * Queues `{who, work, refuse?, patient?}`: `work` answers whether `who` keeps the backend; `refuse` is called instead of
+   * it after too long; for a `patient` one, the gateway's own, no holder needs to hurry.
+   */
   take(turn) {
     this.#queue.push(turn);
     if (turn.refuse && this.#timeout) this.#limitWait(turn);

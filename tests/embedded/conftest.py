@@ -33,6 +33,7 @@ def shared_server(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         template=pristine,
         turn_timeout=TURN_TIMEOUT,
         idle_timeout=IDLE_TIMEOUT,
+        stall_timeout=IDLE_TIMEOUT,
         jobs_interval=0,
     ) as server:
         yield server

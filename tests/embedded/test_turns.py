@@ -12,7 +12,7 @@ from psycopg import errors
 from psycopg_pool import ConnectionPool
 
 from scripts.embedded import EmbeddedServer
-from tests.embedded.conftest import IDLE_TIMEOUT, TURN_TIMEOUT, Connect
+from tests.embedded.conftest import IDLE_TIMEOUT, TURN_TIMEOUT, Connect, Start
 
 
 def test_transactions_of_two_clients_do_not_mix(connect: Connect, table: str) -> None:
@@ -46,6 +46,47 @@ def test_an_idle_transaction_is_ended_only_when_others_wait(connect: Connect, ta
     assert two.execute("SELECT count(*) FROM shelf").fetchone() == (0,)
     with pytest.raises(errors.IdleInTransactionSessionTimeout):
         one.execute("SELECT 1")
+
+
+def test_an_idle_client_hears_why_and_is_rolled_back(
+    connect: Connect, table: str, shared_server: EmbeddedServer
+) -> None:
+    connect().execute("DROP ROLE IF EXISTS dash; CREATE ROLE dash LOGIN; GRANT ALL ON shelf TO dash")
+    one, two, three = connect(autocommit=False, user="dash", application_name="Grafana"), connect(), connect()
+    one.execute("INSERT INTO shelf VALUES (1)")
+    began = time.monotonic()
+    with ThreadPoolExecutor() as threads:
+        waiters = [threads.submit(c.execute, "SELECT count(*) FROM shelf") for c in (two, three)]
+        assert [waiter.result().fetchone() for waiter in waiters] == [(0,), (0,)]
+    assert time.monotonic() - began < TURN_TIMEOUT
+    with pytest.raises(errors.IdleInTransactionSessionTimeout) as caught:
+        one.execute("SELECT 1")
+    said = str(caught.value)
+    assert f'"Grafana", user "dash": it was idle in a transaction for {IDLE_TIMEOUT:.0f} s while others waited' in said
+    assert caught.value.diag.severity == "FATAL"
+    assert "use autocommit" in str(caught.value.diag.message_hint)
+    assert "idle_in_transaction_session_timeout" in str(caught.value.diag.message_hint)
+    assert 'user "dash") is ended' in shared_server.log
+    two.execute("DROP OWNED BY dash; DROP ROLE dash")
+
+
+def test_jobs_end_no_idle_transaction(start: Start) -> None:
+    server = start(jobs_interval=0.1, idle_timeout=0.5)
+    with psycopg.connect(server.url) as alone:
+        alone.execute("SELECT 1")
+        time.sleep(2)
+        assert alone.execute("SELECT 2").fetchone() == (2,)
+
+
+def test_an_idle_transaction_is_ended_after_seconds_by_default(start: Start) -> None:
+    server = start()
+    with psycopg.connect(server.url) as one, psycopg.connect(server.url, autocommit=True) as two:
+        one.execute("SELECT 1")
+        began = time.monotonic()
+        two.execute("SELECT 1")
+        assert 4 < time.monotonic() - began < 8
+        with pytest.raises(errors.IdleInTransactionSessionTimeout):
+            one.execute("SELECT 1")
 
 
 def test_idle_in_transaction_session_timeout(connect: Connect) -> None:
