@@ -17,6 +17,10 @@ const OUTPUT_CHUNK = 64 * 1024;
 const MONOTONIC = 1;
 const DAY_NS = 86_400_000_000_000n;
 
+/** PGC_SIGHUP and PGC_S_ARGV of PostgreSQL's guc.h. */
+const SIGHUP_CONTEXT = 2;
+const COMMAND_LINE_SOURCE = 4;
+
 const control = new Int32Array(workerData.control);
 const output = { chunks: [], size: 0 };
 const input = { bytes: new Uint8Array(0), at: 0 };
@@ -144,6 +148,18 @@ function run(bytes) {
   flushOutput(true);
 }
 
+/** Sets what a session cannot, as a command line would: the package reads no postgresql.conf. */
+function configure(name, value) {
+  const texts = [name, value].map((text) => {
+    const bytes = Buffer.from(`${text}\0`);
+    const pointer = postgres._malloc(bytes.length);
+    postgres.HEAPU8.set(bytes, pointer);
+    return pointer;
+  });
+  postgres._SetConfigOption(...texts, SIGHUP_CONTEXT, COMMAND_LINE_SOURCE);
+  texts.forEach((pointer) => postgres._free(pointer));
+}
+
 async function open({ directory, database, wasm, zones }) {
   fs.rmSync(path.join(directory, "postmaster.pid"), { force: true });
   const pglite = await PGlite.create({
@@ -154,6 +170,7 @@ async function open({ directory, database, wasm, zones }) {
   });
   postgres = pglite.Module;
   if (zones) layZones(postgres.FS, readZones(zones));
+  configure("autovacuum", "off"); // there is none; api.upkeep analyzes in its place
   postgres._set_read_write_cbs(postgres.addFunction(read, "iii"), postgres.addFunction(write, "iii"));
 }
 

@@ -1,4 +1,4 @@
--- Compresses, drops and checks what the settings say. No SET clause: a procedure with one cannot commit.
+-- Compresses, drops, analyzes and checks what the settings say. No SET clause: a procedure with one cannot commit.
 CREATE PROCEDURE api.upkeep()
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -8,6 +8,7 @@ DECLARE
   chunk  record;
   cutoff timestamptz;
   changed record;
+  relation regclass;
 BEGIN
   -- One at a time; the lock belongs to the session, since this commits several times.
   place := api_internal.try_lock('upkeep');
@@ -56,6 +57,25 @@ BEGIN
     COMMIT;
   END LOOP;
 
+  -- Nothing else does where there is no autovacuum, as in the embedded database, and plans are then for tables of unknown
+  -- contents.
+  IF NOT current_setting('autovacuum')::boolean
+     AND (changed.days IS NOT NULL
+          OR (SELECT c.reltuples < 0 FROM pg_class AS c WHERE c.oid = 'core.app_user'::regclass)) THEN
+    FOR relation IN
+      SELECT c.oid
+        FROM pg_class AS c
+       WHERE c.relnamespace IN ('core'::regnamespace, 'rollup'::regnamespace) AND c.relkind = 'r'
+      UNION ALL
+      SELECT format('%I.%I', a.materialization_hypertable_schema, a.materialization_hypertable_name)::regclass
+        FROM timescaledb_information.continuous_aggregates AS a
+       WHERE a.view_schema = 'rollup'
+    LOOP
+      EXECUTE format('ANALYZE %s', relation);
+      COMMIT;
+    END LOOP;
+  END IF;
+
   -- Those rows and no others: what has changed meanwhile is left to the next upkeep.
   DELETE FROM core.changed_day AS d
    USING unnest(changed.days, changed.versions) AS c (day, version)
@@ -73,4 +93,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.upkeep IS
-  'Refreshes populations, compresses chunks older than late_window, drops raw readings older than raw_retention once their rollups are up to date, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';
+  'Refreshes populations, compresses chunks older than late_window, drops raw readings older than raw_retention once their rollups are up to date, analyzes tables where autovacuum is off, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';

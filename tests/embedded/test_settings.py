@@ -65,6 +65,12 @@ def test_a_reset_gives_sane_defaults(connect: Connect, reset: str) -> None:
     assert show(one, "allow_system_table_mods") == "off"
 
 
+def test_there_is_no_autovacuum(connect: Connect) -> None:
+    one = connect()
+    one.execute("RESET ALL")
+    assert show(one, "autovacuum") == "off"
+
+
 def test_startup_options(connect: Connect) -> None:
     one = connect(options="-c work_mem=5MB -c search_path=a,\\ b --statement-timeout=250", application_name="app")
     assert [show(one, name) for name in ("work_mem", "search_path", "application_name")] == ["5MB", "a, b", "app"]

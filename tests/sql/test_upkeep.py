@@ -85,6 +85,30 @@ def test_the_outcomes_in_a_compressed_chunk_are_true(db: psycopg.Connection) -> 
     assert row == (["unchanged", "updated", "inserted"],)
 
 
+def test_tables_are_analyzed_where_no_autovacuum_does(db: psycopg.Connection) -> None:
+    if db.execute("SHOW autovacuum").fetchone() == ("on",):
+        pytest.skip("autovacuum analyzes here")
+    enrol = "INSERT INTO api.readings (user_id, device_id, ts, steps) VALUES (%s, 'watch', %s, 1)"
+
+    def known(table: str) -> object:
+        row = db.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [table]).fetchone()
+        assert row is not None
+        return row[0]
+
+    for number in range(7):
+        db.execute(enrol, [f"user {number}", NOON])
+    db.execute("CALL api.refresh()")
+    db.execute("CALL api.upkeep()")
+    assert known("core.app_user") == 7
+    query = """SELECT count(*) FROM pg_stats
+                WHERE inherited AND attname = 'user_key' AND schemaname || '.' || tablename = ANY (%s)"""
+    rolled_up = ["core.reading", "rollup.user_15m", "rollup.user_1h", "rollup.user_1d"]
+    assert db.execute(query, [rolled_up]).fetchone() == (4,)
+    db.execute(enrol, ["user 7", NOON])
+    db.execute("CALL api.upkeep()")
+    assert known("core.app_user") == 7, "nothing was rolled up since the last upkeep"
+
+
 def test_without_retention_nothing_is_ever_dropped(db: psycopg.Connection) -> None:
     fill(db)
     db.execute("CALL api.refresh()")
