@@ -1,5 +1,9 @@
 -- Everyone, and when each was last seen.
 CREATE VIEW api.last_seen AS
+  WITH border AS (
+    -- Nothing after now is seen, wherever the horizon is.
+    SELECT least(h.materialized, public.time_bucket(INTERVAL '15 minutes', now())) AS moment FROM core.horizon AS h
+  )
   SELECT t.tenant_id,
          u.user_id,
          u.registered_at,
@@ -10,7 +14,7 @@ CREATE VIEW api.last_seen AS
    CROSS JOIN LATERAL (
       SELECT (SELECT r.last_ts
                 FROM rollup.user_15m AS r
-               WHERE r.user_key = u.user_key AND r.bucket < (SELECT h.materialized FROM core.horizon AS h)
+               WHERE r.user_key = u.user_key AND r.bucket < (SELECT b.moment FROM border AS b)
                  AND NOT EXISTS (SELECT FROM core.stale_day AS s
                                   WHERE s.user_key = r.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket)
                                     AND get_bit(s.quarters, (date_part('epoch', r.bucket - s.day) / 900)::int) = 1)
@@ -19,7 +23,7 @@ CREATE VIEW api.last_seen AS
    CROSS JOIN LATERAL (
       SELECT max(r.ts) AS last_ts
         FROM core.reading AS r
-       WHERE r.user_key = u.user_key AND r.ts >= (SELECT h.materialized FROM core.horizon AS h) AND r.ts <= now()) AS n
+       WHERE r.user_key = u.user_key AND r.ts >= (SELECT b.moment FROM border AS b) AND r.ts <= now()) AS n
    CROSS JOIN LATERAL (
       SELECT max(r.last_ts) AS last_ts
         FROM core.stale_day AS s
@@ -27,7 +31,7 @@ CREATE VIEW api.last_seen AS
           SELECT r.last_ts
             FROM api_internal.raw_rows AS r
            WHERE r.user_key = s.user_key AND r.bucket >= s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes'
-             AND r.bucket < least(s.day + INTERVAL '24 hours', (SELECT h.materialized FROM core.horizon AS h))
+             AND r.bucket < least(s.day + INTERVAL '24 hours', (SELECT b.moment FROM border AS b))
            ORDER BY r.bucket DESC
            LIMIT 1) AS r
        WHERE s.user_key = u.user_key) AS s;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from zoneinfo import TZPATH, ZoneInfo, reset_tzpath
 
 import psycopg
 import pytest
@@ -14,6 +15,18 @@ from tests.exactness import door
 from tests.exactness.stage import BEFORE, Stage
 
 JOBS = "SELECT job_id FROM timescaledb_information.jobs WHERE proc_schema = 'core' AND scheduled"
+
+
+@pytest.fixture(autouse=True, scope="package")
+def rules_of_the_database(is_embedded: bool) -> Iterator[None]:
+    """Take the time zones of PyPI's tzdata, which the embedded database has; a native one has those of its machine."""
+    before = TZPATH
+    if is_embedded:
+        reset_tzpath(())
+        ZoneInfo.clear_cache()
+    yield
+    reset_tzpath(before)
+    ZoneInfo.clear_cache()
 
 
 @contextmanager

@@ -27,7 +27,8 @@ BEGIN
   END IF;
 
   -- What is not materialized, and stale days; literal bounds exclude chunks when the query is planned.
-  SELECT h.materialized INTO horizon FROM core.horizon AS h;
+  -- Nothing after now is seen, wherever the horizon is.
+  SELECT least(h.materialized, public.time_bucket(INTERVAL '15 minutes', now())) INTO horizon FROM core.horizon AS h;
   raw := format('SELECT user_key, ts FROM core.reading WHERE user_key = ANY ($1) AND ts >= %L AND ts <= now()', horizon);
   SELECT min(s.day), max(s.day) INTO first_day, last_day FROM core.stale_day AS s WHERE s.user_key = ANY (keys);
   IF first_day IS NOT NULL THEN
@@ -38,7 +39,7 @@ BEGIN
                            'ON r.user_key = s.user_key AND r.bucket < s.day + INTERVAL ''24 hours'' '
                            'AND r.bucket >= s.day + (position(B''1'' IN s.quarters) - 1) * INTERVAL ''15 minutes'' '
                            'WHERE s.user_key = ANY ($1) AND r.bucket >= %L AND r.bucket < %L',
-                           place, first_day, last_day + INTERVAL '24 hours');
+                           place, first_day, least(last_day + INTERVAL '24 hours', horizon));
     END LOOP;
   END IF;
 
