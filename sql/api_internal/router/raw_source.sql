@@ -7,4 +7,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.raw_source IS
-  'The view of api that holds every raw row from a moment on and is planned soonest: raw_rows where minutes may stand in for readings that retention dropped, reading_rows elsewhere.';
+  'The view of api_internal that holds every raw row from a moment on and is planned soonest: raw_rows where minutes may stand in for readings that retention dropped, reading_rows elsewhere.';
