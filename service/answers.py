@@ -415,9 +415,11 @@ class RollupsErased(TypedDict):
 
     user_15m: int
     user_1h: int
+    user_4h: int
     user_1d: int
     device_15m: int
     device_1h: int
+    device_4h: int
     device_1d: int
 
 

@@ -38,7 +38,7 @@ HYPERTABLES = (
     "core.reading",
     "core.event",
     "core.kept_minute",
-    *(f"rollup.{whose}_{width}" for whose in ("user", "device") for width in ("15m", "1h", "1d")),
+    *(f"rollup.{whose}_{width}" for whose in ("user", "device") for width in ("15m", "1h", "4h", "1d")),
 )
 TABLES = (
     "core.stale_day",

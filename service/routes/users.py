@@ -114,9 +114,11 @@ OPERATIONS = [
                     "rollups": {
                         "user_15m": 96,
                         "user_1h": 24,
+                        "user_4h": 6,
                         "user_1d": 1,
                         "device_15m": 0,
                         "device_1h": 0,
+                        "device_4h": 0,
                         "device_1d": 0,
                     },
                 },

@@ -38,12 +38,15 @@ DECLARE
     SELECT array_agg(api_internal.local_start(first_day + n, zone) ORDER BY n) FROM generate_series(0, after_day - first_day) AS n);
   from_ts      CONSTANT timestamptz := midnights[1];
   to_ts        CONSTANT timestamptz := midnights[cardinality(midnights)];
-  cut_hours    CONSTANT timestamptz[] := (
-    SELECT coalesce(array_agg(public.time_bucket(INTERVAL '1 hour', m)), '{}') FROM unnest(midnights) AS m
-     WHERE public.time_bucket(INTERVAL '1 hour', m) <> m);
+  -- What answers as a whole, a day or four hours; what midnights and the horizon cut is taken apart into hours and quarters.
   level        text;
   width        interval;
   whole_to     timestamptz;
+  hours_to     CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', horizon);
+  cut          timestamptz[];
+  cut_hours    timestamptz[];
+  all_hours    timestamptz[]; -- of everyone
+  all_quarters timestamptz[];
   user_keys    int[];
   stale        record;
 BEGIN
@@ -58,9 +61,22 @@ BEGIN
     RAISE EXCEPTION 'days in % begin beside a quarter of an hour between % and %', zone, first_day, after_day
       USING ERRCODE = 'feature_not_supported', HINT = 'Ask api.series for them, user by user.';
   END IF;
-  level := CASE level WHEN '1d' THEN '1d' ELSE '1h' END;
-  width := CASE level WHEN '1d' THEN INTERVAL '24 hours' ELSE INTERVAL '1 hour' END;
+  level := CASE level WHEN '1d' THEN '1d' ELSE '4h' END;
+  width := CASE level WHEN '1d' THEN INTERVAL '24 hours' ELSE INTERVAL '4 hours' END;
   whole_to := public.time_bucket(width, horizon);
+  SELECT coalesce(array_agg(DISTINCT public.time_bucket(width, c.at)) FILTER (WHERE public.time_bucket(width, c.at) <> c.at), '{}'),
+         coalesce(array_agg(DISTINCT public.time_bucket(INTERVAL '1 hour', c.at))
+                    FILTER (WHERE public.time_bucket(INTERVAL '1 hour', c.at) <> c.at), '{}')
+    INTO cut, cut_hours
+    FROM (SELECT unnest(midnights) AS at UNION SELECT horizon WHERE horizon > from_ts AND horizon < to_ts) AS c;
+  SELECT coalesce(array_agg(h.hour), '{}') INTO all_hours
+    FROM unnest(cut) AS c (bucket)
+   CROSS JOIN generate_series(c.bucket, c.bucket + width - INTERVAL '1 hour', INTERVAL '1 hour') AS h (hour)
+   WHERE h.hour >= from_ts AND h.hour < least(to_ts, hours_to) AND h.hour <> ALL (cut_hours);
+  SELECT coalesce(array_agg(q.quarter), '{}') INTO all_quarters
+    FROM unnest(cut_hours) AS c (hour)
+   CROSS JOIN generate_series(c.hour, c.hour + INTERVAL '45 minutes', INTERVAL '15 minutes') AS q (quarter)
+   WHERE q.quarter >= from_ts AND q.quarter < least(to_ts, horizon);
 
   SELECT array_agg(u.user_key) INTO user_keys
     FROM core.app_user AS u
@@ -77,37 +93,56 @@ BEGIN
   RETURN QUERY
     WITH stale_quarters AS MATERIALIZED (
       SELECT * FROM unnest(stale.user_keys, stale.quarters) AS s (user_key, bucket)
-    ), apart AS MATERIALIZED (
-      -- Coarse buckets that do not answer as a whole: a midnight or the horizon cuts them, or a quarter in them is stale.
-      SELECT u.user_key, c.bucket
+    ), stale_hours AS MATERIALIZED (
+      SELECT DISTINCT s.user_key, public.time_bucket(INTERVAL '1 hour', s.bucket) AS bucket FROM stale_quarters AS s
+    ), stale_buckets AS MATERIALIZED (
+      SELECT DISTINCT s.user_key, public.time_bucket(width, s.bucket) AS bucket FROM stale_hours AS s
+    ), by_user AS MATERIALIZED (
+      -- The hours and quarters of each: what is cut, and what lies beside something stale.
+      SELECT u.user_key, all_hours || coalesce(h.hours, '{}') AS hours, all_quarters || coalesce(q.quarters, '{}') AS quarters
         FROM unnest(user_keys) AS u (user_key)
-       CROSS JOIN (SELECT unnest(cut_hours) AS bucket
-                   UNION
-                   SELECT whole_to WHERE horizon < to_ts) AS c
-      UNION
-      SELECT s.user_key, public.time_bucket(width, s.bucket) FROM stale_quarters AS s
+        LEFT JOIN (SELECT s.user_key, array_agg(h.hour) AS hours
+                     FROM stale_buckets AS s
+                    CROSS JOIN generate_series(s.bucket, s.bucket + width - INTERVAL '1 hour', INTERVAL '1 hour') AS h (hour)
+                    WHERE h.hour >= from_ts AND h.hour < least(to_ts, hours_to) AND h.hour <> ALL (cut_hours)
+                    GROUP BY 1) AS h USING (user_key)
+        LEFT JOIN (SELECT s.user_key, array_agg(q.quarter) AS quarters
+                     FROM stale_hours AS s
+                    CROSS JOIN generate_series(s.bucket, s.bucket + INTERVAL '45 minutes', INTERVAL '15 minutes') AS q (quarter)
+                    WHERE q.quarter >= from_ts AND q.quarter < least(to_ts, horizon)
+                    GROUP BY 1) AS q USING (user_key)
     ), rows AS (
       SELECT r.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.worn_minutes, r.resting_heart_rate
         FROM rollup.user_1d AS r
        WHERE level = '1d' AND r.user_key = ANY (user_keys) AND r.bucket >= from_ts AND r.bucket < least(to_ts, whole_to)
-         AND NOT EXISTS (SELECT FROM apart AS a WHERE a.user_key = r.user_key AND a.bucket = r.bucket)
+         AND NOT EXISTS (SELECT FROM stale_buckets AS s WHERE s.user_key = r.user_key AND s.bucket = r.bucket)
       UNION ALL
       SELECT r.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.worn_minutes, r.resting_heart_rate
-        FROM rollup.user_1h AS r
-       WHERE level = '1h' AND r.user_key = ANY (user_keys) AND r.bucket >= from_ts AND r.bucket < least(to_ts, whole_to)
-         AND NOT EXISTS (SELECT FROM apart AS a WHERE a.user_key = r.user_key AND a.bucket = r.bucket)
+        FROM rollup.user_4h AS r
+       WHERE level = '4h' AND r.user_key = ANY (user_keys) AND r.bucket >= from_ts AND r.bucket < least(to_ts, whole_to)
+         AND r.bucket <> ALL (cut)
+         AND NOT EXISTS (SELECT FROM stale_buckets AS s WHERE s.user_key = r.user_key AND s.bucket = r.bucket)
+      UNION ALL
+      -- A look into the index for each user, whatever the number of days: OFFSET keeps the planner from reading everybody's.
+      SELECT u.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
+             r.heart_rate_max, r.calories, r.steps, r.worn_minutes, r.resting_heart_rate
+        FROM by_user AS u
+       CROSS JOIN LATERAL (SELECT r.* FROM rollup.user_1h AS r
+                            WHERE r.user_key = u.user_key AND r.bucket = ANY (u.hours) OFFSET 0) AS r
+       WHERE u.hours <> '{}'
+         AND NOT EXISTS (SELECT FROM stale_hours AS s WHERE s.user_key = u.user_key AND s.bucket = r.bucket)
       UNION ALL
       SELECT q.user_key, q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
              q.heart_rate_max, q.calories, q.steps, q.worn_minutes,
              CASE WHEN q.worn_minutes >= 3 THEN q.heart_rate_sum / (q.heart_rate_count * 1e6::double precision) END
-        FROM (SELECT q.*
-                FROM apart AS a
-                JOIN rollup.user_15m AS q
-                  ON q.user_key = a.user_key AND q.bucket >= a.bucket AND q.bucket < a.bucket + width
-               WHERE q.bucket >= from_ts AND q.bucket < least(to_ts, horizon)
-                 AND NOT EXISTS (SELECT FROM stale_quarters AS s WHERE s.user_key = q.user_key AND s.bucket = q.bucket)
+        FROM (SELECT r.*
+                FROM by_user AS u
+               CROSS JOIN LATERAL (SELECT r.* FROM rollup.user_15m AS r
+                                    WHERE r.user_key = u.user_key AND r.bucket = ANY (u.quarters) OFFSET 0) AS r
+               WHERE u.quarters <> '{}'
+                 AND NOT EXISTS (SELECT FROM stale_quarters AS s WHERE s.user_key = u.user_key AND s.bucket = r.bucket)
               UNION ALL
               SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_min, q.heart_rate_max, q.calories, q.steps,
                      q.user_key, q.heart_rate_count, q.heart_rate_device, NULL, q.worn_minutes
@@ -123,14 +158,17 @@ BEGIN
         FROM rows AS r
        GROUP BY 1, 2
     )
-    SELECT t.tenant_id, u.user_id, first_day + d.number - 1, d.steps, api_internal.from_micro(d.calories), d.heart_rate_count,
+    SELECT p.tenant_id, p.user_id, first_day + d.number - 1, d.steps, api_internal.from_micro(d.calories), d.heart_rate_count,
            api_internal.from_micro(d.heart_rate_sum, nullif(d.heart_rate_count, 0)), d.heart_rate_min, d.heart_rate_max,
            d.resting_heart_rate, d.worn_minutes, d.first_ts, d.last_ts, midnights[d.number], midnights[d.number + 1],
            midnights[d.number + 1] <= now()
       FROM days AS d
-      JOIN core.app_user AS u USING (user_key)
-      JOIN core.tenant AS t USING (tenant_key)
-     ORDER BY 1, 2, 3;
+      -- Names are compared once for each user, not for each day.
+      JOIN (SELECT u.user_key, t.tenant_id, u.user_id, row_number() OVER (ORDER BY t.tenant_id, u.user_id) AS place
+              FROM core.app_user AS u
+              JOIN core.tenant AS t USING (tenant_key)
+             WHERE u.user_key = ANY (user_keys)) AS p USING (user_key)
+     ORDER BY p.place, d.number;
 END
 $$;
 

@@ -8,7 +8,7 @@ SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
-  rollups CONSTANT text[] := '{user_15m, user_1h, user_1d, device_15m, device_1h, device_1d}';
+  rollups CONSTANT text[] := '{user_15m, user_1h, user_4h, user_1d, device_15m, device_1h, device_4h, device_1d}';
   who     int := api_internal.find_user(tenant_id, user_id);
   found   bigint;
 BEGIN

@@ -15,7 +15,7 @@ LANGUAGE sql STABLE AS $$
      ORDER BY CASE WHEN users IS NOT NULL THEN random() END
      LIMIT users
   ), levels AS (
-    SELECT * FROM (VALUES ('15m', INTERVAL '15 minutes'), ('1h', INTERVAL '1 hour'), ('1d', INTERVAL '24 hours')) AS l (level, width)
+    SELECT * FROM (VALUES ('15m', INTERVAL '15 minutes'), ('1h', INTERVAL '1 hour'), ('4h', INTERVAL '4 hours'), ('1d', INTERVAL '24 hours')) AS l (level, width)
   ), quarters AS (
     SELECT s.user_key, public.time_bucket(INTERVAL '15 minutes', m.bucket) AS bucket,
            min(m.first_ts) AS first_ts, max(m.last_ts) AS last_ts, sum(m.heart_rate_sum)::bigint AS heart_rate_sum,
@@ -52,11 +52,15 @@ LANGUAGE sql STABLE AS $$
     UNION ALL
     SELECT '1h', r.* FROM rollup.user_1h AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
     UNION ALL
+    SELECT '4h', r.* FROM rollup.user_4h AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
+    UNION ALL
     SELECT '1d', r.* FROM rollup.user_1d AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
   ), kept_devices AS (
     SELECT '15m' AS level, r.* FROM rollup.device_15m AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
     UNION ALL
     SELECT '1h', r.* FROM rollup.device_1h AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
+    UNION ALL
+    SELECT '4h', r.* FROM rollup.device_4h AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
     UNION ALL
     SELECT '1d', r.* FROM rollup.device_1d AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
   ), found AS (

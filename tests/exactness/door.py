@@ -46,7 +46,7 @@ VITALS = """
      WHERE tenant_id = %s AND user_id = %s AND bucket >= %s AND bucket < %s
      ORDER BY bucket
 """
-LEVELS = ["user_15m", "user_1h", "user_1d", "device_15m", "device_1h", "device_1d"]
+LEVELS = ["user_15m", "user_1h", "user_4h", "user_1d", "device_15m", "device_1h", "device_4h", "device_1d"]
 DELETE = "DELETE FROM api.readings WHERE tenant_id = %s AND user_id = %s AND ts >= %s AND ts < %s"
 
 

@@ -77,13 +77,13 @@ def a_device_leaves(stage: Stage) -> list[str]:
     """Two devices met, and all that one of them measured is deleted."""
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7), beat("watch", NOON + 3 * HOUR, 9))
     found = refreshed(stage, NOON + 2 * DAY)
-    if [stage.rows(level) for level in door.LEVELS] != [2, 2, 1, 2, 2, 2]:
+    if [stage.rows(level) for level in door.LEVELS] != [2, 2, 1, 1, 2, 2, 2, 2]:
         found.append("devices that met have no rows of their own")
     span = ("default", "ada", NOON, NOON + HOUR, "phone")
     door.delete(stage.db, *span)
     stage.model.delete(*span)
     found += stage.wrong() + refreshed(stage, NOON + 2 * DAY)
-    return found + [f"{level} tells of a device that met no other" for level in door.LEVELS[3:] if stage.rows(level)]
+    return found + [f"{level} tells of a device that met no other" for level in door.LEVELS[4:] if stage.rows(level)]
 
 
 def one_of_three_devices_leaves(stage: Stage) -> list[str]:
@@ -95,7 +95,7 @@ def one_of_three_devices_leaves(stage: Stage) -> list[str]:
     stage.model.delete(*span)
     found += stage.wrong() + refreshed(stage, NOON + 2 * DAY)
     rows = [stage.rows(level) for level in door.LEVELS]
-    return found if rows == [1, 1, 1, 2, 2, 2] else [*found, f"rows are {rows}"]
+    return found if rows == [1, 1, 1, 1, 2, 2, 2, 2] else [*found, f"rows are {rows}"]
 
 
 def a_device_comes(stage: Stage) -> list[str]:
@@ -183,13 +183,13 @@ def horizon_within_a_day(stage: Stage) -> list[str]:
 
 
 def silent_before_the_end(stage: Stage) -> list[str]:
-    """Nothing is measured any more when the horizon passes the end of an hour, and of the day."""
+    """Nothing is measured any more when the horizon passes the end of an hour, of four, and of the day."""
     found = refreshed(stage, NOON)
     stage.write(beat("watch", NOON + 5 * MINUTE, 100))
     for horizon in (NOON + 15 * MINUTE, NOON + 45 * MINUTE, NOON + HOUR, NOON + 5 * HOUR, NOON + 12 * HOUR):
         found += refreshed(stage, horizon)
-    if [stage.rows(level) for level in door.LEVELS[:3]] != [1, 1, 1]:
-        found.append("an hour or a day is not written down when it is over")
+    if [stage.rows(level) for level in door.LEVELS[:4]] != [1, 1, 1, 1]:
+        found.append("an hour, four hours or a day are not written down when it is over")
     return found
 
 

@@ -47,7 +47,7 @@ def test_a_refresh_does_not_wait_for_stale_days_in_another_order_than_writers(st
 
 @pytest.mark.native
 # Where the marks are: for new time before they are written, for stale time before they are deleted.
-@pytest.mark.parametrize("level", ["user_15m", "device_15m", "user_1h", "user_1d", "core.stale_day"])
+@pytest.mark.parametrize("level", ["user_15m", "device_15m", "user_1h", "user_4h", "user_1d", "core.stale_day"])
 @pytest.mark.parametrize("late", [False, True], ids=["new time", "stale time"])
 @pytest.mark.parametrize("end", ["pg_terminate_backend", "pg_cancel_backend"])
 def test_a_refresh_that_is_killed_is_picked_up_again(stage: Stage, level: str, late: bool, end: str) -> None:
@@ -120,7 +120,7 @@ def test_a_budget_stops_a_refresh_early(stage: Stage) -> None:
 
 
 @pytest.mark.native
-@pytest.mark.parametrize("level", ["user_15m", "user_1h", "user_1d"])
+@pytest.mark.parametrize("level", ["user_15m", "user_1h", "user_4h", "user_1d"])
 def test_no_writer_waits_for_a_piece(stage: Stage, level: str) -> None:
     """A late reading of the same user and day is stored while a piece stands still, by each way to write."""
     door.refresh(stage.db, NOON + 2 * DAY)

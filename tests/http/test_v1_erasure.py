@@ -8,11 +8,12 @@ import pytest
 
 from tests.http.wire import beat, event, in_path, moment, reading, refused, strict_json, summary
 
+LEVELS = [f"{of}_{width}" for of in ("user", "device") for width in ("15m", "1h", "4h", "1d")]
 NOTHING = {
     "readings": 0,
     "stale_days": 0,
     "names": 0,
-    "rollups": {"user_15m": 0, "user_1h": 0, "user_1d": 0, "device_15m": 0, "device_1h": 0, "device_1d": 0},
+    "rollups": dict.fromkeys(LEVELS, 0),
 }
 RANGE = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 
@@ -32,7 +33,7 @@ def test_a_receipt_tells_what_was_erased(client: httpx.Client, db: psycopg.Conne
         "readings": 11,
         "stale_days": 1,
         "names": 1,
-        "rollups": {"user_15m": 1, "user_1h": 1, "user_1d": 1, "device_15m": 2, "device_1h": 2, "device_1d": 2},
+        "rollups": {level: 1 if level.startswith("user") else 2 for level in LEVELS},
     }
 
 

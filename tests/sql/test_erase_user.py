@@ -38,9 +38,11 @@ def test_rollups_and_compressed_readings_go(db: psycopg.Connection) -> None:
     assert erase(db) == {
         "user_15m": 3,
         "user_1h": 3,
+        "user_4h": 3,
         "user_1d": 3,
         "device_15m": 0,
         "device_1h": 0,
+        "device_4h": 0,
         "device_1d": 0,
         "readings": 15,
         "stale_days": 0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -10,15 +9,6 @@ import pytest
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 INSERT = "INSERT INTO api.readings (user_id, device_id, ts, heart_rate, steps) VALUES ('ada', %s, %s, %s, %s)"
-
-
-@pytest.fixture
-def settings(db: psycopg.Connection) -> Iterator[psycopg.Connection]:
-    """Settings that a test may change; they are put back."""
-    kept = db.execute("SELECT name, value FROM core.setting").fetchall()
-    yield db
-    for name, value in kept:
-        db.execute("UPDATE core.setting SET value = %s WHERE name = %s", [value, name])
 
 
 def fill(db: psycopg.Connection, days: int = 3) -> None:
@@ -102,8 +92,8 @@ def test_tables_are_analyzed_where_no_autovacuum_does(db: psycopg.Connection) ->
     assert known("core.app_user") == 7
     query = """SELECT count(*) FROM pg_stats
                 WHERE inherited AND attname = 'user_key' AND schemaname || '.' || tablename = ANY (%s)"""
-    rolled_up = ["core.reading", "rollup.user_15m", "rollup.user_1h", "rollup.user_1d"]
-    assert db.execute(query, [rolled_up]).fetchone() == (4,)
+    rolled_up = ["core.reading", "rollup.user_15m", "rollup.user_1h", "rollup.user_4h", "rollup.user_1d"]
+    assert db.execute(query, [rolled_up]).fetchone() == (len(rolled_up),)
     db.execute(enrol, ["user 7", NOON])
     db.execute("CALL api.upkeep()")
     assert known("core.app_user") == 7, "nothing was rolled up since the last upkeep"
@@ -144,7 +134,7 @@ def test_the_check_finds_no_drift_where_there_is_none(db: psycopg.Connection) ->
     fill(db)
     db.execute("CALL api.refresh()")
     query = "SELECT level, count(*), count(problem) FROM api.verify('2025-01-01Z', '2026-01-01Z') GROUP BY 1 ORDER BY 1"
-    found = [(level, 3, 0) for width in ("15m", "1d", "1h") for level in (width, f"{width} by device")]
+    found = [(level, 3, 0) for width in ("15m", "1d", "1h", "4h") for level in (width, f"{width} by device")]
     assert db.execute(query).fetchall() == found
 
 

@@ -6,8 +6,10 @@ AS $$
 DECLARE
   day     CONSTANT timestamptz := public.time_bucket(INTERVAL '24 hours', range_start);
   day_end CONSTANT timestamptz := day + INTERVAL '24 hours';
-  -- An hour, or the day, that ends here is written down now, also for users who have readings only earlier in it.
+  -- An hour, four hours, or the day, that ends here is written down now, also for users who have readings only earlier in it.
   since   CONSTANT timestamptz := CASE WHEN range_end = day_end THEN day
+                                       WHEN public.time_bucket(INTERVAL '4 hours', range_end) > range_start
+                                       THEN public.time_bucket(INTERVAL '4 hours', range_start)
                                        WHEN public.time_bucket(INTERVAL '1 hour', range_end) > range_start
                                        THEN public.time_bucket(INTERVAL '1 hour', range_start)
                                        ELSE range_start END;
@@ -42,4 +44,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.mark_new_time IS
-  'Marks a range within one day (UTC), whose ends are multiples of 15 minutes, as stale for every user with readings there, or in the hour or the day that ends with it.';
+  'Marks a range within one day (UTC), whose ends are multiples of 15 minutes, as stale for every user with readings there, or in the hour, the four hours or the day that ends with it.';

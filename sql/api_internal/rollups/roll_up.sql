@@ -1,11 +1,13 @@
--- Writes down what the readings of users come to: quarters of an hour from raw readings, hours from quarters, the day from hours.
+-- Writes down what the readings of users come to: quarters of an hour from raw readings, and the coarser
+-- buckets that hold them, each from the next finer ones.
 CREATE FUNCTION api_internal.roll_up(day timestamptz, user_keys int[], quarters bit(96)[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  -- Hours and days that the horizon still cuts are written down when it passes their end. The announced one: a user with
+  -- Buckets that the horizon still cuts are written down when it passes their end. The announced one: a user with
   -- readings that this cannot see yet is marked when the other follows.
   horizon CONSTANT timestamptz := (SELECT h.announced FROM core.horizon AS h);
   hours   record;
+  blocks  record;
 BEGIN
   PERFORM api_internal.roll_up_quarters(day, user_keys, quarters);
   SELECT array_agg(m.user_key) AS user_keys, array_agg(day + h * INTERVAL '1 hour') AS buckets INTO hours
@@ -15,6 +17,13 @@ BEGIN
   IF hours.user_keys IS NOT NULL THEN
     PERFORM api_internal.roll_up_1h(hours.user_keys, hours.buckets);
   END IF;
+  SELECT array_agg(m.user_key) AS user_keys, array_agg(day + b * INTERVAL '4 hours') AS buckets INTO blocks
+    FROM unnest(user_keys, quarters) AS m (user_key, quarters)
+   CROSS JOIN generate_series(0, 5) AS b
+   WHERE substring(m.quarters FROM b * 16 + 1 FOR 16) <> B'0000000000000000' AND day + (b + 1) * INTERVAL '4 hours' <= horizon;
+  IF blocks.user_keys IS NOT NULL THEN
+    PERFORM api_internal.roll_up_4h(blocks.user_keys, blocks.buckets);
+  END IF;
   IF day + INTERVAL '24 hours' <= horizon THEN
     PERFORM api_internal.roll_up_1d(user_keys, array_fill(day, ARRAY[cardinality(user_keys)]));
   END IF;
@@ -22,4 +31,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.roll_up IS
-  'Brings the rollups of users up to date for those quarters of a day (UTC) whose bits are set, one bit string for each user, and for the hours and the day that hold them; for a caller that keeps others from rolling up the same users.';
+  'Brings the rollups of users up to date for those quarters of a day (UTC) whose bits are set, one bit string for each user, and for the hours, the four hours and the day that hold them; for a caller that keeps others from rolling up the same users.';

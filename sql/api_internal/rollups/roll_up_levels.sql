@@ -1,4 +1,5 @@
--- Hours from quarters of an hour, and days from hours: one function twice, so that a session plans each only once.
+-- Hours from quarters of an hour, four hours from hours, days from four hours: one function thrice, so that a session plans each
+-- only once.
 DO $build$
 DECLARE
   level record;
@@ -8,7 +9,8 @@ BEGIN
       FROM (VALUES ('15m', '1h', INTERVAL '1 hour',
                     -- A quarter counts for the resting heart rate if it was worn for three minutes of it.
                     'min(q.heart_rate_sum / (q.heart_rate_count * 1e6::double precision)) FILTER (WHERE q.worn_minutes >= 3)'),
-                   ('1h', '1d', INTERVAL '24 hours', 'min(q.resting_heart_rate)')) AS l (finer, coarser, width, resting)
+                   ('1h', '4h', INTERVAL '4 hours', 'min(q.resting_heart_rate)'),
+                   ('4h', '1d', INTERVAL '24 hours', 'min(q.resting_heart_rate)')) AS l (finer, coarser, width, resting)
   LOOP
     EXECUTE format($format$
 CREATE FUNCTION api_internal.roll_up_%2$s(user_keys int[], buckets timestamptz[]) RETURNS void
