@@ -15,6 +15,9 @@ $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api, api_internal FROM PUBLIC;
 REVOKE ALL ON ALL PROCEDURES IN SCHEMA api, api_internal FROM PUBLIC;
 
+-- A view asks this one for its reader, who cannot name it: that takes the right to use its schema.
+GRANT EXECUTE ON FUNCTION api_internal.raw_quarters_of TO PUBLIC;
+
 DO $$
 BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bi_reader') THEN

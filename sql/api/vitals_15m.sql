@@ -24,7 +24,9 @@ CREATE VIEW api.vitals_15m AS
         FROM rollup.user_15m AS r
        WHERE r.user_key = u.user_key
          AND r.bucket < (SELECT materialized FROM core.horizon)
-         AND NOT EXISTS (SELECT FROM api_internal.stale_quarters AS s WHERE s.user_key = u.user_key AND s.bucket = r.bucket)
+         AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                          WHERE s.user_key = u.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket)
+                            AND get_bit(s.quarters, (date_part('epoch', r.bucket - s.day) / 900)::int) = 1)
       UNION ALL
       SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
              q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes

@@ -24,8 +24,9 @@ CREATE VIEW api.vitals_1h AS
         FROM rollup.user_1h AS r
        WHERE r.user_key = u.user_key
          AND r.bucket < (SELECT public.time_bucket(INTERVAL '1 hour', materialized) FROM core.horizon)
-         AND NOT EXISTS (SELECT FROM api_internal.stale_quarters AS s
-                          WHERE s.user_key = u.user_key AND public.time_bucket(INTERVAL '1 hour', s.bucket) = r.bucket)
+         AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                          WHERE s.user_key = u.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket)
+                            AND substring(s.quarters FROM (date_part('epoch', r.bucket - s.day) / 900)::int + 1 FOR 4) <> B'0000')
       UNION ALL
       SELECT public.time_bucket(INTERVAL '1 hour', m.bucket), min(m.first_ts), max(m.last_ts), sum(m.heart_rate_sum)::bigint,
              sum(m.heart_rate_count)::int, min(m.heart_rate_min), max(m.heart_rate_max), sum(m.calories)::bigint,
@@ -44,7 +45,9 @@ CREATE VIEW api.vitals_1h AS
             JOIN rollup.user_15m AS q
               ON q.user_key = u.user_key AND q.bucket >= x.bucket AND q.bucket < x.bucket + INTERVAL '1 hour'
            WHERE q.bucket < (SELECT materialized FROM core.horizon)
-             AND NOT EXISTS (SELECT FROM api_internal.stale_quarters AS s WHERE s.user_key = u.user_key AND s.bucket = q.bucket)
+             AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                              WHERE s.user_key = u.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', q.bucket)
+                                AND get_bit(s.quarters, (date_part('epoch', q.bucket - s.day) / 900)::int) = 1)
           UNION ALL
           SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
                  q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes

@@ -81,6 +81,7 @@ class Mutant:
 STABLE = r"LANGUAGE plpgsql STABLE"
 REFRESHERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse refresh'\)\);"
 WRITERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse horizon'\)\);"
+STALE_ROW = r"WHERE s.user_key = u.user_key(?=\s+AND s.day = public.time_bucket\(INTERVAL '24 hours', {}\.bucket\))"
 OUTER = r"AND r.bucket < \(SELECT public.time_bucket\(INTERVAL '[^']*', materialized\) FROM core.horizon\)"
 CHANGED = r"(?:(?<=excluded.worn_minutes)|(?<=excluded.resting_heart_rate))(\s+)WHERE t IS DISTINCT FROM excluded"
 ANOTHER_MARK = """
@@ -143,33 +144,33 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
                 "vitals_1h ignores marks",
                 Mutant(
                     "vitals_1h",
-                    {r"WHERE s.user_key = u.user_key(?= AND public)": "WHERE false AND s.user_key = u.user_key"},
+                    {STALE_ROW.format("r"): "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
                 "vitals_1d ignores marks",
                 Mutant(
                     "vitals_1d",
-                    {r"WHERE s.user_key = u.user_key(?= AND public)": "WHERE false AND s.user_key = u.user_key"},
+                    {r"WHERE s.user_key = u.user_key(?= AND s.day = r)": "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
                 "vitals_1h counts stale quarters twice",
                 Mutant(
                     "vitals_1h",
-                    {r"WHERE s.user_key = u.user_key(?= AND s.bucket = q)": "WHERE false AND s.user_key = u.user_key"},
+                    {STALE_ROW.format("q"): "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
                 "vitals_1d counts stale quarters twice",
                 Mutant(
                     "vitals_1d",
-                    {r"WHERE s.user_key = u.user_key(?= AND s.bucket = q)": "WHERE false AND s.user_key = u.user_key"},
+                    {STALE_ROW.format("q"): "WHERE false AND s.user_key = u.user_key"},
                 ),
             ),
             (
-                "raw_minutes leaves stale quarters out",
-                Mutant("raw_minutes", {r"AND r.bucket >= s.bucket": "AND false AND r.bucket >= s.bucket"}),
+                "raw_quarters leaves stale quarters out",
+                Mutant("raw_quarters", {r"FROM api_internal.stale_quarters AS s": r"\g<0> WHERE false"}),
             ),
             ("last seen ignores marks", Mutant("seen_users", {r"IF first_day IS NOT NULL": "IF false"})),
         ],
@@ -377,7 +378,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ),
             (
                 "vitals trust the announced horizon",
-                Mutant("raw_minutes", {r"SELECT materialized FROM": "SELECT announced FROM"}),
+                Mutant("raw_quarters", {r"h.materialized, n.recent_from": "h.announced, n.recent_from"}),
             ),
         ],
     ),

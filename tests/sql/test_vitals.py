@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from tests.exactness.stage import script
+
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 WIDTHS = {"1m": 1440, "15m": 96, "1h": 24, "1d": 1}
 
@@ -61,6 +63,42 @@ def test_a_view_says_what_the_series_says(db: psycopg.Connection, level: str) ->
     assert from_view(db, level) == from_series(db, level) == changed
 
 
+def fill_lately(db: psycopg.Connection) -> None:
+    """Two devices of one user, every seven minutes of the last seventy hours."""
+    db.execute(
+        """INSERT INTO api.readings (user_id, device_id, ts, heart_rate, steps)
+             SELECT 'ada', d, date_trunc('second', now()) - n * INTERVAL '7 minutes', 60 + n % 50, n
+               FROM generate_series(0, 600) AS n, unnest(ARRAY['watch', 'phone']) AS d"""
+    )
+
+
+@pytest.mark.parametrize("level", ["15m", "1h", "1d"])
+@pytest.mark.parametrize("behind", ["1 hour", "46 hours 50 minutes", "60 hours"])
+def test_a_view_is_exact_however_far_behind_the_horizon_is(
+    settings: psycopg.Connection, level: str, behind: str
+) -> None:
+    """Where no refresher has run for long, older readings above the horizon are found on another way than new ones."""
+    settings.execute("UPDATE core.setting SET value = %s WHERE name = 'refresh_lag'", [behind])
+    fill_lately(settings)
+    settings.execute("CALL api.refresh()")
+    assert from_view(settings, level) == from_series(settings, level)
+    settings.execute("UPDATE core.setting SET value = '0 seconds' WHERE name = 'refresh_lag'")
+    settings.execute("CALL api_internal.advance_horizon()")
+    assert from_view(settings, level) == from_series(settings, level)
+
+
+@pytest.mark.parametrize("trusts_announced", [False, True])
+def test_new_readings_are_raw_until_the_horizon_is_trusted(db: psycopg.Connection, trusts_announced: bool) -> None:
+    """What is announced is not trusted yet: a view that did would miss the readings in between."""
+    fill_lately(db)
+    db.execute("CALL api.refresh()")
+    with db.transaction(force_rollback=True):
+        db.execute("UPDATE core.horizon SET announced = materialized + INTERVAL '30 minutes'")
+        if trusts_announced:
+            db.execute(script("raw_minutes").replace("h.materialized", "h.announced").encode())
+        assert (from_view(db, "15m") == from_series(db, "15m")) is not trusts_announced
+
+
 def test_bi_reader_reads_api_and_nothing_else(db: psycopg.Connection) -> None:
     fill(db)
     with db.transaction(force_rollback=True):
@@ -82,6 +120,7 @@ def test_bi_reader_reads_api_and_nothing_else(db: psycopg.Connection) -> None:
         "SELECT api.set_device('default', 'watch', NULL, 1)",
         "CALL api.refresh()",
         "SELECT api_internal.enrol_users(ARRAY['default'], ARRAY['eve'])",
+        "SELECT api_internal.raw_quarters_of('{1}', '-infinity', 'infinity', NULL, NULL)",
     ],
 )
 def test_bi_reader_cannot(db: psycopg.Connection, statement: str) -> None:

@@ -1,4 +1,4 @@
--- What the rollups do not answer for: everything above the horizon, and stale quarters of an hour, from raw readings.
+-- What lies above the horizon by minute, from raw readings, where the horizon is where a refresher keeps it.
 CREATE VIEW api_internal.raw_minutes AS
   WITH by_device AS (
     SELECT r.user_key, r.device_key, public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
@@ -11,15 +11,10 @@ CREATE VIEW api_internal.raw_minutes AS
            sum(r.calories)::bigint AS calories,
            sum(r.steps)::bigint AS steps
       FROM api_internal.reading_rows AS r
-     WHERE r.bucket >= (SELECT materialized FROM core.horizon)
-     GROUP BY 1, 2, 3
-    UNION ALL
-    SELECT r.user_key, r.device_key, public.time_bucket(INTERVAL '1 minute', r.bucket),
-           min(r.first_ts), max(r.last_ts), sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count),
-           min(r.heart_rate_min), max(r.heart_rate_max), sum(r.calories)::bigint, sum(r.steps)::bigint
-      FROM api_internal.stale_quarters AS s
-      JOIN api_internal.raw_rows AS r
-        ON r.user_key = s.user_key AND r.bucket >= s.bucket AND r.bucket < s.bucket + INTERVAL '15 minutes'
+     WHERE r.bucket >= (SELECT greatest(h.materialized, public.time_bucket(INTERVAL '15 minutes', now() - INTERVAL '47 hours'))
+                          FROM core.horizon AS h)
+       -- Known when it is planned, so that years of chunks are left out of the plan.
+       AND r.bucket >= now() - INTERVAL '48 hours'
      GROUP BY 1, 2, 3
   ), ranked AS (
     SELECT b.*, (d.priority::bigint << 32) + d.device_key AS rank
@@ -41,4 +36,4 @@ CREATE VIEW api_internal.raw_minutes AS
    GROUP BY r.user_key, r.bucket;
 
 COMMENT ON VIEW api_internal.raw_minutes IS
-  'The minutes that the views api.vitals take from raw readings instead of rollups, by user key; a part of them rather than a view to read.';
+  'The minutes above the horizon and of the last 47 hours, from a quarter of an hour on, from raw readings, by user key; a part of api_internal.raw_quarters rather than a view to read.';

@@ -14,7 +14,23 @@ CREATE VIEW api_internal.raw_quarters AS
               WHEN min(m.heart_rate_device) IS NOT NULL THEN 0 END AS heart_rate_device,
          (count(*) FILTER (WHERE m.heart_rate_count > 0))::smallint AS worn_minutes
     FROM api_internal.raw_minutes AS m
-   GROUP BY 1, 2;
+   GROUP BY 1, 2
+  UNION ALL
+  -- Everything else for each user by itself, with literal bounds: what is stale,
+  SELECT s.user_key, q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min, q.heart_rate_max,
+         q.calories, q.steps, q.heart_rate_device, q.worn_minutes
+    FROM (SELECT s.user_key, array_agg(s.user_key) AS user_keys, array_agg(s.bucket) AS buckets
+            FROM api_internal.stale_quarters AS s
+           GROUP BY 1) AS s
+   CROSS JOIN LATERAL api_internal.raw_quarters_of(s.user_keys[:1], 'infinity', '-infinity', s.user_keys, s.buckets) AS q
+  UNION ALL
+  -- and, where no refresher has run for long, what has come since.
+  SELECT u.user_key, q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min, q.heart_rate_max,
+         q.calories, q.steps, q.heart_rate_device, q.worn_minutes
+    FROM core.horizon AS h
+   CROSS JOIN LATERAL (SELECT public.time_bucket(INTERVAL '15 minutes', now() - INTERVAL '47 hours')) AS n (recent_from)
+    JOIN core.app_user AS u ON h.materialized < n.recent_from
+   CROSS JOIN LATERAL api_internal.raw_quarters_of(ARRAY[u.user_key], h.materialized, n.recent_from, NULL, NULL) AS q;
 
 COMMENT ON VIEW api_internal.raw_quarters IS
   'The quarters of an hour that the views api.vitals take from raw readings instead of rollups, by user key, with the columns of rollup.user_15m.';

@@ -1,8 +1,22 @@
 -- Quarters of an hour of many users, from raw readings, in a plan of its own.
 CREATE FUNCTION api_internal.raw_quarters_of(
   user_keys int[], range_start timestamptz, range_end timestamptz, stale_keys int[], stale_quarters timestamptz[]
-) RETURNS SETOF api_internal.raw_quarters
-LANGUAGE plpgsql STABLE
+) RETURNS TABLE (
+  user_key          int,
+  bucket            timestamptz,
+  first_ts          timestamptz,
+  last_ts           timestamptz,
+  heart_rate_sum    bigint,
+  heart_rate_count  int,
+  heart_rate_min    double precision,
+  heart_rate_max    double precision,
+  calories          bigint,
+  steps             bigint,
+  heart_rate_device int,
+  worn_minutes      smallint
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO'
 SET enable_sort = off
 AS $$
@@ -57,4 +71,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.raw_quarters_of IS
-  'The quarters of an hour of users in range_start <= bucket < range_end, and stale ones, given as arrays of users and quarters of one length, from raw readings: of several devices the best one, minute by minute and metric by metric.';
+  'The quarters of an hour of users in range_start <= bucket < range_end, and stale ones, given as arrays of users and quarters of one length, from raw readings, with columns as in rollup.user_15m: of several devices the best one, minute by minute and metric by metric.';
