@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.problems import Problem
+from service.errors import Problem
 
 
 def choose(header: str, offered: Sequence[str]) -> str:

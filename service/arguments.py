@@ -9,7 +9,7 @@ from typing import Any, get_origin
 
 from starlette.requests import HTTPConnection
 
-from service.problems import Fault, Invalid, brief
+from service.errors import Fault, Invalid, brief
 
 MOST_FAULTS = 20
 LONGEST_NAME = 64  # characters; longer ones resemble nothing

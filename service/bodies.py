@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
 from service.compression import plain
+from service.errors import Problem
 from service.parts import PART, without_mark
-from service.problems import Problem
 from service.state import State, state_of
 
 JSON_TYPES = ("application/json", "text/json")

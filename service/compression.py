@@ -8,7 +8,7 @@ from typing import Any
 
 import zstandard
 
-from service.problems import Problem
+from service.errors import Problem
 
 STEP = 1024 * 1024  # bytes: the most that one step may give
 ZSTD_SLICE = 32  # bytes: four of them can stand for 128 KiB

@@ -10,8 +10,8 @@ from itertools import accumulate
 from math import isfinite
 from typing import Any, NamedTuple
 
+from service.errors import Fault, Invalid, Problem, brief
 from service.parts import LONGEST_ITEM, too_large, without_mark
-from service.problems import Fault, Invalid, Problem, brief
 from service.readings import ReadingFields
 
 FIELDS = tuple(ReadingFields.__annotations__)

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
+from service.errors import Fault, Invalid
 from service.fields import without_nul
-from service.problems import Fault, Invalid
 from service.times import format_timestamp, parse_timestamp
 
 Cursor = Annotated[str | None, Field(max_length=2000, description="next_cursor of the answer before.")]

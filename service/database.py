@@ -13,7 +13,7 @@ from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from service.problems import Fault, Invalid, Overloaded, Problem
+from service.errors import Fault, Invalid, Overloaded, Problem
 from service.schema import query
 from service.settings import Settings
 

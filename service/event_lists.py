@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 
 from service.cursors import write_cursor
 from service.database import Pool, fetch_all
-from service.problems import Overloaded
+from service.errors import Overloaded
 from service.times import format_timestamp
 
 PIECE = 512 * 1024  # bytes of payloads

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from psycopg.rows import DictRow
 
 from service.database import Pool, fetch_one
-from service.problems import Problem
+from service.errors import Problem
 
 PATIENCE_SECONDS = 2.0
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from service.errors import Fault, Invalid, fault
 from service.events import EVENT, to_event_row
 from service.fields import Bounds
 from service.parts import no_array
-from service.problems import Fault, Invalid, fault
 from service.readings import HEART_RATE_READING, INGEST_ITEM, METRICS, READING, to_row
 from service.tally import Tally
 

@@ -18,9 +18,9 @@ from service.book import Book
 from service.changes import Unreadable, split_mark
 from service.database import Pool
 from service.delivery import Delivery
+from service.errors import Overloaded
 from service.lines import Line
 from service.listener import listen
-from service.problems import Overloaded
 from service.rounds import Rounds
 from service.settings import Settings
 from service.written import HELLO_SECONDS, Written

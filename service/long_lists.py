@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.database import Connection, Pool, statement, with_connection
-from service.problems import Problem
+from service.errors import Problem
 from service.streams import Interrupted, hand_on, unless_gone
 
 A_PIECE = 500  # items: a few milliseconds

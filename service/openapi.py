@@ -11,8 +11,8 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from service import __version__
 from service.answers import ProblemDocument
+from service.errors import MEDIA_TYPE
 from service.operations import Answer, Body, Operation
-from service.problems import MEDIA_TYPE
 from service.questions import AnyQuestion
 
 REFS = "#/components/schemas/{model}"

@@ -9,7 +9,7 @@ from itertools import islice
 import msgspec
 from pydantic_core import from_json
 
-from service.problems import Invalid, Problem
+from service.errors import Invalid, Problem
 
 PART = 512 * 1024  # bytes: some 4000 readings
 LONGEST_ITEM = 1024 * 1024  # bytes

@@ -18,8 +18,8 @@ from pydantic import (
 from starlette.requests import HTTPConnection, Request
 
 from service.cursors import Cursor
+from service.errors import Fault, Invalid, fault
 from service.fields import Name, Timestamp, between, digits
-from service.problems import Fault, Invalid, fault
 from service.times import format_timestamp
 
 Question = TypeVar("Question", bound="AnyQuestion")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from service.problems import UNKNOWN, Fault
+from service.errors import UNKNOWN, Fault
 
 MOST_KINDS = 50
 PLACE = re.compile(r"^(.*\]|line \d+)\.?")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.problems import Overloaded
+from service.errors import Overloaded
 
 
 class Room:

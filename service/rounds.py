@@ -18,9 +18,9 @@ from service.book import NOTHING, Book, Latest, from_rows
 from service.changes import Change, add_announcement
 from service.database import Pool, fetch_all
 from service.delivery import Delivery
+from service.errors import Overloaded
 from service.fresh import Fresh, collect
 from service.pressure import Pressure
-from service.problems import Overloaded
 from service.readings import DEFAULT_TENANT, Row
 from service.slices import Slices
 from service.states import StatesOfSome, some_of, state_of_everyone

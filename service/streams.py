@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.database import Connection, Pool, statement, with_connection
-from service.problems import Overloaded, Problem
+from service.errors import Overloaded, Problem
 
 PIECE = 64 * 1024  # bytes
 STALLED_SECONDS = 30

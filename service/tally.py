@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from service import rejects
+from service.errors import Fault
 from service.measurements import count_items
-from service.problems import Fault
 
 MOST_FAULTS = 100
 

@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 
 from service.batches import SMALL, Batch, Draw, Queue, Submission, pack_known
 from service.database import Connection, Contended, Pool, with_connection
+from service.errors import Overloaded, Problem
 from service.lanes import Outcome, store
 from service.measurements import count_items
 from service.names import Register
-from service.problems import Overloaded, Problem
 from service.readings import Row
 from service.written import Written
 

@@ -15,8 +15,8 @@ from scripts.loading.errors import CannotRead
 from scripts.loading.files import ending
 from scripts.loading.lines import LONGEST_LINE, Line, Source, lines, opened, skip
 from service.csvs import BLANK, Table, breaks
+from service.errors import Problem
 from service.parts import without_mark
-from service.problems import Problem
 
 ENCODER = msgspec.json.Encoder()
 HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[^\r\n]+(\r\n|\r|\n)?")

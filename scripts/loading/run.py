@@ -27,9 +27,9 @@ from scripts.loading.options import Options
 from scripts.loading.pieces import Piece, Reject, pieces
 from scripts.loading.state import OUTCOMES, FileState, file_state, read_state, write_state
 from scripts.simulation.sender import Answer, deliver
+from service.errors import Invalid
 from service.fields import Bounds
 from service.items import require_one
-from service.problems import Invalid
 from service.readings import READING
 
 DONE, SOME_REJECTED, CANNOT_READ, CANNOT_SEND, STOPPED = 0, 1, 2, 3, 130

@@ -10,9 +10,9 @@ from service.answers import json_response
 from service.bodies import read_json
 from service.database import fetch_all
 from service.devices import DEVICE_CHANGE, DeviceChange
+from service.errors import Problem
 from service.items import require_one
 from service.operations import WRITE_REFUSALS, Answer, Body, Operation
-from service.problems import Problem
 from service.questions import WornDevices, ask
 from service.readings import DEFAULT_TENANT
 from service.state import state_of

@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.arguments import require_known
+from service.errors import Problem, problem_response
 from service.lines import Line, PlainSocketLine, SocketLine, StreamLine, connection_of
 from service.operations import Answer, Operation
-from service.problems import Problem, problem_response
 from service.questions import LiveUsers, ask_live
 from service.state import state_of
 from service.unframed import OLD

@@ -25,6 +25,7 @@ from service.bodies import (
     require_json,
 )
 from service.decoding import decode
+from service.errors import Invalid, Problem
 from service.intake import (
     Form,
     csv_form,
@@ -37,7 +38,6 @@ from service.intake import (
 from service.items import items_of, judge_each, placed, refused_whole, require_one
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.parts import PART, Pieces
-from service.problems import Invalid, Problem
 from service.questions import Writing, ask, flag
 from service.readings import (
     HEART_RATE_READING,

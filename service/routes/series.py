@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from service import answers
 from service.database import fetch_one
+from service.errors import Invalid, Problem
 from service.long_lists import fetch_list, list_response
 from service.operations import Answer, Operation
-from service.problems import Invalid, Problem
 from service.questions import HeartRateMinutes, Series, ask
 from service.readings import DEFAULT_TENANT
 from service.routes.summaries import heart_rate_of

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.database import fetch_one
+from service.errors import Problem
 from service.operations import Answer, Operation
-from service.problems import Problem
 from service.questions import RangeSummary, Summary, ask
 from service.readings import DEFAULT_TENANT
 from service.state import state_of

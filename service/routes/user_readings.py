@@ -13,8 +13,8 @@ from service.answers import json_response
 from service.cursors import after_moment, cut_page
 from service.database import fetch_all
 from service.erasure import delete_readings
+from service.errors import Problem
 from service.operations import Answer, Operation
-from service.problems import Problem
 from service.questions import ReadingsAfter, ReadingsToDelete, ask
 from service.readings import DEFAULT_TENANT
 from service.routes.summaries import NOTHING

@@ -10,9 +10,9 @@ from service.answers import json_response
 from service.cursors import cut_page, read_cursor
 from service.database import fetch_all
 from service.erasure import erase_user
+from service.errors import Problem
 from service.latest import latest_document
 from service.operations import Answer, Operation
-from service.problems import Problem
 from service.questions import UsersAfter, ask
 from service.readings import DEFAULT_TENANT
 from service.state import state_of

@@ -3,7 +3,7 @@
 import pytest
 
 from service.accept import choose
-from service.problems import Problem
+from service.errors import Problem
 
 OFFERED = ["application/json", "text/csv", "application/x-ndjson"]
 JSON, CSV, NDJSON = OFFERED

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.compression import STEP, plain
-from service.problems import Problem
+from service.errors import Problem
 
 ENCODERS = {
     "gzip": gzip.compress,

@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from service import express
 from service.bodies import READING_BYTES
-from service.problems import Overloaded
+from service.errors import Overloaded
 from service.readings import Row
 from service.writer import Writer
 

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from service import parts
 from service.csvs import Table
-from service.problems import Problem
+from service.errors import Problem
 
 texts = st.text(st.sampled_from('a},{[]"\\:\n é'), max_size=12)
 values = st.recursive(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.batches import MOST_ROWS_TOGETHER, SMALL, Draw, Queue, Submission
-from service.problems import Overloaded, Problem
+from service.errors import Overloaded, Problem
 from service.readings import Row
 from service.room import Room
 from service.writer import Writer
