@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from service.database import Pool, fetch_one
-from service.fields import Bounds
+from service.model.fields import Bounds
 
 FRESH_SECONDS = 60
 

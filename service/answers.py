@@ -9,8 +9,8 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from service.events import Event
-from service.readings import HeartRateReading, Reading
+from service.model.event import Event
+from service.model.reading import HeartRateReading, Reading
 
 
 class ReadingsEnvelope(TypedDict):

@@ -12,7 +12,7 @@ from service.book import Book, Latest
 from service.changes import Change
 from service.lines import Line
 from service.messages import Message
-from service.readings import Row
+from service.model.reading import Row
 
 MOST_WAITING = 1_000  # changes that wait for one client
 

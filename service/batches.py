@@ -14,9 +14,9 @@ from itertools import chain
 from typing import NamedTuple
 
 from service.audience import Picked
+from service.model.reading import Row, moment_of
 from service.names import Keys, Names
 from service.packing import pack
-from service.readings import Row, moment_of
 
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings

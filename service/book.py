@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from service.moments import UNIX_EPOCH, format_micros, to_micros
-from service.readings import Row, moment_of
+from service.model.pg_time import UNIX_EPOCH, format_micros, to_micros
+from service.model.reading import Row, moment_of
 
 MOST_KNOWN = 50_000  # users: some 30 MB
 LONGEST_KNOWN = 600.0  # seconds, after which it shows what retention has dropped meanwhile

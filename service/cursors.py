@@ -12,8 +12,8 @@ from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from service.errors import Fault, Invalid
-from service.fields import without_nul
-from service.times import format_timestamp, parse_timestamp
+from service.model.fields import without_nul
+from service.model.timestamps import format_timestamp, parse_timestamp
 
 Cursor = Annotated[str | None, Field(max_length=2000, description="next_cursor of the answer before.")]
 

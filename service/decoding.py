@@ -1,4 +1,4 @@
-"""The fast way from JSON to rows: whatever it takes, the model in service/readings.py would take, with the same result.
+"""The fast way from JSON to rows: whatever it takes, the model in service/model/reading.py would take, with the same result.
 
 What it does not take is not refused: it goes to the model, which also says what is wrong.
 """
@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 
-from service.fields import NAME_LENGTH, Bounds
-from service.moments import Clock, to_micros
+from service.model.fields import NAME_LENGTH, Bounds
+from service.model.limits import RANGES
+from service.model.pg_time import Clock, to_micros
+from service.model.reading import DEFAULT_DEVICE, Row
 from service.parts import BOM
-from service.ranges import RANGES
-from service.readings import DEFAULT_DEVICE, Row
 
 
 def within(name: str) -> msgspec.Meta:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails, to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.ranges import RANGES
+from service.model.limits import RANGES
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 200

@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 from service.cursors import write_cursor
 from service.database import Pool, fetch_all
 from service.errors import Overloaded
-from service.times import format_timestamp
+from service.model.timestamps import format_timestamp
 
 PIECE = 512 * 1024  # bytes of payloads
 PATIENCE = (0.5, 1.0, 2.0, 4.0)  # seconds between tries

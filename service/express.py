@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.bodies import WHOLE, body_pieces, let_go, read_start, require_room, stays_open
 from service.decoding import decode
 from service.errors import Problem, problem_response
-from service.readings import Row
+from service.model.reading import Row
 from service.state import State
 
 PATH = "/v1/readings"

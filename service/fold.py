@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.readings import Row
+from service.model.reading import Row
 
 
 @dataclass(slots=True)

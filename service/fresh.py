@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from service.changes import Change
-from service.readings import Row
+from service.model.reading import Row
 
 MOST_ASIDE = 8  # readings of a user
 

@@ -16,10 +16,10 @@ from service.bodies import parse_json
 from service.csvs import Row, Table
 from service.decoding import decode, decode_items, decode_lines
 from service.errors import Fault, Invalid, Problem, brief
-from service.fields import Bounds
 from service.items import KINDS, judge_each, placed, refused_whole, require_count, require_list
+from service.model.fields import Bounds
+from service.model.reading import READING
 from service.parts import PART, Pieces, elements, lines
-from service.readings import READING
 from service.tally import Tally
 
 MOST_WAITING = 8000  # items of a stream

@@ -18,10 +18,10 @@ from service.batches import Draw
 from service.copying import break_off, fill_copy, open_copy, run_plainly
 from service.database import Connection, committing, statement
 from service.fold import fold
-from service.moments import UNIX_EPOCH
+from service.model.pg_time import UNIX_EPOCH
+from service.model.reading import Row
 from service.names import Register
 from service.packing import HEADER, TRAILER, doubles, ints, keys, moments, stale_quarters, touched
-from service.readings import Row
 from service.written import Written
 
 

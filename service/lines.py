@@ -11,7 +11,7 @@ from typing import Protocol
 from starlette.types import Scope
 
 from service.messages import Message, chunk, encode
-from service.times import format_timestamp
+from service.model.timestamps import format_timestamp
 
 LINE = "hyperpulse.line"  # the ASGI extension that gives a route the connection
 SEND_BUFFER = 64 * 1024  # bytes in the kernel, which takes several times as much where it may

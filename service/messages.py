@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from service.changes import Change
-from service.moments import format_micros
+from service.model.pg_time import format_micros
 
 LARGEST_STATE = 512 * 1024  # bytes
 TEXT = 0x81  # the first byte of a text message that is one frame

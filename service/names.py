@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from service.database import Connection, statement
+from service.model.reading import DEFAULT_TENANT, Row
 from service.packing import pack_key
-from service.readings import DEFAULT_TENANT, Row
 
 MOST_KEPT = 100_000  # users, and as many devices: some 15 MB each
 

@@ -12,8 +12,8 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from service.moments import QUARTER
-from service.readings import Row
+from service.model.pg_time import QUARTER
+from service.model.reading import Row
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"

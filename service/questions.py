@@ -19,8 +19,8 @@ from starlette.requests import HTTPConnection, Request
 
 from service.cursors import Cursor
 from service.errors import Fault, Invalid, fault
-from service.fields import Name, Timestamp, between, digits
-from service.times import format_timestamp
+from service.model.fields import Name, Timestamp, between, digits
+from service.model.timestamps import format_timestamp
 
 Question = TypeVar("Question", bound="AnyQuestion")
 

@@ -11,7 +11,7 @@ from service.audience import Client
 from service.book import NOTHING, Latest, from_rows
 from service.database import Pool, fetch_all
 from service.messages import Message
-from service.readings import DEFAULT_TENANT
+from service.model.reading import DEFAULT_TENANT
 
 MOST_IN_STATE = 1_000  # users
 

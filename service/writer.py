@@ -17,8 +17,8 @@ from service.database import Connection, Contended, Pool, with_connection
 from service.errors import Overloaded, Problem
 from service.lanes import Outcome, store
 from service.measurements import count_items
+from service.model.reading import Row
 from service.names import Register
-from service.readings import Row
 from service.written import Written
 
 PATIENCE_SECONDS = 0.02

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 
 from service.audience import Audience, Picked
+from service.model.reading import Row
 from service.pressure import Pressure
-from service.readings import Row
 
 HELLO_SECONDS = 2.0  # between two times that a process with clients says so
 HEARD_SECONDS = 5.0  # that it is believed

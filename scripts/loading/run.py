@@ -28,9 +28,9 @@ from scripts.loading.pieces import Piece, Reject, pieces
 from scripts.loading.state import OUTCOMES, FileState, file_state, read_state, write_state
 from scripts.simulation.sender import Answer, deliver
 from service.errors import Invalid
-from service.fields import Bounds
 from service.items import require_one
-from service.readings import READING
+from service.model.fields import Bounds
+from service.model.reading import READING
 
 DONE, SOME_REJECTED, CANNOT_READ, CANNOT_SEND, STOPPED = 0, 1, 2, 3, 130
 HEADERS = {"Content-Type": "application/json"}

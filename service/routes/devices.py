@@ -9,14 +9,14 @@ from service import answers
 from service.answers import json_response
 from service.bodies import read_json
 from service.database import fetch_all
-from service.devices import DEVICE_CHANGE, DeviceChange
 from service.errors import Problem
 from service.items import require_one
+from service.model.device import DEVICE_CHANGE, DeviceChange
+from service.model.reading import DEFAULT_TENANT
+from service.model.timestamps import format_timestamp
 from service.operations import WRITE_REFUSALS, Answer, Body, Operation
 from service.questions import WornDevices, ask
-from service.readings import DEFAULT_TENANT
 from service.state import state_of
-from service.times import format_timestamp
 
 
 async def device(request: Request) -> Response:

@@ -12,10 +12,10 @@ from service.answers import json_response
 from service.cursors import after_moment, cut_page
 from service.database import fetch_all
 from service.long_lists import fetch_list, list_response
+from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
 from service.questions import EventCounts, EventCountsAfter, ask
 from service.state import state_of
-from service.times import format_timestamp
 
 
 async def event_metrics(request: Request) -> Response:

@@ -14,10 +14,10 @@ from service.bodies import parse_json, read_document, read_json
 from service.cursors import after_moment
 from service.database import Pool, fetch_one
 from service.event_lists import EventList
-from service.events import EVENT, Event, EventRow, to_event_row, write_events
 from service.intake import json_form, judge_list, store_in_pieces
 from service.items import items_of, judge_each, placed, refused_whole, require_one
 from service.long_lists import A_PIECE, list_response, streamed_list, written
+from service.model.event import EVENT, Event, EventRow, to_event_row, write_events
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.questions import EventsAfter, EventsPage, ask
 from service.state import state_of

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.database import fetch_all
+from service.model.reading import DEFAULT_TENANT
+from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
 from service.questions import Overview, ask
-from service.readings import DEFAULT_TENANT
 from service.state import state_of
-from service.times import format_timestamp
 
 MOST_USERS = 1000
 BOUNDS = ("day_start", "day_end", "first_minute")

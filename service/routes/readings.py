@@ -36,10 +36,7 @@ from service.intake import (
     store_in_pieces,
 )
 from service.items import items_of, judge_each, placed, refused_whole, require_one
-from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
-from service.parts import PART, Pieces
-from service.questions import Writing, ask, flag
-from service.readings import (
+from service.model.reading import (
     HEART_RATE_READING,
     INGEST_ITEM,
     METRICS,
@@ -49,6 +46,9 @@ from service.readings import (
     Reading,
     to_row,
 )
+from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
+from service.parts import PART, Pieces
+from service.questions import Writing, ask, flag
 from service.state import State, state_of
 from service.tally import Tally
 from service.writer import Writer

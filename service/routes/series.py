@@ -11,12 +11,12 @@ from service import answers
 from service.database import fetch_one
 from service.errors import Invalid, Problem
 from service.long_lists import fetch_list, list_response
+from service.model.reading import DEFAULT_TENANT
+from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
 from service.questions import HeartRateMinutes, Series, ask
-from service.readings import DEFAULT_TENANT
 from service.routes.summaries import heart_rate_of
 from service.state import state_of
-from service.times import format_timestamp
 
 MOST_POINTS = 100_000
 

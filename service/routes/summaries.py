@@ -11,11 +11,11 @@ from service import answers
 from service.answers import json_response
 from service.database import fetch_one
 from service.errors import Problem
+from service.model.reading import DEFAULT_TENANT
+from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
 from service.questions import RangeSummary, Summary, ask
-from service.readings import DEFAULT_TENANT
 from service.state import state_of
-from service.times import format_timestamp
 
 NOTHING = "No reading of that user lies in the range."
 

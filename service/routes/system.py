@@ -12,11 +12,11 @@ from service import __version__, answers
 from service.answers import json_response
 from service.database import fetch_one
 from service.errors import Overloaded
+from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
 from service.schema import api_digest, migration_names
 from service.siblings import everyone
 from service.state import state_of
-from service.times import format_timestamp
 
 MOMENTS = ("horizon", "last_refresh", "seen", "last_start", "next_start", "last_failed", "checked_at")
 

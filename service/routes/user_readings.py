@@ -14,13 +14,13 @@ from service.cursors import after_moment, cut_page
 from service.database import fetch_all
 from service.erasure import delete_readings
 from service.errors import Problem
+from service.model.reading import DEFAULT_TENANT
+from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
 from service.questions import ReadingsAfter, ReadingsToDelete, ask
-from service.readings import DEFAULT_TENANT
 from service.routes.summaries import NOTHING
 from service.state import state_of
 from service.streams import CopyStream
-from service.times import format_timestamp
 
 JSON = "application/json"
 # The query, what its file is called like, and what comes before the rows.

@@ -11,12 +11,12 @@ from service.cursors import cut_page, read_cursor
 from service.database import fetch_all
 from service.erasure import erase_user
 from service.errors import Problem
-from service.latest import latest_document
+from service.model.latest import latest_document
+from service.model.reading import DEFAULT_TENANT
+from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
 from service.questions import UsersAfter, ask
-from service.readings import DEFAULT_TENANT
 from service.state import state_of
-from service.times import format_timestamp
 
 
 async def users(request: Request) -> Response:

@@ -17,12 +17,12 @@ from psycopg.rows import dict_row
 
 from service import pressure, rounds
 from service.database import make_pool
-from service.latest import by_user
 from service.live import Hub, running_hub
-from service.moments import to_micros
-from service.readings import Row
+from service.model.latest import by_user
+from service.model.pg_time import to_micros
+from service.model.reading import Row
+from service.model.timestamps import parse_timestamp
 from service.settings import Settings
-from service.times import parse_timestamp
 from service.writer import Writer, running_writer
 from tests.http.live_clients import Ear
 from tests.http.wire import PATIENCE

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service import book
 from service.book import NOTHING, Book, Latest, Undecided, Value, after_all
-from service.readings import Row
+from service.model.reading import Row
 
 ROWS = st.lists(
     st.builds(

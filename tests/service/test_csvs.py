@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from service import parts
 from service.csvs import Row, Table, number, separator_of
 from service.errors import Problem
-from service.fields import Bounds
 from service.intake import csv_form, judged
+from service.model.fields import Bounds
 from service.tally import Tally
 
 BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from service.bodies import parse_json
 from service.decoding import decode, decode_lines
 from service.errors import Problem
-from service.fields import Bounds
 from service.items import items_of
-from service.readings import READING, Row, to_row
+from service.model.fields import Bounds
+from service.model.reading import READING, Row, to_row
 
 BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 

@@ -11,7 +11,7 @@ from starlette.types import Message
 from service import express
 from service.bodies import READING_BYTES
 from service.errors import Overloaded
-from service.readings import Row
+from service.model.reading import Row
 from service.writer import Writer
 
 

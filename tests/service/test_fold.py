@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from service.fold import fold
 from service.fold import metrics as of
-from service.readings import Row
+from service.model.reading import Row
 
 NOON = 790_257_600_000_000
 Metrics = tuple[float | None, int | None, float | None]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from service.book import NOTHING, Undecided, after_all
 from service.changes import Change
 from service.fresh import MOST_ASIDE, Fresh, collect
-from service.readings import Row
+from service.model.reading import Row
 from tests.service.test_book import ROWS, agree, is_undecided
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service import moments
-from service.moments import Clock, to_micros
-from service.times import parse_timestamp
+from service.model import pg_time
+from service.model.pg_time import Clock, to_micros
+from service.model.timestamps import parse_timestamp
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 written = st.builds(
@@ -47,7 +47,7 @@ def test_whole_seconds_are_kept_and_others_are_not() -> None:
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moments, "MOST_WHOLE", 10)
+    monkeypatch.setattr(pg_time, "MOST_WHOLE", 10)
     clock = Clock()
     for second in range(25):
         at = NOON + timedelta(seconds=second)

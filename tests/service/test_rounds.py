@@ -15,8 +15,8 @@ from service.changes import Change
 from service.database import Pool
 from service.delivery import Delivery
 from service.fresh import MOST_ASIDE
+from service.model.reading import Row
 from service.pressure import WINDOW, Pressure
-from service.readings import Row
 from service.rounds import (
     CALM_SECONDS,
     LONGEST_PAUSE,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.times import format_timestamp, parse_timestamp
+from service.model.timestamps import format_timestamp, parse_timestamp
 
 NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

@@ -7,7 +7,7 @@ import pytest
 from service import written
 from service.audience import Audience, Client, Picked
 from service.book import Book
-from service.readings import Row
+from service.model.reading import Row
 from service.written import Written
 from tests.http.live_clients import Ear
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from service.changes import Change, Unreadable, add_announcement, split_mark
-from service.moments import to_micros
+from service.model.pg_time import to_micros
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 CALL = "SELECT api_internal.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"

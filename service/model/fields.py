@@ -9,8 +9,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core.core_schema import ValidationInfo
 
-from service.ranges import RANGES
-from service.times import format_timestamp, parse_timestamp
+from service.model.limits import RANGES
+from service.model.timestamps import format_timestamp, parse_timestamp
 
 NAME_LENGTH = 128
 EXACT = 2.0**53  # up to here a JSON number with a fraction of zero names one whole number

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from service.fields import Name, between, whole
+from service.model.fields import Name, between, whole
 
 Priority = Annotated[
     int, between("priority"), BeforeValidator(whole), Field(description="The smaller one wins.", examples=[1])

@@ -9,8 +9,8 @@ import msgspec
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from service.fields import Calories, HeartRate, Name, Steps, UserId, WholeUserId, WrittenTimestamp
-from service.moments import to_micros
+from service.model.fields import Calories, HeartRate, Name, Steps, UserId, WholeUserId, WrittenTimestamp
+from service.model.pg_time import to_micros
 
 DEFAULT_TENANT = "default"
 DEFAULT_DEVICE = "default"

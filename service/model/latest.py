@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from service.times import format_timestamp
+from service.model.timestamps import format_timestamp
 
 AHEAD = "ahead"  # of now, which latest values are not
 

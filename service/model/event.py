@@ -13,9 +13,9 @@ from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter,
 from typing_extensions import TypedDict
 
 from service.database import Connection, Pool, committing, statement, with_connection
-from service.fields import Name, WrittenTimestamp, without_nul
 from service.measurements import count_items
-from service.moments import to_micros
+from service.model.fields import Name, WrittenTimestamp, without_nul
+from service.model.pg_time import to_micros
 from service.packing import moments, texts
 
 LONGEST_PAYLOAD = 256 * 1024

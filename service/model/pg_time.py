@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from service.times import format_timestamp, parse_timestamp
+from service.model.timestamps import format_timestamp, parse_timestamp
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 UNIX_EPOCH = 946_684_800_000_000  # from 1970 to there

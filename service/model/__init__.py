@@ -1,0 +1,1 @@
+"""What readings, events and devices are: their models, fields and limits."""
