@@ -20,7 +20,7 @@ from yoyo import internalmigrations, read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 
-from service.schema import MIGRATIONS, api_digest, api_statements
+from service.database.schema import MIGRATIONS, api_digest, api_statements
 
 OLDEST_TIMESCALEDB = (2, 18)
 LOCK = 0x6879706572  # the bytes of "hyper"

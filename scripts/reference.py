@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import dict_row
 
-from service.schema import query
+from service.database.schema import query
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "sql.md"
 INTRODUCTION = """# SQL reference

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-from service.database import Pool, fetch_one
+from service.database.pool import Pool, fetch_one
 from service.model.fields import Bounds
 
 FRESH_SECONDS = 60

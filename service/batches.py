@@ -14,9 +14,9 @@ from itertools import chain
 from typing import NamedTuple
 
 from service.audience import Picked
+from service.database.binary_arrays import pack
 from service.model.reading import Row, moment_of
 from service.names import Keys, Names
-from service.packing import pack
 
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings

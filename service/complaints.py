@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import psycopg
 
-from service.database import Connection, statement
+from service.database.pool import Connection, statement
 
 log = logging.getLogger("hyperpulse")
 

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-from service.database import Connection, Pool, statement
+from service.database.pool import Connection, Pool, statement
 from service.settings import Settings
 
 POOL_SECONDS = 3.0  # that a look waits for a connection of the pool

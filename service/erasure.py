@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
-from service.database import Connection, Pool, committing, statement, with_connection
+from service.database.pool import Connection, Pool, committing, statement, with_connection
 
 LONGEST = "SET LOCAL statement_timeout = '10min'"  # it waits for a refresh, and years of readings take seconds each
 

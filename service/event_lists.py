@@ -10,7 +10,7 @@ import msgspec
 from psycopg.rows import DictRow
 
 from service.cursors import write_cursor
-from service.database import Pool, fetch_all
+from service.database.pool import Pool, fetch_all
 from service.errors import Overloaded
 from service.model.timestamps import format_timestamp
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from psycopg.rows import DictRow
 
-from service.database import Pool, fetch_one
+from service.database.pool import Pool, fetch_one
 from service.errors import Problem
 
 PATIENCE_SECONDS = 2.0

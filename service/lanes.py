@@ -15,13 +15,13 @@ from psycopg import errors
 from psycopg.pq import TransactionStatus
 
 from service.batches import Draw
-from service.copying import break_off, fill_copy, open_copy, run_plainly
-from service.database import Connection, committing, statement
+from service.database.binary_arrays import HEADER, TRAILER, doubles, ints, keys, moments, stale_quarters, touched
+from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
+from service.database.pool import Connection, committing, statement
 from service.fold import fold
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row
 from service.names import Register
-from service.packing import HEADER, TRAILER, doubles, ints, keys, moments, stale_quarters, touched
 from service.written import Written
 
 

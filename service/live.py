@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from service.audience import Audience, Client
 from service.book import Book
 from service.changes import Unreadable, split_mark
-from service.database import Pool
+from service.database.pool import Pool
 from service.delivery import Delivery
 from service.errors import Overloaded
 from service.lines import Line

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.database import Connection, Pool, statement, with_connection
+from service.database.pool import Connection, Pool, statement, with_connection
 from service.errors import Problem
 from service.streams import Interrupted, hand_on, unless_gone
 

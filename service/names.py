@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
-from service.database import Connection, statement
+from service.database.binary_arrays import pack_key
+from service.database.pool import Connection, statement
 from service.model.reading import DEFAULT_TENANT, Row
-from service.packing import pack_key
 
 MOST_KEPT = 100_000  # users, and as many devices: some 15 MB each
 

@@ -13,7 +13,7 @@ from time import monotonic
 import psycopg
 
 from service.complaints import Complaints, note_failure
-from service.database import Connection, Pool, statement
+from service.database.pool import Connection, Pool, statement
 from service.election import Elected, somebody_is_elected, standing_for_election
 from service.settings import Settings
 from service.upkeep import Upkeep, stop

@@ -16,7 +16,7 @@ from typing import Any
 from service.audience import Audience, Client, News, Picked
 from service.book import NOTHING, Book, Latest, from_rows
 from service.changes import Change, add_announcement
-from service.database import Pool, fetch_all
+from service.database.pool import Pool, fetch_all
 from service.delivery import Delivery
 from service.errors import Overloaded
 from service.fresh import Fresh, collect

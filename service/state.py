@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from service.accepted import AcceptedTimes
-from service.database import Pool, make_pool
+from service.database.pool import Pool, make_pool
 from service.figures import Figures, asking_figures
 from service.heart import beating
 from service.live import Hub, running_hub

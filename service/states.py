@@ -9,7 +9,7 @@ from itertools import islice
 from service import messages
 from service.audience import Client
 from service.book import NOTHING, Latest, from_rows
-from service.database import Pool, fetch_all
+from service.database.pool import Pool, fetch_all
 from service.messages import Message
 from service.model.reading import DEFAULT_TENANT
 

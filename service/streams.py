@@ -11,7 +11,7 @@ import psycopg
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.database import Connection, Pool, statement, with_connection
+from service.database.pool import Connection, Pool, statement, with_connection
 from service.errors import Overloaded, Problem
 
 PIECE = 64 * 1024  # bytes

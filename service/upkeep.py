@@ -6,7 +6,7 @@ import asyncio
 from time import monotonic
 
 from service.complaints import Complaints, note_failure
-from service.database import Connection
+from service.database.pool import Connection
 from service.election import session
 from service.settings import Settings
 

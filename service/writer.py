@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from service.batches import SMALL, Batch, Draw, Queue, Submission, pack_known
-from service.database import Connection, Contended, Pool, with_connection
+from service.database.pool import Connection, Contended, Pool, with_connection
 from service.errors import Overloaded, Problem
 from service.lanes import Outcome, store
 from service.measurements import count_items

@@ -18,7 +18,7 @@ from scripts.benchmarks.history import DAY, TENANT, History, Say, fill, loaded, 
 from scripts.benchmarks.measure import Times, measure
 from scripts.benchmarks.options import at_least
 from scripts.benchmarks.questions import SERIES, Question
-from service.schema import SQL
+from service.database.schema import SQL
 
 DESCRIPTION = """\
 Load users with a month of readings, others with a day, and mark days stale. Measure one user's month through the views

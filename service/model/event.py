@@ -12,11 +12,11 @@ import msgspec
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from service.database import Connection, Pool, committing, statement, with_connection
+from service.database.binary_arrays import moments, texts
+from service.database.pool import Connection, Pool, committing, statement, with_connection
 from service.measurements import count_items
 from service.model.fields import Name, WrittenTimestamp, without_nul
 from service.model.pg_time import to_micros
-from service.packing import moments, texts
 
 LONGEST_PAYLOAD = 256 * 1024
 FEW = 100  # events; a column of thousands takes some milliseconds, after which others have a turn

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.bodies import read_json
-from service.database import fetch_all
+from service.database.pool import fetch_all
 from service.errors import Problem
 from service.items import require_one
 from service.model.device import DEVICE_CHANGE, DeviceChange

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.cursors import after_moment, cut_page
-from service.database import fetch_all
+from service.database.pool import fetch_all
 from service.long_lists import fetch_list, list_response
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation

@@ -12,7 +12,7 @@ from service import answers
 from service.answers import json_response
 from service.bodies import parse_json, read_document, read_json
 from service.cursors import after_moment
-from service.database import Pool, fetch_one
+from service.database.pool import Pool, fetch_one
 from service.event_lists import EventList
 from service.intake import json_form, judge_list, store_in_pieces
 from service.items import items_of, judge_each, placed, refused_whole, require_one

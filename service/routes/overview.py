@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service import answers
 from service.answers import json_response
-from service.database import fetch_all
+from service.database.pool import fetch_all
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import answers
-from service.database import fetch_one
+from service.database.pool import fetch_one
 from service.errors import Invalid, Problem
 from service.long_lists import fetch_list, list_response
 from service.model.reading import DEFAULT_TENANT

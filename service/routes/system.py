@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from service import __version__, answers
 from service.answers import json_response
-from service.database import fetch_one
+from service.database.pool import fetch_one
+from service.database.schema import api_digest, migration_names
 from service.errors import Overloaded
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
-from service.schema import api_digest, migration_names
 from service.siblings import everyone
 from service.state import state_of
 

@@ -11,7 +11,7 @@ from service import answers
 from service.accept import choose
 from service.answers import json_response
 from service.cursors import after_moment, cut_page
-from service.database import fetch_all
+from service.database.pool import fetch_all
 from service.erasure import delete_readings
 from service.errors import Problem
 from service.model.reading import DEFAULT_TENANT

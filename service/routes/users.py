@@ -8,7 +8,7 @@ from starlette.responses import Response
 from service import answers
 from service.answers import json_response
 from service.cursors import cut_page, read_cursor
-from service.database import fetch_all
+from service.database.pool import fetch_all
 from service.erasure import erase_user
 from service.errors import Problem
 from service.model.latest import latest_document

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from service.schema import SQL, build_order
+from service.database.schema import SQL, build_order
 from tests.exactness import door
 from tests.exactness.model import DAY, HOUR, MINUTE, Item, Model, micros, moment
 

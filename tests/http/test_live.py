@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from service.database import make_pool
+from service.database.pool import make_pool
 from service.live import running_hub
 from service.rounds import SHORTEST_PAUSE
 from service.settings import Settings

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from service import states
-from service.database import make_pool
+from service.database.pool import make_pool
 from service.settings import Settings
 
 MOST = 3

@@ -16,7 +16,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from service import pressure, rounds
-from service.database import make_pool
+from service.database.pool import make_pool
 from service.live import Hub, running_hub
 from service.model.latest import by_user
 from service.model.pg_time import to_micros

@@ -7,9 +7,20 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.database.binary_arrays import (
+    Ints,
+    doubles,
+    ints,
+    moment,
+    moments,
+    pack,
+    pack_key,
+    runs,
+    stale_quarters,
+    touched,
+)
 from service.model.pg_time import QUARTER
 from service.model.reading import Row
-from service.packing import Ints, doubles, ints, moment, moments, pack, pack_key, runs, stale_quarters, touched
 
 USERS = {"ann": 7, "bea": 300}
 DEVICES = {"watch": 1, "phone": 70_000}

@@ -12,7 +12,7 @@ from service import pressure
 from service.audience import Audience, Client
 from service.book import Book, Latest, Value
 from service.changes import Change
-from service.database import Pool
+from service.database.pool import Pool
 from service.delivery import Delivery
 from service.fresh import MOST_ASIDE
 from service.model.reading import Row

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from service.schema import SQL
+from service.database.schema import SQL
 
 REPORTS = sorted((SQL / "reports").glob("*.sql"))
 FILL = """

@@ -16,7 +16,7 @@ import pytest
 
 from scripts.migrate import CannotMigrate, main, migrate, roll_back, update_advice, with_its_library
 from scripts.reference import TARGET, reference
-from service.schema import MIGRATIONS, migration_names
+from service.database.schema import MIGRATIONS, migration_names
 from tests.conftest import ROOT, new_database
 
 RELEASED = MIGRATIONS / "released.json"

@@ -17,7 +17,7 @@ from yoyo import read_migrations
 from yoyo.migrations import MigrationList
 
 from scripts.migrate import OneTransaction, migrate
-from service.schema import MIGRATIONS, migration_names
+from service.database.schema import MIGRATIONS, migration_names
 from tests.conftest import new_database
 from tests.exactness import door
 from tests.exactness.model import DAY, HOUR, MINUTE, Item, Model, micros, moment

@@ -24,7 +24,7 @@ from scripts.benchmarks.live.ears import EVERYONE, opened, paths_of
 from scripts.benchmarks.live.ratios import ratio
 from scripts.benchmarks.live.senders import BATCH, SENDERS, bodies, now, post
 from scripts.benchmarks.live.service import used
-from service.schema import SQL
+from service.database.schema import SQL
 
 ORDER = (False, True, True, False, True, False, False, True)  # whether it is announced: each pair is turned around
 QUIET = 0.3  # seconds in which nothing is heard any more

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import NamedTuple
 
-from service.schema import ROOT
+from service.database.schema import ROOT
 
 
 class Process(NamedTuple):

@@ -31,7 +31,7 @@ from scripts.benchmarks.overload.mixture import Flow, Shape, flow
 from scripts.benchmarks.overload.options import Options
 from scripts.benchmarks.overload.report import Results, Verdict
 from scripts.migrate import migrate
-from service.schema import ROOT
+from service.database.schema import ROOT
 
 Say = Callable[[str], None]
 

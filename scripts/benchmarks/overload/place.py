@@ -14,7 +14,7 @@ from scripts.benchmarks.database import connect, native_database, version
 from scripts.benchmarks.ingest.processes import server, wait_until_answering
 from scripts.benchmarks.overload.options import Options
 from scripts.migrate import migrate
-from service.schema import ROOT
+from service.database.schema import ROOT
 
 
 class Running(NamedTuple):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.benchmarks.ingest.processes import CannotStart
-from service.schema import ROOT
+from service.database.schema import ROOT
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from scripts.benchmarks.sustained.options import Options
 from scripts.benchmarks.sustained.revision import checked_out, named
 from scripts.benchmarks.sustained.row import Row
 from scripts.benchmarks.sustained.search import Stopped
-from service.schema import ROOT
+from service.database.schema import ROOT
 
 Say = Callable[[str], None]
 

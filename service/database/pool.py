@@ -13,8 +13,8 @@ from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
+from service.database.schema import query
 from service.errors import Fault, Invalid, Overloaded, Problem
-from service.schema import query
 from service.settings import Settings
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
     from psycopg.pq.abc import PGconn, PGresult
 
-    from service.database import Connection
+    from service.database.pool import Connection
 
 PIECE = 128 * 1024  # bytes: libpq slows down where it is given more at once
 
