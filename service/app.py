@@ -11,13 +11,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.crowd import Bounded
 from service.errors import Problem, on_problem, problem_response
 from service.express import Express
+from service.http.concurrency_limit import Bounded
+from service.http.middleware import CompressOnRequest, PlainPaths, SameOrigin
 from service.measurements import Measured
 from service.openapi import openapi_document
 from service.operations import Operation, to_routes
-from service.paths import CompressOnRequest, PlainPaths, SameOrigin
 from service.routes import (
     devices,
     event_counts,

@@ -10,8 +10,8 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
-from service.compression import plain
 from service.errors import Problem
+from service.http.decompression import plain
 from service.parts import PART, without_mark
 from service.state import State, state_of
 

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
-from service.paths import takes_gzip
+from service.http.middleware import takes_gzip
 
 LARGEST = 512 * 1024  # bytes of a file that is kept
 LEAST = 1000  # bytes of a file that is compressed

@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import answers
-from service.accept import choose
 from service.answers import json_response
 from service.cursors import after_moment, cut_page
 from service.database.pool import fetch_all
 from service.erasure import delete_readings
 from service.errors import Problem
+from service.http.negotiation import choose
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation

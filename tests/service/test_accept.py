@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.accept import choose
 from service.errors import Problem
+from service.http.negotiation import choose
 
 OFFERED = ["application/json", "text/csv", "application/x-ndjson"]
 JSON, CSV, NDJSON = OFFERED

@@ -12,8 +12,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.compression import STEP, plain
 from service.errors import Problem
+from service.http.decompression import STEP, plain
 
 ENCODERS = {
     "gzip": gzip.compress,

@@ -9,8 +9,8 @@ import pytest
 
 from service.batches import MOST_ROWS_TOGETHER, SMALL, Draw, Queue, Submission
 from service.errors import Overloaded, Problem
+from service.http.memory_budget import Room
 from service.model.reading import Row
-from service.room import Room
 from service.writer import Writer
 
 

@@ -1,0 +1,1 @@
+"""What holds for HTTP, whatever a path is about."""
