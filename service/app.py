@@ -15,7 +15,7 @@ from service.errors import Problem, on_problem, problem_response
 from service.express import Express
 from service.http.concurrency_limit import Bounded
 from service.http.middleware import CompressOnRequest, PlainPaths, SameOrigin
-from service.measurements import Measured
+from service.metrics.counters import Measured
 from service.openapi import openapi_document
 from service.operations import Operation, to_routes
 from service.routes import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from service import rejects
 from service.errors import Fault
-from service.measurements import count_items
+from service.metrics import rejections
+from service.metrics.counters import count_items
 
 MOST_FAULTS = 100
 
@@ -31,7 +31,7 @@ class Tally:
         """Count an item that is invalid; the first faults are kept."""
         self.rejected += 1
         count_items(self.kind, rejected=1)
-        rejects.note(faults)
+        rejections.note(faults)
         self.faults += faults[: MOST_FAULTS - len(self.faults)]
 
     @property

@@ -21,8 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from service.heart import PIPE
+from service.metrics.worker_stats import DIRECTORY, ENDED
 from service.settings import BadSetting, Settings
-from service.siblings import DIRECTORY, ENDED
 
 STOP_SECONDS = 5.0
 LOOK_SECONDS = 0.1

@@ -16,7 +16,7 @@ from service.batches import SMALL, Batch, Draw, Queue, Submission, pack_known
 from service.database.pool import Connection, Contended, Pool, with_connection
 from service.errors import Overloaded, Problem
 from service.lanes import Outcome, store
-from service.measurements import count_items
+from service.metrics.counters import count_items
 from service.model.reading import Row
 from service.names import Register
 from service.written import Written

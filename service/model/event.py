@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from service.database.binary_arrays import moments, texts
 from service.database.pool import Connection, Pool, committing, statement, with_connection
-from service.measurements import count_items
+from service.metrics.counters import count_items
 from service.model.fields import Name, WrittenTimestamp, without_nul
 from service.model.pg_time import to_micros
 

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from service import __version__
 from service.exposition import MEDIA_TYPE, family, histogram, single
-from service.measurements import BOUNDS, Timing
+from service.metrics.counters import BOUNDS, Timing
+from service.metrics.worker_stats import Told, everyone
 from service.operations import Answer, Operation
-from service.siblings import Told, everyone
 from service.state import state_of
 
 

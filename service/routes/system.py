@@ -13,9 +13,9 @@ from service.answers import json_response
 from service.database.pool import fetch_one
 from service.database.schema import api_digest, migration_names
 from service.errors import Overloaded
+from service.metrics.worker_stats import everyone
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
-from service.siblings import everyone
 from service.state import state_of
 
 MOMENTS = ("horizon", "last_refresh", "seen", "last_start", "next_start", "last_failed", "checked_at")

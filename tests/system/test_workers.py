@@ -21,7 +21,7 @@ import httpx
 import psycopg
 import pytest
 
-from service.siblings import TELL_SECONDS
+from service.metrics.worker_stats import TELL_SECONDS
 from tests.conftest import wait_until_healthy
 from tests.ports import free_port
 from tests.system.processes import Started, descendants, started, wait_until_gone

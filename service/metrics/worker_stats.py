@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from service import rejects
-from service.measurements import ITEMS, REQUESTS, Asked
+from service.metrics import rejections
+from service.metrics.counters import ITEMS, REQUESTS, Asked
 
 if TYPE_CHECKING:
     from service.state import State
@@ -50,7 +50,7 @@ def own(state: State) -> Told:
     return Told(
         [(asked, timing.counts, timing.seconds) for asked, timing in REQUESTS.items()],
         items,
-        [(*kind, *seen) for kind, seen in rejects.recent()],
+        [(*kind, *seen) for kind, seen in rejections.recent()],
         dict(state.pool.get_stats()),
         state.writer.queued,
         state.hub.clients,
@@ -105,7 +105,7 @@ def together(told: Iterable[Told]) -> Told:
     return Told(
         [(asked, *timing) for asked, timing in requests.items()],
         {kind: dict(outcomes) for kind, outcomes in items.items()},
-        [(*kind, *seen) for kind, seen in newest_first[: rejects.MOST_KINDS]],
+        [(*kind, *seen) for kind, seen in newest_first[: rejections.MOST_KINDS]],
         dict(pool),
         queued,
         live_clients,

@@ -1,0 +1,1 @@
+"""What the process counts, and what it and the database report."""
