@@ -13,10 +13,10 @@ from contextlib import suppress
 import uvicorn
 
 from service.app import make_app
-from service.patience import PatientProtocol
+from service.server.http_protocol import PatientProtocol
+from service.server.supervisor import shared_socket, supervise
+from service.server.websocket_protocol import TellingProtocol
 from service.settings import BadSetting, Settings, read_settings
-from service.sockets import TellingProtocol
-from service.workers import shared_socket, supervise
 
 GRACE_SECONDS = 2
 BACKLOG = 4096  # connections that wait to be accepted, as many as Linux allows by default

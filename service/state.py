@@ -12,13 +12,13 @@ from starlette.requests import HTTPConnection
 
 from service.accepted import AcceptedTimes
 from service.database.pool import Pool, make_pool
-from service.heart import beating
 from service.http.memory_budget import Room
 from service.live import Hub, running_hub
-from service.memory import trimmed_memory
 from service.metrics.database_stats import Figures, asking_figures
 from service.metrics.worker_stats import telling
 from service.refresher import refreshing
+from service.server.heartbeat import beating
+from service.server.malloc import trimmed_memory
 from service.settings import Settings
 from service.turns import Turns
 from service.writer import Writer, running_writer

@@ -18,8 +18,8 @@ from service.http.query_names import require_known
 from service.lines import Line, PlainSocketLine, SocketLine, StreamLine, connection_of
 from service.operations import Answer, Operation
 from service.questions import LiveUsers, ask_live
+from service.server.http_1_0 import OLD
 from service.state import state_of
-from service.unframed import OLD
 
 EVENT_STREAM = "text/event-stream"
 ACCEPTS_EVENTS = re.compile(r"(^|,)\s*text/event-stream\s*(;(?!\s*q=0(\.0*)?\s*(,|$))[^,]*)?(,|$)", re.IGNORECASE)
@@ -58,7 +58,7 @@ async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Lin
         return
     await socket.accept()
     with suppress(WebSocketDisconnect), hub.telling(kind(connection_of(socket.scope), patience(socket)), user_ids):
-        # Whatever else it says is dropped by service/sockets.py.
+        # Whatever else it says is dropped by service/server/websocket_protocol.py.
         await socket.receive()
 
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from service.patience import PatientProtocol
+from service.server.http_protocol import PatientProtocol
 
 HEAD_SECONDS = 0.3
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -27,7 +27,7 @@ async def slow(request: Request) -> Response:
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A server with little patience."""
-    monkeypatch.setattr("service.patience.HEAD_SECONDS", HEAD_SECONDS)
+    monkeypatch.setattr("service.server.http_protocol.HEAD_SECONDS", HEAD_SECONDS)
     app = Starlette(routes=[Route("/", slow)])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", http=PatientProtocol))
     thread = threading.Thread(target=server.run)

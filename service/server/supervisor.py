@@ -20,8 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from service.heart import PIPE
 from service.metrics.worker_stats import DIRECTORY, ENDED
+from service.server.heartbeat import PIPE
 from service.settings import BadSetting, Settings
 
 STOP_SECONDS = 5.0

@@ -11,7 +11,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.lines import GOING_AWAY, LINE, STOPPING, Leave
-from service.unframed import OLD, UnframedCycle
+from service.server.http_1_0 import OLD, UnframedCycle
 
 HEAD_SECONDS = 20.0
 LOOK_AGAIN_SECONDS = 0.5
