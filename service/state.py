@@ -16,7 +16,7 @@ from service.http.memory_budget import Room
 from service.live import Hub, running_hub
 from service.metrics.database_stats import Figures, asking_figures
 from service.metrics.worker_stats import telling
-from service.refresher import refreshing
+from service.refresh.refresher import refreshing
 from service.server.heartbeat import beating
 from service.server.malloc import trimmed_memory
 from service.settings import Settings

@@ -9,8 +9,8 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from service.complaints import Complaints
-from service.refresher import FAILURE_SECONDS, refreshing, rest
+from service.refresh.failure_log import Complaints
+from service.refresh.refresher import FAILURE_SECONDS, refreshing, rest
 from service.settings import Settings
 
 

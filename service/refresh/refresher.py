@@ -12,11 +12,11 @@ from time import monotonic
 
 import psycopg
 
-from service.complaints import Complaints, note_failure
 from service.database.pool import Connection, Pool, statement
-from service.election import Elected, somebody_is_elected, standing_for_election
+from service.refresh.election import Elected, somebody_is_elected, standing_for_election
+from service.refresh.failure_log import Complaints, note_failure
+from service.refresh.upkeep import Upkeep, stop
 from service.settings import Settings
-from service.upkeep import Upkeep, stop
 
 LOOK_SECONDS = 2.0  # between looks at whether somebody is elected
 SIGN_SECONDS = 2.0  # between signs of life of the elected session, see sql/queries/end_session_soon.sql

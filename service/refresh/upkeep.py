@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from service.complaints import Complaints, note_failure
 from service.database.pool import Connection
-from service.election import session
+from service.refresh.election import session
+from service.refresh.failure_log import Complaints, note_failure
 from service.settings import Settings
 
 AGAIN_SECONDS = 30.0  # between two attempts: another process may be at it, and notes that at its end only

@@ -1,0 +1,1 @@
+"""The elected process that keeps rollups fresh and does the upkeep."""
