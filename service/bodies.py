@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from service.errors import Problem
 from service.http.decompression import plain
-from service.parts import PART, without_mark
+from service.ingest.chunker import PART, without_mark
 from service.state import State, state_of
 
 JSON_TYPES = ("application/json", "text/json")

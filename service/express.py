@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.bodies import WHOLE, body_pieces, let_go, read_start, require_room, stays_open
-from service.decoding import decode
 from service.errors import Problem, problem_response
+from service.ingest.fast_decoder import decode
 from service.model.reading import Row
 from service.state import State
 

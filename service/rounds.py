@@ -20,8 +20,8 @@ from service.database.pool import Pool, fetch_all
 from service.delivery import Delivery
 from service.errors import Overloaded
 from service.fresh import Fresh, collect
+from service.ingest.write_load import Pressure
 from service.model.reading import DEFAULT_TENANT, Row
-from service.pressure import Pressure
 from service.slices import Slices
 from service.states import StatesOfSome, some_of, state_of_everyone
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, cast
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from service.accepted import AcceptedTimes
 from service.database.pool import Pool, make_pool
 from service.http.memory_budget import Room
+from service.ingest.timestamp_window import AcceptedTimes
+from service.ingest.writer import Writer, running_writer
 from service.live import Hub, running_hub
 from service.metrics.database_stats import Figures, asking_figures
 from service.metrics.worker_stats import telling
@@ -21,7 +22,6 @@ from service.server.heartbeat import beating
 from service.server.malloc import trimmed_memory
 from service.settings import Settings
 from service.turns import Turns
-from service.writer import Writer, running_writer
 
 
 class State(NamedTuple):

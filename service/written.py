@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 
 from service.audience import Audience, Picked
+from service.ingest.write_load import Pressure
 from service.model.reading import Row
-from service.pressure import Pressure
 
 HELLO_SECONDS = 2.0  # between two times that a process with clients says so
 HEARD_SECONDS = 5.0  # that it is believed

@@ -14,9 +14,9 @@ from pydantic_core import from_json
 from scripts.loading.errors import CannotRead
 from scripts.loading.files import ending
 from scripts.loading.lines import LONGEST_LINE, Line, Source, lines, opened, skip
-from service.csvs import BLANK, Table, breaks
 from service.errors import Problem
-from service.parts import without_mark
+from service.ingest.chunker import without_mark
+from service.ingest.csv_reader import BLANK, Table, breaks
 
 ENCODER = msgspec.json.Encoder()
 HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[^\r\n]+(\r\n|\r|\n)?")

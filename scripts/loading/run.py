@@ -28,7 +28,7 @@ from scripts.loading.pieces import Piece, Reject, pieces
 from scripts.loading.state import OUTCOMES, FileState, file_state, read_state, write_state
 from scripts.simulation.sender import Answer, deliver
 from service.errors import Invalid
-from service.items import require_one
+from service.ingest.validation import require_one
 from service.model.fields import Bounds
 from service.model.reading import READING
 

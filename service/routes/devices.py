@@ -10,7 +10,7 @@ from service.answers import json_response
 from service.bodies import read_json
 from service.database.pool import fetch_all
 from service.errors import Problem
-from service.items import require_one
+from service.ingest.validation import require_one
 from service.model.device import DEVICE_CHANGE, DeviceChange
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp

@@ -14,14 +14,14 @@ from service.bodies import parse_json, read_document, read_json
 from service.cursors import after_moment
 from service.database.pool import Pool, fetch_one
 from service.event_lists import EventList
-from service.intake import json_form, judge_list, store_in_pieces
-from service.items import items_of, judge_each, placed, refused_whole, require_one
+from service.ingest.pipeline import json_form, judge_list, store_in_pieces
+from service.ingest.receipt import Tally
+from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_one
 from service.long_lists import A_PIECE, list_response, streamed_list, written
 from service.model.event import EVENT, Event, EventRow, to_event_row, write_events
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.questions import EventsAfter, EventsPage, ask
 from service.state import state_of
-from service.tally import Tally
 
 MOST_IN_A_BULK = 5000
 STATUS = {True: "created", False: "duplicate"}

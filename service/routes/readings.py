@@ -24,18 +24,13 @@ from service.bodies import (
     refuse_unread,
     require_json,
 )
-from service.decoding import decode
 from service.errors import Invalid, Problem
-from service.intake import (
-    Form,
-    csv_form,
-    json_form,
-    judge_list,
-    line_form,
-    store_all_or_none,
-    store_in_pieces,
-)
-from service.items import items_of, judge_each, placed, refused_whole, require_one
+from service.ingest.chunker import PART, Pieces
+from service.ingest.fast_decoder import decode
+from service.ingest.pipeline import Form, csv_form, json_form, judge_list, line_form, store_all_or_none, store_in_pieces
+from service.ingest.receipt import Tally
+from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_one
+from service.ingest.writer import Writer
 from service.model.reading import (
     HEART_RATE_READING,
     INGEST_ITEM,
@@ -47,11 +42,8 @@ from service.model.reading import (
     to_row,
 )
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
-from service.parts import PART, Pieces
 from service.questions import Writing, ask, flag
 from service.state import State, state_of
-from service.tally import Tally
-from service.writer import Writer
 
 MOST_IN_A_BATCH = 1000
 FIRST = 64 * 1024  # bytes: what has sent less holds no more than that, however slow it is

@@ -11,9 +11,9 @@ from service import answers
 from service.answers import json_response
 from service.cursors import after_moment, cut_page
 from service.database.pool import fetch_all
-from service.erasure import delete_readings
 from service.errors import Problem
 from service.http.negotiation import choose
+from service.ingest.erasure import delete_readings
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation

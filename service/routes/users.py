@@ -9,8 +9,8 @@ from service import answers
 from service.answers import json_response
 from service.cursors import cut_page, read_cursor
 from service.database.pool import fetch_all
-from service.erasure import erase_user
 from service.errors import Problem
+from service.ingest.erasure import erase_user
 from service.model.latest import latest_document
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp

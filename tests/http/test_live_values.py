@@ -15,15 +15,16 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from service import pressure, rounds
+from service import rounds
 from service.database.pool import make_pool
+from service.ingest import write_load
+from service.ingest.writer import Writer, running_writer
 from service.live import Hub, running_hub
 from service.model.latest import by_user
 from service.model.pg_time import to_micros
 from service.model.reading import Row
 from service.model.timestamps import parse_timestamp
 from service.settings import Settings
-from service.writer import Writer, running_writer
 from tests.http.live_clients import Ear
 from tests.http.wire import PATIENCE
 
@@ -118,7 +119,7 @@ class Story:
             case "come and go":
                 self.come_and_go()
             case "press":
-                pressure.HIGH = ALWAYS if pressure.HIGH == NEVER else NEVER
+                write_load.HIGH = ALWAYS if write_load.HIGH == NEVER else NEVER
 
     def come_and_go(self) -> None:
         """Let someone who listens go, or come for a while."""
@@ -212,8 +213,8 @@ def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "PRESSED_PAUSE", 0.01)
     monkeypatch.setattr(rounds, "LONGEST_WITHOUT_STATE", 0.01)
     monkeypatch.setattr(rounds, "CALM_SECONDS", 0.005)
-    monkeypatch.setattr(pressure, "WINDOW", 0)
-    monkeypatch.setattr(pressure, "HIGH", NEVER)
+    monkeypatch.setattr(write_load, "WINDOW", 0)
+    monkeypatch.setattr(write_load, "HIGH", NEVER)
 
 
 @pytest.mark.usefixtures("quick_rounds")
@@ -260,14 +261,14 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
     database_url: str, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rounds, "CALM_SECONDS", 0.005)
-    monkeypatch.setattr(pressure, "WINDOW", 0)
+    monkeypatch.setattr(write_load, "WINDOW", 0)
 
     async def press() -> None:
         everyone, ada = Ear(), Ear()
         async with telling(database_url, db) as story:
             with story.hub.telling(everyone, None), story.hub.telling(ada, ["ada"]):
                 await story.until(lambda: bool(everyone.messages) and bool(ada.messages))
-                monkeypatch.setattr(pressure, "HIGH", ALWAYS)
+                monkeypatch.setattr(write_load, "HIGH", ALWAYS)
                 await asyncio.sleep(rounds.SHORTEST_PAUSE)  # until it is seen
                 await story.writer.write([Row(user_id, "watch", START, 70.0) for user_id in USERS])
                 await story.until(lambda: everyone.heard("state")[-1].get("count") == 2)
@@ -280,7 +281,7 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
                 # More of the same in a while, and at the latest when nobody writes any longer.
                 await story.writer.write([Row("bob", "watch", START + 1, 71.0)])
                 await story.until(lambda: story.hub.rounds.skipped == 1)  # announced while writes press
-                monkeypatch.setattr(pressure, "HIGH", NEVER)
+                monkeypatch.setattr(write_load, "HIGH", NEVER)
                 await story.until(lambda: everyone.heard("state")[-1]["count"] == 1)
                 await asyncio.sleep(rounds.SHORTEST_PAUSE)
                 await story.writer.write([Row("bob", "watch", START + 2, 72.0)])

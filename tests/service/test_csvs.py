@@ -13,12 +13,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from service import parts
-from service.csvs import Row, Table, number, separator_of
 from service.errors import Problem
-from service.intake import csv_form, judged
+from service.ingest import chunker
+from service.ingest.csv_reader import Row, Table, number, separator_of
+from service.ingest.pipeline import csv_form, judged
+from service.ingest.receipt import Tally
 from service.model.fields import Bounds
-from service.tally import Tally
 
 BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 HEADER = "user_id,timestamp,heart_rate,steps\n"
@@ -57,7 +57,7 @@ async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
         yield body[start : start + size]
 
 
-def read(body: bytes, size: int = 65536, part: int = parts.PART) -> tuple[list[Any], Tally]:
+def read(body: bytes, size: int = 65536, part: int = chunker.PART) -> tuple[list[Any], Tally]:
     """Read a body as POST /v1/readings does, from pieces of a size."""
     tally = Tally()
 
@@ -65,7 +65,7 @@ def read(body: bytes, size: int = 65536, part: int = parts.PART) -> tuple[list[A
         return [row async for rows in judged(csv_form(), in_pieces(body, size), BOUNDS, tally) for row in rows]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "PART", part)
+        patch.setattr(chunker, "PART", part)
         return asyncio.run(collect()), tally
 
 
@@ -92,7 +92,7 @@ def test_what_python_writes_is_read_back(
 def test_rows_say_where_they_end(
     items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any
 ) -> None:
-    body = written(items, order, dialect, spell).removeprefix(parts.BOM)
+    body = written(items, order, dialect, spell).removeprefix(chunker.BOM)
     found = [row for row in Table().items(body) if row is not None]
     assert found[-1].end == len(body)
     table = Table()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from service.bodies import parse_json
-from service.decoding import decode, decode_lines
 from service.errors import Problem
-from service.items import items_of
+from service.ingest.fast_decoder import decode, decode_lines
+from service.ingest.validation import items_of
 from service.model.fields import Bounds
 from service.model.reading import READING, Row, to_row
 

@@ -11,8 +11,8 @@ from starlette.types import Message
 from service import express
 from service.bodies import READING_BYTES
 from service.errors import Overloaded
+from service.ingest.writer import Writer
 from service.model.reading import Row
-from service.writer import Writer
 
 
 class Away:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.fold import fold
-from service.fold import metrics as of
+from service.ingest.dedupe import fold
+from service.ingest.dedupe import metrics as of
 from service.model.reading import Row
 
 NOON = 790_257_600_000_000

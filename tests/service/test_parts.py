@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from service import parts
-from service.csvs import Table
 from service.errors import Problem
+from service.ingest import chunker
+from service.ingest.csv_reader import Table
 
 texts = st.text(st.sampled_from('a},{[]"\\:\n é'), max_size=12)
 values = st.recursive(
@@ -36,10 +36,10 @@ async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
 
 def cut(body: bytes, size: int, part: int, enveloped: bool = True) -> list[bytes]:
     async def collect() -> list[bytes]:
-        return [text async for text in parts.elements(in_pieces(body, size), "readings", enveloped=enveloped)]
+        return [text async for text in chunker.elements(in_pieces(body, size), "readings", enveloped=enveloped)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "PART", part)
+        patch.setattr(chunker, "PART", part)
         return asyncio.run(collect())
 
 
@@ -108,10 +108,10 @@ def test_lines_stay_whole(rows: list[str], ends: bool, size: int, part: int) -> 
     body = ("\n".join(rows) + "\n" * ends).encode()
 
     async def collect() -> list[bytes]:
-        return [text async for text in parts.lines(in_pieces(body, size))]
+        return [text async for text in chunker.lines(in_pieces(body, size))]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "PART", part)
+        patch.setattr(chunker, "PART", part)
         found = asyncio.run(collect())
     assert b"".join(found) == body
     assert all(text.endswith(b"\n") for text in found[:-1])
@@ -126,10 +126,10 @@ def test_rows_of_csv_stay_whole(rows: list[list[str]], size: int, part: int) -> 
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
 
     async def collect() -> list[bytes]:
-        return [text async for text in parts.lines(in_pieces(text.getvalue().encode(), size), Table().last_row)]
+        return [text async for text in chunker.lines(in_pieces(text.getvalue().encode(), size), Table().last_row)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "PART", part)
+        patch.setattr(chunker, "PART", part)
         found = asyncio.run(collect())
     assert [row for text in found for row in csv.reader(io.StringIO(text.decode(), newline=""))] == rows
 
@@ -144,10 +144,10 @@ def test_stray_quotation_marks_cut_nothing_apart(text: str, size: int, part: int
         return
 
     async def collect() -> list[bytes]:
-        return [text async for text in parts.lines(in_pieces(text.encode(), size), Table().last_row)]
+        return [text async for text in chunker.lines(in_pieces(text.encode(), size), Table().last_row)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "PART", part)
+        patch.setattr(chunker, "PART", part)
         found = asyncio.run(collect())
     assert [row for text in found for row in csv.reader(io.StringIO(text.decode(), newline=""), strict=True)] == rows
 
@@ -155,11 +155,11 @@ def test_stray_quotation_marks_cut_nothing_apart(text: str, size: int, part: int
 def test_a_quotation_mark_without_end_is_named() -> None:
     async def collect(body: bytes) -> None:
         table = Table()
-        async for part in parts.lines(in_pieces(b"user_id,device_id,ts,steps\n" + body, 65536), table.last_row):
+        async for part in chunker.lines(in_pieces(b"user_id,device_id,ts,steps\n" + body, 65536), table.last_row):
             list(table.items(part))
 
     row = b'ada,"a 24"" wheel",2025-01-15T10:00:00Z,60\n'
-    rows = row * (2 * parts.LONGEST_ITEM // len(row))
+    rows = row * (2 * chunker.LONGEST_ITEM // len(row))
     asyncio.run(collect(row + b'bea,a 24" wheel,2025-01-15T10:00:00Z,60\n' + rows))
     with pytest.raises(Problem) as caught:
         asyncio.run(collect(row + b'bea,"a wheel,2025-01-15T10:00:00Z,60\n' + rows.replace(b'"', b"")))
@@ -169,7 +169,7 @@ def test_a_quotation_mark_without_end_is_named() -> None:
 
 def test_a_line_without_end_is_too_large() -> None:
     async def collect() -> None:
-        async for _ in parts.lines(in_pieces(b"a" * 4 * parts.LONGEST_ITEM, 65536)):
+        async for _ in chunker.lines(in_pieces(b"a" * 4 * chunker.LONGEST_ITEM, 65536)):
             raise AssertionError("a line came out")
 
     with pytest.raises(Problem) as caught:

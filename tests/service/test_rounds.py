@@ -8,15 +8,15 @@ from typing import cast
 
 import pytest
 
-from service import pressure
 from service.audience import Audience, Client
 from service.book import Book, Latest, Value
 from service.changes import Change
 from service.database.pool import Pool
 from service.delivery import Delivery
 from service.fresh import MOST_ASIDE
+from service.ingest import write_load
+from service.ingest.write_load import WINDOW, Pressure
 from service.model.reading import Row
-from service.pressure import WINDOW, Pressure
 from service.rounds import (
     CALM_SECONDS,
     LONGEST_PAUSE,
@@ -200,7 +200,7 @@ def test_a_pause_lasts_as_long_as_readings_press() -> None:
 
 def test_writes_are_counted_by_their_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(pressure.time, "monotonic", lambda: now)
+    monkeypatch.setattr(write_load.time, "monotonic", lambda: now)
     counted = Pressure()
     now += 5
     with counted.writing():
@@ -215,7 +215,7 @@ def test_writes_are_counted_by_their_seconds(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_writes_press_where_more_than_one_is_under_way_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(pressure.time, "monotonic", lambda: now)
+    monkeypatch.setattr(write_load.time, "monotonic", lambda: now)
     counted = Pressure()
     with counted.writing():
         now += 9 * WINDOW

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from service.batches import MOST_ROWS_TOGETHER, SMALL, Draw, Queue, Submission
 from service.errors import Overloaded, Problem
 from service.http.memory_budget import Room
+from service.ingest.write_queue import MOST_ROWS_TOGETHER, SMALL, Draw, Queue, Submission
+from service.ingest.writer import Writer
 from service.model.reading import Row
-from service.writer import Writer
 
 
 def waiting(*sizes: int) -> Queue:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from service.audience import Picked
 from service.database.binary_arrays import pack
+from service.ingest.key_cache import Keys, Names
 from service.model.reading import Row, moment_of
-from service.names import Keys, Names
 
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings

@@ -14,14 +14,14 @@ from typing import NamedTuple
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from service.batches import Draw
 from service.database.binary_arrays import HEADER, TRAILER, doubles, ints, keys, moments, stale_quarters, touched
 from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
 from service.database.pool import Connection, committing, statement
-from service.fold import fold
+from service.ingest.dedupe import fold
+from service.ingest.key_cache import Register
+from service.ingest.write_queue import Draw
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row
-from service.names import Register
 from service.written import Written
 
 

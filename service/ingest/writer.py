@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from service.batches import SMALL, Batch, Draw, Queue, Submission, pack_known
 from service.database.pool import Connection, Contended, Pool, with_connection
 from service.errors import Overloaded, Problem
-from service.lanes import Outcome, store
+from service.ingest.key_cache import Register
+from service.ingest.store import Outcome, store
+from service.ingest.write_queue import SMALL, Batch, Draw, Queue, Submission, pack_known
 from service.metrics.counters import count_items
 from service.model.reading import Row
-from service.names import Register
 from service.written import Written
 
 PATIENCE_SECONDS = 0.02

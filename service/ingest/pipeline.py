@@ -11,16 +11,16 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from service.accepted import AcceptedTimes
 from service.bodies import parse_json
-from service.csvs import Row, Table
-from service.decoding import decode, decode_items, decode_lines
 from service.errors import Fault, Invalid, Problem, brief
-from service.items import KINDS, judge_each, placed, refused_whole, require_count, require_list
+from service.ingest.chunker import PART, Pieces, elements, lines
+from service.ingest.csv_reader import Row, Table
+from service.ingest.fast_decoder import decode, decode_items, decode_lines
+from service.ingest.receipt import Tally
+from service.ingest.timestamp_window import AcceptedTimes
+from service.ingest.validation import KINDS, judge_each, placed, refused_whole, require_count, require_list
 from service.model.fields import Bounds
 from service.model.reading import READING
-from service.parts import PART, Pieces, elements, lines
-from service.tally import Tally
 
 MOST_WAITING = 8000  # items of a stream
 SMALL_PART = PART // 4  # where there is only the model to judge: parsed within some milliseconds

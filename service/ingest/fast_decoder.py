@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 
+from service.ingest.chunker import BOM
 from service.model.fields import NAME_LENGTH, Bounds
 from service.model.limits import RANGES
 from service.model.pg_time import Clock, to_micros
 from service.model.reading import DEFAULT_DEVICE, Row
-from service.parts import BOM
 
 
 def within(name: str) -> msgspec.Meta:

@@ -11,8 +11,8 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from service.errors import Fault, Invalid, Problem, brief
+from service.ingest.chunker import LONGEST_ITEM, too_large, without_mark
 from service.model.reading import ReadingFields
-from service.parts import LONGEST_ITEM, too_large, without_mark
 
 FIELDS = tuple(ReadingFields.__annotations__)
 COLUMNS = {name: name for name in FIELDS} | {"ts": "timestamp"}

@@ -1,0 +1,1 @@
+"""The way of readings and events into the database."""
