@@ -10,10 +10,10 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from service import __version__
-from service.answers import ProblemDocument
+from service.answers.parameters import AnyQuestion
+from service.answers.schemas import ProblemDocument
 from service.errors import MEDIA_TYPE
 from service.operations import Answer, Body, Operation
-from service.questions import AnyQuestion
 
 REFS = "#/components/schemas/{model}"
 REFUSALS = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
-from service.answers import json_response
+from service.answers import schemas
+from service.answers.parameters import WornDevices, ask
+from service.answers.schemas import json_response
 from service.bodies import read_json
 from service.database.pool import fetch_all
 from service.errors import Problem
@@ -15,7 +16,6 @@ from service.model.device import DEVICE_CHANGE, DeviceChange
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.operations import WRITE_REFUSALS, Answer, Body, Operation
-from service.questions import WornDevices, ask
 from service.state import state_of
 
 
@@ -67,7 +67,7 @@ OPERATIONS = [
         device,
         "Devices",
         "A device's name and priority",
-        {200: Answer("The device.", answers.DeviceDocument, DEVICE_EXAMPLE)},
+        {200: Answer("The device.", schemas.DeviceDocument, DEVICE_EXAMPLE)},
         refuses=(404, 503),
     ),
     Operation(
@@ -76,7 +76,7 @@ OPERATIONS = [
         set_device,
         "Devices",
         "Name a device and set its priority",
-        {200: Answer("The device as it is now.", answers.DeviceDocument, DEVICE_EXAMPLE)},
+        {200: Answer("The device as it is now.", schemas.DeviceDocument, DEVICE_EXAMPLE)},
         description="A new priority holds for all the past, at every resolution, when this is answered. "
         "An unknown device is registered.",
         body=Body(DeviceChange, {"name": "Ada's watch", "priority": 3}),
@@ -91,7 +91,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "The devices that gave a reading there, the best first.",
-                answers.WornDevicesDocument,
+                schemas.WornDevicesDocument,
                 {
                     "user_id": "user_123",
                     "start": "2025-01-15T00:00:00Z",

@@ -7,14 +7,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
-from service.answers import json_response
-from service.cursors import after_moment, cut_page
+from service.answers import schemas
+from service.answers.cursors import after_moment, cut_page
+from service.answers.json_lists import fetch_list, list_response
+from service.answers.parameters import EventCounts, EventCountsAfter, ask
+from service.answers.schemas import json_response
 from service.database.pool import fetch_all
-from service.long_lists import fetch_list, list_response
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
-from service.questions import EventCounts, EventCountsAfter, ask
 from service.state import state_of
 
 
@@ -69,7 +69,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Counts by bucket, source and type, in that order, and the cursor of what follows.",
-                answers.EventMetricsAfter,
+                schemas.EventMetricsAfter,
                 {
                     "tenant_id": "tenant_1",
                     "bucket_size": "minute",

@@ -8,19 +8,19 @@ from collections import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
-from service.answers import json_response
+from service.answers import schemas
+from service.answers.cursors import after_moment
+from service.answers.event_pages import EventList
+from service.answers.json_lists import A_PIECE, list_response, streamed_list, written
+from service.answers.parameters import EventsAfter, EventsPage, ask
+from service.answers.schemas import json_response
 from service.bodies import parse_json, read_document, read_json
-from service.cursors import after_moment
 from service.database.pool import Pool, fetch_one
-from service.event_lists import EventList
 from service.ingest.pipeline import json_form, judge_list, store_in_pieces
 from service.ingest.receipt import Tally
 from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_one
-from service.long_lists import A_PIECE, list_response, streamed_list, written
 from service.model.event import EVENT, Event, EventRow, to_event_row, write_events
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
-from service.questions import EventsAfter, EventsPage, ask
 from service.state import state_of
 
 MOST_IN_A_BULK = 5000
@@ -154,17 +154,17 @@ OPERATIONS = [
         {
             200: Answer(
                 "A receipt: what became of each event.",
-                answers.EventReceipt,
+                schemas.EventReceipt,
                 {"received": 1, "created": 1, "duplicates": 0, "rejected": 0, "events": [CREATED], "errors": []},
             ),
             422: Answer(
-                "All events were rejected: the receipt says why.", answers.EventReceipt | answers.ProblemDocument
+                "All events were rejected: the receipt says why.", schemas.EventReceipt | schemas.ProblemDocument
             ),
         },
         description="One event, an array or an envelope. An event_id is taken once in its tenant; the first one stays. "
         "JSON of more than 2 MiB is stored in pieces as it arrives; when it breaks, what was stored stays, and sending "
         "all again is safe.",
-        body=Body(Event | list[Event] | answers.EventsEnvelope, EVENT_EXAMPLE),
+        body=Body(Event | list[Event] | schemas.EventsEnvelope, EVENT_EXAMPLE),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
     Operation(
@@ -176,7 +176,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Events by timestamp and event_id, and the cursor of what follows.",
-                answers.EventsAfterDocument,
+                schemas.EventsAfterDocument,
                 {"events": [EVENT_EXAMPLE], "next_cursor": None},
             )
         },
@@ -189,9 +189,9 @@ OPERATIONS = [
         "Earlier services",
         "Store one event",
         {
-            201: Answer("It is new.", answers.EventStatus, CREATED),
+            201: Answer("It is new.", schemas.EventStatus, CREATED),
             200: Answer(
-                "Its event_id was taken; the first one stays.", answers.EventStatus, {**CREATED, "status": "duplicate"}
+                "Its event_id was taken; the first one stays.", schemas.EventStatus, {**CREATED, "status": "duplicate"}
             ),
         },
         body=Body(Event, EVENT_EXAMPLE),
@@ -203,8 +203,8 @@ OPERATIONS = [
         create_bulk,
         "Earlier services",
         "Store up to 5000 events, all or none",
-        {200: Answer("Stored.", answers.BulkStatus, {"status": "ok", "received": 1, "created": 1, "duplicates": 0})},
-        body=Body(answers.EventsEnvelope, {"events": [EVENT_EXAMPLE]}),
+        {200: Answer("Stored.", schemas.BulkStatus, {"status": "ok", "received": 1, "created": 1, "duplicates": 0})},
+        body=Body(schemas.EventsEnvelope, {"events": [EVENT_EXAMPLE]}),
         refuses=WRITE_REFUSALS,
     ),
     Operation(
@@ -213,7 +213,7 @@ OPERATIONS = [
         page,
         "Earlier services",
         "A tenant's events, page by page",
-        {200: Answer("One page, by timestamp and event_id.", answers.EventsPageDocument, PAGE_EXAMPLE)},
+        {200: Answer("One page, by timestamp and event_id.", schemas.EventsPageDocument, PAGE_EXAMPLE)},
         description="Pages are counted at each request: an event that arrives with an earlier timestamp moves all that "
         "follow by one, so that the last one of a page comes again on the next; `total` is as of the request. For each "
         "event once, follow the cursors of `GET /v1/events`, where nothing moves.",

@@ -13,11 +13,11 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.answers.parameters import LiveUsers, ask_live
 from service.errors import Problem, problem_response
 from service.http.query_names import require_known
 from service.lines import Line, PlainSocketLine, SocketLine, StreamLine, connection_of
 from service.operations import Answer, Operation
-from service.questions import LiveUsers, ask_live
 from service.server.http_1_0 import OLD
 from service.state import state_of
 

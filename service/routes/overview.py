@@ -7,13 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
-from service.answers import json_response
+from service.answers import schemas
+from service.answers.parameters import Overview, ask
+from service.answers.schemas import json_response
 from service.database.pool import fetch_all
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
-from service.questions import Overview, ask
 from service.state import state_of
 
 MOST_USERS = 1000
@@ -55,7 +55,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Steps and calories of today, and the average heart rate of each of the last 30 minutes.",
-                answers.OverviewDocument,
+                schemas.OverviewDocument,
                 {
                     "tz": "Europe/Berlin",
                     "day_start": "2025-01-14T23:00:00Z",

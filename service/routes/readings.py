@@ -8,8 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
-from service.answers import json_response
+from service.answers import schemas
+from service.answers.parameters import Writing, ask, flag
+from service.answers.schemas import json_response
 from service.bodies import (
     WHOLE,
     announced_type,
@@ -42,7 +43,6 @@ from service.model.reading import (
     to_row,
 )
 from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
-from service.questions import Writing, ask, flag
 from service.state import State, state_of
 
 MOST_IN_A_BATCH = 1000
@@ -223,15 +223,15 @@ OPERATIONS = [
         "Readings",
         "Store readings",
         {
-            200: Answer("A receipt: what became of each reading.", answers.Receipt, RECEIPT_EXAMPLE),
-            422: Answer("All readings were rejected: the receipt says why.", answers.Receipt | answers.ProblemDocument),
+            200: Answer("A receipt: what became of each reading.", schemas.Receipt, RECEIPT_EXAMPLE),
+            422: Answer("All readings were rejected: the receipt says why.", schemas.Receipt | schemas.ProblemDocument),
         },
         description="One reading, an array, an envelope, NDJSON, or CSV with a header. Sending the same again changes "
         "nothing; a second write for the same user, device and timestamp overwrites the fields that it carries and "
         "keeps the others. Lines, and JSON of more than 2 MiB, are stored in pieces as they arrive, so a body may be "
         "of any size; when an upload breaks, what was stored stays, and sending all again is safe.",
         body=Body(
-            Reading | list[Reading] | answers.ReadingsEnvelope,
+            Reading | list[Reading] | schemas.ReadingsEnvelope,
             READING_EXAMPLE,
             also={NDJSON: NDJSON_EXAMPLE, CSV: CSV_EXAMPLE},
         ),
@@ -245,7 +245,7 @@ OPERATIONS = [
         ingest,
         "Earlier services",
         "Store readings, all or none",
-        {200: Answer("Stored.", answers.Ingested, {"message": "Data received", "ingested": 1})},
+        {200: Answer("Stored.", schemas.Ingested, {"message": "Data received", "ingested": 1})},
         body=Body(IngestItem | list[IngestItem], INGEST_EXAMPLE),
         refuses=WRITE_REFUSALS,
     ),
@@ -255,7 +255,7 @@ OPERATIONS = [
         heart_rate,
         "Earlier services",
         "Store one heart rate",
-        {202: Answer("Stored.", answers.Accepted, {"status": "accepted"})},
+        {202: Answer("Stored.", schemas.Accepted, {"status": "accepted"})},
         body=Body(HeartRateReading, HEART_RATE_EXAMPLE),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
@@ -268,11 +268,11 @@ OPERATIONS = [
         {
             202: Answer(
                 "Stored, but for the rejected.",
-                answers.BatchAccepted,
+                schemas.BatchAccepted,
                 {"status": "accepted", "accepted": 1, "rejected": 0, "total": 1},
             )
         },
-        body=Body(answers.HeartRateBatch, {"readings": [HEART_RATE_EXAMPLE]}),
+        body=Body(schemas.HeartRateBatch, {"readings": [HEART_RATE_EXAMPLE]}),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
 ]

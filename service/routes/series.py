@@ -7,14 +7,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
+from service.answers import schemas
+from service.answers.json_lists import fetch_list, list_response
+from service.answers.parameters import HeartRateMinutes, Series, ask
 from service.database.pool import fetch_one
 from service.errors import Invalid, Problem
-from service.long_lists import fetch_list, list_response
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
-from service.questions import HeartRateMinutes, Series, ask
 from service.routes.summaries import heart_rate_of
 from service.state import state_of
 
@@ -103,7 +103,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "The buckets that hold a reading, ascending.",
-                answers.SeriesDocument,
+                schemas.SeriesDocument,
                 {
                     "user_id": "user_123",
                     "bucket": "15m",
@@ -134,7 +134,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "One-minute averages of the best device that reported in each minute, ascending.",
-                answers.HeartRateData,
+                schemas.HeartRateData,
                 {
                     "user_id": "user_123",
                     "data": [{"timestamp": "2024-01-15T10:00:00Z", "heart_rate": 75.0, "device_id": "device_a"}],

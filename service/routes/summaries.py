@@ -7,14 +7,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
-from service.answers import json_response
+from service.answers import schemas
+from service.answers.parameters import RangeSummary, Summary, ask
+from service.answers.schemas import json_response
 from service.database.pool import fetch_one
 from service.errors import Problem
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
-from service.questions import RangeSummary, Summary, ask
 from service.state import state_of
 
 NOTHING = "No reading of that user lies in the range."
@@ -86,7 +86,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "The figures, and the resolutions they were composed from.",
-                answers.SummaryDocument,
+                schemas.SummaryDocument,
                 {
                     "user_id": "user_123",
                     "start": "2025-01-15T00:00:00Z",

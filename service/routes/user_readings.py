@@ -7,9 +7,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
-from service.answers import json_response
-from service.cursors import after_moment, cut_page
+from service.answers import schemas
+from service.answers.cursors import after_moment, cut_page
+from service.answers.export import CopyStream
+from service.answers.parameters import ReadingsAfter, ReadingsToDelete, ask
+from service.answers.schemas import json_response
 from service.database.pool import fetch_all
 from service.errors import Problem
 from service.http.negotiation import choose
@@ -17,10 +19,8 @@ from service.ingest.erasure import delete_readings
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
-from service.questions import ReadingsAfter, ReadingsToDelete, ask
 from service.routes.summaries import NOTHING
 from service.state import state_of
-from service.streams import CopyStream
 
 JSON = "application/json"
 # The query, what its file is called like, and what comes before the rows.
@@ -124,7 +124,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Readings by timestamp and device_id, and the cursor of what follows; or all of them, streamed.",
-                answers.ReadingsAfterDocument,
+                schemas.ReadingsAfterDocument,
                 {
                     "user_id": "user_123",
                     "readings": [
@@ -160,7 +160,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "A receipt: how many readings were deleted, and the first and the last of them; null where none were.",
-                answers.DeletionReceipt,
+                schemas.DeletionReceipt,
                 {
                     "user_id": "user_123",
                     "device_id": None,

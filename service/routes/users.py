@@ -5,9 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
-from service.answers import json_response
-from service.cursors import cut_page, read_cursor
+from service.answers import schemas
+from service.answers.cursors import cut_page, read_cursor
+from service.answers.parameters import UsersAfter, ask
+from service.answers.schemas import json_response
 from service.database.pool import fetch_all
 from service.errors import Problem
 from service.ingest.erasure import erase_user
@@ -15,7 +16,6 @@ from service.model.latest import latest_document
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.operations import Answer, Operation
-from service.questions import UsersAfter, ask
 from service.state import state_of
 
 
@@ -69,7 +69,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Users by name, and the cursor of what follows.",
-                answers.UsersAfterDocument,
+                schemas.UsersAfterDocument,
                 {"users": [{"user_id": "user_123", "last_seen": "2025-01-15T10:00:00Z"}], "next_cursor": None},
             )
         },
@@ -84,7 +84,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "The values, when they were measured, and by which device.",
-                answers.LatestDocument,
+                schemas.LatestDocument,
                 {
                     "user_id": "user_123",
                     "last_seen": "2025-01-15T10:00:00Z",
@@ -105,7 +105,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "A receipt: how many rows were erased in each place; zeros where nobody of that name is known.",
-                answers.ErasureReceipt,
+                schemas.ErasureReceipt,
                 {
                     "user_id": "user_123",
                     "readings": 1440,

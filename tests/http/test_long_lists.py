@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.event_lists import PIECE
+from service.answers.event_pages import PIECE
 from tests.http.wire import dial, event, moment, post, raw_request, reading, strict_json
 
 COUNT = 1201  # three pieces

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from starlette.requests import HTTPConnection, Request
 
-from service.cursors import Cursor
+from service.answers.cursors import Cursor
 from service.errors import Fault, Invalid, fault
 from service.model.fields import Name, Timestamp, between, digits
 from service.model.timestamps import format_timestamp

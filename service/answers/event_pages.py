@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg.rows import DictRow
 
-from service.cursors import write_cursor
+from service.answers.cursors import write_cursor
 from service.database.pool import Pool, fetch_all
 from service.errors import Overloaded
 from service.model.timestamps import format_timestamp

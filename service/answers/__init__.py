@@ -1,0 +1,1 @@
+"""What paths answer: parameters, documents, pages and exports."""
