@@ -14,7 +14,7 @@ from service.database.pool import Pool, make_pool
 from service.http.memory_budget import Room
 from service.ingest.timestamp_window import AcceptedTimes
 from service.ingest.writer import Writer, running_writer
-from service.live import Hub, running_hub
+from service.live.hub import Hub, running_hub
 from service.metrics.database_stats import Figures, asking_figures
 from service.metrics.worker_stats import telling
 from service.refresh.refresher import refreshing

@@ -20,9 +20,9 @@ from service.database.pool import Connection, committing, statement
 from service.ingest.dedupe import fold
 from service.ingest.key_cache import Register
 from service.ingest.write_queue import Draw
+from service.live.own_commits import Written
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row
-from service.written import Written
 
 
 class Outcome(IntEnum):

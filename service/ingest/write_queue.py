@@ -13,9 +13,9 @@ from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
-from service.audience import Picked
 from service.database.binary_arrays import pack
 from service.ingest.key_cache import Keys, Names
+from service.live.subscriptions import Picked
 from service.model.reading import Row, moment_of
 
 MOST_ROWS_TOGETHER = 10_000

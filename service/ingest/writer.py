@@ -17,9 +17,9 @@ from service.errors import Overloaded, Problem
 from service.ingest.key_cache import Register
 from service.ingest.store import Outcome, store
 from service.ingest.write_queue import SMALL, Batch, Draw, Queue, Submission, pack_known
+from service.live.own_commits import Written
 from service.metrics.counters import count_items
 from service.model.reading import Row
-from service.written import Written
 
 PATIENCE_SECONDS = 0.02
 NAMED = [(outcome.name, int(outcome)) for outcome in Outcome]

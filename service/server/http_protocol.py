@@ -10,7 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.lines import GOING_AWAY, LINE, STOPPING, Leave
+from service.live.connections import GOING_AWAY, LINE, STOPPING, Leave
 from service.server.http_1_0 import OLD, UnframedCycle
 
 HEAD_SECONDS = 20.0

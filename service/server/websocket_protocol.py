@@ -7,7 +7,7 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets import http11
 
-from service.lines import GOING_AWAY, GOODBYE_SECONDS, LINE, STOPPING, Leave
+from service.live.connections import GOING_AWAY, GOODBYE_SECONDS, LINE, STOPPING, Leave
 
 MOST_HEARD = 1000  # messages and pings of a client between two of its answers to ours
 MOST_UNSENT = 64 * 1024  # bytes

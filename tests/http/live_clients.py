@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from service.lines import Line
-from service.messages import Message
+from service.live.connections import Line
+from service.live.messages import Message
 from tests.http.wire import PATIENCE, strict_json
 
 EVENTS = {"Accept": "text/event-stream"}

@@ -17,8 +17,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from service.database.pool import make_pool
-from service.live import running_hub
-from service.rounds import SHORTEST_PAUSE
+from service.live.broadcaster import SHORTEST_PAUSE
+from service.live.hub import running_hub
 from service.settings import Settings
 from tests.conftest import running_service
 from tests.http.live_clients import EVENTS, Deaf, Ear, closing_in, heard, listening, streaming

@@ -15,11 +15,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from service import rounds
 from service.database.pool import make_pool
 from service.ingest import write_load
 from service.ingest.writer import Writer, running_writer
-from service.live import Hub, running_hub
+from service.live import broadcaster
+from service.live.hub import Hub, running_hub
 from service.model.latest import by_user
 from service.model.pg_time import to_micros
 from service.model.reading import Row
@@ -209,10 +209,10 @@ def follow(told: list[Document], states: list[Document], where: str) -> None:
 @pytest.fixture
 def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds that follow each other closely, so that they meet more of what happens."""
-    monkeypatch.setattr(rounds, "SHORTEST_PAUSE", 0.001)
-    monkeypatch.setattr(rounds, "PRESSED_PAUSE", 0.01)
-    monkeypatch.setattr(rounds, "LONGEST_WITHOUT_STATE", 0.01)
-    monkeypatch.setattr(rounds, "CALM_SECONDS", 0.005)
+    monkeypatch.setattr(broadcaster, "SHORTEST_PAUSE", 0.001)
+    monkeypatch.setattr(broadcaster, "PRESSED_PAUSE", 0.01)
+    monkeypatch.setattr(broadcaster, "LONGEST_WITHOUT_STATE", 0.01)
+    monkeypatch.setattr(broadcaster, "CALM_SECONDS", 0.005)
     monkeypatch.setattr(write_load, "WINDOW", 0)
     monkeypatch.setattr(write_load, "HIGH", NEVER)
 
@@ -260,7 +260,7 @@ def test_what_the_process_wrote_itself_is_not_asked_for(database_url: str, db: p
 def test_while_readings_press_who_listens_to_everyone_gets_the_state(
     database_url: str, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "CALM_SECONDS", 0.005)
+    monkeypatch.setattr(broadcaster, "CALM_SECONDS", 0.005)
     monkeypatch.setattr(write_load, "WINDOW", 0)
 
     async def press() -> None:
@@ -269,7 +269,7 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
             with story.hub.telling(everyone, None), story.hub.telling(ada, ["ada"]):
                 await story.until(lambda: bool(everyone.messages) and bool(ada.messages))
                 monkeypatch.setattr(write_load, "HIGH", ALWAYS)
-                await asyncio.sleep(rounds.SHORTEST_PAUSE)  # until it is seen
+                await asyncio.sleep(broadcaster.SHORTEST_PAUSE)  # until it is seen
                 await story.writer.write([Row(user_id, "watch", START, 70.0) for user_id in USERS])
                 await story.until(lambda: everyone.heard("state")[-1].get("count") == 2)
                 told = everyone.heard("state")[-1]
@@ -283,7 +283,7 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
                 await story.until(lambda: story.hub.rounds.skipped == 1)  # announced while writes press
                 monkeypatch.setattr(write_load, "HIGH", NEVER)
                 await story.until(lambda: everyone.heard("state")[-1]["count"] == 1)
-                await asyncio.sleep(rounds.SHORTEST_PAUSE)
+                await asyncio.sleep(broadcaster.SHORTEST_PAUSE)
                 await story.writer.write([Row("bob", "watch", START + 2, 72.0)])
                 await story.until(lambda: last(everyone)["type"] == "readings")
                 assert last(everyone)["latest"]["heart_rate"]["value"] == 72
@@ -337,11 +337,11 @@ def test_who_is_asked_for_when_nobody_listens_any_longer_is_not_known(
 ) -> None:
     async def leave() -> None:
         async with telling(database_url, db) as story:
-            ear, rounds = Ear(), story.hub.rounds
+            ear, broadcaster = Ear(), story.hub.rounds
             with story.hub.telling(ear, ["bob"]):
                 await story.until(lambda: bool(ear.messages))
-                await rounds.ask(["ada", "bob"])  # as if somebody who listened to ada had left just now
-                assert list(rounds.book.known) == ["bob"]
+                await broadcaster.ask(["ada", "bob"])  # as if somebody who listened to ada had left just now
+                assert list(broadcaster.book.known) == ["bob"]
 
     asyncio.run(leave())
 

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from service import audience, messages
-from service.audience import MOST_WAITING, Audience, Client, News
-from service.book import Book, Latest, Value
-from service.changes import Change
-from service.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
-from service.messages import Message
+from service.live import messages, subscriptions
+from service.live.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
+from service.live.latest_cache import Book, Latest, Value
+from service.live.messages import Message
+from service.live.notifications import Change
+from service.live.subscriptions import MOST_WAITING, Audience, Client, News
 from service.settings import Settings
 from service.slices import SLICE_SECONDS, Slices
 from tests.http.live_clients import Ear
@@ -57,7 +57,7 @@ def test_news_of_many_users_are_not_merged_in_vain(monkeypatch: pytest.MonkeyPat
     def merged(of: object) -> list[News]:
         raise AssertionError("it takes long, and the state is sent instead")
 
-    monkeypatch.setattr(audience, "merged", merged)
+    monkeypatch.setattr(subscriptions, "merged", merged)
     client = Client(Ear(), None, is_stale=False)
     for at in range(2):
         client.wait([news(f"user_{n}", at) for n in range(MOST_WAITING)])

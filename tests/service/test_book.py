@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import book
-from service.book import NOTHING, Book, Latest, Undecided, Value, after_all
+from service.live import latest_cache
+from service.live.latest_cache import NOTHING, Book, Latest, Undecided, Value, after_all
 from service.model.reading import Row
 
 ROWS = st.lists(
@@ -41,7 +41,7 @@ def is_undecided(rows: Sequence[Row]) -> bool:
 
 def agree(latest: Latest, rows: Sequence[Row]) -> None:
     """Compare what is known with all readings."""
-    for metric in book.METRICS:
+    for metric in latest_cache.METRICS:
         value, found = getattr(latest, metric), brute(rows, metric)
         assert value in found if found else value is None
         assert len(found) < 2, "which one counts is not for this process to say"
@@ -118,10 +118,10 @@ def test_a_tie_is_asked_for() -> None:
 
 
 def test_nothing_is_known_for_long_nor_of_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book, "MOST_KNOWN", 2)
+    monkeypatch.setattr(latest_cache, "MOST_KNOWN", 2)
     known = Book()
     known.ask(["ada", "bob", "eve"])
     known.answer({}, 0)
     assert [known.look_up(user_id, 1) for user_id in ("ada", "bob", "eve")] == [None, NOTHING, NOTHING]
-    assert known.look_up("eve", book.LONGEST_KNOWN + 1) is None
+    assert known.look_up("eve", latest_cache.LONGEST_KNOWN + 1) is None
     assert known.look_up("eve", 1) is None

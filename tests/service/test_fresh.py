@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.book import NOTHING, Undecided, after_all
-from service.changes import Change
-from service.fresh import MOST_ASIDE, Fresh, collect
+from service.live.coalescing import MOST_ASIDE, Fresh, collect
+from service.live.latest_cache import NOTHING, Undecided, after_all
+from service.live.notifications import Change
 from service.model.reading import Row
 from tests.service.test_book import ROWS, agree, is_undecided
 

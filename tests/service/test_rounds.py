@@ -8,16 +8,10 @@ from typing import cast
 
 import pytest
 
-from service.audience import Audience, Client
-from service.book import Book, Latest, Value
-from service.changes import Change
 from service.database.pool import Pool
-from service.delivery import Delivery
-from service.fresh import MOST_ASIDE
 from service.ingest import write_load
 from service.ingest.write_load import WINDOW, Pressure
-from service.model.reading import Row
-from service.rounds import (
+from service.live.broadcaster import (
     CALM_SECONDS,
     LONGEST_PAUSE,
     MOST_IN_ROUND,
@@ -27,6 +21,12 @@ from service.rounds import (
     Rounds,
     pause,
 )
+from service.live.coalescing import MOST_ASIDE
+from service.live.delivery import Delivery
+from service.live.latest_cache import Book, Latest, Value
+from service.live.notifications import Change
+from service.live.subscriptions import Audience, Client
+from service.model.reading import Row
 from service.settings import Settings
 from tests.http.live_clients import Ear
 
@@ -163,7 +163,7 @@ def test_what_others_changed_while_readings_press_is_skipped(monkeypatch: pytest
             take(rounds, row(1, "eve"))
             return [{"user_key": 1, "user_id": "ada"}]
 
-        monkeypatch.setattr("service.rounds.fetch_all", fetch)
+        monkeypatch.setattr("service.live.broadcaster.fetch_all", fetch)
         rounds.decide()
         rounds.touched = {1: Change(1, 0, 0), 2: Change(5, 0, 0)}
         await rounds.name_touched()

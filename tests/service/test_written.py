@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from service import written
-from service.audience import Audience, Client, Picked
-from service.book import Book
+from service.live import own_commits
+from service.live.latest_cache import Book
+from service.live.own_commits import Written
+from service.live.subscriptions import Audience, Client, Picked
 from service.model.reading import Row
-from service.written import Written
 from tests.http.live_clients import Ear
 
 ROWS = [Row("ada", "watch", 0, 60.0)] * 3
@@ -51,7 +51,7 @@ def test_what_arrived_before_somebody_listened_is_found() -> None:
 
 
 def test_what_is_never_announced_makes_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(written, "MOST_KEPT", 7)
+    monkeypatch.setattr(own_commits, "MOST_KEPT", 7)
     kept, _ = listened_to()
     marks = [mark(kept, ROWS) for _ in range(3)]
     assert [rows_of(kept.take(each)) for each in marks] == [None, [ROWS], [ROWS]]
@@ -63,20 +63,20 @@ def test_what_is_never_announced_makes_way(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_others_are_believed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(written.time, "monotonic", lambda: now)
+    monkeypatch.setattr(own_commits.time, "monotonic", lambda: now)
     kept = Written()
     assert kept.others_listen, "nothing was heard yet"
     kept.begin()
     assert kept.others_listen
-    now += written.HEARD_SECONDS
+    now += own_commits.HEARD_SECONDS
     assert not kept.others_listen
     kept.hear(kept.process)
     assert not kept.others_listen
     kept.hear(Written().process)
     assert kept.others_listen
-    now += written.HELLO_SECONDS
+    now += own_commits.HELLO_SECONDS
     assert kept.others_listen
-    now += written.HEARD_SECONDS
+    now += own_commits.HEARD_SECONDS
     assert not kept.others_listen
     kept.interrupt()
     assert kept.others_listen

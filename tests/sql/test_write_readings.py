@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.changes import Change, Unreadable, add_announcement, split_mark
+from service.live.notifications import Change, Unreadable, add_announcement, split_mark
 from service.model.pg_time import to_micros
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """The live hub: tells clients, after each commit, whose readings changed.
 
-Announcements of the database are collected (service/rounds.py), turned into one message for each user, and handed to
-those who listen (service/audience.py, service/delivery.py). Everything is bounded: what waits for a client is one
+Announcements of the database are collected (service/live/broadcaster.py), turned into one message for each user, and handed to
+those who listen (service/live/subscriptions.py, service/live/delivery.py). Everything is bounded: what waits for a client is one
 message for each user; where too many wait, and after the connection was away, the state is sent instead; and who
 takes nothing for too long is told and dropped.
 """
@@ -13,17 +13,17 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
-from service.audience import Audience, Client
-from service.book import Book
-from service.changes import Unreadable, split_mark
 from service.database.pool import Pool
-from service.delivery import Delivery
 from service.errors import Overloaded
-from service.lines import Line
-from service.listener import listen
-from service.rounds import Rounds
+from service.live.broadcaster import Rounds
+from service.live.connections import Line
+from service.live.delivery import Delivery
+from service.live.latest_cache import Book
+from service.live.listener import listen
+from service.live.notifications import Unreadable, split_mark
+from service.live.own_commits import HELLO_SECONDS, Written
+from service.live.subscriptions import Audience, Client
 from service.settings import Settings
-from service.written import HELLO_SECONDS, Written
 
 LISTEN_SECONDS = 1.0  # that a new client waits for the database
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from service import messages
-from service.book import Book, Latest
-from service.changes import Change
-from service.lines import Line
-from service.messages import Message
+from service.live import messages
+from service.live.connections import Line
+from service.live.latest_cache import Book, Latest
+from service.live.messages import Message
+from service.live.notifications import Change
 from service.model.reading import Row
 
 MOST_WAITING = 1_000  # changes that wait for one client

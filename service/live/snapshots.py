@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
-from service import messages
-from service.audience import Client
-from service.book import NOTHING, Latest, from_rows
 from service.database.pool import Pool, fetch_all
-from service.messages import Message
+from service.live import messages
+from service.live.latest_cache import NOTHING, Latest, from_rows
+from service.live.messages import Message
+from service.live.subscriptions import Client
 from service.model.reading import DEFAULT_TENANT
 
 MOST_IN_STATE = 1_000  # users

@@ -6,9 +6,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from service import messages
-from service.audience import Audience, Client, News
-from service.messages import Message
+from service.live import messages
+from service.live.messages import Message
+from service.live.subscriptions import Audience, Client, News
 from service.settings import Settings
 from service.slices import Slices
 

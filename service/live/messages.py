@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from service.changes import Change
+from service.live.notifications import Change
 from service.model.pg_time import format_micros
 
 LARGEST_STATE = 512 * 1024  # bytes

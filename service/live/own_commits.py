@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterable, Sequence
 from itertools import count
 
-from service.audience import Audience, Picked
 from service.ingest.write_load import Pressure
+from service.live.subscriptions import Audience, Picked
 from service.model.reading import Row
 
 HELLO_SECONDS = 2.0  # between two times that a process with clients says so

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from starlette.types import Scope
 
-from service.messages import Message, chunk, encode
+from service.live.messages import Message, chunk, encode
 from service.model.timestamps import format_timestamp
 
 LINE = "hyperpulse.line"  # the ASGI extension that gives a route the connection

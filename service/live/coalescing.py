@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.changes import Change
+from service.live.notifications import Change
 from service.model.reading import Row
 
 MOST_ASIDE = 8  # readings of a user

@@ -13,17 +13,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from service.audience import Audience, Client, News, Picked
-from service.book import NOTHING, Book, Latest, from_rows
-from service.changes import Change, add_announcement
 from service.database.pool import Pool, fetch_all
-from service.delivery import Delivery
 from service.errors import Overloaded
-from service.fresh import Fresh, collect
 from service.ingest.write_load import Pressure
+from service.live.coalescing import Fresh, collect
+from service.live.delivery import Delivery
+from service.live.latest_cache import NOTHING, Book, Latest, from_rows
+from service.live.notifications import Change, add_announcement
+from service.live.snapshots import StatesOfSome, some_of, state_of_everyone
+from service.live.subscriptions import Audience, Client, News, Picked
 from service.model.reading import DEFAULT_TENANT, Row
 from service.slices import Slices
-from service.states import StatesOfSome, some_of, state_of_everyone
 
 MOST_IN_ROUND = 1_000  # users
 MOST_NAMED = 10_000  # users

@@ -1,0 +1,1 @@
+"""Live updates: who listens, what changed, and its delivery."""
