@@ -52,7 +52,7 @@ lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashe
 	$(BIN)/uv pip compile $(COMPILE) --group peers --output-file requirements-peers.lock
 
 clean: ## Remove what was installed and cached; data stays
-	rm -rf .venv .venv-bench scripts/embedded/node_modules service/libraries/node_modules
+	rm -rf .venv .venv-bench scripts/embedded/node_modules service/dashboard/libraries/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

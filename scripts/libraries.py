@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts.embedded import npm
 from scripts.embedded.errors import EmbeddedError
 
-FOLDER = Path(__file__).resolve().parent.parent / "service" / "libraries"
+FOLDER = Path(__file__).resolve().parent.parent / "service" / "dashboard" / "libraries"
 
 
 def install() -> str | None:

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.dashboard.routes import openapi_route, page_routes
 from service.errors import Problem, on_problem, problem_response
 from service.express import Express
 from service.http.concurrency_limit import Bounded
@@ -33,7 +34,6 @@ from service.routes import (
     user_readings,
     users,
 )
-from service.routes.pages import openapi_route, page_routes
 from service.settings import Settings
 from service.state import lifespan
 

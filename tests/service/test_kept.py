@@ -13,7 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from service.kept import LARGEST, Kept
+from service.dashboard.static_files import LARGEST, Kept
 
 TEXT = b"export const n = 1;\n" * 100
 

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from service.kept import Kept
+from service.dashboard.static_files import Kept
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 # The dashboard's npm packages, which scripts/libraries.py installs; only their files are served.

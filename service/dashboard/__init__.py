@@ -1,0 +1,1 @@
+"""The dashboard: its pages, scripts and libraries, and how they are served."""
