@@ -13,12 +13,9 @@ from starlette.responses import Response
 
 from service.dashboard.routes import openapi_route, page_routes
 from service.errors import Problem, on_problem, problem_response
-from service.express import Express
 from service.http.concurrency_limit import Bounded
 from service.http.middleware import CompressOnRequest, PlainPaths, SameOrigin
 from service.metrics.counters import Measured
-from service.openapi import openapi_document
-from service.operations import Operation, to_routes
 from service.routes import (
     devices,
     event_counts,
@@ -34,6 +31,9 @@ from service.routes import (
     user_readings,
     users,
 )
+from service.routes.openapi import openapi_document
+from service.routes.operation import Operation, to_routes
+from service.routes.readings_fast_path import Express
 from service.settings import Settings
 from service.state import lifespan
 

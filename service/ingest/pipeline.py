@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from service.bodies import parse_json
 from service.errors import Fault, Invalid, Problem, brief
 from service.ingest.chunker import PART, Pieces, elements, lines
 from service.ingest.csv_reader import Row, Table
@@ -21,6 +20,7 @@ from service.ingest.timestamp_window import AcceptedTimes
 from service.ingest.validation import KINDS, judge_each, placed, refused_whole, require_count, require_list
 from service.model.fields import Bounds
 from service.model.reading import READING
+from service.routes.request_body import parse_json
 
 MOST_WAITING = 8000  # items of a stream
 SMALL_PART = PART // 4  # where there is only the model to judge: parsed within some milliseconds

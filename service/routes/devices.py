@@ -8,14 +8,14 @@ from starlette.responses import Response
 from service.answers import schemas
 from service.answers.parameters import WornDevices, ask
 from service.answers.schemas import json_response
-from service.bodies import read_json
 from service.database.pool import fetch_all
 from service.errors import Problem
 from service.ingest.validation import require_one
 from service.model.device import DEVICE_CHANGE, DeviceChange
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
-from service.operations import WRITE_REFUSALS, Answer, Body, Operation
+from service.routes.operation import WRITE_REFUSALS, Answer, Body, Operation
+from service.routes.request_body import read_json
 from service.state import state_of
 
 

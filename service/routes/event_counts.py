@@ -14,7 +14,7 @@ from service.answers.parameters import EventCounts, EventCountsAfter, ask
 from service.answers.schemas import json_response
 from service.database.pool import fetch_all
 from service.model.timestamps import format_timestamp
-from service.operations import Answer, Operation
+from service.routes.operation import Answer, Operation
 from service.state import state_of
 
 

@@ -17,7 +17,7 @@ from service.answers.parameters import LiveUsers, ask_live
 from service.errors import Problem, problem_response
 from service.http.query_names import require_known
 from service.live.connections import Line, PlainSocketLine, SocketLine, StreamLine, connection_of
-from service.operations import Answer, Operation
+from service.routes.operation import Answer, Operation
 from service.server.http_1_0 import OLD
 from service.state import state_of
 

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from service.answers import schemas
 from service.answers.parameters import EventCounts, RangeSummary
-from service.operations import Answer, Operation
 from service.routes.event_counts import event_metrics
+from service.routes.operation import Answer, Operation
 from service.routes.summaries import range_metrics
 
 

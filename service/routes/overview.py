@@ -13,7 +13,7 @@ from service.answers.schemas import json_response
 from service.database.pool import fetch_all
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
-from service.operations import Answer, Operation
+from service.routes.operation import Answer, Operation
 from service.state import state_of
 
 MOST_USERS = 1000

@@ -13,7 +13,7 @@ from service import __version__
 from service.exposition import MEDIA_TYPE, family, histogram, single
 from service.metrics.counters import BOUNDS, Timing
 from service.metrics.worker_stats import Told, everyone
-from service.operations import Answer, Operation
+from service.routes.operation import Answer, Operation
 from service.state import state_of
 
 

@@ -11,20 +11,6 @@ from starlette.responses import Response
 from service.answers import schemas
 from service.answers.parameters import Writing, ask, flag
 from service.answers.schemas import json_response
-from service.bodies import (
-    WHOLE,
-    announced_type,
-    body_pieces,
-    continued,
-    hold,
-    let_go,
-    parse_json,
-    read_document,
-    read_json,
-    read_start,
-    refuse_unread,
-    require_json,
-)
 from service.errors import Invalid, Problem
 from service.ingest.chunker import PART, Pieces
 from service.ingest.fast_decoder import decode
@@ -42,7 +28,21 @@ from service.model.reading import (
     Reading,
     to_row,
 )
-from service.operations import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
+from service.routes.operation import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
+from service.routes.request_body import (
+    WHOLE,
+    announced_type,
+    body_pieces,
+    continued,
+    hold,
+    let_go,
+    parse_json,
+    read_document,
+    read_json,
+    read_start,
+    refuse_unread,
+    require_json,
+)
 from service.state import State, state_of
 
 MOST_IN_A_BATCH = 1000

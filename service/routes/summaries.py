@@ -14,7 +14,7 @@ from service.database.pool import fetch_one
 from service.errors import Problem
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
-from service.operations import Answer, Operation
+from service.routes.operation import Answer, Operation
 from service.state import state_of
 
 NOTHING = "No reading of that user lies in the range."

@@ -16,7 +16,7 @@ from service.database.schema import api_digest, migration_names
 from service.errors import Overloaded
 from service.metrics.worker_stats import everyone
 from service.model.timestamps import format_timestamp
-from service.operations import Answer, Operation
+from service.routes.operation import Answer, Operation
 from service.state import state_of
 
 MOMENTS = ("horizon", "last_refresh", "seen", "last_start", "next_start", "last_failed", "checked_at")

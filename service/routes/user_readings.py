@@ -18,7 +18,7 @@ from service.http.negotiation import choose
 from service.ingest.erasure import delete_readings
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
-from service.operations import Answer, Operation
+from service.routes.operation import Answer, Operation
 from service.routes.summaries import NOTHING
 from service.state import state_of
 

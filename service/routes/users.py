@@ -15,7 +15,7 @@ from service.ingest.erasure import erase_user
 from service.model.latest import latest_document
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
-from service.operations import Answer, Operation
+from service.routes.operation import Answer, Operation
 from service.state import state_of
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from starlette.types import Message
 
-from service import express
-from service.bodies import READING_BYTES
 from service.errors import Overloaded
 from service.ingest.writer import Writer
 from service.model.reading import Row
+from service.routes import readings_fast_path
+from service.routes.request_body import READING_BYTES
 
 
 class Away:
@@ -35,7 +35,7 @@ def scope_of(length: int, *headers: tuple[bytes, bytes], **state: Any) -> dict[s
     return {
         "type": "http",
         "method": "POST",
-        "path": express.PATH,
+        "path": readings_fast_path.PATH,
         "query_string": b"",
         "http_version": "1.1",
         "headers": [(b"content-length", b"%d" % length), *headers],
@@ -51,7 +51,7 @@ def test_without_the_database_it_is_503() -> None:
 
     async def ask() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
-        await express.Express(next_one)(scope_of(2, accepted=Away(), writer=writer), body, send)
+        await readings_fast_path.Express(next_one)(scope_of(2, accepted=Away(), writer=writer), body, send)
 
     asyncio.run(ask())
     assert sent[0]["status"] == 503
@@ -73,15 +73,15 @@ def test_what_finds_no_room_is_refused_unread() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
         waiting = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * 90))
         await asyncio.sleep(0)
-        await express.Express(next_one)(scope_of(20 * READING_BYTES, writer=writer), receive, send)
+        await readings_fast_path.Express(next_one)(scope_of(20 * READING_BYTES, writer=writer), receive, send)
         assert not received
-        await express.Express(next_one)(scope_of(5 * READING_BYTES, writer=writer), receive, send)
+        await readings_fast_path.Express(next_one)(scope_of(5 * READING_BYTES, writer=writer), receive, send)
         assert received
         # Where the connection is closed then, the answer might be lost.
         closed = scope_of(20 * READING_BYTES, (b"connection", b"Close"), writer=writer)
-        await express.Express(next_one)(closed, receive, send)
+        await readings_fast_path.Express(next_one)(closed, receive, send)
         old = scope_of(20 * READING_BYTES, writer=writer) | {"http_version": "1.0"}
-        await express.Express(next_one)(old, receive, send)
+        await readings_fast_path.Express(next_one)(old, receive, send)
         assert len(received) == 3
         waiting.cancel()
 

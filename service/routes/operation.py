@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.answers.parameters import AnyQuestion
-from service.bodies import let_go
 from service.errors import Problem
 from service.http.query_names import require_known
+from service.routes.request_body import let_go
 
 LENIENT_WRITE_REFUSALS = (400, 403, 408, 413, 415, 503)  # of writes that answer invalid input otherwise than with 422
 WRITE_REFUSALS = (*LENIENT_WRITE_REFUSALS, 422)

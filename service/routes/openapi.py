@@ -13,7 +13,7 @@ from service import __version__
 from service.answers.parameters import AnyQuestion
 from service.answers.schemas import ProblemDocument
 from service.errors import MEDIA_TYPE
-from service.operations import Answer, Body, Operation
+from service.routes.operation import Answer, Body, Operation
 
 REFS = "#/components/schemas/{model}"
 REFUSALS = {

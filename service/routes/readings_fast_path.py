@@ -11,10 +11,10 @@ from types import SimpleNamespace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.bodies import WHOLE, body_pieces, let_go, read_start, require_room, stays_open
 from service.errors import Problem, problem_response
 from service.ingest.fast_decoder import decode
 from service.model.reading import Row
+from service.routes.request_body import WHOLE, body_pieces, let_go, read_start, require_room, stays_open
 from service.state import State
 
 PATH = "/v1/readings"
