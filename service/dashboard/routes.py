@@ -13,9 +13,10 @@ from starlette.staticfiles import StaticFiles
 
 from service.dashboard.static_files import Kept
 
-PAGES = Path(__file__).resolve().parent.parent / "pages"
+HERE = Path(__file__).resolve().parent
+PAGES = HERE / "static"
 # The dashboard's npm packages, which scripts/libraries.py installs; only their files are served.
-LIBRARIES = PAGES.parent / "libraries" / "node_modules"
+LIBRARIES = HERE / "libraries" / "node_modules"
 # A package of the official builds of Swagger UI and ReDoc; only its files are read, nothing of it is imported.
 READERS = ("drf_spectacular_sidecar", "static/drf_spectacular_sidecar")
 STRICT = (
