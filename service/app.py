@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.dashboard.routes import openapi_route, page_routes
-from service.errors import Problem, on_problem, problem_response
+from service.errors import Failed, Problem
 from service.http.concurrency_limit import Bounded
 from service.http.middleware import CompressOnRequest, PlainPaths, SameOrigin
+from service.http.problem_details import document_response, on_problem, problem_response
 from service.metrics.counters import Measured
 from service.routes import (
     devices,
@@ -82,10 +83,10 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     detail = {404: "There is nothing at this path.", 405: f"{request.method} is not possible here."}.get(
         error.status_code, HTTPStatus(error.status_code).phrase
     )
-    return problem_response(Problem(error.status_code, detail, headers=dict(error.headers or {})))
+    return document_response(error.status_code, detail, headers=error.headers)
 
 
 async def on_surprise(request: Request, error: Exception) -> Response:
     """Log what nobody expected, and tell the client only that it happened."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(Problem(500, "The request failed; the log of the service says why."))
+    return problem_response(Failed())

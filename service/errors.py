@@ -1,22 +1,9 @@
-"""Errors as RFC 9457 problem documents."""
+"""What can be wrong with a request, or keep it from being answered; service/http/problem_details.py maps it to HTTP."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any, TypedDict
-
-from pydantic_core import ErrorDetails, to_json
-from starlette.requests import Request
-from starlette.responses import Response
-
-from service.model.limits import RANGES
-
-MEDIA_TYPE = "application/problem+json"
-LONGEST_VALUE = 200
-MOST_PARTS = 20
-UNKNOWN = "is not a known field"
 
 
 class Fault(TypedDict):
@@ -28,113 +15,60 @@ class Fault(TypedDict):
 
 
 class Problem(Exception):
-    """An error that is the answer: an HTTP status, a sentence, and the faults found."""
+    """The answer to a request is an error: a sentence, and the faults found.
 
-    def __init__(
-        self,
-        status: int,
-        detail: str,
-        faults: Sequence[Fault] = (),
-        headers: dict[str, str] | None = None,
-    ) -> None:
+    `ends_connection` where the rest of the request stays unread.
+    """
+
+    def __init__(self, detail: str, faults: Sequence[Fault] = (), *, ends_connection: bool = False) -> None:
         super().__init__(detail)
-        self.status = status
         self.detail = detail
         self.faults = list(faults)
-        self.headers = headers or {}
+        self.ends_connection = ends_connection
+
+
+class Malformed(Problem):
+    """The input cannot be read."""
 
 
 class Invalid(Problem):
-    """Well-formed input that means nothing; 422, or 400 where a path's clients expect that."""
+    """The input can be read, and breaks a rule."""
 
-    def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
-        super().__init__(422, detail, faults)
+
+class Forbidden(Problem):
+    """The sender must not do this."""
+
+
+class NotFound(Problem):
+    """What the request names does not exist."""
+
+
+class NotAcceptable(Problem):
+    """The client accepts none of the formats that there are."""
+
+
+class BodyTimeout(Problem):
+    """The body stopped arriving."""
+
+
+class TooLarge(Problem):
+    """The body, or a part of it, exceeds its limit."""
+
+
+class Unsupported(Problem):
+    """The body is in a format or an encoding that is not read."""
 
 
 class Overloaded(Problem):
-    """More than the service holds at once; try again."""
+    """The service or its database cannot take more at the moment; `retry_after` is in seconds."""
 
     def __init__(self, detail: str, retry_after: int = 1) -> None:
-        super().__init__(503, detail, headers={"Retry-After": str(retry_after)})
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
-def problem_response(problem: Problem) -> Response:
-    """Write a problem as application/problem+json."""
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(problem.status).phrase,
-        "status": problem.status,
-        "detail": problem.detail,
-    }
-    if problem.faults:
-        document["errors"] = problem.faults
-    return Response(to_json(document), problem.status, problem.headers, MEDIA_TYPE)
+class Failed(Problem):
+    """The service failed; its log says why."""
 
-
-async def on_problem(request: Request, error: Exception) -> Response:
-    """Answer with a raised Problem."""
-    assert isinstance(error, Problem)
-    return problem_response(error)
-
-
-def fault(error: ErrorDetails, prefix: str = "") -> Fault:
-    """Turn one of pydantic's errors into a fault; `prefix` is where the validated value stands."""
-    return {
-        "at": place(prefix, error["loc"]),
-        "problem": sentence(error),
-        "value": None if error["type"] == "missing" else brief(error["input"]),
-    }
-
-
-def place(prefix: str, loc: tuple[int | str, ...]) -> str:
-    """Write a location as `readings[3].heart_rate`."""
-    path = prefix
-    for part in loc:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path
-
-
-def sentence(error: ErrorDetails) -> str:
-    """Say what is wrong, with the bound that was missed."""
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "missing":
-            return "is required"
-        case "extra_forbidden":
-            return UNKNOWN
-        case "greater_than_equal" | "less_than_equal" | "finite_number":
-            low, high = RANGES[str(error["loc"][-1])]
-            return f"must be between {low} and {high}"
-        case "string_too_short":
-            return "must not be empty"
-        case "string_too_long":
-            return f"must have at most {context['max_length']} characters"
-        case "too_long":
-            return f"must be at most {context['max_length']}"
-        case "string_type":
-            return "must be a string"
-        case "int_type" | "int_parsing" | "int_from_float" | "int_parsing_size":
-            return "must be a whole number"
-        case "float_type" | "float_parsing":
-            return "must be a number"
-        case "dict_type" | "model_type" | "typed_dict_type":
-            return "must be an object"
-        case "literal_error":
-            return f"must be one of {context['expected']}"
-        case "value_error":
-            return str(context["error"])
-        case _:
-            return error["msg"][:1].lower() + error["msg"][1:]
-
-
-def brief(value: Any) -> Any:
-    """Return a value as it was sent where it is small, otherwise what it is."""
-    if isinstance(value, str):
-        return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
-    if isinstance(value, dict | list) and len(value) > MOST_PARTS:
-        return f"an {'array' if isinstance(value, list) else 'object'} of {len(value)}"
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except (ValueError, TypeError, RecursionError):
-        return "a number too large to repeat"
-    return value if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+    def __init__(self) -> None:
+        super().__init__("The request failed; the log of the service says why.")

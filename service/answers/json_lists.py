@@ -30,7 +30,7 @@ class Listed(NamedTuple):
 async def fetch_list(
     pool: Pool, query_name: str, item: Callable[[DictRow], dict[str, Any]], /, **parameters: Any
 ) -> Listed:
-    """Run sql/queries/NAME.sql and write `item` of each row; Problem 503 while the database is away."""
+    """Run sql/queries/NAME.sql and write `item` of each row; Overloaded while the database is away."""
 
     async def run(connection: Connection) -> Listed:
         cursor = await connection.execute(statement(query_name), parameters)

@@ -18,9 +18,10 @@ from pydantic import (
 from starlette.requests import HTTPConnection, Request
 
 from service.answers.cursors import Cursor
-from service.errors import Fault, Invalid, fault
+from service.errors import Fault, Invalid
 from service.model.fields import Name, Timestamp, between, digits
 from service.model.timestamps import format_timestamp
+from service.model.validation_errors import fault
 
 Question = TypeVar("Question", bound="AnyQuestion")
 

@@ -14,7 +14,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from service.database.schema import query
-from service.errors import Fault, Invalid, Overloaded, Problem
+from service.errors import Failed, Fault, Invalid, Overloaded, Problem
 from service.settings import Settings
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
@@ -78,7 +78,7 @@ def make_pool(settings: Settings) -> Pool:
 
 
 async def fetch_all(pool: Pool, query_name: str, /, **parameters: Any) -> list[DictRow]:
-    """Run sql/queries/NAME.sql and return its rows; Problem 503 while the database is away."""
+    """Run sql/queries/NAME.sql and return its rows; Overloaded while the database is away."""
 
     async def run(connection: Connection) -> list[DictRow]:
         cursor = await connection.execute(statement(query_name), parameters)
@@ -114,7 +114,7 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Res
             raise refusal(error.diag) from None
         except psycopg.Error as error:
             log.exception("the database refused a statement")
-            raise Problem(500, "The request failed; the log of the service says why.") from error
+            raise Failed() from error
     raise AssertionError("unreachable")
 
 

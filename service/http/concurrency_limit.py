@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import Overloaded, problem_response
+from service.errors import Overloaded
+from service.http.problem_details import problem_response
 
 # Streams that last, which the live hub counts; and what those ask who want to know how the process does.
 ALWAYS = frozenset(("/v1/live", "/v1/live/", "/health", "/health/", "/prometheus", "/prometheus/"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import zstandard
 
-from service.errors import Problem
+from service.errors import Malformed, Problem, Unsupported
 
 STEP = 1024 * 1024  # bytes: the most that one step may give
 ZSTD_SLICE = 32  # bytes: four of them can stand for 128 KiB
@@ -18,7 +18,7 @@ Pieces = AsyncIterator[bytes]
 
 
 def plain(pieces: Pieces, encoding: str) -> Pieces:
-    """Return the plain bytes of a body in that Content-Encoding; Problem 415 where it is unknown."""
+    """Return the plain bytes of a body in that Content-Encoding; Unsupported where it is unknown."""
     match encoding.strip().lower():
         case "" | "identity":
             return pieces
@@ -29,7 +29,7 @@ def plain(pieces: Pieces, encoding: str) -> Pieces:
         case "zstd":
             return unzstd(pieces)
         case other:
-            raise Problem(415, f"The encoding {other[:100]!r} is unknown; send gzip, zstd or none.")
+            raise Unsupported(f"The encoding {other[:100]!r} is unknown; send gzip, zstd or none.")
 
 
 async def inflate(pieces: Pieces, new_stream: Callable[[], Any]) -> Pieces:
@@ -75,4 +75,4 @@ async def unzstd(pieces: Pieces) -> Pieces:
 
 def broken() -> Problem:
     """Say that a body is not what it claims to be."""
-    return Problem(400, "The body is not what its Content-Encoding says, or it is not complete.")
+    return Malformed("The body is not what its Content-Encoding says, or it is not complete.")

@@ -13,7 +13,7 @@ class Room:
         self.held = 0
 
     def take(self, size: int, most: int | None = None) -> None:
-        """Hold so many more bytes; Problem 503 at once where that is too much, unless nothing else is held."""
+        """Hold so many more bytes; Overloaded at once where that is too much, unless nothing else is held."""
         if self.held and self.held + size > (self.most if most is None else most):
             raise Overloaded(f"Bodies of {self.held} bytes are being read already; try again in a second.")
         self.held += size

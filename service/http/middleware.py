@@ -10,7 +10,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from service.errors import Problem, problem_response
+from service.errors import Forbidden
+from service.http.problem_details import problem_response
 
 REFUSES_GZIP = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)")
 ADVICE = (
@@ -70,7 +71,7 @@ class SameOrigin:
         """Answer 403, a handshake too, and say which headers were compared and what can be done."""
         does = "listen" if scope["type"] == "websocket" else "write"
         why = f"the header Origin names another host than the header Host, which is {host[:200] or 'missing'}"
-        problem = Problem(403, f"A page of {origin[:200]} must not {does} here: {why}. {ADVICE}")
+        problem = Forbidden(f"A page of {origin[:200]} must not {does} here: {why}. {ADVICE}")
         response = problem_response(problem)
         if scope["type"] == "websocket":
             await WebSocket(scope, receive, send).send_denial_response(response)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.errors import Problem
+from service.errors import NotAcceptable
 
 
 def choose(header: str, offered: Sequence[str]) -> str:
-    """Return the media type that an Accept header prefers, the first of equals; Problem 406 where it takes none."""
+    """Return the media type that an Accept header prefers, the first of equals; NotAcceptable where it takes none."""
     if not header.strip():
         return offered[0]
     ranges = [parse(item) for item in header.split(",") if item.strip()]
     best = max(offered, key=lambda kind: quality(kind, ranges))  # the first of equals
     if quality(best, ranges) <= 0:
-        raise Problem(406, f"None of {header[:100]!r} can be had here; accept {', '.join(offered)}.")
+        raise NotAcceptable(f"None of {header[:100]!r} can be had here; accept {', '.join(offered)}.")
     return best
 
 

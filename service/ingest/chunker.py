@@ -9,7 +9,7 @@ from itertools import islice
 import msgspec
 from pydantic_core import from_json
 
-from service.errors import Invalid, Problem
+from service.errors import Invalid, Malformed, Problem, TooLarge
 
 PART = 512 * 1024  # bytes: some 4000 readings
 LONGEST_ITEM = 1024 * 1024  # bytes
@@ -29,9 +29,9 @@ Pieces = AsyncIterator[bytes]
 
 
 def without_mark(text: bytes) -> bytes:
-    """Take the byte order mark away that may begin a text; Problem 400 for one of UTF-16, which Windows also writes."""
+    """Take the byte order mark away that may begin a text; Malformed for one of UTF-16, which Windows also writes."""
     if text.startswith(WIDE):
-        raise Problem(400, "This is UTF-16, by its byte order mark; send UTF-8.", headers={"Connection": "close"})
+        raise Malformed("This is UTF-16, by its byte order mark; send UTF-8.", ends_connection=True)
     return text.removeprefix(BOM)
 
 
@@ -215,12 +215,12 @@ def closed(text: bytes) -> bytes:
 
 def not_json(why: str) -> Problem:
     """Say that a body is not JSON."""
-    return Problem(400, f"The body is not JSON: {why}.")
+    return Malformed(f"The body is not JSON: {why}.")
 
 
 def too_large(why: str) -> Problem:
     """Say what is too large; what is still on its way is not read."""
-    return Problem(413, why, headers={"Connection": "close"})
+    return TooLarge(why, ends_connection=True)
 
 
 def no_array(name: str) -> Invalid:

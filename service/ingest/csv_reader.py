@@ -10,9 +10,10 @@ from itertools import accumulate
 from math import isfinite
 from typing import Any, NamedTuple
 
-from service.errors import Fault, Invalid, Problem, brief
+from service.errors import Fault, Invalid, Malformed, Problem
 from service.ingest.chunker import LONGEST_ITEM, too_large, without_mark
 from service.model.reading import ReadingFields
+from service.model.validation_errors import brief
 
 FIELDS = tuple(ReadingFields.__annotations__)
 COLUMNS = {name: name for name in FIELDS} | {"ts": "timestamp"}
@@ -102,15 +103,14 @@ class Table:
         if not fields:
             return too_large(f"Line {line} has more than {LONGEST_ITEM} bytes.")
         line += breaks(rest[: fields[-1].start()])
-        return Problem(
-            400,
+        return Malformed(
             f"This is not CSV: in line {line} a field begins with a quotation mark, and has no end within "
             f"{LONGEST_ITEM} bytes. Close it; double the marks that are part of a value.",
-            headers={"Connection": "close"},
+            ends_connection=True,
         )
 
     def items(self, part: bytes) -> Iterator[Row | None]:
-        """Yield the rows of a part, which holds whole ones; None for an empty line. Problem 400 where it is not CSV."""
+        """Yield the rows of a part, which holds whole ones; None for an empty line. Malformed where it is not CSV."""
         text, lines, ends = split(part)
         self.separator = self.separator or separator_of(part + b"\n") or ","
         damaged = not text.isascii() and any("\udc80" <= char <= "\udcff" for char in text)
@@ -127,7 +127,7 @@ class Table:
                     item, wrong = self.read(cells, damaged)
                     yield Row(self.line + begun, self.line + done - 1, ends[done], item, wrong)
         except csv.Error as error:
-            raise Problem(400, f"This is not CSV at line {self.line + done}: {error}.") from None
+            raise Malformed(f"This is not CSV at line {self.line + done}: {error}.") from None
         self.line += done
 
     def read(self, cells: list[str], damaged: bool) -> tuple[dict[str, Any], Fault | None]:

@@ -1,6 +1,7 @@
-"""The fast way from JSON to rows: whatever it takes, the model in service/model/reading.py would take, with the same result.
+"""A fast decoder of readings as JSON, beside the model in service/model/reading.py.
 
-What it does not take is not refused: it goes to the model, which also says what is wrong.
+What it accepts, the model accepts with the same result. What it does not accept goes to the model, which also says what
+is wrong.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from service.errors import Fault, Invalid, Problem, brief
+from service.errors import Fault, Invalid, Malformed, Problem, TooLarge
 from service.ingest.chunker import PART, Pieces, elements, lines
 from service.ingest.csv_reader import Row, Table
 from service.ingest.fast_decoder import decode, decode_items, decode_lines
@@ -20,6 +20,7 @@ from service.ingest.timestamp_window import AcceptedTimes
 from service.ingest.validation import KINDS, judge_each, placed, refused_whole, require_count, require_list
 from service.model.fields import Bounds
 from service.model.reading import READING
+from service.model.validation_errors import brief
 from service.routes.request_body import parse_json
 
 MOST_WAITING = 8000  # items of a stream
@@ -34,7 +35,7 @@ class Store(Protocol):
     """Stores rows and counts them by what became of them."""
 
     async def __call__(self, rows: Rows, /, *, patiently: bool = False) -> Counter[str]:
-        """Problem 503 where too much waits already, or, patiently, a wait."""
+        """Overloaded where too much waits already, or, patiently, a wait."""
 
 
 class Form(NamedTuple):
@@ -59,7 +60,7 @@ def json_form(
         try:
             items = from_json(part, allow_inf_nan=False)
         except ValueError as error:
-            raise Problem(400, f"The body is not JSON: after {first} {name}, {error}.") from None
+            raise Malformed(f"The body is not JSON: after {first} {name}, {error}.") from None
         if most is not None and first + len(items) > most:
             tally.received += len(items)
             return []
@@ -206,16 +207,15 @@ async def finished(task: asyncio.Task[None]) -> None:
 
 
 async def store_all_or_none(form: Form, pieces: Pieces, bounds: Bounds, store: Store, tally: Tally, most: int) -> None:
-    """Store all readings in one transaction, or none where one is invalid; Problem 413 where there are too many."""
+    """Store all readings in one transaction, or none where one is invalid; TooLarge where there are too many."""
     all_rows: Rows = []
     async for rows in judged(form, pieces, bounds, tally):
         if not tally.rejected:
             all_rows += rows
         if len(all_rows) > most:
-            raise Problem(
-                413,
+            raise TooLarge(
                 f"At most {most} readings are stored all or none; send fewer, or let /v1/readings judge each alone.",
-                headers={"Connection": "close"},
+                ends_connection=True,
             )
     if not tally.received:
         raise Invalid("There are no readings in the request.")

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from service.errors import Fault, Invalid, fault
+from service.errors import Fault, Invalid
 from service.ingest.chunker import no_array
 from service.ingest.receipt import Tally
 from service.model.event import EVENT, to_event_row
 from service.model.fields import Bounds
 from service.model.reading import HEART_RATE_READING, INGEST_ITEM, METRICS, READING, to_row
+from service.model.validation_errors import fault
 
 A_WHILE = 0.005  # seconds, after which others have a turn
 

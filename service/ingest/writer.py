@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from service.database.pool import Connection, Contended, Pool, with_connection
-from service.errors import Overloaded, Problem
+from service.errors import Failed, Overloaded, Problem
 from service.ingest.key_cache import Register
 from service.ingest.store import Outcome, store
 from service.ingest.write_queue import SMALL, Batch, Draw, Queue, Submission, pack_known
@@ -48,7 +48,7 @@ class Writer:
     async def write(self, rows: Sequence[Row], patiently: bool = False) -> Counter[str]:
         """Store rows and count them by outcome: inserted, updated, unchanged.
 
-        When too much waits already it is Problem 503 at once, or, patiently, a wait.
+        When too much waits already it is Overloaded at once, or, patiently, a wait.
         """
         if not rows:
             return Counter()
@@ -70,7 +70,7 @@ class Writer:
         return told(outcomes)
 
     def require_room(self, count: int) -> None:
-        """Problem 503 where so many readings more are too many."""
+        """Overloaded where so many readings more are too many."""
         if self.is_full(count, asyncio.get_running_loop().time()):
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
 
@@ -103,10 +103,10 @@ class Writer:
         except Problem as problem:
             was_drawn = draw.batch is not None
             submissions = draw.now().submissions
-            if not was_drawn and problem.status == 503 and not isinstance(problem, Contended):
+            if not was_drawn and isinstance(problem, Overloaded) and not isinstance(problem, Contended):
                 # No transaction can begin: whoever waits need not find that out one batch after the other.
                 submissions = [*submissions, *self.queue.all()]
-            if was_drawn and len(submissions) > 1 and (problem.status == 500 or isinstance(problem, Contended)):
+            if was_drawn and len(submissions) > 1 and isinstance(problem, Failed | Contended):
                 # Whatever the database refused is in one of them; the others must not suffer for it.
                 for submission in submissions:
                     alone = Draw(self.queue, self.turn, Batch([submission]))
@@ -139,7 +139,7 @@ class Writer:
         except Exception as surprise:
             # The writer must outlive it: others wait.
             log.exception("a batch could not be written")
-            raise Problem(500, "The request failed; the log of the service says why.") from surprise
+            raise Failed() from surprise
 
 
 def told(outcomes: bytearray) -> Counter[str]:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from service.errors import UNKNOWN, Fault
+from service.errors import Fault
+from service.model.validation_errors import UNKNOWN
 
 MOST_KINDS = 50
 PLACE = re.compile(r"^(.*\]|line \d+)\.?")

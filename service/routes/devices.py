@@ -9,7 +9,7 @@ from service.answers import schemas
 from service.answers.parameters import WornDevices, ask
 from service.answers.schemas import json_response
 from service.database.pool import fetch_all
-from service.errors import Problem
+from service.errors import NotFound
 from service.ingest.validation import require_one
 from service.model.device import DEVICE_CHANGE, DeviceChange
 from service.model.reading import DEFAULT_TENANT
@@ -25,7 +25,7 @@ async def device(request: Request) -> Response:
         state_of(request).pool, "device", tenant_id=DEFAULT_TENANT, device_id=request.path_params["device_id"]
     )
     if not rows:
-        raise Problem(404, "No device of that name is known.")
+        raise NotFound("No device of that name is known.")
     return json_response(rows[0])
 
 
@@ -52,7 +52,7 @@ async def worn_devices(request: Request) -> Response:
         state_of(request).pool, "worn_devices", tenant_id=DEFAULT_TENANT, user_id=user_id, start=start, end=end
     )
     if not rows:
-        raise Problem(404, "No reading of that user lies in the range.")
+        raise NotFound("No reading of that user lies in the range.")
     return json_response(
         {"user_id": user_id, "start": format_timestamp(start), "end": format_timestamp(end), "devices": rows}
     )

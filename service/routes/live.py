@@ -14,8 +14,9 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.answers.parameters import LiveUsers, ask_live
-from service.errors import Problem, problem_response
-from service.http.query_names import require_known
+from service.answers.query_names import require_known
+from service.errors import NotAcceptable, Problem
+from service.http.problem_details import problem_response
 from service.live.connections import Line, PlainSocketLine, SocketLine, StreamLine, connection_of
 from service.routes.operation import Answer, Operation
 from service.server.http_1_0 import OLD
@@ -71,7 +72,7 @@ def patience(connection: HTTPConnection) -> float:
 async def live(request: Request) -> Response:
     """Tell of the users asked for, or of everyone, as an event stream."""
     if not ACCEPTS_EVENTS.search(request.headers.get("accept", "")):
-        raise Problem(406, f"This is told over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
+        raise NotAcceptable(f"This is told over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
     question = ask_live(request)
     await state_of(request).hub.admit()
     return EventStream(request, question.user_id or None)

@@ -12,7 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from service import __version__
 from service.answers.parameters import AnyQuestion
 from service.answers.schemas import ProblemDocument
-from service.errors import MEDIA_TYPE
+from service.http.problem_details import MEDIA_TYPE
 from service.routes.operation import Answer, Body, Operation
 
 REFS = "#/components/schemas/{model}"

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.answers.parameters import AnyQuestion
-from service.errors import Problem
-from service.http.query_names import require_known
+from service.answers.query_names import require_known
+from service.errors import NotFound
 from service.routes.request_body import let_go
 
 LENIENT_WRITE_REFUSALS = (400, 403, 408, 413, 415, 503)  # of writes that answer invalid input otherwise than with 422
@@ -77,7 +77,7 @@ class NameConvertor(Convertor[str]):
         except UnicodeDecodeError:
             text = "\x00"
         if "\x00" in text or len(text) > 128:
-            raise Problem(404, "Nothing of that name exists.")
+            raise NotFound("Nothing of that name exists.")
         return text
 
     def to_string(self, value: str) -> str:

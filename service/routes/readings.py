@@ -11,7 +11,7 @@ from starlette.responses import Response
 from service.answers import schemas
 from service.answers.parameters import Writing, ask, flag
 from service.answers.schemas import json_response
-from service.errors import Invalid, Problem
+from service.errors import Invalid, Malformed, Unsupported
 from service.ingest.chunker import PART, Pieces
 from service.ingest.fast_decoder import decode
 from service.ingest.pipeline import Form, csv_form, json_form, judge_list, line_form, store_all_or_none, store_in_pieces
@@ -89,7 +89,7 @@ async def heart_rate(request: Request) -> Response:
     try:
         item = require_one(HEART_RATE_READING, value, await state.accepted.now())
     except Invalid as invalid:
-        raise Problem(400, invalid.detail, invalid.faults) from None
+        raise Malformed(invalid.detail, invalid.faults) from None
     await state.writer.write([to_row(item)])
     return json_response({"status": "accepted"}, 202)
 
@@ -103,9 +103,9 @@ async def heart_rate_batch(request: Request) -> Response:
     try:
         rows, tally = await judge_list(HEART_RATE_READING, start, rest, state.accepted, MOST_IN_A_BATCH)
     except Invalid as invalid:
-        raise Problem(400, invalid.detail, invalid.faults) from None
+        raise Malformed(invalid.detail, invalid.faults) from None
     if not rows:
-        raise Problem(400, "All readings are invalid; nothing was stored.", tally.faults)
+        raise Malformed("All readings are invalid; nothing was stored.", tally.faults)
     await state.writer.write(rows)
     document = {
         "status": "accepted",
@@ -125,7 +125,7 @@ async def readings(request: Request) -> Response:
     new_form = FORMS.get(announced_type(request))
     if new_form is None:
         taken = ", ".join(FORMS)
-        raise Problem(415, f"The body is announced as {announced_type(request)[:100]!r}; send one of {taken}.")
+        raise Unsupported(f"The body is announced as {announced_type(request)[:100]!r}; send one of {taken}.")
     state = state_of(request)
     refuse_unread(request, WHOLE if new_form is json_form else PART)
     pieces = body_pieces(request, state.settings.body_idle_seconds)

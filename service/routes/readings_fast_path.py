@@ -11,7 +11,8 @@ from types import SimpleNamespace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import Problem, problem_response
+from service.errors import Problem
+from service.http.problem_details import problem_response
 from service.ingest.fast_decoder import decode
 from service.model.reading import Row
 from service.routes.request_body import WHOLE, body_pieces, let_go, read_start, require_room, stays_open
@@ -80,7 +81,7 @@ async def read(scope: Scope, receive: Receive) -> tuple[list[Row] | None, Messag
 
 
 async def rows_of(body: bytes, state: State) -> list[Row] | None:
-    """Decode a body; Problem 503 where, away from the database for long, nobody knows which timestamps are accepted."""
+    """Decode a body; Overloaded where, away from the database for long, nobody knows which timestamps are accepted."""
     bounds = await state.accepted.now()
     if len(body) > SHORT:
         await state.turns.next()

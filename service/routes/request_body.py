@@ -10,13 +10,12 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
-from service.errors import Problem
+from service.errors import BodyTimeout, Malformed, Problem, TooLarge, Unsupported
 from service.http.decompression import plain
 from service.ingest.chunker import PART, without_mark
 from service.state import State, state_of
 
 JSON_TYPES = ("application/json", "text/json")
-HANG_UP = {"Connection": "close"}
 WHOLE = 2 * 1024 * 1024  # bytes: JSON up to here is parsed at once, what is larger in parts
 SLICE = 128 * 1024  # bytes: of what was read at once, to be cut into parts of their size
 READING_BYTES = 250  # of a reading as JSON; hardly any has more
@@ -24,7 +23,10 @@ HELD = "hyperpulse.held"  # bytes, in the scope of a request
 
 
 async def read_json(request: Request) -> Any:
-    """Return the JSON value of a body that holds one thing; Problem 400, 408, 413 or 415 where there is none."""
+    """Return the JSON value of a body that holds one thing.
+
+    Malformed, BodyTimeout, TooLarge or Unsupported where there is none.
+    """
     require_json(request)
     settings = state_of(request).settings
     limit = min(WHOLE, settings.max_body_bytes)
@@ -38,7 +40,7 @@ async def read_json(request: Request) -> Any:
 async def read_document(request: Request) -> tuple[bytes, AsyncIterator[bytes] | None]:
     """Return a body of JSON, or where it has more than WHOLE bytes, its first ones, and the pieces of all of it.
 
-    Problem 400, 408, 413 or 415 where there is none.
+    Malformed, BodyTimeout, TooLarge or Unsupported where there is none.
     """
     require_json(request)
     settings = state_of(request).settings
@@ -60,7 +62,7 @@ def require_json(request: Request) -> None:
     """Refuse a body that is announced as anything but JSON."""
     announced = announced_type(request)
     if announced != JSON_TYPES[0]:
-        raise Problem(415, f"The body is announced as {announced[:100]!r}; send application/json.")
+        raise Unsupported(f"The body is announced as {announced[:100]!r}; send application/json.")
 
 
 def parse_json(body: bytes) -> Any:
@@ -68,7 +70,7 @@ def parse_json(body: bytes) -> Any:
     try:
         return from_json(without_mark(body), allow_inf_nan=False)
     except ValueError as error:
-        raise Problem(400, f"The body is not JSON: {error}.") from None
+        raise Malformed(f"The body is not JSON: {error}.") from None
 
 
 def refuse_announced(request: Request, limit: int) -> None:
@@ -84,7 +86,7 @@ def announced_length(request: Request) -> int:
 
 
 def refuse_unread(request: Request, whole: int = WHOLE) -> None:
-    """Problem 503 where a body of readings would be refused once it is read, by a low guess of how many it has.
+    """Overloaded where a body of readings would be refused once it is read, by a low guess of how many it has.
 
     So what is too much takes neither memory nor time. Of more than `whole` bytes, a first part must find room.
     """
@@ -94,7 +96,7 @@ def refuse_unread(request: Request, whole: int = WHOLE) -> None:
 
 
 def require_room(state: State, length: int) -> None:
-    """Problem 503 where there is no room for the readings that so many bytes hold at least."""
+    """Overloaded where there is no room for the readings that so many bytes hold at least."""
     state.writer.require_room(1 + length // READING_BYTES)
 
 
@@ -123,7 +125,7 @@ async def read_start(request: Request, pieces: AsyncIterator[bytes], limit: int)
 
 
 def hold(request: Request, size: int, most: int | None = None) -> None:
-    """Count bytes that a request holds until it is answered; Problem 503 where the process holds more than `most`."""
+    """Count bytes that a request holds until it is answered; Overloaded where the process holds more than `most`."""
     state_of(request).room.take(size, most)
     request.scope[HELD] = request.scope.get(HELD, 0) + size
 
@@ -142,7 +144,7 @@ async def continued(start: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator
 
 
 async def within(request: Request, start: bytes, pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    """Yield a body of at most `limit` bytes, of which `start` was read already, and hold it; Problem 413 beyond."""
+    """Yield a body of at most `limit` bytes, of which `start` was read already, and hold it; TooLarge beyond."""
     size = len(start)
     if size > limit:
         raise too_large(limit)
@@ -158,7 +160,7 @@ async def within(request: Request, start: bytes, pieces: AsyncIterator[bytes], l
 
 def too_large(limit: int) -> Problem:
     """Say how large a body may be; what is still on its way is not read."""
-    return Problem(413, f"The body has more than {limit} bytes; send it in smaller pieces.", headers=HANG_UP)
+    return TooLarge(f"The body has more than {limit} bytes; send it in smaller pieces.", ends_connection=True)
 
 
 async def chunks(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
@@ -171,8 +173,10 @@ async def chunks(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise Problem(408, f"Nothing of the body arrived for {idle_seconds} seconds.", headers=HANG_UP) from None
+            raise BodyTimeout(
+                f"Nothing of the body arrived for {idle_seconds} seconds.", ends_connection=True
+            ) from None
         except ClientDisconnect:
-            raise Problem(400, "The body ended before it was complete.") from None
+            raise Malformed("The body ended before it was complete.") from None
         # Not within the timeout, which would go on, and cancel whoever takes long to store the piece.
         yield piece

@@ -11,7 +11,7 @@ from service.answers import schemas
 from service.answers.json_lists import fetch_list, list_response
 from service.answers.parameters import HeartRateMinutes, Series, ask
 from service.database.pool import fetch_one
-from service.errors import Invalid, Problem
+from service.errors import Invalid, Malformed, NotFound
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
@@ -68,7 +68,7 @@ async def heart_rate_minutes(request: Request) -> Response:
     try:
         question = ask(request, HeartRateMinutes)
     except Invalid as invalid:
-        raise Problem(400, invalid.detail, invalid.faults) from None
+        raise Malformed(invalid.detail, invalid.faults) from None
     minutes = await fetch_list(
         state_of(request).pool,
         "heart_rate_minutes",
@@ -80,7 +80,7 @@ async def heart_rate_minutes(request: Request) -> Response:
         device_id=question.device_id,
     )
     if not minutes.length:
-        raise Problem(404, "No heart rate of that user lies in the range.")
+        raise NotFound("No heart rate of that user lies in the range.")
     return list_response({"user_id": question.user_id}, "data", minutes.pieces, {"count": minutes.length})
 
 

@@ -11,7 +11,7 @@ from service.answers import schemas
 from service.answers.parameters import RangeSummary, Summary, ask
 from service.answers.schemas import json_response
 from service.database.pool import fetch_one
-from service.errors import Problem
+from service.errors import NotFound
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
@@ -35,7 +35,7 @@ async def summary(request: Request) -> Response:
         device_id=question.device_id,
     )
     if row["first"] is None:
-        raise Problem(404, NOTHING)
+        raise NotFound(NOTHING)
     return json_response(
         {
             "user_id": user_id,
@@ -70,7 +70,7 @@ async def range_metrics(request: Request) -> Response:
         end=question.end,
     )
     if row["first"] is None:
-        raise Problem(404, NOTHING)
+        raise NotFound(NOTHING)
     return json_response(
         {"avg_heart_rate": row["heart_rate_avg"], "total_steps": row["steps"], "total_calories": row["calories"]}
     )

@@ -13,7 +13,7 @@ from service.answers.export import CopyStream
 from service.answers.parameters import ReadingsAfter, ReadingsToDelete, ask
 from service.answers.schemas import json_response
 from service.database.pool import fetch_all
-from service.errors import Problem
+from service.errors import NotFound
 from service.http.negotiation import choose
 from service.ingest.erasure import delete_readings
 from service.model.reading import DEFAULT_TENANT
@@ -54,7 +54,7 @@ async def user_readings(request: Request) -> Response:
         asked,
         media_type=media_type,
         header=header,
-        nothing=Problem(404, NOTHING),
+        nothing=NotFound(NOTHING),
         headers={"Vary": "Accept", "Content-Disposition": f'attachment; filename="readings.{suffix}"'},
     )
 
@@ -71,7 +71,7 @@ async def readings_page(request: Request, question: ReadingsAfter, asked: dict[s
         limit=question.limit + 1,
     )
     if not rows and after_ts is None:
-        raise Problem(404, NOTHING)
+        raise NotFound(NOTHING)
     shown, next_cursor = cut_page(rows, question.limit, "ts", "device_id")
     readings = [
         {

@@ -10,7 +10,7 @@ from service.answers.cursors import cut_page, read_cursor
 from service.answers.parameters import UsersAfter, ask
 from service.answers.schemas import json_response
 from service.database.pool import fetch_all
-from service.errors import Problem
+from service.errors import NotFound
 from service.ingest.erasure import erase_user
 from service.model.latest import latest_document
 from service.model.reading import DEFAULT_TENANT
@@ -43,7 +43,7 @@ async def latest(request: Request) -> Response:
     user_id = request.path_params["user_id"]
     rows = await fetch_all(state_of(request).pool, "latest", tenant_id=DEFAULT_TENANT, user_id=user_id)
     if not rows:
-        raise Problem(404, "No reading of that user is known.")
+        raise NotFound("No reading of that user is known.")
     return json_response({"user_id": user_id, **latest_document(rows)})
 
 

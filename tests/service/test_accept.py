@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.errors import Problem
+from service.errors import NotAcceptable, Problem
 from service.http.negotiation import choose
 
 OFFERED = ["application/json", "text/csv", "application/x-ndjson"]
@@ -54,5 +54,5 @@ def test_the_format_preferred_is_chosen(header: str, chosen: str) -> None:
 def test_what_takes_none_is_a_406(header: str) -> None:
     with pytest.raises(Problem, match="accept application/json, text/csv, application/x-ndjson") as caught:
         choose(header, OFFERED)
-    assert caught.value.status == 406
+    assert type(caught.value) is NotAcceptable
     assert len(caught.value.detail) < 300

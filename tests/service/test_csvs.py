@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from service.errors import Problem
+from service.errors import Malformed, Problem
 from service.ingest import chunker
 from service.ingest.csv_reader import Row, Table, number, separator_of
 from service.ingest.pipeline import csv_form, judged
@@ -158,7 +158,7 @@ def test_a_row_that_is_no_csv_ends_the_reading() -> None:
     for row in ('"a"b', '"a'):
         with pytest.raises(Problem, match="This is not CSV at line 3") as caught:
             read(f"{HEADER}ada,{AT},60,\n{row},{AT},60,\n".encode())
-        assert caught.value.status == 400
+        assert type(caught.value) is Malformed
 
 
 @pytest.mark.parametrize("header", ["user_id,timestamp", '"user_id";"ts"', "\n\n User_Id\tTS \n", "steps;user_id;ts"])

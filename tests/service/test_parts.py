@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from service.errors import Problem
+from service.errors import Malformed, Problem, TooLarge
 from service.ingest import chunker
 from service.ingest.csv_reader import Table
 
@@ -99,7 +99,7 @@ def test_an_envelope_names_its_array_once() -> None:
     body = json.dumps({"readings": [{}] * 40}).encode()[:-1] + b', "readings": [1]}'
     with pytest.raises(Problem) as caught:
         cut(body, 20, 60)
-    assert caught.value.status == 400
+    assert type(caught.value) is Malformed
 
 
 @settings(max_examples=80)
@@ -163,7 +163,7 @@ def test_a_quotation_mark_without_end_is_named() -> None:
     asyncio.run(collect(row + b'bea,a 24" wheel,2025-01-15T10:00:00Z,60\n' + rows))
     with pytest.raises(Problem) as caught:
         asyncio.run(collect(row + b'bea,"a wheel,2025-01-15T10:00:00Z,60\n' + rows.replace(b'"', b"")))
-    assert caught.value.status == 400
+    assert type(caught.value) is Malformed
     assert "in line 3 " in caught.value.detail
 
 
@@ -174,4 +174,4 @@ def test_a_line_without_end_is_too_large() -> None:
 
     with pytest.raises(Problem) as caught:
         asyncio.run(collect())
-    assert caught.value.status == 413
+    assert type(caught.value) is TooLarge

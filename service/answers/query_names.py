@@ -9,7 +9,8 @@ from typing import Any, get_origin
 
 from starlette.requests import HTTPConnection
 
-from service.errors import Fault, Invalid, brief
+from service.errors import Fault, Invalid
+from service.model.validation_errors import brief
 
 MOST_FAULTS = 20
 LONGEST_NAME = 64  # characters; longer ones resemble nothing

@@ -1,0 +1,79 @@
+"""Errors as RFC 9457 problem documents: the one place where an error gets its HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.errors import (
+    BodyTimeout,
+    Failed,
+    Fault,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotAcceptable,
+    NotFound,
+    Overloaded,
+    Problem,
+    TooLarge,
+    Unsupported,
+)
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: dict[type[Problem], int] = {
+    Malformed: 400,
+    Forbidden: 403,
+    NotFound: 404,
+    NotAcceptable: 406,
+    BodyTimeout: 408,
+    TooLarge: 413,
+    Unsupported: 415,
+    Invalid: 422,
+    Failed: 500,
+    Overloaded: 503,
+}
+
+
+def status_of(problem: Problem) -> int:
+    """Return the HTTP status of a problem: that of its class, or of the nearest base."""
+    return next(STATUS[kind] for kind in type(problem).mro() if kind in STATUS)
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    """Return the headers that go with a problem."""
+    headers = {"Connection": "close"} if problem.ends_connection else {}
+    if isinstance(problem, Overloaded):
+        headers["Retry-After"] = str(problem.retry_after)
+    return headers
+
+
+def problem_response(problem: Problem) -> Response:
+    """Return the answer to a request that met a problem."""
+    return document_response(status_of(problem), problem.detail, problem.faults, headers_of(problem))
+
+
+def document_response(
+    status: int, detail: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return an application/problem+json document."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if faults:
+        document["errors"] = faults
+    return Response(to_json(document), status, headers, MEDIA_TYPE)
+
+
+async def on_problem(request: Request, error: Exception) -> Response:
+    """Answer with a raised Problem."""
+    assert isinstance(error, Problem)
+    return problem_response(error)
