@@ -15,8 +15,8 @@ from scripts.loading.errors import CannotRead
 from scripts.loading.files import ending
 from scripts.loading.lines import LONGEST_LINE, Line, Source, lines, opened, skip
 from service.errors import Problem
-from service.ingest.chunker import without_mark
 from service.ingest.csv_reader import BLANK, Table, breaks
+from service.model.strict_json import without_mark
 
 ENCODER = msgspec.json.Encoder()
 HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[^\r\n]+(\r\n|\r|\n)?")

@@ -11,9 +11,9 @@ from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.answers.export import Interrupted, hand_on, unless_gone
 from service.database.pool import Connection, Pool, statement, with_connection
 from service.errors import Problem
+from service.http.streaming import Interrupted, hand_on, unless_gone
 
 A_PIECE = 500  # items: a few milliseconds
 JSON = "application/json"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
-from pydantic_core import to_json
-from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from service.model.event import Event
@@ -484,8 +482,3 @@ class Ready(TypedDict):
     status: Literal["ready"]
     database: Literal["ok"]
     timescaledb: str
-
-
-def json_response(document: Any, status: int = 200) -> Response:
-    """Answer with JSON."""
-    return Response(to_json(document), status, media_type="application/json")

@@ -10,13 +10,12 @@ import msgspec
 from pydantic_core import from_json
 
 from service.errors import Invalid, Malformed, Problem, TooLarge
+from service.model.strict_json import BOM, without_mark
 
 PART = 512 * 1024  # bytes: some 4000 readings
 LONGEST_ITEM = 1024 * 1024  # bytes
 MOST_TRIES = 4
 DEEPEST = 200  # levels that JSON may have here
-BOM = b"\xef\xbb\xbf"
-WIDE = (b"\xff\xfe", b"\xfe\xff")  # the same mark in UTF-16, of either order
 ARRAY = re.compile(rb"\s*\[")
 OBJECT = re.compile(rb"\s*\{")
 COMMA = re.compile(rb"\s*,")
@@ -26,13 +25,6 @@ SKIM = msgspec.json.Decoder(list[msgspec.Raw])
 MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 Pieces = AsyncIterator[bytes]
-
-
-def without_mark(text: bytes) -> bytes:
-    """Take the byte order mark away that may begin a text; Malformed for one of UTF-16, which Windows also writes."""
-    if text.startswith(WIDE):
-        raise Malformed("This is UTF-16, by its byte order mark; send UTF-8.", ends_connection=True)
-    return text.removeprefix(BOM)
 
 
 async def gathered(pieces: Pieces, size: int | None = None) -> Pieces:

@@ -11,8 +11,9 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from service.errors import Fault, Invalid, Malformed, Problem
-from service.ingest.chunker import LONGEST_ITEM, too_large, without_mark
+from service.ingest.chunker import LONGEST_ITEM, too_large
 from service.model.reading import ReadingFields
+from service.model.strict_json import without_mark
 from service.model.validation_errors import brief
 
 FIELDS = tuple(ReadingFields.__annotations__)

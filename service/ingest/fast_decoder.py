@@ -11,11 +11,12 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 
-from service.ingest.chunker import BOM
+from service.ingest.timestamp_cache import TimestampCache
 from service.model.fields import NAME_LENGTH, Bounds
 from service.model.limits import RANGES
-from service.model.pg_time import Clock, to_micros
+from service.model.pg_time import to_micros
 from service.model.reading import DEFAULT_DEVICE, Row
+from service.model.strict_json import BOM
 
 
 def within(name: str) -> msgspec.Meta:
@@ -85,7 +86,7 @@ class Decoders:
 
 USUAL = Decoders(Sent)
 LOOSE = Decoders(Loose)
-CLOCK = Clock()
+CLOCK = TimestampCache()
 
 
 def decode(body: bytes, bounds: Bounds) -> list[Row] | None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
-from service.database.binary_arrays import pack_key
 from service.database.pool import Connection, statement
+from service.ingest.copy_rows import pack_key
 from service.model.reading import DEFAULT_TENANT, Row
 
 MOST_KEPT = 100_000  # users, and as many devices: some 15 MB each

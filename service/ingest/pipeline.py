@@ -20,8 +20,8 @@ from service.ingest.timestamp_window import AcceptedTimes
 from service.ingest.validation import KINDS, judge_each, placed, refused_whole, require_count, require_list
 from service.model.fields import Bounds
 from service.model.reading import READING
+from service.model.strict_json import parse_json
 from service.model.validation_errors import brief
-from service.routes.request_body import parse_json
 
 MOST_WAITING = 8000  # items of a stream
 SMALL_PART = PART // 4  # where there is only the model to judge: parsed within some milliseconds

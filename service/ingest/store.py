@@ -14,9 +14,10 @@ from typing import NamedTuple
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from service.database.binary_arrays import HEADER, TRAILER, doubles, ints, keys, moments, stale_quarters, touched
+from service.database.binary_arrays import doubles, ints, keys, moments
 from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
 from service.database.pool import Connection, committing, statement
+from service.ingest.copy_rows import HEADER, TRAILER, stale_quarters, touched
 from service.ingest.dedupe import fold
 from service.ingest.key_cache import Register
 from service.ingest.write_queue import Draw

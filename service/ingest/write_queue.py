@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
-from service.database.binary_arrays import pack
+from service.ingest.copy_rows import pack
 from service.ingest.key_cache import Keys, Names
 from service.live.subscriptions import Picked
 from service.model.reading import Row, moment_of

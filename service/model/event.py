@@ -1,25 +1,19 @@
-"""What an event is: the model that validates it, and writing batches of them."""
+"""What an event is: the model that validates it, and the row that it becomes."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from service.database.binary_arrays import moments, texts
-from service.database.pool import Connection, Pool, committing, statement, with_connection
-from service.metrics.counters import count_items
 from service.model.fields import Name, WrittenTimestamp, without_nul
 from service.model.pg_time import to_micros
 
 LONGEST_PAYLOAD = 256 * 1024
-FEW = 100  # events; a column of thousands takes some milliseconds, after which others have a turn
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 EXPONENT = re.compile(r"\de[+-](\d+)")
 ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -81,35 +75,3 @@ def to_event_row(event: Any) -> EventRow:
         to_micros(event["timestamp"]),
         event["payload"],
     )
-
-
-COLUMNS: dict[str, Callable[[Sequence[EventRow]], Any]] = {
-    "tenant_ids": lambda events: texts([event.tenant_id.encode() for event in events]),
-    "event_ids": lambda events: texts([event.event_id.encode() for event in events]),
-    "sources": lambda events: texts([event.source.encode() for event in events]),
-    "event_types": lambda events: texts([event.event_type.encode() for event in events]),
-    "timestamps": lambda events: moments([event.timestamp for event in events]),
-    "payloads": lambda events: texts([event.payload for event in events]),
-}
-
-
-async def write_events(pool: Pool, events: Sequence[EventRow]) -> list[bool]:
-    """Store events in one transaction; return for each whether it was created (else it was a duplicate)."""
-    if not events:
-        return []
-    columns: dict[str, Any] = {}
-    for name, column in COLUMNS.items():
-        columns[name] = column(events)
-        if len(events) > FEW:
-            await asyncio.sleep(0)
-
-    async def write(connection: Connection) -> list[bool]:
-        with committing():
-            cursor = await connection.execute(statement("write_events"), columns)
-            (row,) = await cursor.fetchall()
-        created: list[bool] = row["created"]
-        return created
-
-    created = await with_connection(pool, write)
-    count_items("events", created=sum(created), duplicate=len(created) - sum(created))
-    return created

@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from service.answers import schemas
 from service.answers.parameters import WornDevices, ask
-from service.answers.schemas import json_response
 from service.database.pool import fetch_all
 from service.errors import NotFound
+from service.http.responses import json_response
 from service.ingest.validation import require_one
 from service.model.device import DEVICE_CHANGE, DeviceChange
 from service.model.reading import DEFAULT_TENANT

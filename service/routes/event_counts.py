@@ -11,8 +11,8 @@ from service.answers import schemas
 from service.answers.cursors import after_moment, cut_page
 from service.answers.json_lists import fetch_list, list_response
 from service.answers.parameters import EventCounts, EventCountsAfter, ask
-from service.answers.schemas import json_response
 from service.database.pool import fetch_all
+from service.http.responses import json_response
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.state import state_of

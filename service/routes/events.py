@@ -13,14 +13,16 @@ from service.answers.cursors import after_moment
 from service.answers.event_pages import EventList
 from service.answers.json_lists import A_PIECE, list_response, streamed_list, written
 from service.answers.parameters import EventsAfter, EventsPage, ask
-from service.answers.schemas import json_response
 from service.database.pool import Pool, fetch_one
+from service.http.responses import json_response
+from service.ingest.event_writer import write_events
 from service.ingest.pipeline import json_form, judge_list, store_in_pieces
 from service.ingest.receipt import Tally
 from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_one
-from service.model.event import EVENT, Event, EventRow, to_event_row, write_events
+from service.model.event import EVENT, Event, EventRow, to_event_row
+from service.model.strict_json import parse_json
 from service.routes.operation import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
-from service.routes.request_body import parse_json, read_document, read_json
+from service.routes.request_body import read_document, read_json
 from service.state import state_of
 
 MOST_IN_A_BULK = 5000

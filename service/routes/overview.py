@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from service.answers import schemas
 from service.answers.parameters import Overview, ask
-from service.answers.schemas import json_response
 from service.database.pool import fetch_all
+from service.http.responses import json_response
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation

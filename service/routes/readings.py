@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from service.answers import schemas
 from service.answers.parameters import Writing, ask, flag
-from service.answers.schemas import json_response
 from service.errors import Invalid, Malformed, Unsupported
+from service.http.responses import json_response
 from service.ingest.chunker import PART, Pieces
 from service.ingest.fast_decoder import decode
 from service.ingest.pipeline import Form, csv_form, json_form, judge_list, line_form, store_all_or_none, store_in_pieces
@@ -28,6 +28,7 @@ from service.model.reading import (
     Reading,
     to_row,
 )
+from service.model.strict_json import parse_json
 from service.routes.operation import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.routes.request_body import (
     WHOLE,
@@ -36,7 +37,6 @@ from service.routes.request_body import (
     continued,
     hold,
     let_go,
-    parse_json,
     read_document,
     read_json,
     read_start,

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
 from service.errors import BodyTimeout, Malformed, Problem, TooLarge, Unsupported
 from service.http.decompression import plain
-from service.ingest.chunker import PART, without_mark
+from service.ingest.chunker import PART
+from service.model.strict_json import parse_json
 from service.state import State, state_of
 
 JSON_TYPES = ("application/json", "text/json")
@@ -63,14 +63,6 @@ def require_json(request: Request) -> None:
     announced = announced_type(request)
     if announced != JSON_TYPES[0]:
         raise Unsupported(f"The body is announced as {announced[:100]!r}; send application/json.")
-
-
-def parse_json(body: bytes) -> Any:
-    """Parse strict JSON: no NaN, no lone surrogates, at most some 200 levels deep."""
-    try:
-        return from_json(without_mark(body), allow_inf_nan=False)
-    except ValueError as error:
-        raise Malformed(f"The body is not JSON: {error}.") from None
 
 
 def refuse_announced(request: Request, limit: int) -> None:

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from service import __version__
 from service.answers import schemas
-from service.answers.schemas import json_response
 from service.database.pool import fetch_one
 from service.database.schema import api_digest, migration_names
 from service.errors import Overloaded
+from service.http.responses import json_response
 from service.metrics.worker_stats import everyone
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation

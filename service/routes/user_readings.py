@@ -11,10 +11,10 @@ from service.answers import schemas
 from service.answers.cursors import after_moment, cut_page
 from service.answers.export import CopyStream
 from service.answers.parameters import ReadingsAfter, ReadingsToDelete, ask
-from service.answers.schemas import json_response
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.negotiation import choose
+from service.http.responses import json_response
 from service.ingest.erasure import delete_readings
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from service.answers import schemas
 from service.answers.cursors import cut_page, read_cursor
 from service.answers.parameters import UsersAfter, ask
-from service.answers.schemas import json_response
 from service.database.pool import fetch_all
 from service.errors import NotFound
+from service.http.responses import json_response
 from service.ingest.erasure import erase_user
 from service.model.latest import latest_document
 from service.model.reading import DEFAULT_TENANT

@@ -16,7 +16,7 @@ from service.ingest.fast_decoder import decode, decode_lines
 from service.ingest.validation import items_of
 from service.model.fields import Bounds
 from service.model.reading import READING, Row, to_row
-from service.routes.request_body import parse_json
+from service.model.strict_json import parse_json
 
 BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 

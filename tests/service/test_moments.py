@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.model import pg_time
-from service.model.pg_time import Clock, to_micros
+from service.ingest import timestamp_cache
+from service.ingest.timestamp_cache import TimestampCache
+from service.model.pg_time import to_micros
 from service.model.timestamps import parse_timestamp
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
@@ -26,13 +27,13 @@ written = st.builds(
 @settings(max_examples=100)
 @given(st.lists(st.lists(written, min_size=1, max_size=8), min_size=1, max_size=4))
 def test_what_is_remembered_is_what_was_read(batches: list[list[str]]) -> None:
-    clock = Clock()
+    clock = TimestampCache()
     for texts in [*batches, *batches]:
         assert clock.read_all(texts) == [to_micros(parse_timestamp(text)) for text in texts]
 
 
 def test_what_names_no_moment_is_refused_each_time() -> None:
-    clock = Clock()
+    clock = TimestampCache()
     for _ in range(2):
         with pytest.raises(ValueError, match="no offset"):
             clock.read_all(["2025-01-15T12:00:00Z", "2025-01-15T12:00:00"])
@@ -40,15 +41,15 @@ def test_what_names_no_moment_is_refused_each_time() -> None:
 
 
 def test_whole_seconds_are_kept_and_others_are_not() -> None:
-    clock = Clock()
+    clock = TimestampCache()
     clock.read_all(["2025-01-15T12:00:00Z"])
     clock.read_all(["2025-01-15T12:00:00.25Z"])
     assert list(clock.whole) == ["2025-01-15T12:00:00Z"]
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pg_time, "MOST_WHOLE", 10)
-    clock = Clock()
+    monkeypatch.setattr(timestamp_cache, "MOST_WHOLE", 10)
+    clock = TimestampCache()
     for second in range(25):
         at = NOON + timedelta(seconds=second)
         assert clock.read_all([at.isoformat()]) == [to_micros(at)]

@@ -7,18 +7,8 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.database.binary_arrays import (
-    Ints,
-    doubles,
-    ints,
-    moment,
-    moments,
-    pack,
-    pack_key,
-    runs,
-    stale_quarters,
-    touched,
-)
+from service.database.binary_arrays import Ints, doubles, ints, moments
+from service.ingest.copy_rows import moment, pack, pack_key, runs, stale_quarters, touched
 from service.model.pg_time import QUARTER
 from service.model.reading import Row
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from service.database.binary_arrays import COLUMNS, EIGHT, FOUR, HEADER, TRAILER, WHOLE, pack_key
+from service.ingest.copy_rows import COLUMNS, EIGHT, FOUR, HEADER, TRAILER, WHOLE, pack_key
 
 BATCH = 5000
 """Readings of a transaction, about."""

@@ -1,0 +1,44 @@
+"""Answers sent piece by piece, to a client that may stall or leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.types import Receive, Send
+
+STALLED_SECONDS = 30
+
+
+class Interrupted(Exception):
+    """The database failed after the answer began; only a broken connection can still tell the client."""
+
+
+async def hand_on(send: Send, piece: bytes, more: bool) -> None:
+    """Send a piece; Interrupted where the client takes nothing for too long."""
+    try:
+        async with asyncio.timeout(STALLED_SECONDS):
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+    except TimeoutError:
+        raise Interrupted(f"the client took nothing for {STALLED_SECONDS} seconds") from None
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
+    """Do `work` until it is done or its client is gone: it is cancelled once, so that it can end what it began."""
+    sending = asyncio.create_task(work)
+    leaving = asyncio.create_task(until_gone(receive))
+    try:
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        sending.cancel()
+        (outcome, _) = await asyncio.gather(sending, leaving, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
+
+
+async def until_gone(receive: Receive) -> None:
+    """Wait until the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
