@@ -13,9 +13,9 @@ from contextlib import suppress
 import uvicorn
 
 from service.app import make_app
-from service.server.http_protocol import PatientProtocol
+from service.server.http_protocol import HeaderTimeoutProtocol
 from service.server.supervisor import shared_socket, supervise
-from service.server.websocket_protocol import TellingProtocol
+from service.server.websocket_protocol import PushOnlyWebSocketProtocol
 from service.settings import BadSetting, Settings, read_settings
 
 GRACE_SECONDS = 2
@@ -56,9 +56,9 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        http=PatientProtocol,
+        http=HeaderTimeoutProtocol,
         backlog=BACKLOG,
-        ws=TellingProtocol,
+        ws=PushOnlyWebSocketProtocol,
         ws_max_size=64 * 1024,
         ws_ping_interval=settings.live_heartbeat_seconds,
         ws_ping_timeout=settings.live_heartbeat_seconds,

@@ -13,9 +13,10 @@ from starlette.responses import Response
 
 from service.dashboard.routes import openapi_route, page_routes
 from service.errors import Failed, Problem
-from service.http.concurrency_limit import Bounded
-from service.http.middleware import CompressOnRequest, PlainPaths, SameOrigin
+from service.http.concurrency_limit import ConcurrencyLimit
+from service.http.middleware import GzipOnRequest, RawPathRouting, SameOrigin
 from service.http.problem_details import document_response, on_problem, problem_response
+from service.lifespan import lifespan
 from service.metrics.counters import Measured
 from service.routes import (
     devices,
@@ -34,9 +35,8 @@ from service.routes import (
 )
 from service.routes.openapi import openapi_document
 from service.routes.operation import Operation, to_routes
-from service.routes.readings_fast_path import Express
+from service.routes.readings_fast_path import ReadingsFastPath
 from service.settings import Settings
-from service.state import lifespan
 
 log = logging.getLogger("hyperpulse")
 
@@ -63,17 +63,17 @@ def make_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[*routes, *live.live_routes(), openapi_route(openapi_document(OPERATIONS)), *page_routes()],
         middleware=[
-            Middleware(PlainPaths),
+            Middleware(RawPathRouting),
             Middleware(Measured),
-            Middleware(Bounded, most=settings.max_requests),
-            Middleware(Express),
+            Middleware(ConcurrencyLimit, most=settings.max_requests),
+            Middleware(ReadingsFastPath),
             Middleware(SameOrigin),
-            Middleware(CompressOnRequest, minimum_size=1000),
+            Middleware(GzipOnRequest, minimum_size=1000),
         ],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_surprise},
         lifespan=lifespan(settings),
     )
-    app.router.redirect_slashes = False  # one trailing slash is no other path, see PlainPaths
+    app.router.redirect_slashes = False  # one trailing slash is no other path, see RawPathRouting
     return app
 
 

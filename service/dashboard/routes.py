@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from service.dashboard.static_files import Kept
+from service.dashboard.static_files import CachedStaticFiles
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE / "static"
@@ -27,7 +27,7 @@ STRICT = (
 READER = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src blob:"
 
 
-class PerhapsMissing(Kept):
+class PerhapsMissing(CachedStaticFiles):
     """Files of a folder that may not be there; what is not is answered 404."""
 
     async def check_config(self) -> None:
@@ -52,7 +52,7 @@ def page_routes() -> list[BaseRoute]:
         *(page(path, "dashboard", STRICT) for path in ("/", "/explore", "/system")),
         page("/docs", "docs", READER),
         page("/redoc", "redoc", READER),
-        Mount("/pages", Kept(directory=PAGES)),
+        Mount("/pages", CachedStaticFiles(directory=PAGES)),
         Mount("/libraries", PerhapsMissing(directory=LIBRARIES, check_dir=False)),
         Mount("/readers", StaticFiles(packages=[READERS])),
     ]

@@ -29,7 +29,7 @@ class Copy(NamedTuple):
     compressed: bytes | None
 
 
-class Kept(StaticFiles):
+class CachedStaticFiles(StaticFiles):
     """Files of a folder, which browsers ask about each time, so that a release is never mixed with the one before.
 
     Each is looked at for each request, which takes less than a thread does, and read when it has changed.

@@ -11,7 +11,7 @@ from service.http.problem_details import problem_response
 ALWAYS = frozenset(("/v1/live", "/v1/live/", "/health", "/health/", "/prometheus", "/prometheus/"))
 
 
-class Bounded:
+class ConcurrencyLimit:
     """Middleware that answers 503 to whatever is above so many requests at once."""
 
     def __init__(self, app: ASGIApp, most: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.errors import Overloaded
 
 
-class Room:
+class BodyMemoryBudget:
     """Counts bytes in and out."""
 
     def __init__(self, most: int) -> None:

@@ -21,7 +21,7 @@ ADVICE = (
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-class PlainPaths:
+class RawPathRouting:
     """Routes by the path as it was sent, so that %2F stays inside a name, and without its one trailing slash."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -42,7 +42,7 @@ def takes_gzip(headers: Headers) -> bool:
     return "gzip" in accepted and not REFUSES_GZIP.search(accepted)
 
 
-class CompressOnRequest(GZipMiddleware):
+class GzipOnRequest(GZipMiddleware):
     """Compresses answers for clients that accept gzip, and not for those that say `gzip;q=0`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,7 +16,7 @@ from service.ingest.chunker import PART, Pieces, elements, lines
 from service.ingest.csv_reader import Row, Table
 from service.ingest.fast_decoder import decode, decode_items, decode_lines
 from service.ingest.receipt import Tally
-from service.ingest.timestamp_window import AcceptedTimes
+from service.ingest.timestamp_window import TimestampWindow
 from service.ingest.validation import KINDS, judge_each, placed, refused_whole, require_count, require_list
 from service.model.fields import Bounds
 from service.model.reading import READING
@@ -147,7 +147,7 @@ async def judged(form: Form, pieces: Pieces, bounds: Bounds, tally: Tally) -> As
 
 
 async def judge_list(
-    adapter: TypeAdapter[Any], start: bytes, rest: Pieces | None, accepted: AcceptedTimes, most: int
+    adapter: TypeAdapter[Any], start: bytes, rest: Pieces | None, accepted: TimestampWindow, most: int
 ) -> tuple[Rows, Tally]:
     """Judge the items of the envelope that read_document gave, each alone; Invalid where it has none, or too many."""
     name = KINDS[adapter].name

@@ -11,7 +11,7 @@ from service.model.fields import Bounds
 FRESH_SECONDS = 60
 
 
-class AcceptedTimes:
+class TimestampWindow:
     """Reads the settings when they are first needed, and again when they are a minute old."""
 
     def __init__(self, pool: Pool) -> None:

@@ -32,7 +32,7 @@ async def device(request: Request) -> Response:
 async def set_device(request: Request) -> Response:
     """Change a device; a new priority holds for all the past once this is answered."""
     state = state_of(request)
-    change = require_one(DEVICE_CHANGE, await read_json(request), await state.accepted.now())
+    change = require_one(DEVICE_CHANGE, await read_json(request), await state.timestamp_window.now())
     await fetch_all(
         state.pool,
         "set_device",

@@ -33,7 +33,7 @@ async def create(request: Request) -> Response:
     """Store one event: 201 when it is new, 200 when its event_id was taken."""
     value = await read_json(request)
     state = state_of(request)
-    event = to_event_row(require_one(EVENT, value, await state.accepted.now()))
+    event = to_event_row(require_one(EVENT, value, await state.timestamp_window.now()))
     (created,) = await write_events(state.pool, [event])
     return json_response({"status": STATUS[created], "event_id": event.event_id}, 201 if created else 200)
 
@@ -42,7 +42,7 @@ async def create_bulk(request: Request) -> Response:
     """Store up to 5000 events, all or none."""
     start, rest = await read_document(request)
     state = state_of(request)
-    events, tally = await judge_list(EVENT, start, rest, state.accepted, MOST_IN_A_BULK)
+    events, tally = await judge_list(EVENT, start, rest, state.timestamp_window, MOST_IN_A_BULK)
     if tally.rejected:
         raise refused_whole(tally)
     created = sum(await write_events(state.pool, events))
@@ -59,10 +59,10 @@ async def create_v1(request: Request) -> Response:
     ledger = Ledger(state.pool)
     if rest is None:
         items, prefix = items_of(parse_json(start), "events")
-        events = await judge_each(EVENT, placed(items, prefix), await state.accepted.now(), tally)
+        events = await judge_each(EVENT, placed(items, prefix), await state.timestamp_window.now(), tally)
         tally.counts += await ledger.store(events)
     else:
-        await store_in_pieces(json_form(EVENT), rest, await state.accepted.now(), ledger.store, tally)
+        await store_in_pieces(json_form(EVENT), rest, await state.timestamp_window.now(), ledger.store, tally)
     return await receipt(tally, ledger)
 
 

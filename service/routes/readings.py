@@ -60,7 +60,7 @@ async def ingest(request: Request) -> Response:
     state = state_of(request)
     pieces = body_pieces(request, state.settings.body_idle_seconds)
     start, whole = await read_start(request, pieces, WHOLE)
-    bounds = await state.accepted.now()
+    bounds = await state.timestamp_window.now()
     tally = Tally()
     if not whole:
         form = json_form(INGEST_ITEM, enveloped=False)
@@ -87,7 +87,7 @@ async def heart_rate(request: Request) -> Response:
     value = await read_json(request)
     state = state_of(request)
     try:
-        item = require_one(HEART_RATE_READING, value, await state.accepted.now())
+        item = require_one(HEART_RATE_READING, value, await state.timestamp_window.now())
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
     await state.writer.write([to_row(item)])
@@ -101,7 +101,7 @@ async def heart_rate_batch(request: Request) -> Response:
     start, rest = await read_document(request)
     state = state_of(request)
     try:
-        rows, tally = await judge_list(HEART_RATE_READING, start, rest, state.accepted, MOST_IN_A_BATCH)
+        rows, tally = await judge_list(HEART_RATE_READING, start, rest, state.timestamp_window, MOST_IN_A_BATCH)
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
     if not rows:
@@ -138,14 +138,14 @@ async def readings(request: Request) -> Response:
         start, whole = await read_start(request, pieces, FIRST)
         if not whole:
             let_go(request)
-            hold(request, STREAM, state.room.most // 2)
+            hold(request, STREAM, state.body_memory.most // 2)
         pieces = continued(start, pieces)
     return await store_stream(state, new_form(), pieces, atomic, tally)
 
 
 async def store_whole(state: State, body: bytes, atomic: bool, tally: Tally) -> Response:
     """Store the readings of a document in one transaction."""
-    bounds = await state.accepted.now()
+    bounds = await state.timestamp_window.now()
     rows = decode(body, bounds)
     if rows is None:
         items, prefix = items_of(parse_json(body), "readings")
@@ -160,7 +160,7 @@ async def store_whole(state: State, body: bytes, atomic: bool, tally: Tally) -> 
 
 async def store_stream(state: State, form: Form, pieces: Pieces, atomic: bool, tally: Tally) -> Response:
     """Store readings as they arrive, or once all have arrived."""
-    bounds = await state.accepted.now()
+    bounds = await state.timestamp_window.now()
     store = state.writer.write
     if atomic:
         await store_all_or_none(form, pieces, bounds, store, tally, state.settings.max_atomic_readings)

@@ -27,7 +27,7 @@ JSON = b"application/json"
 UNUSUAL = frozenset((b"origin", b"content-encoding", b"expect"))
 
 
-class Express:
+class ReadingsFastPath:
     """Middleware that answers usual writes of readings."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -82,7 +82,7 @@ async def read(scope: Scope, receive: Receive) -> tuple[list[Row] | None, Messag
 
 async def rows_of(body: bytes, state: State) -> list[Row] | None:
     """Decode a body; Overloaded where, away from the database for long, nobody knows which timestamps are accepted."""
-    bounds = await state.accepted.now()
+    bounds = await state.timestamp_window.now()
     if len(body) > SHORT:
         await state.turns.next()
         state.writer.require_room(body.count(TIMESTAMP))

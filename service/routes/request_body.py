@@ -118,13 +118,13 @@ async def read_start(request: Request, pieces: AsyncIterator[bytes], limit: int)
 
 def hold(request: Request, size: int, most: int | None = None) -> None:
     """Count bytes that a request holds until it is answered; Overloaded where the process holds more than `most`."""
-    state_of(request).room.take(size, most)
+    state_of(request).body_memory.take(size, most)
     request.scope[HELD] = request.scope.get(HELD, 0) + size
 
 
 def let_go(request: Request) -> None:
     """Count out what a request held."""
-    state_of(request).room.give(request.scope.pop(HELD, 0))
+    state_of(request).body_memory.give(request.scope.pop(HELD, 0))
 
 
 async def continued(start: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

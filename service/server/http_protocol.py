@@ -17,7 +17,7 @@ HEAD_SECONDS = 20.0
 LOOK_AGAIN_SECONDS = 0.5
 
 
-class PatientProtocol(HttpToolsProtocol):
+class HeaderTimeoutProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with a limit on how long the head of a request may take."""
 
     deadline: asyncio.TimerHandle | None = None

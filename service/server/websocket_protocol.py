@@ -17,7 +17,7 @@ TOO_TALKATIVE = 1008
 http11.MAX_LINE_LENGTH = 256 * 1024  # bytes
 
 
-class TellingProtocol(WebSocketsSansIOProtocol):
+class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
     """Drops what a client says, and never waits for one that does not take what is sent."""
 
     leave: Leave | None = None

@@ -51,7 +51,7 @@ def test_without_the_database_it_is_503() -> None:
 
     async def ask() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
-        await readings_fast_path.Express(next_one)(scope_of(2, accepted=Away(), writer=writer), body, send)
+        await readings_fast_path.ReadingsFastPath(next_one)(scope_of(2, timestamp_window=Away(), writer=writer), body, send)
 
     asyncio.run(ask())
     assert sent[0]["status"] == 503
@@ -73,15 +73,15 @@ def test_what_finds_no_room_is_refused_unread() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
         waiting = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * 90))
         await asyncio.sleep(0)
-        await readings_fast_path.Express(next_one)(scope_of(20 * READING_BYTES, writer=writer), receive, send)
+        await readings_fast_path.ReadingsFastPath(next_one)(scope_of(20 * READING_BYTES, writer=writer), receive, send)
         assert not received
-        await readings_fast_path.Express(next_one)(scope_of(5 * READING_BYTES, writer=writer), receive, send)
+        await readings_fast_path.ReadingsFastPath(next_one)(scope_of(5 * READING_BYTES, writer=writer), receive, send)
         assert received
         # Where the connection is closed then, the answer might be lost.
         closed = scope_of(20 * READING_BYTES, (b"connection", b"Close"), writer=writer)
-        await readings_fast_path.Express(next_one)(closed, receive, send)
+        await readings_fast_path.ReadingsFastPath(next_one)(closed, receive, send)
         old = scope_of(20 * READING_BYTES, writer=writer) | {"http_version": "1.0"}
-        await readings_fast_path.Express(next_one)(old, receive, send)
+        await readings_fast_path.ReadingsFastPath(next_one)(old, receive, send)
         assert len(received) == 3
         waiting.cancel()
 

@@ -13,7 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from service.dashboard.static_files import LARGEST, Kept
+from service.dashboard.static_files import LARGEST, CachedStaticFiles
 
 TEXT = b"export const n = 1;\n" * 100
 
@@ -41,7 +41,7 @@ class Files:
     """A client of the folder, which asks for nothing by itself."""
 
     def __init__(self, folder: Path) -> None:
-        self.app = Starlette(routes=[Mount("/pages", Kept(directory=folder))])
+        self.app = Starlette(routes=[Mount("/pages", CachedStaticFiles(directory=folder))])
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
         """Ask for a path below the folder's."""

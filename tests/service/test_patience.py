@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from service.server.http_protocol import PatientProtocol
+from service.server.http_protocol import HeaderTimeoutProtocol
 
 HEAD_SECONDS = 0.3
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -29,7 +29,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A server with little patience."""
     monkeypatch.setattr("service.server.http_protocol.HEAD_SECONDS", HEAD_SECONDS)
     app = Starlette(routes=[Route("/", slow)])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", http=PatientProtocol))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", http=HeaderTimeoutProtocol))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -1,0 +1,59 @@
+"""What the service opens when it starts, and closes when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+
+from service.database.pool import make_pool
+from service.http.memory_budget import BodyMemoryBudget
+from service.ingest.timestamp_window import TimestampWindow
+from service.ingest.writer import running_writer
+from service.live.hub import running_hub
+from service.metrics.database_stats import asking_figures
+from service.metrics.worker_stats import telling
+from service.refresh.refresher import refreshing
+from service.server.heartbeat import beating
+from service.server.malloc import trimmed_memory
+from service.settings import Settings
+from service.state import State
+from service.turns import Turns
+
+
+def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
+    """Return the lifespan of an application: it opens what requests share, and yields it as their state."""
+
+    @asynccontextmanager
+    async def run(app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
+        pool = make_pool(settings)
+        async with (
+            beating(),
+            trimmed_memory(),
+            pool,
+            running_hub(settings, pool) as hub,
+            running_writer(
+                pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.written
+            ) as writer,
+            asking_figures(pool) as figures,
+            refreshing(settings, pool),
+        ):
+            state = State(
+                settings,
+                pool,
+                writer,
+                hub,
+                TimestampWindow(pool),
+                figures,
+                erasing=asyncio.Lock(),
+                streams=asyncio.Semaphore(settings.max_streams),
+                body_memory=BodyMemoryBudget(settings.max_bytes_in_flight),
+                turns=Turns(),
+            )
+            async with telling(state):
+                yield {"state": state}
+
+    return run
