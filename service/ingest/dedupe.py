@@ -1,8 +1,9 @@
-"""Readings of one identity within a batch, folded so that each statement writes an identity once.
+"""Upserts of a batch that holds an identity more than once, planned in passes that each write an identity once.
 
 PostgreSQL cannot upsert one row twice in a statement. The outcome of every item is still what it would be if the
 items were written one after the other: an item whose outcome the batch itself decides is counted here, and one whose
-outcome only the database knows gets a wave of its own. A reading has three metrics, so there are at most six waves.
+outcome only the database knows is written in a pass of its own. A reading has three metrics, so there are at most six
+passes.
 """
 
 from __future__ import annotations
@@ -22,44 +23,44 @@ class Write:
 
 
 @dataclass(slots=True)
-class Standing:
-    """Where an identity stands: its metrics as the batch left them, and its last write."""
+class Planned:
+    """An identity: its metrics as the batch leaves them, and its last write, in which pass."""
 
     known: Row
-    wave: int
+    number: int
     last: Write
 
 
-def fold(rows: Sequence[Row]) -> tuple[list[list[Write]], dict[int, str]]:
-    """Return the waves of writes, to be sent in order, and the outcomes that are already certain, by index."""
-    waves: list[list[Write]] = []
+def plan_upserts(rows: Sequence[Row]) -> tuple[list[list[Write]], dict[int, str]]:
+    """Return the passes, to be sent in order, and the outcomes that are already certain, by index."""
+    passes: list[list[Write]] = []
     certain: dict[int, str] = {}
-    standings: dict[tuple[object, ...], Standing] = {}
+    identities: dict[tuple[object, ...], Planned] = {}
     for item, row in enumerate(rows):
         identity = (row.user_id, row.device_id, row.timestamp)
-        standing = standings.get(identity)
-        if standing is None:
+        planned = identities.get(identity)
+        if planned is None:
             write = Write(row, item)
-            add(waves, 0, write)
-            standings[identity] = Standing(row, 0, write)
+            add(passes, 0, write)
+            identities[identity] = Planned(row, 0, write)
             continue
-        changed, asks = compare(standing.known, row)
+        changed, asks = compare(planned.known, row)
         if changed:
             certain[item] = "updated"
-            if standing.last.item is None:
-                standing.last.row = merge(standing.last.row, row)
+            if planned.last.item is None:
+                planned.last.row = merge(planned.last.row, row)
             else:
-                follow(waves, standing, Write(row, None))
+                follow(passes, planned, Write(row, None))
         elif asks:
-            follow(waves, standing, Write(row, item))
+            follow(passes, planned, Write(row, item))
         else:
             certain[item] = "unchanged"
-        standing.known = merge(standing.known, row)
-    return waves, certain
+        planned.known = merge(planned.known, row)
+    return passes, certain
 
 
 def compare(known: Row, row: Row) -> tuple[bool, bool]:
-    """Tell whether a row changes a known metric, and whether it carries one that only the database knows."""
+    """Return whether a row changes a known metric, and whether it carries one that only the database knows."""
     changed = asks = False
     for old, new in zip(metrics(known), metrics(row), strict=True):
         if new is not None:
@@ -85,15 +86,15 @@ def merge(old: Row, new: Row) -> Row:
     )
 
 
-def follow(waves: list[list[Write]], standing: Standing, write: Write) -> None:
-    """Put a write into the wave after the identity's last one."""
-    standing.wave += 1
-    standing.last = write
-    add(waves, standing.wave, write)
+def follow(passes: list[list[Write]], planned: Planned, write: Write) -> None:
+    """Put a write into the pass after the identity's last one."""
+    planned.number += 1
+    planned.last = write
+    add(passes, planned.number, write)
 
 
-def add(waves: list[list[Write]], wave: int, write: Write) -> None:
-    """Put a write into a wave, which may be a new one."""
-    if wave == len(waves):
-        waves.append([])
-    waves[wave].append(write)
+def add(passes: list[list[Write]], number: int, write: Write) -> None:
+    """Put a write into a pass, which may be a new one."""
+    if number == len(passes):
+        passes.append([])
+    passes[number].append(write)

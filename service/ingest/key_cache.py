@@ -1,8 +1,7 @@
-"""Keys of users and devices, kept by the process so that a batch need not ask for them.
+"""A cache of the keys of users and devices, so that a batch need not ask for them.
 
-Keys are kept under the version of names that they were learnt under: erasing a person changes it, and a transaction
-that finds another version than the one its rows were packed under begins anew. Only keys whose registration is
-committed come here.
+Keys hold under a version of names: erasing a user changes it, and a transaction that finds another version than the
+one its rows were packed under is rolled back and repeated. Only keys whose registration is committed are cached.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ MOST_KEPT = 100_000  # users, and as many devices: some 15 MB each
 
 
 class Names:
-    """What is known under one version of names: keys, packed."""
+    """Packed keys by name, under one version of names."""
 
     def __init__(self, version: int = -1) -> None:
         self.version = version
@@ -42,8 +41,8 @@ class Keys:
         self.devices = devices
 
 
-class Register:
-    """The names of one process, shared by its writers."""
+class KeyCache:
+    """The keys that one process knows, shared by its writers."""
 
     def __init__(self) -> None:
         self.names = Names()

@@ -1,7 +1,7 @@
 """The two ways of a batch into the database, each one short transaction that holds the horizon.
 
-The fast lane is COPY straight into the table. It is for readings that are new: when it meets one that is known, its
-transaction is undone, and the batch takes the merge lane, which can tell new, changed and unchanged apart.
+`copy_insert` is COPY straight into the table, for readings that are new: where one is known, its transaction is rolled
+back, and `upsert` stores the batch, which tells new, changed and unchanged readings apart.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from service.database.binary_arrays import doubles, ints, keys, moments
 from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
 from service.database.pool import Connection, committing, statement
 from service.ingest.copy_rows import HEADER, TRAILER, stale_quarters, touched
-from service.ingest.dedupe import fold
-from service.ingest.key_cache import Register
-from service.ingest.write_queue import Draw
+from service.ingest.dedupe import plan_upserts
+from service.ingest.key_cache import KeyCache
+from service.ingest.write_queue import BatchLease
 from service.live.own_commits import Written
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row
@@ -35,49 +35,51 @@ class Outcome(IntEnum):
 
 
 class UnknownNames(Exception):
-    """Somebody, or a device, has no key yet that this process knows."""
+    """A user or a device has no key yet that this process knows."""
 
 
 class NamesChanged(Exception):
-    """Somebody was erased since the keys of a batch were learnt; the transaction is undone."""
+    """A user was erased since the keys of a batch were learnt; the transaction is rolled back."""
 
     def __init__(self, version: int) -> None:
         super().__init__(f"names are at version {version}")
         self.version = version
 
 
-async def store(connection: Connection, register: Register, written: Written, draw: Draw, merging: bool) -> bytearray:
-    """Write what is drawn in one transaction, and return the outcome of each; `merging` expects that some are known."""
+async def store(
+    connection: Connection, key_cache: KeyCache, written: Written, lease: BatchLease, upserting: bool
+) -> bytearray:
+    """Write a batch in one transaction, and return each reading's outcome; `upserting` expects that some are known."""
     while True:
         try:
-            if not merging:
+            if not upserting:
                 try:
-                    return await copy(connection, register, written, draw)
+                    return await copy_insert(connection, key_cache, written, lease)
                 except errors.UniqueViolation:
                     pass
-            return await merge(connection, register, draw.now().rows)
+            return await upsert(connection, key_cache, lease.take().rows)
         except NamesChanged as changed:
-            register.forget(changed.version)
+            key_cache.forget(changed.version)
         except UnknownNames:
-            batch = draw.peek()
-            batch.pack(await register.keys(connection, batch.rows))
+            batch = lease.peek()
+            batch.pack(await key_cache.keys(connection, batch.rows))
 
 
-async def copy(connection: Connection, register: Register, written: Written, draw: Draw) -> bytearray:
-    """Take the fast lane; UniqueViolation where a reading is known, or twice in the batch.
+async def copy_insert(connection: Connection, key_cache: KeyCache, written: Written, lease: BatchLease) -> bytearray:
+    """Insert a batch by COPY; UniqueViolation where a reading is known, or twice in the batch.
 
-    What is written is drawn when the transaction has begun.
+    The batch is taken when the transaction has begun.
     """
-    if not draw.peek().is_packed(register.names.version):
+    if not lease.peek().is_packed(key_cache.names.version):
         raise UnknownNames
-    async with undone_on_error(connection):
+    async with rolled_back_on_error(connection):
         ((announced, names_version),) = await open_copy(connection, statement("copy_readings"))
         assert announced is not None
         assert names_version is not None
         version = int(names_version)
-        register.forget(version)
-        batch = draw.now()
-        batch.pack(register.names)
+        key_cache.forget(version)
+        batch = lease.take()
+        batch.pack(key_cache.names)
         if not batch.is_packed(version):
             await break_off(connection, b"names are unknown")
             raise UnknownNames
@@ -88,52 +90,52 @@ async def copy(connection: Connection, register: Register, written: Written, dra
         mark = written.mark((submission.rows, submission.picked) for submission in batch.submissions)
         with committing():
             if stale or written.others_listen:
-                await mark_tell_and_commit(connection, stale, packed.rows if written.others_listen else (), mark)
+                await announce_and_commit(connection, stale, packed.rows if written.others_listen else (), mark)
             else:
                 await run_plainly(connection, statement("commit_with_mark") % mark.encode())
     return bytearray([Outcome.inserted]) * len(packed.rows)
 
 
-async def mark_tell_and_commit(
+async def announce_and_commit(
     connection: Connection, stale: Sequence[tuple[int, int]], packed: Sequence[bytes], mark: str
 ) -> None:
-    """Mark quarters of an hour of users stale, tell whose readings are new, and commit."""
+    """Mark quarters of an hour of users stale, announce whose readings are new, and commit."""
     marks = {"user_keys": ints([user_key for user_key, _ in stale]), "quarters": moments([start for _, start in stale])}
     user_keys, timestamps = touched(packed)
-    telling = {"user_keys": user_keys, "timestamps": timestamps, "mark": mark}
+    announcement = {"user_keys": user_keys, "timestamps": timestamps, "mark": mark}
     async with connection.pipeline():
         if stale:  # to find that there are none would cost the database a tenth of what storing 1000 readings does
             await connection.execute(statement("mark_stale"), marks)
-        await connection.execute(statement("tell_of_readings"), telling)
+        await connection.execute(statement("announce_readings"), announcement)
         await connection.execute("COMMIT")
 
 
-async def merge(connection: Connection, register: Register, rows: Sequence[Row]) -> bytearray:
-    """Take the merge lane, in as many waves as a reading is in the batch."""
+async def upsert(connection: Connection, key_cache: KeyCache, rows: Sequence[Row]) -> bytearray:
+    """Upsert a batch, in as many passes as a reading is in it."""
     outcomes = bytearray(len(rows))
-    waves = [Wave(rows, range(len(rows)))] if distinct(rows) else folded(rows, outcomes)
-    names = register.names
+    passes = [Pass(rows, range(len(rows)))] if distinct(rows) else planned(rows, outcomes)
+    names = key_cache.names
     try:
-        version, columns = names.version, [in_columns(wave.rows, names.users, names.devices) for wave in waves]
+        version, columns = names.version, [in_columns(each.rows, names.users, names.devices) for each in passes]
     except KeyError:
-        found = await register.keys(connection, rows)
-        version, columns = found.version, [in_columns(wave.rows, found.users, found.devices) for wave in waves]
-    async with undone_on_error(connection):
+        found = await key_cache.keys(connection, rows)
+        version, columns = found.version, [in_columns(each.rows, found.users, found.devices) for each in passes]
+    async with rolled_back_on_error(connection):
         async with connection.pipeline():
             await connection.execute("BEGIN")
             opening = await connection.execute(statement("begin_writing"))
             merged = [
-                await connection.execute(statement("merge_readings"), wave_columns, binary=True)
-                for wave_columns in columns
+                await connection.execute(statement("merge_readings"), pass_columns, binary=True)
+                for pass_columns in columns
             ]
         (opened,) = await opening.fetchall()
         if opened["names_version"] != version:
             raise NamesChanged(opened["names_version"])
-        for wave, cursor in zip(waves, merged, strict=True):
+        for each, cursor in zip(passes, merged, strict=True):
             (places,) = await cursor.fetchall()
             for outcome in (Outcome.inserted, Outcome.updated):
                 for place in places[outcome.name]:
-                    item = wave.items[place - 1]
+                    item = each.items[place - 1]
                     if item is not None:
                         outcomes[item] = outcome
         with committing():
@@ -141,7 +143,7 @@ async def merge(connection: Connection, register: Register, rows: Sequence[Row])
     return outcomes
 
 
-class Wave(NamedTuple):
+class Pass(NamedTuple):
     """Rows that are written by one statement, and the items whose outcomes they decide."""
 
     rows: Sequence[Row]
@@ -149,16 +151,16 @@ class Wave(NamedTuple):
 
 
 def distinct(rows: Sequence[Row]) -> bool:
-    """Tell whether no reading is twice in a batch."""
+    """Return whether no reading is twice in a batch."""
     return len({(row.user_id, row.device_id, row.timestamp) for row in rows}) == len(rows)
 
 
-def folded(rows: Sequence[Row], outcomes: bytearray) -> list[Wave]:
-    """Fold a batch into waves, and note the outcomes that are certain already."""
-    waves, certain = fold(rows)
+def planned(rows: Sequence[Row], outcomes: bytearray) -> list[Pass]:
+    """Plan the passes of a batch, and set the outcomes that are certain already."""
+    passes, certain = plan_upserts(rows)
     for item, outcome in certain.items():
         outcomes[item] = Outcome[outcome]
-    return [Wave([write.row for write in wave], [write.item for write in wave]) for wave in waves]
+    return [Pass([write.row for write in each], [write.item for write in each]) for each in passes]
 
 
 def in_columns(rows: Sequence[Row], users: Mapping[str, bytes], devices: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -174,8 +176,8 @@ def in_columns(rows: Sequence[Row], users: Mapping[str, bytes], devices: Mapping
 
 
 @asynccontextmanager
-async def undone_on_error(connection: Connection) -> AsyncIterator[None]:
-    """Roll the transaction back, in which something goes wrong."""
+async def rolled_back_on_error(connection: Connection) -> AsyncIterator[None]:
+    """Roll the transaction back where the block fails."""
     try:
         yield
     except BaseException:

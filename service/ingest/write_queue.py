@@ -1,6 +1,6 @@
-"""What is written in one transaction: the readings of requests that wait, drawn together at the last moment.
+"""The queue of readings that wait to be written, and the batches that are taken from it.
 
-What arrives while the database is busy with others, or begins a transaction, comes along.
+A batch is taken at the last moment, when the transaction has begun: what arrives until then comes along.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Batch:
         return list(chain.from_iterable(submission.rows for submission in self.submissions))
 
     def is_packed(self, version: int) -> bool:
-        """Tell whether everything is packed under a version of names."""
+        """Return whether everything is packed under a version of names."""
         return all(each.packed is not None and each.packed.version == version for each in self.submissions)
 
     def pack(self, names: Names | Keys) -> None:
@@ -85,24 +85,26 @@ class Batch:
 
 @dataclass(slots=True)
 class Queue:
-    """Submissions that wait: small ones and large ones apart, in turns, so that neither wait for all of the others."""
+    """Submissions that wait: small and large ones in two lines, which alternate, so that neither delays the other."""
 
     small: deque[Submission] = field(default_factory=deque)
     large: deque[Submission] = field(default_factory=deque)
     small_is_next: bool = True
     arrival: asyncio.Event = field(default_factory=asyncio.Event)
+    right: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the writer that takes the next batch."""
 
     def line(self, count: int) -> deque[Submission]:
         """Return where so many readings wait."""
         return self.small if count <= SMALL else self.large
 
     def add(self, submission: Submission) -> None:
-        """Let a submission wait."""
+        """Append a submission to its line."""
         self.line(len(submission.rows)).append(submission)
         self.arrival.set()
 
     def next(self) -> Batch | None:
-        """Return what goes together next, as it is now: of the line whose turn it is."""
+        """Return the next batch as it would be now, of the line whose turn it is; None where nothing waits."""
         line = self.next_line()
         submissions: list[Submission] = []
         count = 0
@@ -114,7 +116,7 @@ class Queue:
         return Batch(submissions) if submissions else None
 
     def take(self) -> Batch | None:
-        """Take what goes together next."""
+        """Remove the next batch from its line, and return it."""
         line = self.next_line()
         batch = self.next()
         if batch is not None:
@@ -126,7 +128,7 @@ class Queue:
         return batch
 
     def all(self) -> Iterator[Submission]:
-        """Take all that waits."""
+        """Remove all that waits."""
         while (batch := self.take()) is not None:
             yield from batch.submissions
 
@@ -135,25 +137,55 @@ class Queue:
         return self.small if (self.small_is_next and self.small) or not self.large else self.large
 
 
-class Draw:
-    """One writer's turn: a batch that is drawn when the database is ready for it."""
+class BatchLease:
+    """The right to take the next batch, which one writer has at a time.
 
-    def __init__(self, queue: Queue, turn: asyncio.Lock, batch: Batch | None = None) -> None:
-        """`turn` is held, and given up once there is a batch, unless there is one."""
+    It ends once a batch is taken, so that the next writer can begin its transaction meanwhile; at the latest with the
+    block. The batch is taken as late as possible: what arrives until then comes along.
+    """
+
+    def __init__(self, queue: Queue, batch: Batch | None = None) -> None:
+        """Lease the queue, or hold a batch that was taken before."""
         self.queue = queue
-        self.turn = turn
         self.batch = batch
+        self.is_held = False
+
+    async def __aenter__(self) -> BatchLease:
+        """Wait for the right, and for something to take."""
+        await self.queue.right.acquire()
+        self.is_held = True
+        try:
+            await self.queue.arrival.wait()
+        except BaseException:
+            self.release()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the lease."""
+        self.release()
+
+    def release(self) -> None:
+        """Let another writer lease the queue."""
+        if self.is_held:
+            self.is_held = False
+            self.queue.right.release()
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the batch is taken, and stays as it is."""
+        return self.batch is not None
 
     def peek(self) -> Batch:
-        """Return what would be drawn now."""
+        """Return the batch, or what would be taken now."""
         batch = self.batch or self.queue.next()
-        assert batch is not None, "only who has the turn takes what waits"
+        assert batch is not None, "a lease begins when something waits"
         return batch
 
-    def now(self) -> Batch:
-        """Draw, and let the next one have its turn."""
+    def take(self) -> Batch:
+        """Return the batch; take it the first time, and end the lease."""
         if self.batch is None:
             self.batch = self.queue.take()
-            self.turn.release()
-        assert self.batch is not None, "only who has the turn takes what waits"
+            self.release()
+        assert self.batch is not None, "a lease begins when something waits"
         return self.batch

@@ -1,7 +1,6 @@
 """The batch writer: requests that arrive while one write is under way go together in the next.
 
-There is no timer and no delay when idle, and nobody is answered before the commit that holds their readings. Small
-requests and large ones wait apart and take turns, so that neither has to wait for all of the other.
+There is no timer, and no delay when idle. A request is answered after the commit that holds its readings.
 """
 
 from __future__ import annotations
@@ -14,24 +13,24 @@ from contextlib import asynccontextmanager
 
 from service.database.pool import Connection, Contended, Pool, with_connection
 from service.errors import Failed, Overloaded, Problem
-from service.ingest.key_cache import Register
+from service.ingest.key_cache import KeyCache
 from service.ingest.store import Outcome, store
-from service.ingest.write_queue import SMALL, Batch, Draw, Queue, Submission, pack_known
+from service.ingest.write_queue import SMALL, Batch, BatchLease, Queue, Submission, pack_known
 from service.live.own_commits import Written
 from service.metrics.counters import count_items
 from service.model.reading import Row
 
-PATIENCE_SECONDS = 0.02
-NAMED = [(outcome.name, int(outcome)) for outcome in Outcome]
+RETRY_SECONDS = 0.02
+OUTCOMES = [(outcome.name, int(outcome)) for outcome in Outcome]
 
 log = logging.getLogger("hyperpulse")
 
 
 class Writer:
-    """Takes rows in and answers with their outcomes once they are committed.
+    """Stores rows, and returns their outcomes once they are committed.
 
-    What waits is bounded twice: so many readings, for the sake of memory, and so many seconds, since whoever waits for
-    long gives up, and what was stored for nothing delays the others.
+    What waits is bounded twice: by readings, for the sake of memory, and by seconds, since a client that waits for long
+    gives up, and storing what it sent would delay the others for nothing.
     """
 
     def __init__(self, pool: Pool, most_queued: int, most_seconds: float, written: Written | None = None) -> None:
@@ -40,26 +39,25 @@ class Writer:
         self.most_queued = most_queued
         self.most_seconds = most_seconds
         self.queued = 0
-        self.register = Register()
+        self.key_cache = KeyCache()
         self.queue = Queue()
-        self.turn = asyncio.Lock()
-        self.merging = False
+        self.upserting = False
 
     async def write(self, rows: Sequence[Row], patiently: bool = False) -> Counter[str]:
-        """Store rows and count them by outcome: inserted, updated, unchanged.
+        """Store rows, and count them by outcome: inserted, updated, unchanged.
 
-        When too much waits already it is Overloaded at once, or, patiently, a wait.
+        Where too much waits already, raise Overloaded at once, or, `patiently`, wait for room.
         """
         if not rows:
             return Counter()
         loop = asyncio.get_running_loop()
         while patiently and self.is_full(len(rows), loop.time()):
-            await asyncio.sleep(PATIENCE_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
         self.require_room(len(rows))
         # Packed before they wait, so that the database need not wait for it.
         submission = Submission(rows, loop.create_future(), since=loop.time())
-        if not self.merging:
-            submission.packed = pack_known(self.register.names, rows)
+        if not self.upserting:
+            submission.packed = pack_known(self.key_cache.names, rows)
             submission.picked = self.written.pick(rows)
         self.queued += len(rows)
         self.queue.add(submission)
@@ -67,10 +65,10 @@ class Writer:
             outcomes = await submission.outcomes
         finally:
             self.queued -= len(rows)
-        return told(outcomes)
+        return counted(outcomes)
 
     def require_room(self, count: int) -> None:
-        """Overloaded where so many readings more are too many."""
+        """Raise Overloaded where so many more readings are too many."""
         if self.is_full(count, asyncio.get_running_loop().time()):
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
 
@@ -78,58 +76,58 @@ class Writer:
         """Wait until a large request may find room."""
         loop = asyncio.get_running_loop()
         while self.is_full(SMALL + 1, loop.time()):
-            await asyncio.sleep(PATIENCE_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
 
     def is_full(self, count: int, now: float) -> bool:
-        """Tell whether so many readings more are too many, or would wait for too long behind these."""
+        """Return whether so many more readings are too many, or would wait too long behind these."""
         if self.queued and self.queued + count > self.most_queued:
             return True
         line = self.queue.line(count)
         return bool(line) and now - line[0].since > self.most_seconds
 
     async def run(self) -> None:
-        """Write what waits, again and again, until cancelled."""
-        merging = False
+        """Write batches, one after the other, until cancelled."""
+        upserting = False
         while True:
-            await self.turn.acquire()
-            await self.queue.arrival.wait()
-            draw = Draw(self.queue, self.turn)
-            self.merging = merging = await self.answer(draw, merging)
+            async with BatchLease(self.queue) as lease:
+                self.upserting = upserting = await self.answer(lease, upserting)
 
-    async def answer(self, draw: Draw, merging: bool) -> bool:
-        """Write a batch in one transaction and hand each submission its outcomes; return whether some were known."""
+    async def answer(self, lease: BatchLease, upserting: bool) -> bool:
+        """Write a batch in one transaction, and hand each submission its outcomes; return whether some readings were known."""
         try:
-            outcomes = await self.store(draw, merging)
+            outcomes = await self.store(lease, upserting)
         except Problem as problem:
-            was_drawn = draw.batch is not None
-            submissions = draw.now().submissions
-            if not was_drawn and isinstance(problem, Overloaded) and not isinstance(problem, Contended):
-                # No transaction can begin: whoever waits need not find that out one batch after the other.
+            was_taken = lease.is_taken
+            submissions = lease.take().submissions
+            if was_taken and len(submissions) > 1 and isinstance(problem, Failed | Contended):
+                return await self.answer_each(submissions, upserting)
+            if not was_taken and isinstance(problem, Overloaded) and not isinstance(problem, Contended):
+                # No transaction can begin: what waits need not find that out one batch after the other.
                 submissions = [*submissions, *self.queue.all()]
-            if was_drawn and len(submissions) > 1 and isinstance(problem, Failed | Contended):
-                # Whatever the database refused is in one of them; the others must not suffer for it.
-                for submission in submissions:
-                    alone = Draw(self.queue, self.turn, Batch([submission]))
-                    merging = await self.answer(alone, merging)
-                return merging
             for submission in submissions:
                 if not submission.outcomes.done():
                     submission.outcomes.set_exception(problem)
-            return merging
-        count_items("readings", **told(outcomes))
+            return upserting
+        count_items("readings", **counted(outcomes))
         start = 0
-        for submission in draw.now().submissions:
+        for submission in lease.take().submissions:
             end = start + len(submission.rows)
             if not submission.outcomes.done():
                 submission.outcomes.set_result(outcomes[start:end])
             start = end
         return outcomes.count(Outcome.inserted) < len(outcomes)
 
-    async def store(self, draw: Draw, merging: bool) -> bytearray:
-        """Write what is drawn in one transaction and return the outcome of each; whatever goes wrong is a Problem."""
+    async def answer_each(self, submissions: Sequence[Submission], upserting: bool) -> bool:
+        """Write submissions of a batch that the database refused, each by itself: the fault of one is not the others'."""
+        for submission in submissions:
+            upserting = await self.answer(BatchLease(self.queue, Batch([submission])), upserting)
+        return upserting
+
+    async def store(self, lease: BatchLease, upserting: bool) -> bytearray:
+        """Write a batch in one transaction, and return the outcome of each reading; every failure is a Problem."""
 
         async def write(connection: Connection) -> bytearray:
-            return await store(connection, self.register, self.written, draw, merging)
+            return await store(connection, self.key_cache, self.written, lease, upserting)
 
         try:
             with self.written.pressure.writing():
@@ -137,21 +135,21 @@ class Writer:
         except Problem:
             raise
         except Exception as surprise:
-            # The writer must outlive it: others wait.
+            # The writer must survive it: others wait.
             log.exception("a batch could not be written")
             raise Failed() from surprise
 
 
-def told(outcomes: bytearray) -> Counter[str]:
+def counted(outcomes: bytearray) -> Counter[str]:
     """Count outcomes by their names."""
-    return Counter({name: outcomes.count(value) for name, value in NAMED})
+    return Counter({name: outcomes.count(value) for name, value in OUTCOMES})
 
 
 @asynccontextmanager
 async def running_writer(
     pool: Pool, writers: int, most_queued: int, most_seconds: float, written: Written | None = None
 ) -> AsyncIterator[Writer]:
-    """Run a writer with so many connections at work; what was taken in is written before it ends."""
+    """Run a writer of so many connections; what it has accepted is written before it ends."""
     writer = Writer(pool, most_queued, most_seconds, written)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(writer.run()) for _ in range(writers)]

@@ -51,7 +51,9 @@ def test_without_the_database_it_is_503() -> None:
 
     async def ask() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
-        await readings_fast_path.ReadingsFastPath(next_one)(scope_of(2, timestamp_window=Away(), writer=writer), body, send)
+        await readings_fast_path.ReadingsFastPath(next_one)(
+            scope_of(2, timestamp_window=Away(), writer=writer), body, send
+        )
 
     asyncio.run(ask())
     assert sent[0]["status"] == 503

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.ingest.dedupe import fold
 from service.ingest.dedupe import metrics as of
+from service.ingest.dedupe import plan_upserts
 from service.model.reading import Row
 
 NOON = 790_257_600_000_000
@@ -37,22 +37,22 @@ def test_folding_changes_no_outcome(before: Stored, sent: list[tuple[str, Metric
     one_by_one = dict(before)
     expected = [upsert(one_by_one, written) for written in rows]
 
-    in_waves = dict(before)
-    waves, outcomes = fold(rows)
-    for wave in waves:
-        identities = [write.row.user_id for write in wave]
+    in_passes = dict(before)
+    passes, outcomes = plan_upserts(rows)
+    for one_pass in passes:
+        identities = [write.row.user_id for write in one_pass]
         assert len(set(identities)) == len(identities)
-        for write in wave:
-            outcome = upsert(in_waves, write.row)
+        for write in one_pass:
+            outcome = upsert(in_passes, write.row)
             if write.item is not None:
                 outcomes[write.item] = outcome
 
     assert [outcomes[item] for item in range(len(rows))] == expected
-    assert in_waves == one_by_one
-    assert len(waves) <= 6
+    assert in_passes == one_by_one
+    assert len(passes) <= 6
 
 
-def test_many_of_one_identity_take_few_waves() -> None:
-    waves, certain = fold([row("a", (60 + item % 2, None, None)) for item in range(5000)])
-    assert len(waves) == 2
+def test_many_of_one_identity_take_few_passes() -> None:
+    passes, certain = plan_upserts([row("a", (60 + item % 2, None, None)) for item in range(5000)])
+    assert len(passes) == 2
     assert len(certain) == 4999

@@ -9,7 +9,7 @@ import pytest
 
 from service.errors import Failed, Overloaded, Problem
 from service.http.memory_budget import BodyMemoryBudget
-from service.ingest.write_queue import MOST_ROWS_TOGETHER, SMALL, Draw, Queue, Submission
+from service.ingest.write_queue import MOST_ROWS_TOGETHER, SMALL, BatchLease, Queue, Submission
 from service.ingest.writer import Writer
 from service.model.reading import Row
 
@@ -51,21 +51,40 @@ def test_a_request_larger_than_a_batch_goes_alone() -> None:
     assert sizes(waiting(101, MOST_ROWS_TOGETHER + 1, 102)) == [[101], [MOST_ROWS_TOGETHER + 1], [102]]
 
 
-def test_what_is_drawn_is_all_that_waits_by_then() -> None:
-    async def draw_late() -> None:
-        queue, turn = waiting(1), asyncio.Lock()
-        await turn.acquire()
-        draw = Draw(queue, turn)
-        assert len(draw.peek().rows) == 1
-        add(queue, 2)
-        batch = draw.now()
-        assert [len(submission.rows) for submission in batch.submissions] == [1, 2]
-        assert len(batch.rows) == 3
-        assert not turn.locked(), "the next one may begin meanwhile"
-        assert not queue.arrival.is_set()
-        assert draw.now() is batch
+def test_a_batch_is_all_that_waits_when_it_is_taken() -> None:
+    async def take_late() -> None:
+        queue = waiting(1)
+        async with BatchLease(queue) as lease:
+            assert len(lease.peek().rows) == 1
+            assert queue.right.locked()
+            add(queue, 2)
+            batch = lease.take()
+            assert [len(submission.rows) for submission in batch.submissions] == [1, 2]
+            assert len(batch.rows) == 3
+            assert not queue.right.locked(), "the next writer may begin meanwhile"
+            assert not queue.arrival.is_set()
+            assert lease.take() is batch
 
-    asyncio.run(draw_late())
+    asyncio.run(take_late())
+
+
+@pytest.mark.parametrize("something_waits", [True, False])
+def test_a_lease_ends_with_its_block_and_when_it_is_cancelled(something_waits: bool) -> None:
+    async def cancel() -> None:
+        queue = waiting(*([1] if something_waits else []))
+
+        async def hold() -> None:
+            async with BatchLease(queue):
+                await asyncio.Event().wait()
+
+        holding = asyncio.create_task(hold())
+        await asyncio.sleep(0)
+        assert queue.right.locked()
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+        assert not queue.right.locked()
+
+    asyncio.run(cancel())
 
 
 def test_over_the_bound_is_refused_at_once() -> None:
