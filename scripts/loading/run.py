@@ -28,7 +28,7 @@ from scripts.loading.pieces import Piece, Reject, pieces
 from scripts.loading.state import OUTCOMES, FileState, file_state, read_state, write_state
 from scripts.simulation.sender import Answer, deliver
 from service.errors import Invalid
-from service.ingest.validation import require_one
+from service.ingest.validation import validate_one
 from service.model.fields import Bounds
 from service.model.reading import READING
 
@@ -233,7 +233,7 @@ def dry_run(running: Import) -> None:
                 outcome = Outcome()
                 for item in piece.items:
                     try:
-                        require_one(READING, from_json(item.json, allow_inf_nan=False), bounds)
+                        validate_one(READING, from_json(item.json, allow_inf_nan=False), bounds)
                     except Invalid as invalid:
                         outcome.counts["rejected"] += 1
                         outcome.rejects.append(Reject(item.line, [{**fault} for fault in invalid.faults]))

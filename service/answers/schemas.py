@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from service.model.event import Event
+from service.model.limits import MOST_IN_A_BATCH, MOST_IN_A_BULK
 from service.model.reading import HeartRateReading, Reading
 
 
@@ -20,13 +21,13 @@ class ReadingsEnvelope(TypedDict):
 class HeartRateBatch(TypedDict):
     """Heart rates in an envelope, at most 1000."""
 
-    readings: Annotated[list[HeartRateReading], Field(min_length=1, max_length=1000)]
+    readings: Annotated[list[HeartRateReading], Field(min_length=1, max_length=MOST_IN_A_BATCH)]
 
 
 class EventsEnvelope(TypedDict):
     """Events in an envelope, at most 5000."""
 
-    events: Annotated[list[Event], Field(min_length=1, max_length=5000)]
+    events: Annotated[list[Event], Field(min_length=1, max_length=MOST_IN_A_BULK)]
 
 
 class ProblemDocument(TypedDict):

@@ -46,7 +46,7 @@ def items_of(value: Any, name: str) -> tuple[list[Any], str | None]:
     raise Invalid(f"The body must be an object, an array, or an object with an array {name!r}.")
 
 
-async def judge_each(
+async def validate_each(
     adapter: TypeAdapter[Any], items: Iterable[tuple[str, Any]], bounds: Bounds, tally: Tally
 ) -> list[Any]:
     """Validate items, each alone, and return the rows of the valid ones; faults stand at the items' places."""
@@ -81,17 +81,17 @@ def without_invalid(adapter: TypeAdapter[Any], value: Any, error: ValidationErro
     return kept
 
 
-def placed(values: Iterable[Any], prefix: str | None, first: int = 0) -> Iterator[tuple[str, Any]]:
+def with_places(values: Iterable[Any], prefix: str | None, first: int = 0) -> Iterator[tuple[str, Any]]:
     """Say where the items of a list stand, at `prefix[index]`; without a prefix, faults stand at the fields."""
     return (("" if prefix is None else f"{prefix}[{index}]", value) for index, value in enumerate(values, first))
 
 
-def refused_whole(tally: Tally) -> Invalid:
+def all_refused(tally: Tally) -> Invalid:
     """Say that some items are invalid, and that therefore none is stored."""
     return Invalid(f"{tally.rejected} of {tally.received} items are invalid; nothing was stored.", tally.faults)
 
 
-def require_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
+def validate_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
     """Validate the one object of a request; faults stand at its fields."""
     try:
         return adapter.validate_python(value, context=bounds)

@@ -93,7 +93,7 @@ class Writer:
                 self.upserting = upserting = await self.answer(lease, upserting)
 
     async def answer(self, lease: BatchLease, upserting: bool) -> bool:
-        """Write a batch in one transaction, and hand each submission its outcomes; return whether some readings were known."""
+        """Write a batch in one transaction, and resolve its submissions; return whether some readings were known."""
         try:
             outcomes = await self.store(lease, upserting)
         except Problem as problem:
@@ -118,7 +118,7 @@ class Writer:
         return outcomes.count(Outcome.inserted) < len(outcomes)
 
     async def answer_each(self, submissions: Sequence[Submission], upserting: bool) -> bool:
-        """Write submissions of a batch that the database refused, each by itself: the fault of one is not the others'."""
+        """Write each submission of a batch that the database refused by itself: the fault is one's alone."""
         for submission in submissions:
             upserting = await self.answer(BatchLease(self.queue, Batch([submission])), upserting)
         return upserting

@@ -14,3 +14,5 @@ RANGES: Final[dict[str, tuple[int, int]]] = {
     "page_size": (1, 1_000),
     "limit": (1, 1_000),
 }
+MOST_IN_A_BATCH: Final = 1000  # heart rates in an envelope
+MOST_IN_A_BULK: Final = 5000  # events in an envelope

@@ -10,7 +10,7 @@ from service.answers.parameters import WornDevices, ask
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
-from service.ingest.validation import require_one
+from service.ingest.validation import validate_one
 from service.model.device import DEVICE_CHANGE, DeviceChange
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
@@ -32,7 +32,7 @@ async def device(request: Request) -> Response:
 async def set_device(request: Request) -> Response:
     """Change a device; a new priority holds for all the past once this is answered."""
     state = state_of(request)
-    change = require_one(DEVICE_CHANGE, await read_json(request), await state.timestamp_window.now())
+    change = validate_one(DEVICE_CHANGE, await read_json(request), await state.timestamp_window.now())
     await fetch_all(
         state.pool,
         "set_device",

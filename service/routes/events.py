@@ -15,17 +15,18 @@ from service.answers.json_lists import A_PIECE, list_response, streamed_list, wr
 from service.answers.parameters import EventsAfter, EventsPage, ask
 from service.database.pool import Pool, fetch_one
 from service.http.responses import json_response
+from service.ingest.body_formats import json_format
 from service.ingest.event_writer import write_events
-from service.ingest.pipeline import json_form, judge_list, store_in_pieces
+from service.ingest.pipeline import store_in_pieces, validate_list
 from service.ingest.receipt import Tally
-from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_one
+from service.ingest.validation import all_refused, items_of, validate_each, validate_one, with_places
 from service.model.event import EVENT, Event, EventRow, to_event_row
+from service.model.limits import MOST_IN_A_BULK
 from service.model.strict_json import parse_json
 from service.routes.operation import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.routes.request_body import read_document, read_json
 from service.state import state_of
 
-MOST_IN_A_BULK = 5000
 STATUS = {True: "created", False: "duplicate"}
 
 
@@ -33,18 +34,18 @@ async def create(request: Request) -> Response:
     """Store one event: 201 when it is new, 200 when its event_id was taken."""
     value = await read_json(request)
     state = state_of(request)
-    event = to_event_row(require_one(EVENT, value, await state.timestamp_window.now()))
+    event = to_event_row(validate_one(EVENT, value, await state.timestamp_window.now()))
     (created,) = await write_events(state.pool, [event])
     return json_response({"status": STATUS[created], "event_id": event.event_id}, 201 if created else 200)
 
 
 async def create_bulk(request: Request) -> Response:
     """Store up to 5000 events, all or none."""
-    start, rest = await read_document(request)
+    upload = await read_document(request)
     state = state_of(request)
-    events, tally = await judge_list(EVENT, start, rest, state.timestamp_window, MOST_IN_A_BULK)
+    events, tally = await validate_list(EVENT, upload, state.timestamp_window, MOST_IN_A_BULK)
     if tally.rejected:
-        raise refused_whole(tally)
+        raise all_refused(tally)
     created = sum(await write_events(state.pool, events))
     return json_response(
         {"status": "ok", "received": len(events), "created": created, "duplicates": len(events) - created}
@@ -52,17 +53,17 @@ async def create_bulk(request: Request) -> Response:
 
 
 async def create_v1(request: Request) -> Response:
-    """Store events, each judged alone, and answer with a receipt."""
-    start, rest = await read_document(request)
+    """Store events, each validated alone, and answer with a receipt."""
+    upload = await read_document(request)
     state = state_of(request)
     tally = Tally("events")
     ledger = Ledger(state.pool)
-    if rest is None:
-        items, prefix = items_of(parse_json(start), "events")
-        events = await judge_each(EVENT, placed(items, prefix), await state.timestamp_window.now(), tally)
-        tally.counts += await ledger.store(events)
+    bounds = await state.timestamp_window.now()
+    if upload.rest is None:
+        items, prefix = items_of(parse_json(upload.start), "events")
+        tally.counts += await ledger.store(await validate_each(EVENT, with_places(items, prefix), bounds, tally))
     else:
-        await store_in_pieces(json_form(EVENT), rest, await state.timestamp_window.now(), ledger.store, tally)
+        await store_in_pieces(json_format(EVENT), upload.pieces(), bounds, ledger.store, tally)
     return await receipt(tally, ledger)
 
 
@@ -152,7 +153,7 @@ OPERATIONS = [
         "/v1/events",
         create_v1,
         "Events",
-        "Store events, each judged alone",
+        "Store events, each validated alone",
         {
             200: Answer(
                 "A receipt: what became of each event.",

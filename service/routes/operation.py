@@ -15,6 +15,7 @@ from starlette.routing import Route
 from service.answers.parameters import AnyQuestion
 from service.answers.query_names import require_known
 from service.errors import NotFound
+from service.model.fields import NAME_LENGTH
 from service.routes.request_body import let_go
 
 LENIENT_WRITE_REFUSALS = (400, 403, 408, 413, 415, 503)  # of writes that answer invalid input otherwise than with 422
@@ -76,7 +77,7 @@ class NameConvertor(Convertor[str]):
             text = unquote(value, errors="strict")
         except UnicodeDecodeError:
             text = "\x00"
-        if "\x00" in text or len(text) > 128:
+        if "\x00" in text or len(text) > NAME_LENGTH:
             raise NotFound("Nothing of that name exists.")
         return text
 

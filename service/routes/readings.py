@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,45 +11,31 @@ from service.answers import schemas
 from service.answers.parameters import Writing, ask, flag
 from service.errors import Invalid, Malformed, Unsupported
 from service.http.responses import json_response
-from service.ingest.chunker import PART, Pieces
-from service.ingest.fast_decoder import decode
-from service.ingest.pipeline import Form, csv_form, json_form, judge_list, line_form, store_all_or_none, store_in_pieces
-from service.ingest.receipt import Tally
-from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_one
-from service.ingest.writer import Writer
+from service.ingest.body_formats import BodyFormat, csv_format, json_format, ndjson_format
+from service.ingest.chunker import PART
+from service.ingest.pipeline import store_all_or_none, store_upload, validate_list
+from service.ingest.receipt import Tally, readings_receipt
+from service.ingest.validation import all_refused, validate_each, validate_one, with_places
+from service.model.limits import MOST_IN_A_BATCH
 from service.model.reading import (
     HEART_RATE_READING,
     INGEST_ITEM,
     METRICS,
-    READING,
     HeartRateReading,
     IngestItem,
     Reading,
     to_row,
 )
 from service.model.strict_json import parse_json
+from service.routes.admission import refuse_unread
 from service.routes.operation import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
-from service.routes.request_body import (
-    WHOLE,
-    announced_type,
-    body_pieces,
-    continued,
-    hold,
-    let_go,
-    read_document,
-    read_json,
-    read_start,
-    refuse_unread,
-    require_json,
-)
-from service.state import State, state_of
+from service.routes.request_body import WHOLE, announced_type, open_upload, read_document, read_json, require_json
+from service.state import state_of
 
-MOST_IN_A_BATCH = 1000
-FIRST = 64 * 1024  # bytes: what has sent less holds no more than that, however slow it is
-STREAM = 2 * 1024 * 1024  # bytes that a stream may hold; all together take at most half of the room
+JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
-FORMS: dict[str, Callable[[], Form]] = {"application/json": json_form, NDJSON: line_form, CSV: csv_form}
+FORMATS: dict[str, Callable[[], BodyFormat]] = {JSON: json_format, NDJSON: ndjson_format, CSV: csv_format}
 
 
 async def ingest(request: Request) -> Response:
@@ -58,24 +43,23 @@ async def ingest(request: Request) -> Response:
     require_json(request)
     refuse_unread(request)
     state = state_of(request)
-    pieces = body_pieces(request, state.settings.body_idle_seconds)
-    start, whole = await read_start(request, pieces, WHOLE)
+    upload = await open_upload(request)
     bounds = await state.timestamp_window.now()
     tally = Tally()
-    if not whole:
-        form = json_form(INGEST_ITEM, enveloped=False)
+    if upload.rest is not None:
+        body_format = json_format(INGEST_ITEM, enveloped=False)
         most = state.settings.max_atomic_readings
-        await store_all_or_none(form, continued(start, pieces), bounds, state.writer.write, tally, most)
+        await store_all_or_none(body_format, upload.pieces(), bounds, state.writer.write, tally, most)
         return json_response({"message": "Data received", "ingested": tally.received})
-    value = parse_json(start)
+    value = parse_json(upload.start)
     if isinstance(value, list):
         if not value:
             raise Invalid("The array is empty; send at least one reading.")
-        rows = await judge_each(INGEST_ITEM, placed(value, ""), bounds, tally)
+        rows = await validate_each(INGEST_ITEM, with_places(value, ""), bounds, tally)
         if tally.rejected:
-            raise refused_whole(tally)
+            raise all_refused(tally)
     else:
-        rows = [to_row(require_one(INGEST_ITEM, value, bounds))]
+        rows = [to_row(validate_one(INGEST_ITEM, value, bounds))]
     await state.writer.write(rows)
     return json_response({"message": "Data received", "ingested": len(rows)})
 
@@ -87,7 +71,7 @@ async def heart_rate(request: Request) -> Response:
     value = await read_json(request)
     state = state_of(request)
     try:
-        item = require_one(HEART_RATE_READING, value, await state.timestamp_window.now())
+        item = validate_one(HEART_RATE_READING, value, await state.timestamp_window.now())
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
     await state.writer.write([to_row(item)])
@@ -95,13 +79,13 @@ async def heart_rate(request: Request) -> Response:
 
 
 async def heart_rate_batch(request: Request) -> Response:
-    """Store up to 1000 heart rates, each judged alone."""
+    """Store up to 1000 heart rates, each validated alone."""
     require_json(request)
     refuse_unread(request)
-    start, rest = await read_document(request)
+    upload = await read_document(request)
     state = state_of(request)
     try:
-        rows, tally = await judge_list(HEART_RATE_READING, start, rest, state.timestamp_window, MOST_IN_A_BATCH)
+        rows, tally = await validate_list(HEART_RATE_READING, upload, state.timestamp_window, MOST_IN_A_BATCH)
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
     if not rows:
@@ -120,76 +104,21 @@ async def heart_rate_batch(request: Request) -> Response:
 
 async def readings(request: Request) -> Response:
     """Store readings and answer with a receipt."""
+    state = state_of(request)
     atomic = flag(request, "atomic")
     tally = Tally(drops_fields=ask(request, Writing).invalid == "drop-field")
-    new_form = FORMS.get(announced_type(request))
-    if new_form is None:
-        taken = ", ".join(FORMS)
-        raise Unsupported(f"The body is announced as {announced_type(request)[:100]!r}; send one of {taken}.")
-    state = state_of(request)
-    refuse_unread(request, WHOLE if new_form is json_form else PART)
-    pieces = body_pieces(request, state.settings.body_idle_seconds)
-    if new_form is json_form:
-        start, whole = await read_start(request, pieces, WHOLE)
-        if whole:
-            return await store_whole(state, start, atomic, tally)
-        pieces = continued(start, pieces)
-    else:
-        start, whole = await read_start(request, pieces, FIRST)
-        if not whole:
-            let_go(request)
-            hold(request, STREAM, state.body_memory.most // 2)
-        pieces = continued(start, pieces)
-    return await store_stream(state, new_form(), pieces, atomic, tally)
-
-
-async def store_whole(state: State, body: bytes, atomic: bool, tally: Tally) -> Response:
-    """Store the readings of a document in one transaction."""
+    media_type = announced_type(request)
+    if media_type not in FORMATS:
+        raise Unsupported(f"The body is announced as {media_type[:100]!r}; send one of {', '.join(FORMATS)}.")
+    is_document = media_type == JSON
+    refuse_unread(request, WHOLE if is_document else PART)
+    upload = await open_upload(request, is_document)
+    most_atomic = state.settings.max_atomic_readings if atomic else None
     bounds = await state.timestamp_window.now()
-    rows = decode(body, bounds)
-    if rows is None:
-        items, prefix = items_of(parse_json(body), "readings")
-        rows = await judge_each(READING, placed(items, prefix), bounds, tally)
-    else:
-        tally.received = len(rows)
-    if atomic and tally.rejected:
-        raise refused_whole(tally)
-    tally.counts += await state.writer.write(rows)
-    return receipt(tally)
-
-
-async def store_stream(state: State, form: Form, pieces: Pieces, atomic: bool, tally: Tally) -> Response:
-    """Store readings as they arrive, or once all have arrived."""
-    bounds = await state.timestamp_window.now()
-    store = state.writer.write
-    if atomic:
-        await store_all_or_none(form, pieces, bounds, store, tally, state.settings.max_atomic_readings)
-    else:
-        await store_in_pieces(form, paced(pieces, state.writer, tally), bounds, store, tally)
-    return receipt(tally)
-
-
-async def paced(pieces: Pieces, writer: Writer, tally: Tally) -> Pieces:
-    """Yield pieces of a body; once some are stored, no faster than others find room. Before, it is refused instead."""
-    async for piece in pieces:
-        if tally.stored:
-            await writer.wait_for_room()
-        yield piece
-
-
-def receipt(tally: Tally) -> Response:
-    """Say what became of each reading."""
-    document: dict[str, Any] = {
-        "received": tally.received,
-        "inserted": tally.counts["inserted"],
-        "updated": tally.counts["updated"],
-        "unchanged": tally.counts["unchanged"],
-        "rejected": tally.rejected,
-        "errors": tally.faults,
-    }
-    if tally.drops_fields:
-        document["dropped"] = {name: tally.dropped[name] for name in sorted(METRICS)}
-    return json_response(document, 422 if tally.rejected == tally.received else 200)
+    await store_upload(upload, FORMATS[media_type](), state.writer, bounds, tally, most_atomic)
+    dropped = {name: tally.dropped[name] for name in sorted(METRICS)} if tally.drops_fields else None
+    body = readings_receipt(tally.received, tally.counts, tally.rejected, tally.faults, dropped)
+    return Response(body, 422 if tally.rejected == tally.received else 200, media_type=JSON)
 
 
 INGEST_EXAMPLE = {
@@ -264,7 +193,7 @@ OPERATIONS = [
         "/metrics/heart-rate/batch",
         heart_rate_batch,
         "Earlier services",
-        "Store up to 1000 heart rates, each judged alone",
+        "Store up to 1000 heart rates, each validated alone",
         {
             202: Answer(
                 "Stored, but for the rejected.",

@@ -1,7 +1,7 @@
-"""The short way for what comes most often: readings as plain JSON in a body of known length, and not a huge one.
+"""The fast path of what comes most often: readings as plain JSON in a body of known and moderate length.
 
 It does what the handler of POST /v1/readings does, without the layers in between, which cost a single reading more than
-storing it. Whatever is unusual goes the long way.
+storing it. Every other request takes the usual way.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import Problem
 from service.http.problem_details import problem_response
 from service.ingest.fast_decoder import decode
+from service.ingest.receipt import readings_receipt
 from service.model.reading import Row
-from service.routes.request_body import WHOLE, body_pieces, let_go, read_start, require_room, stays_open
+from service.routes.admission import require_room, stays_open
+from service.routes.request_body import WHOLE, body_pieces, let_go, parse_length, read_start
 from service.state import State
 
 PATH = "/v1/readings"
 ROUTE = SimpleNamespace(path=PATH)  # as the router would say where the request went
-SHORT = 16 * 1024  # bytes: what is decoded so quickly that nobody is kept waiting
+SHORT = 16 * 1024  # bytes: decoded so quickly that other requests need not alternate with it
 TIMESTAMP = b'"timestamp"'  # as many as there are readings
 JSON = b"application/json"
-# Headers that ask for more than the short way does.
+# Headers that ask for more than the fast path does.
 UNUSUAL = frozenset((b"origin", b"content-encoding", b"expect"))
 
 
@@ -47,12 +49,12 @@ class ReadingsFastPath:
             except Problem as problem:
                 await problem_response(problem)(scope, receive, send)
                 return
-            receive = again(message, receive)
+            receive = replayed(message, receive)
         await self.app(scope, receive, send)
 
 
 def usual_length(scope: Scope) -> int | None:
-    """Return how long the body of a request is; None where the short way may not take it."""
+    """Return how long the body of a request is; None where the fast path does not take it."""
     if scope["method"] != "POST" or scope["query_string"]:
         return None
     length = b""
@@ -61,18 +63,19 @@ def usual_length(scope: Scope) -> int | None:
             return None
         if name == b"content-length":
             length = value
-    return int(length) if length.isdigit() and len(length) < 20 and int(length) <= WHOLE else None
+    number = parse_length(length)
+    return number if number is not None and number <= WHOLE else None
 
 
 async def read(scope: Scope, receive: Receive) -> tuple[list[Row] | None, Message]:
-    """Return the readings of a body, None where the model must judge, and a message with all of it."""
+    """Return the readings of a body, None where the model must validate it, and a message with all of it."""
     state: State = scope["state"]["state"]
     message = await receive()
     if message["type"] != "http.request":
         return None, message
     if not message.get("more_body"):
         return await rows_of(message["body"], state), message
-    request = Request(scope, again(message, receive))
+    request = Request(scope, replayed(message, receive))
     try:
         body, _ = await read_start(request, body_pieces(request, state.settings.body_idle_seconds), WHOLE)
         return await rows_of(body, state), {"type": "http.request", "body": body}
@@ -81,7 +84,7 @@ async def read(scope: Scope, receive: Receive) -> tuple[list[Row] | None, Messag
 
 
 async def rows_of(body: bytes, state: State) -> list[Row] | None:
-    """Decode a body; Overloaded where, away from the database for long, nobody knows which timestamps are accepted."""
+    """Decode a body; Overloaded where the database is away, and which timestamps are accepted is not known."""
     bounds = await state.timestamp_window.now()
     if len(body) > SHORT:
         await state.turns.next()
@@ -92,17 +95,14 @@ async def rows_of(body: bytes, state: State) -> list[Row] | None:
 async def store(rows: list[Row], state: State, send: Send) -> None:
     """Store readings, and answer with a receipt."""
     counts = await state.writer.write(rows)
-    text = (
-        f'{{"received":{len(rows)},"inserted":{counts["inserted"]},"updated":{counts["updated"]},'
-        f'"unchanged":{counts["unchanged"]},"rejected":0,"errors":[]}}'
-    ).encode()
+    text = readings_receipt(len(rows), counts)
     headers = [(b"content-length", b"%d" % len(text)), (b"content-type", JSON)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": text})
 
 
-def again(message: Message, receive: Receive) -> Receive:
-    """Give a message that was received already once more."""
+def replayed(message: Message, receive: Receive) -> Receive:
+    """Return a receive that begins with a message that was received already."""
     given = False
 
     async def first() -> Message:

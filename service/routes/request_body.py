@@ -7,18 +7,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Scope
 
 from service.errors import BodyTimeout, Malformed, Problem, TooLarge, Unsupported
 from service.http.decompression import plain
-from service.ingest.chunker import PART
+from service.ingest.pipeline import Upload
 from service.model.strict_json import parse_json
-from service.state import State, state_of
+from service.state import state_of
 
 JSON_TYPES = ("application/json", "text/json")
 WHOLE = 2 * 1024 * 1024  # bytes: JSON up to here is parsed at once, what is larger in parts
-SLICE = 128 * 1024  # bytes: of what was read at once, to be cut into parts of their size
-READING_BYTES = 250  # of a reading as JSON; hardly any has more
+FIRST = 64 * 1024  # bytes of lines that are read at once
+STREAM = 2 * 1024 * 1024  # bytes that a stream of lines may hold
 HELD = "hyperpulse.held"  # bytes, in the scope of a request
 
 
@@ -37,19 +36,35 @@ async def read_json(request: Request) -> Any:
     return parse_json(body)
 
 
-async def read_document(request: Request) -> tuple[bytes, AsyncIterator[bytes] | None]:
-    """Return a body of JSON, or where it has more than WHOLE bytes, its first ones, and the pieces of all of it.
+async def read_document(request: Request) -> Upload:
+    """Return a body of JSON, which is bounded; more than WHOLE bytes of it are read as they are taken.
 
     Malformed, BodyTimeout, TooLarge or Unsupported where there is none.
     """
     require_json(request)
     settings = state_of(request).settings
-    refuse_announced(request, settings.max_body_bytes)
+    limit = settings.max_body_bytes
+    refuse_announced(request, limit)
     pieces = body_pieces(request, settings.body_idle_seconds)
     start, whole = await read_start(request, pieces, WHOLE)
-    if whole and len(start) <= settings.max_body_bytes:
-        return start, None
-    return start, within(request, start, pieces, settings.max_body_bytes)
+    if len(start) > limit:
+        raise too_large(limit)
+    return Upload(start, None if whole else held_within(request, pieces, limit - len(start), limit))
+
+
+async def open_upload(request: Request, is_document: bool = True) -> Upload:
+    """Return a body of any size, whose rest is read as it is taken.
+
+    Of a document up to WHOLE bytes are read at once; of lines only FIRST, so that a slow sender holds no more. Of the
+    memory for bodies, all streams of lines together may hold one half.
+    """
+    state = state_of(request)
+    pieces = body_pieces(request, state.settings.body_idle_seconds)
+    start, whole = await read_start(request, pieces, WHOLE if is_document else FIRST)
+    if not whole and not is_document:
+        let_go(request)
+        hold(request, STREAM, state.body_memory.most // 2)
+    return Upload(start, None if whole else pieces)
 
 
 def announced_type(request: Request) -> str:
@@ -73,29 +88,12 @@ def refuse_announced(request: Request, limit: int) -> None:
 
 def announced_length(request: Request) -> int:
     """Return how many bytes a body is announced to have; 0 where that is not said."""
-    announced = request.headers.get("content-length", "")
-    return int(announced) if announced.isdigit() and len(announced) < 20 else 0
+    return parse_length(request.headers.get("content-length", "").encode("latin-1")) or 0
 
 
-def refuse_unread(request: Request, whole: int = WHOLE) -> None:
-    """Overloaded where a body of readings would be refused once it is read, by a low guess of how many it has.
-
-    So what is too much takes neither memory nor time. Of more than `whole` bytes, a first part must find room.
-    """
-    if stays_open(request.scope):
-        length = announced_length(request)
-        require_room(state_of(request), length if length <= whole else PART)
-
-
-def require_room(state: State, length: int) -> None:
-    """Overloaded where there is no room for the readings that so many bytes hold at least."""
-    state.writer.require_room(1 + length // READING_BYTES)
-
-
-def stays_open(scope: Scope) -> bool:
-    """Tell whether a connection stays open after the answer: with bytes unread, closing it may lose the answer."""
-    closing = any(name == b"connection" and b"close" in value.lower() for name, value in scope["headers"])
-    return bool(scope["http_version"] == "1.1") and not closing
+def parse_length(value: bytes) -> int | None:
+    """Return the number of a Content-Length; None where it is none."""
+    return int(value) if value.isdigit() and len(value) < 20 else None
 
 
 def body_pieces(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
@@ -127,25 +125,12 @@ def let_go(request: Request) -> None:
     state_of(request).body_memory.give(request.scope.pop(HELD, 0))
 
 
-async def continued(start: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield what was read of a body already, then the rest."""
-    for first in range(0, len(start), SLICE):
-        yield start[first : first + SLICE]
-    async for piece in pieces:
-        yield piece
-
-
-async def within(request: Request, start: bytes, pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    """Yield a body of at most `limit` bytes, of which `start` was read already, and hold it; TooLarge beyond."""
-    size = len(start)
-    if size > limit:
-        raise too_large(limit)
-    for first in range(0, size, SLICE):
-        yield start[first : first + SLICE]
+async def held_within(request: Request, pieces: AsyncIterator[bytes], most: int, limit: int) -> AsyncIterator[bytes]:
+    """Yield at most so many bytes of a body, and hold them; TooLarge, with the limit of all of it, beyond."""
     async for piece in pieces:
         hold(request, len(piece))
-        size += len(piece)
-        if size > limit:
+        most -= len(piece)
+        if most < 0:
             raise too_large(limit)
         yield piece
 

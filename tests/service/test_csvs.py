@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from service.errors import Malformed, Problem
 from service.ingest import chunker
+from service.ingest.body_formats import csv_format
 from service.ingest.csv_reader import Row, Table, number, separator_of
-from service.ingest.pipeline import csv_form, judged
+from service.ingest.pipeline import validated
 from service.ingest.receipt import Tally
 from service.model.fields import Bounds
 
@@ -62,7 +63,7 @@ def read(body: bytes, size: int = 65536, part: int = chunker.PART) -> tuple[list
     tally = Tally()
 
     async def collect() -> list[Any]:
-        return [row async for rows in judged(csv_form(), in_pieces(body, size), BOUNDS, tally) for row in rows]
+        return [row async for rows in validated(csv_format(), in_pieces(body, size), BOUNDS, tally) for row in rows]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunker, "PART", part)

@@ -12,7 +12,7 @@ from service.errors import Overloaded
 from service.ingest.writer import Writer
 from service.model.reading import Row
 from service.routes import readings_fast_path
-from service.routes.request_body import READING_BYTES
+from service.routes.admission import READING_BYTES
 
 
 class Away:
