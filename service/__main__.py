@@ -39,7 +39,7 @@ def stop_with_stdin() -> None:
 def look_for_cycles_rarely() -> None:
     """Have Python look for cycles among much less, and only after more new objects than a round of live updates makes.
 
-    To look at the objects of a thousand clients stops everybody for a tenth of a second.
+    A look at the objects of a thousand clients stops the event loop for a tenth of a second.
     """
     gc.collect()
     gc.freeze()
@@ -75,7 +75,7 @@ def serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Serve until told to stop; the environment says where and on which database."""
+    """Serve until a signal to stop; the environment says where and on which database."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:

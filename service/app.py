@@ -1,4 +1,4 @@
-"""The application: routes, middleware, and what is said when something goes wrong."""
+"""The application: routes, middleware, and answers to errors."""
 
 from __future__ import annotations
 
@@ -87,6 +87,6 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def on_surprise(request: Request, error: Exception) -> Response:
-    """Log what nobody expected, and tell the client only that it happened."""
+    """Log an unexpected error, and answer only that it happened."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem_response(Failed())

@@ -19,11 +19,10 @@ PATIENCE = (0.5, 1.0, 2.0, 4.0)  # seconds between tries
 
 
 class EventList:
-    """The first events that a query gives, up to `most`; once all are written, `next_cursor` tells whether more follow.
+    """The first events that a query gives, up to `most`; once all are written, `next_cursor` says whether more follow.
 
-    Each piece is asked for by itself when the client has taken those before, so that nobody's slowness holds a
-    connection, or more than some pieces. Events never change, so nothing is torn; one that is new meanwhile is told in
-    its place.
+    Each piece is queried when the client has taken those before it, so that a slow client holds no connection, and no
+    more than a few pieces. Events never change, so no page is torn; a new one appears in its place.
     """
 
     def __init__(self, pool: Pool, query_name: str, most: int, **matching: Any) -> None:

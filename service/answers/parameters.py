@@ -1,4 +1,4 @@
-"""The questions that paths answer: what each takes from its path and query string."""
+"""The query strings of paths: their parameters, what each accepts, and how they are parsed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from service.model.fields import Name, Timestamp, between, digits
 from service.model.timestamps import format_timestamp
 from service.model.validation_errors import fault
 
-Question = TypeVar("Question", bound="AnyQuestion")
+QueryT = TypeVar("QueryT", bound="Query")
 
 MOST_LIVE_USERS = 1000
 MOST_ARGUMENTS = 2000
@@ -51,13 +51,13 @@ def each_once(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-class AnyQuestion(BaseModel):
-    """A question, read from a query string."""
+class Query(BaseModel):
+    """The parameters of a query string."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class RangeSummary(AnyQuestion):
+class RangeSummary(Query):
     """`GET /metrics?user_id=…`: both ends of the range are included."""
 
     user_id: WholeUser
@@ -65,7 +65,7 @@ class RangeSummary(AnyQuestion):
     end: Annotated[Timestamp, Field(validation_alias=AliasChoices("end_date", "end")), END]
 
 
-class HeartRateMinutes(AnyQuestion):
+class HeartRateMinutes(Query):
     """`GET /metrics/heart-rate`: both ends of the range are included."""
 
     user_id: Name
@@ -74,7 +74,7 @@ class HeartRateMinutes(AnyQuestion):
     device_id: Device = None
 
 
-class EventFilter(AnyQuestion):
+class EventFilter(Query):
     """Which events of a tenant: both ends of the range are included, and each may be left out."""
 
     tenant_id: TenantId
@@ -99,7 +99,7 @@ class EventCounts(EventFilter):
     bucket_size: BucketSize = "minute"
 
 
-class HalfOpenRange(AnyQuestion):
+class HalfOpenRange(Query):
     """start <= t < end: end defaults to now, start to 24 hours before end."""
 
     start: Annotated[
@@ -153,7 +153,7 @@ class ReadingsAfter(HalfOpenRange):
     cursor: Cursor = None
 
 
-class ReadingsToDelete(AnyQuestion):
+class ReadingsToDelete(Query):
     """`DELETE /v1/users/{user_id}/readings`: start <= t < end, of which neither has a default."""
 
     start: Annotated[Timestamp, Field(description="First moment of the range.")]
@@ -161,7 +161,7 @@ class ReadingsToDelete(AnyQuestion):
     device_id: Annotated[Name | None, Field(description="Only readings of this device.")] = None
 
 
-class Writing(AnyQuestion):
+class Writing(Query):
     """`POST /v1/readings`: what becomes of a reading of which a metric is invalid."""
 
     invalid: Annotated[
@@ -170,15 +170,15 @@ class Writing(AnyQuestion):
     ] = "reject"
 
 
-class UsersAfter(AnyQuestion):
+class UsersAfter(Query):
     """`GET /v1/users`: the users that come after a cursor."""
 
     limit: Annotated[int, BeforeValidator(digits), between("limit"), Field(description="At most so many users.")] = 100
     cursor: Cursor = None
 
 
-class LiveUsers(AnyQuestion):
-    """`GET /v1/live`: whom to tell of; nobody named means everyone."""
+class LiveUsers(Query):
+    """`GET /v1/live`: the users to follow; by default everyone."""
 
     user_id: Annotated[
         list[Name],
@@ -187,7 +187,7 @@ class LiveUsers(AnyQuestion):
     ] = []
 
 
-class Overview(AnyQuestion):
+class Overview(Query):
     """`GET /v1/overview`: of whom, and where their day begins and ends."""
 
     user_id: Annotated[list[Name], Field(max_length=1000, description="Only these users; may be repeated.")] = []
@@ -217,7 +217,7 @@ class EventCountsAfter(HalfOpenRange):
     cursor: Cursor = None
 
 
-def ask_live(connection: HTTPConnection) -> LiveUsers:
+def parse_live_query(connection: HTTPConnection) -> LiveUsers:
     """Read whom live updates are asked for; Invalid says what is wrong."""
     if connection.scope["query_string"].count(b"&") > MOST_ARGUMENTS:
         raise Invalid(f"The query string has more than {MOST_ARGUMENTS} arguments.")
@@ -227,19 +227,19 @@ def ask_live(connection: HTTPConnection) -> LiveUsers:
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
 
 
-def ask(request: Request, kind: type[Question]) -> Question:
-    """Read a question from a request's query string; Invalid says what is wrong."""
+def parse_query(request: Request, kind: type[QueryT]) -> QueryT:
+    """Parse a request's query string; Invalid names what is wrong."""
     try:
-        question = kind.model_validate({**request.query_params, **repeated(request, kind)})
+        query = kind.model_validate({**request.query_params, **repeated(request, kind)})
     except ValidationError as error:
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
     start_name = "start_date" if "start_date" in request.query_params else "start"
-    require_order(getattr(question, "start", None), getattr(question, "end", None), start_name)
-    return question
+    require_order(getattr(query, "start", None), getattr(query, "end", None), start_name)
+    return query
 
 
-def repeated(request: Request, kind: type[AnyQuestion]) -> dict[str, list[str]]:
-    """Return the arguments of a question that may be given several times."""
+def repeated(request: Request, kind: type[Query]) -> dict[str, list[str]]:
+    """Return the parameters that may be given several times."""
     lists = [name for name, field in kind.model_fields.items() if get_origin(field.annotation) is list]
     return {name: request.query_params.getlist(name) for name in lists}
 

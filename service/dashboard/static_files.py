@@ -65,7 +65,7 @@ class CachedStaticFiles(StaticFiles):
         return response
 
     def copy_of(self, full_path: str, found: os.stat_result) -> Copy:
-        """Return what is kept of a file, read anew where that has changed."""
+        """Return what is kept of a file, read again where it has changed."""
         changed = (found.st_mtime_ns, found.st_size)
         copy = self.copies.get(full_path)
         if copy is None or copy.changed != changed:

@@ -1,4 +1,4 @@
-"""The way to the database: the pool, statements by name, and what its errors mean to a client."""
+"""The pool of connections, statements by name, and the database's errors as the service's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Contended(Overloaded):
 class Unsure(Overloaded):
     """The database went while it committed: what was written may be there, or not.
 
-    To write it again here might find it, and tell the client that its own readings were known.
+    Writing it again here might find it, and report the client's own readings as known.
     """
 
     def __init__(self) -> None:

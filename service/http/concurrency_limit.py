@@ -1,4 +1,4 @@
-"""How many requests are answered at once: bounded, so that too many more are told so at once, and not after long."""
+"""The limit of requests under way: those beyond it are refused at once, rather than after a long wait."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALWAYS = frozenset(("/v1/live", "/v1/live/", "/health", "/health/", "/prometheus
 
 
 class ConcurrencyLimit:
-    """Middleware that answers 503 to whatever is above so many requests at once."""
+    """Middleware that answers 503 to requests beyond `most` at once."""
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app = app

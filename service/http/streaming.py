@@ -12,7 +12,7 @@ STALLED_SECONDS = 30
 
 
 class Interrupted(Exception):
-    """The database failed after the answer began; only a broken connection can still tell the client."""
+    """The database failed after the answer began; only a broken connection can still say so."""
 
 
 async def hand_on(send: Send, piece: bytes, more: bool) -> None:
@@ -25,7 +25,7 @@ async def hand_on(send: Send, piece: bytes, more: bool) -> None:
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
-    """Do `work` until it is done or its client is gone: it is cancelled once, so that it can end what it began."""
+    """Run `work` until it ends or its client is gone; it is cancelled once, so that it can clean up."""
     sending = asyncio.create_task(work)
     leaving = asyncio.create_task(until_gone(receive))
     try:

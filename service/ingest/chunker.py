@@ -137,7 +137,7 @@ def end_of_elements(rest: bytes, name: str) -> bytes:
 
 
 def is_json(text: bytes) -> bool:
-    """Tell whether a text is JSON, and strictly so."""
+    """Return whether a text is strict JSON."""
     try:
         from_json(text, allow_inf_nan=False)
     except ValueError:

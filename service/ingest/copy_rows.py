@@ -112,7 +112,7 @@ def stale_quarters(packed: Sequence[bytes], announced: int) -> list[tuple[int, i
 def touched(packed: Sequence[bytes]) -> tuple[Ints, Moments]:
     """Return a user_key and a timestamp for each packed row.
 
-    Of each run the last timestamp is there, and the first one for all others: that is all that telling needs.
+    Of each run the last timestamp is there, and the first one for all others: announcing needs no more.
     """
     users: list[bytes] = []
     timestamps: list[bytes] = []

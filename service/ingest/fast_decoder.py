@@ -134,12 +134,12 @@ def tighten(item: Any) -> bool:
 
 
 def has_nul(text: bytes) -> bool:
-    """Tell whether NUL may be written in JSON; hardly anybody escapes anything, which is found much faster."""
+    """Return whether NUL may be written in JSON; escapes are rare, and their absence is found much faster."""
     return b"\\" in text and NUL in text
 
 
 def one_a_line(text: bytes, count: int) -> bool:
-    """Tell whether so many objects stand in a line each.
+    """Return whether so many objects stand in a line each.
 
     msgspec takes two in a line, and one in several, too. A line break stands in no string, and no object here holds
     another, so each that is between a closing and an opening brace divides two objects.
@@ -149,7 +149,7 @@ def one_a_line(text: bytes, count: int) -> bool:
 
 
 def settle(sent: Any, bounds: Bounds) -> bool:
-    """Turn what was sent into rows, in place; return False where the model must judge."""
+    """Turn what was sent into rows, in place; return False where the model must validate it."""
     if not sent:
         return True
     # Column by column, which takes half as long as item by item.
@@ -170,7 +170,7 @@ def settle(sent: Any, bounds: Bounds) -> bool:
 
 
 def something_measured(item: Sent) -> bool:
-    """Tell whether there is any metric."""
+    """Return whether there is any metric."""
     return item.heart_rate is not None or item.steps is not None or item.calories is not None
 
 

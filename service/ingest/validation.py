@@ -1,4 +1,4 @@
-"""Batches of items: which are valid, and what is wrong with the others."""
+"""Validation of items, each alone: the rows of the valid ones, the faults of the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.model.fields import Bounds
 from service.model.reading import HEART_RATE_READING, INGEST_ITEM, METRICS, READING, to_row
 from service.model.validation_errors import fault
 
-A_WHILE = 0.005  # seconds, after which others have a turn
+A_WHILE = 0.005  # seconds, after which the event loop runs other work
 
 
 class Kind(NamedTuple):
@@ -49,7 +49,7 @@ def items_of(value: Any, name: str) -> tuple[list[Any], str | None]:
 async def validate_each(
     adapter: TypeAdapter[Any], items: Iterable[tuple[str, Any]], bounds: Bounds, tally: Tally
 ) -> list[Any]:
-    """Validate items, each alone, and return the rows of the valid ones; faults stand at the items' places."""
+    """Validate items, each alone, and return the rows of the valid ones; faults name the items' places."""
     rows: list[Any] = []
     to_row = KINDS[adapter].to_row
     begun = time.perf_counter()
@@ -82,17 +82,17 @@ def without_invalid(adapter: TypeAdapter[Any], value: Any, error: ValidationErro
 
 
 def with_places(values: Iterable[Any], prefix: str | None, first: int = 0) -> Iterator[tuple[str, Any]]:
-    """Say where the items of a list stand, at `prefix[index]`; without a prefix, faults stand at the fields."""
+    """Yield items with their places, `prefix[index]`; without a prefix, faults name the fields alone."""
     return (("" if prefix is None else f"{prefix}[{index}]", value) for index, value in enumerate(values, first))
 
 
 def all_refused(tally: Tally) -> Invalid:
-    """Say that some items are invalid, and that therefore none is stored."""
+    """Return the refusal of all items because some are invalid."""
     return Invalid(f"{tally.rejected} of {tally.received} items are invalid; nothing was stored.", tally.faults)
 
 
 def validate_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
-    """Validate the one object of a request; faults stand at its fields."""
+    """Validate the one object of a request; faults name its fields."""
     try:
         return adapter.validate_python(value, context=bounds)
     except ValidationError as error:

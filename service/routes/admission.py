@@ -28,6 +28,6 @@ def require_room(state: State, length: int) -> None:
 
 
 def stays_open(scope: Scope) -> bool:
-    """Tell whether a connection stays open after the answer: with bytes unread, closing it may lose the answer."""
+    """Return whether a connection stays open after the answer: closing it with bytes unread may lose the answer."""
     closing = any(name == b"connection" and b"close" in value.lower() for name, value in scope["headers"])
     return bool(scope["http_version"] == "1.1") and not closing

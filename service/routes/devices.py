@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.answers import schemas
-from service.answers.parameters import WornDevices, ask
+from service.answers.parameters import WornDevices, parse_query
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
@@ -46,7 +46,7 @@ async def set_device(request: Request) -> Response:
 
 async def worn_devices(request: Request) -> Response:
     """Answer with the devices that a user wore in a half-open range."""
-    start, end = ask(request, WornDevices).range
+    start, end = parse_query(request, WornDevices).range
     user_id = request.path_params["user_id"]
     rows = await fetch_all(
         state_of(request).pool, "worn_devices", tenant_id=DEFAULT_TENANT, user_id=user_id, start=start, end=end
@@ -102,7 +102,7 @@ OPERATIONS = [
         },
         description="A summary or a series with a `device_id` tells what one of them alone reported. Several may "
         "report the same minute, of which only the best counts otherwise, so what each reports need not add up to it.",
-        questions=[WornDevices],
+        queries=[WornDevices],
         refuses=(404, 422, 503),
     ),
 ]

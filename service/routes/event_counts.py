@@ -10,7 +10,7 @@ from starlette.responses import Response
 from service.answers import schemas
 from service.answers.cursors import after_moment, cut_page
 from service.answers.json_lists import fetch_list, list_response
-from service.answers.parameters import EventCounts, EventCountsAfter, ask
+from service.answers.parameters import EventCounts, EventCountsAfter, parse_query
 from service.database.pool import fetch_all
 from service.http.responses import json_response
 from service.model.timestamps import format_timestamp
@@ -20,38 +20,38 @@ from service.state import state_of
 
 async def event_metrics(request: Request) -> Response:
     """Answer with a tenant's events counted by bucket, source and type."""
-    question = ask(request, EventCounts)
-    counts = await fetch_list(state_of(request).pool, "event_counts", event_count, **question.model_dump())
-    return list_response(counted(question), "metrics", counts.pieces, {})
+    query = parse_query(request, EventCounts)
+    counts = await fetch_list(state_of(request).pool, "event_counts", event_count, **query.model_dump())
+    return list_response(counted(query), "metrics", counts.pieces, {})
 
 
 async def event_metrics_after(request: Request) -> Response:
     """Answer with the counts after a cursor."""
-    question = ask(request, EventCountsAfter)
-    start, end = question.range
-    after_bucket, after_source, after_event_type = after_moment(question.cursor, 3)
+    query = parse_query(request, EventCountsAfter)
+    start, end = query.range
+    after_bucket, after_source, after_event_type = after_moment(query.cursor, 3)
     rows = await fetch_all(
         state_of(request).pool,
         "event_counts_after",
-        tenant_id=question.tenant_id,
-        bucket_size=question.bucket_size,
-        source=question.source,
-        event_type=question.event_type,
+        tenant_id=query.tenant_id,
+        bucket_size=query.bucket_size,
+        source=query.source,
+        event_type=query.event_type,
         start=start,
         end=end,
         after_bucket=after_bucket,
         after_source=after_source,
         after_event_type=after_event_type,
-        limit=question.limit + 1,
+        limit=query.limit + 1,
     )
-    shown, next_cursor = cut_page(rows, question.limit, "bucket", "source", "event_type")
+    shown, next_cursor = cut_page(rows, query.limit, "bucket", "source", "event_type")
     counts = [event_count(row) for row in shown]
-    return json_response(counted(question) | {"metrics": counts, "next_cursor": next_cursor})
+    return json_response(counted(query) | {"metrics": counts, "next_cursor": next_cursor})
 
 
-def counted(question: EventCounts | EventCountsAfter) -> dict[str, Any]:
+def counted(query: EventCounts | EventCountsAfter) -> dict[str, Any]:
     """Say what was counted."""
-    return {"tenant_id": question.tenant_id, "bucket_size": question.bucket_size}
+    return {"tenant_id": query.tenant_id, "bucket_size": query.bucket_size}
 
 
 def event_count(row: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +79,6 @@ OPERATIONS = [
             )
         },
         description="start <= t < end: of a bucket that the range cuts, only what lies in the range is counted.",
-        questions=[EventCountsAfter],
+        queries=[EventCountsAfter],
     ),
 ]

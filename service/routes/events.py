@@ -12,7 +12,7 @@ from service.answers import schemas
 from service.answers.cursors import after_moment
 from service.answers.event_pages import EventList
 from service.answers.json_lists import A_PIECE, list_response, streamed_list, written
-from service.answers.parameters import EventsAfter, EventsPage, ask
+from service.answers.parameters import EventsAfter, EventsPage, parse_query
 from service.database.pool import Pool, fetch_one
 from service.http.responses import json_response
 from service.ingest.body_formats import json_format
@@ -103,31 +103,31 @@ async def receipt(tally: Tally, ledger: Ledger) -> Response:
 
 async def page(request: Request) -> Response:
     """Answer with one numbered page of a tenant's events."""
-    question = ask(request, EventsPage)
-    matching = question.model_dump(include={"tenant_id", "source", "event_type", "start", "end"})
+    query = parse_query(request, EventsPage)
+    matching = query.model_dump(include={"tenant_id", "source", "event_type", "start", "end"})
     pool = state_of(request).pool
     # First, so that what goes wrong with it can still be said.
     total = (await fetch_one(pool, "events_total", **matching))["total"]
-    skipped = (question.page - 1) * question.page_size
+    skipped = (query.page - 1) * query.page_size
     events = EventList(
-        pool, "events_page", question.page_size, **matching, skipped=skipped, after_ts=None, after_event_id=None
+        pool, "events_page", query.page_size, **matching, skipped=skipped, after_ts=None, after_event_id=None
     )
-    figures = {"page": question.page, "page_size": question.page_size, "total": total}
+    figures = {"page": query.page, "page_size": query.page_size, "total": total}
     return await streamed_list("events", events.pieces(), lambda: figures)
 
 
 async def after(request: Request) -> Response:
     """Answer with the events after a cursor."""
-    question = ask(request, EventsAfter)
-    start, end = question.range
-    after_ts, after_event_id = after_moment(question.cursor, 2)
+    query = parse_query(request, EventsAfter)
+    start, end = query.range
+    after_ts, after_event_id = after_moment(query.cursor, 2)
     events = EventList(
         state_of(request).pool,
         "events_after",
-        question.limit,
-        tenant_id=question.tenant_id,
-        source=question.source,
-        event_type=question.event_type,
+        query.limit,
+        tenant_id=query.tenant_id,
+        source=query.source,
+        event_type=query.event_type,
         start=start,
         end=end,
         after_ts=after_ts,
@@ -183,7 +183,7 @@ OPERATIONS = [
                 {"events": [EVENT_EXAMPLE], "next_cursor": None},
             )
         },
-        questions=[EventsAfter],
+        queries=[EventsAfter],
     ),
     Operation(
         "POST",
@@ -220,6 +220,6 @@ OPERATIONS = [
         description="Pages are counted at each request: an event that arrives with an earlier timestamp moves all that "
         "follow by one, so that the last one of a page comes again on the next; `total` is as of the request. For each "
         "event once, follow the cursors of `GET /v1/events`, where nothing moves.",
-        questions=[EventsPage],
+        queries=[EventsPage],
     ),
 ]

@@ -13,7 +13,7 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.answers.parameters import LiveUsers, ask_live
+from service.answers.parameters import LiveUsers, parse_live_query
 from service.answers.query_names import require_known
 from service.errors import NotAcceptable, Problem
 from service.http.problem_details import problem_response
@@ -32,11 +32,11 @@ async def live_socket(socket: WebSocket) -> None:
     """Tell of the users asked for, or of everyone."""
     try:
         require_known(socket, LIVE_ARGUMENTS)
-        question = ask_live(socket)
+        query = parse_live_query(socket)
     except Problem as problem:
         await socket.send_denial_response(problem_response(problem))
         return
-    await tell(socket, question.user_id or None, SocketLine)
+    await tell(socket, query.user_id or None, SocketLine)
 
 
 async def everyone(socket: WebSocket) -> None:
@@ -73,9 +73,9 @@ async def live(request: Request) -> Response:
     """Tell of the users asked for, or of everyone, as an event stream."""
     if not ACCEPTS_EVENTS.search(request.headers.get("accept", "")):
         raise NotAcceptable(f"This is told over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
-    question = ask_live(request)
+    query = parse_live_query(request)
     await state_of(request).hub.admit()
-    return EventStream(request, question.user_id or None)
+    return EventStream(request, query.user_id or None)
 
 
 class EventStream(Response):
@@ -135,7 +135,7 @@ OPERATIONS = [
         f"nor accepts `{EVENT_STREAM}` is answered 406.\n\nThe `data` of an event is one JSON object, told apart by "
         "`type`: `state` replaces what was known, `readings` says what changed, `interrupted` that the service has "
         "lost the database, `closing` why the stream ends. Comments are signs of life.",
-        questions=[LiveUsers],
+        queries=[LiveUsers],
         refuses=(406, 422, 503),
     )
 ]

@@ -32,7 +32,7 @@ OPERATIONS = [
             )
         },
         description="With user_id, start and end (or start_date and end_date) are required. Both ends are included.",
-        questions=[RangeSummary, EventCounts],
+        queries=[RangeSummary, EventCounts],
         refuses=(404, 422, 503),
     )
 ]

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from service import __version__
-from service.answers.parameters import AnyQuestion
+from service.answers.parameters import Query
 from service.answers.schemas import ProblemDocument
 from service.http.problem_details import MEDIA_TYPE
 from service.routes.operation import Answer, Body, Operation
@@ -137,11 +137,11 @@ def refusal(status: int, schema: dict[str, Any]) -> dict[str, Any]:
 def parameters_of(operation: Operation) -> list[dict[str, Any]]:
     """Describe what an operation takes from its path and query string."""
     described: dict[str, dict[str, Any]] = {}
-    for question in operation.questions:
-        for parameter in query_parameters(question):
+    for query in operation.queries:
+        for parameter in query_parameters(query):
             known = described.setdefault(parameter["name"], parameter)
             # Of several questions on one path, only what all require is required.
-            known["required"] = known["required"] and parameter["required"] and len(operation.questions) == 1
+            known["required"] = known["required"] and parameter["required"] and len(operation.queries) == 1
     for name, description in operation.flags.items():
         described[name] = {
             "name": name,
@@ -169,9 +169,9 @@ def path_parameters(path: str) -> list[dict[str, Any]]:
     ]
 
 
-def query_parameters(question: type[AnyQuestion]) -> list[dict[str, Any]]:
-    """Describe the query string of a question."""
-    schema = question.model_json_schema(by_alias=False)
+def query_parameters(query: type[Query]) -> list[dict[str, Any]]:
+    """Describe the query string of a query."""
+    schema = query.model_json_schema(by_alias=False)
     required = schema.get("required", [])
     return [query_parameter(name, field, name in required) for name, field in schema["properties"].items()]
 

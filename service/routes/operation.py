@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.answers.parameters import AnyQuestion
+from service.answers.parameters import Query
 from service.answers.query_names import require_known
 from service.errors import NotFound
 from service.model.fields import NAME_LENGTH
@@ -56,7 +56,7 @@ class Operation:
     answers: dict[int, Answer]
     description: str = ""
     body: Body | None = None
-    questions: Sequence[type[AnyQuestion]] = ()
+    queries: Sequence[type[Query]] = ()
     flags: dict[str, str] = field(default_factory=dict)
     refuses: Sequence[int] = (422, 503)
 
@@ -99,7 +99,7 @@ def to_routes(operations: Iterable[Operation]) -> list[Route]:
 
 def arguments(operation: Operation) -> dict[str, Any]:
     """Return the arguments that an operation takes in its query string, and the type of each."""
-    fields = {name: field.annotation for kind in operation.questions for name, field in kind.model_fields.items()}
+    fields = {name: field.annotation for kind in operation.queries for name, field in kind.model_fields.items()}
     return fields | dict.fromkeys(operation.flags, bool)
 
 

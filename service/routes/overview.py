@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.answers import schemas
-from service.answers.parameters import Overview, ask
+from service.answers.parameters import Overview, parse_query
 from service.database.pool import fetch_all
 from service.http.responses import json_response
 from service.model.reading import DEFAULT_TENANT
@@ -22,17 +22,17 @@ BOUNDS = ("day_start", "day_end", "first_minute")
 
 async def overview(request: Request) -> Response:
     """Answer with every user's day so far and last half hour."""
-    question = ask(request, Overview)
+    query = parse_query(request, Overview)
     rows = await fetch_all(
         state_of(request).pool,
         "overview",
         tenant_id=DEFAULT_TENANT,
-        tz=question.tz,
-        user_ids=question.user_id or None,
+        tz=query.tz,
+        user_ids=query.user_id or None,
         most=MOST_USERS,
     )
     bounds = {name: format_timestamp(rows[0][name]) if rows else None for name in BOUNDS}
-    return json_response({"tz": question.tz, **bounds, "users": [at_a_glance(row) for row in rows]})
+    return json_response({"tz": query.tz, **bounds, "users": [at_a_glance(row) for row in rows]})
 
 
 def at_a_glance(row: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +69,6 @@ OPERATIONS = [
         },
         description=f"The {MOST_USERS} users that were registered first, or those named. Exact, like everything; "
         "what a live message does not carry.",
-        questions=[Overview],
+        queries=[Overview],
     ),
 ]

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.answers import schemas
-from service.answers.parameters import Writing, ask, flag
+from service.answers.parameters import Writing, flag, parse_query
 from service.errors import Invalid, Malformed, Unsupported
 from service.http.responses import json_response
 from service.ingest.body_formats import BodyFormat, csv_format, json_format, ndjson_format
@@ -106,7 +106,7 @@ async def readings(request: Request) -> Response:
     """Store readings and answer with a receipt."""
     state = state_of(request)
     atomic = flag(request, "atomic")
-    tally = Tally(drops_fields=ask(request, Writing).invalid == "drop-field")
+    tally = Tally(drops_fields=parse_query(request, Writing).invalid == "drop-field")
     media_type = announced_type(request)
     if media_type not in FORMATS:
         raise Unsupported(f"The body is announced as {media_type[:100]!r}; send one of {', '.join(FORMATS)}.")
@@ -164,7 +164,7 @@ OPERATIONS = [
             READING_EXAMPLE,
             also={NDJSON: NDJSON_EXAMPLE, CSV: CSV_EXAMPLE},
         ),
-        questions=[Writing],
+        queries=[Writing],
         flags={"atomic": "Refuse all readings if one is invalid."},
         refuses=LENIENT_WRITE_REFUSALS,
     ),

@@ -155,5 +155,5 @@ async def chunks(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
             ) from None
         except ClientDisconnect:
             raise Malformed("The body ended before it was complete.") from None
-        # Not within the timeout, which would go on, and cancel whoever takes long to store the piece.
+        # Outside the timeout, which would also cancel a slow store of the piece.
         yield piece

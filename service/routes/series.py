@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service.answers import schemas
 from service.answers.json_lists import fetch_list, list_response
-from service.answers.parameters import HeartRateMinutes, Series, ask
+from service.answers.parameters import HeartRateMinutes, Series, parse_query
 from service.database.pool import fetch_one
 from service.errors import Invalid, Malformed, NotFound
 from service.model.reading import DEFAULT_TENANT
@@ -23,12 +23,12 @@ MOST_POINTS = 100_000
 
 async def series(request: Request) -> Response:
     """Answer with a range by bucket."""
-    question = ask(request, Series)
+    query = parse_query(request, Series)
     user_id = request.path_params["user_id"]
-    start, end = question.range
+    start, end = query.range
     pool = state_of(request).pool
-    asked = {"start": start, "end": end, "max_points": question.max_points}
-    bucket = question.bucket
+    asked = {"start": start, "end": end, "max_points": query.max_points}
+    bucket = query.bucket
     if bucket == "auto":
         bucket = (await fetch_one(pool, "auto_bucket", **asked))["bucket"]
     points = await fetch_list(
@@ -38,15 +38,15 @@ async def series(request: Request) -> Response:
         tenant_id=DEFAULT_TENANT,
         user_id=user_id,
         bucket=bucket,
-        tz=question.tz,
-        device_id=question.device_id,
-        fill=question.fill == "null",
+        tz=query.tz,
+        device_id=query.device_id,
+        fill=query.fill == "null",
         limit=MOST_POINTS + 1,
         **asked,
     )
     if points.length > MOST_POINTS:
         raise Invalid(f"The answer has more than {MOST_POINTS} points; ask for a shorter range or a coarser bucket.")
-    about = {"user_id": user_id, "bucket": bucket, "tz": question.tz}
+    about = {"user_id": user_id, "bucket": bucket, "tz": query.tz}
     return list_response(about, "points", points.pieces, {"sources": points.first["sources"] if points.first else []})
 
 
@@ -66,7 +66,7 @@ def point(row: dict[str, Any]) -> dict[str, Any]:
 async def heart_rate_minutes(request: Request) -> Response:
     """Answer with one-minute averages; invalid input is 400 here."""
     try:
-        question = ask(request, HeartRateMinutes)
+        query = parse_query(request, HeartRateMinutes)
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
     minutes = await fetch_list(
@@ -74,14 +74,14 @@ async def heart_rate_minutes(request: Request) -> Response:
         "heart_rate_minutes",
         minute,
         tenant_id=DEFAULT_TENANT,
-        user_id=question.user_id,
-        start=question.start,
-        end=question.end,
-        device_id=question.device_id,
+        user_id=query.user_id,
+        start=query.start,
+        end=query.end,
+        device_id=query.device_id,
     )
     if not minutes.length:
         raise NotFound("No heart rate of that user lies in the range.")
-    return list_response({"user_id": question.user_id}, "data", minutes.pieces, {"count": minutes.length})
+    return list_response({"user_id": query.user_id}, "data", minutes.pieces, {"count": minutes.length})
 
 
 def minute(row: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +122,7 @@ OPERATIONS = [
         },
         description="start <= t < end. With bucket=raw a point is a reading, of every device. A range without "
         "readings has no points.",
-        questions=[Series],
+        queries=[Series],
         refuses=(404, 422, 503),
     ),
     Operation(
@@ -142,7 +142,7 @@ OPERATIONS = [
                 },
             )
         },
-        questions=[HeartRateMinutes],
+        queries=[HeartRateMinutes],
         refuses=(400, 404, 503),
     ),
 ]

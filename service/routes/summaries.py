@@ -1,4 +1,4 @@
-"""A range of a user in a few figures: exact aggregates, and what an earlier service told of them."""
+"""A range of a user in a few figures: exact aggregates, and the summary of an earlier service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.answers import schemas
-from service.answers.parameters import RangeSummary, Summary, ask
+from service.answers.parameters import RangeSummary, Summary, parse_query
 from service.database.pool import fetch_one
 from service.errors import NotFound
 from service.http.responses import json_response
@@ -22,9 +22,9 @@ NOTHING = "No reading of that user lies in the range."
 
 async def summary(request: Request) -> Response:
     """Answer with the exact aggregates of a half-open range."""
-    question = ask(request, Summary)
+    query = parse_query(request, Summary)
     user_id = request.path_params["user_id"]
-    start, end = question.range
+    start, end = query.range
     row = await fetch_one(
         state_of(request).pool,
         "summary",
@@ -32,7 +32,7 @@ async def summary(request: Request) -> Response:
         user_id=user_id,
         start=start,
         end=end,
-        device_id=question.device_id,
+        device_id=query.device_id,
     )
     if row["first"] is None:
         raise NotFound(NOTHING)
@@ -60,14 +60,14 @@ def heart_rate_of(row: dict[str, Any]) -> dict[str, Any] | None:
 
 async def range_metrics(request: Request) -> Response:
     """Answer with the three figures of a range, both ends included."""
-    question = ask(request, RangeSummary)
+    query = parse_query(request, RangeSummary)
     row = await fetch_one(
         state_of(request).pool,
         "summary_to_the_end",
         tenant_id=DEFAULT_TENANT,
-        user_id=question.user_id,
-        start=question.start,
-        end=question.end,
+        user_id=query.user_id,
+        start=query.start,
+        end=query.end,
     )
     if row["first"] is None:
         raise NotFound(NOTHING)
@@ -101,7 +101,7 @@ OPERATIONS = [
             )
         },
         description="start <= t < end. Of several devices that report a metric in one minute, the best one counts.",
-        questions=[Summary],
+        queries=[Summary],
         refuses=(404, 422, 503),
     ),
 ]

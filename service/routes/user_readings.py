@@ -10,7 +10,7 @@ from starlette.responses import Response
 from service.answers import schemas
 from service.answers.cursors import after_moment, cut_page
 from service.answers.export import CopyStream
-from service.answers.parameters import ReadingsAfter, ReadingsToDelete, ask
+from service.answers.parameters import ReadingsAfter, ReadingsToDelete, parse_query
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.negotiation import choose
@@ -32,19 +32,19 @@ STREAMS = {
 
 async def user_readings(request: Request) -> Response:
     """Answer with raw readings: a page as JSON, or all of the range streamed as CSV or NDJSON."""
-    question = ask(request, ReadingsAfter)
-    start, end = question.range
+    query = parse_query(request, ReadingsAfter)
+    start, end = query.range
     asked = {
         "tenant_id": DEFAULT_TENANT,
         "user_id": request.path_params["user_id"],
-        "device_id": question.device_id,
+        "device_id": query.device_id,
         "start": start,
         "end": end,
     }
-    after = after_moment(question.cursor, 2)
+    after = after_moment(query.cursor, 2)
     media_type = choose(request.headers.get("accept", ""), [JSON, *STREAMS])
     if media_type == JSON:
-        return await readings_page(request, question, asked, after)
+        return await readings_page(request, query, asked, after)
     state = state_of(request)
     query_name, suffix, header = STREAMS[media_type]
     return CopyStream(
@@ -59,7 +59,7 @@ async def user_readings(request: Request) -> Response:
     )
 
 
-async def readings_page(request: Request, question: ReadingsAfter, asked: dict[str, Any], after: list[Any]) -> Response:
+async def readings_page(request: Request, query: ReadingsAfter, asked: dict[str, Any], after: list[Any]) -> Response:
     """Answer with the readings after a cursor."""
     after_ts, after_device_id = after
     rows = await fetch_all(
@@ -68,11 +68,11 @@ async def readings_page(request: Request, question: ReadingsAfter, asked: dict[s
         **asked,
         after_ts=after_ts,
         after_device_id=after_device_id,
-        limit=question.limit + 1,
+        limit=query.limit + 1,
     )
     if not rows and after_ts is None:
         raise NotFound(NOTHING)
-    shown, next_cursor = cut_page(rows, question.limit, "ts", "device_id")
+    shown, next_cursor = cut_page(rows, query.limit, "ts", "device_id")
     readings = [
         {
             "timestamp": format_timestamp(row["ts"]),
@@ -91,13 +91,13 @@ async def readings_page(request: Request, question: ReadingsAfter, asked: dict[s
 
 async def delete_user_readings(request: Request) -> Response:
     """Delete the readings of a range and answer with a receipt, once it is committed."""
-    question = ask(request, ReadingsToDelete)
+    query = parse_query(request, ReadingsToDelete)
     state = state_of(request)
     asked = {
         "user_id": request.path_params["user_id"],
-        "device_id": question.device_id,
-        "start": question.start,
-        "end": question.end,
+        "device_id": query.device_id,
+        "start": query.start,
+        "end": query.end,
     }
     # One at a time, as users are erased: those that wait need no connection.
     async with state.erasing:
@@ -105,8 +105,8 @@ async def delete_user_readings(request: Request) -> Response:
     return json_response(
         {
             **asked,
-            "start": format_timestamp(question.start),
-            "end": format_timestamp(question.end),
+            "start": format_timestamp(query.start),
+            "end": format_timestamp(query.end),
             "deleted": row["deleted"],
             "first": row["first_ts"] and format_timestamp(row["first_ts"]),
             "last": row["last_ts"] and format_timestamp(row["last_ts"]),
@@ -148,7 +148,7 @@ OPERATIONS = [
         },
         description="start <= t < end, of every device. `Accept: text/csv` or `application/x-ndjson` streams the whole "
         "range, whatever limit and cursor say, with the fields that POST /v1/readings takes.",
-        questions=[ReadingsAfter],
+        queries=[ReadingsAfter],
         refuses=(404, 406, 422, 503),
     ),
     Operation(
@@ -175,7 +175,7 @@ OPERATIONS = [
         description="start <= t < end, both required, of every device or of one. No answer knows of them once it is "
         "given, at any resolution. Deleting again deletes nothing. The user and the devices stay. Readings that "
         "retention has dropped are kept as rollups only, which cannot be deleted in part: such a range is refused.",
-        questions=[ReadingsToDelete],
+        queries=[ReadingsToDelete],
         refuses=(403, 404, 422, 503),
     ),
 ]

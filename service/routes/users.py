@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from service.answers import schemas
 from service.answers.cursors import cut_page, read_cursor
-from service.answers.parameters import UsersAfter, ask
+from service.answers.parameters import UsersAfter, parse_query
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
@@ -21,12 +21,12 @@ from service.state import state_of
 
 async def users(request: Request) -> Response:
     """Answer with a page of users, by name, and when each was last seen."""
-    question = ask(request, UsersAfter)
-    (after,) = [None] if question.cursor is None else read_cursor(question.cursor, 1)
+    query = parse_query(request, UsersAfter)
+    (after,) = [None] if query.cursor is None else read_cursor(query.cursor, 1)
     rows = await fetch_all(
-        state_of(request).pool, "users_after", tenant_id=DEFAULT_TENANT, after=after, limit=question.limit + 1
+        state_of(request).pool, "users_after", tenant_id=DEFAULT_TENANT, after=after, limit=query.limit + 1
     )
-    shown, next_cursor = cut_page(rows, question.limit, "user_id")
+    shown, next_cursor = cut_page(rows, query.limit, "user_id")
     return json_response(
         {
             "users": [
@@ -73,7 +73,7 @@ OPERATIONS = [
                 {"users": [{"user_id": "user_123", "last_seen": "2025-01-15T10:00:00Z"}], "next_cursor": None},
             )
         },
-        questions=[UsersAfter],
+        queries=[UsersAfter],
     ),
     Operation(
         "GET",

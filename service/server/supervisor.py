@@ -117,7 +117,7 @@ def supervise(settings: Settings) -> int:
 
 
 def watch(workers: list[Worker], most_silence: float, told_to_stop: threading.Event) -> int:
-    """Replace what ends or hangs; return 0 when told to stop, 1 when that goes on too often."""
+    """Replace workers that end or hang; return 0 on a signal to stop, 1 where that happens too often."""
     restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
     looked = time.monotonic()
     while not told_to_stop.wait(LOOK_SECONDS):
@@ -139,7 +139,7 @@ def watch(workers: list[Worker], most_silence: float, told_to_stop: threading.Ev
 
 
 def stop(workers: list[subprocess.Popen[bytes]]) -> None:
-    """Tell all to stop, wait, and kill what does not."""
+    """Stop all workers; kill those that do not stop in time."""
     for worker in workers:
         worker.terminate()
     deadline = time.monotonic() + STOP_SECONDS

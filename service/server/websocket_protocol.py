@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol for clients that are only told things: it bounds what a client may make it do."""
+"""uvicorn's WebSocket protocol for clients that only receive: it bounds the work that a client can cause."""
 
 from __future__ import annotations
 
