@@ -1,3 +1,3 @@
 """The Starlette layer: HTTP in front of the database."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
