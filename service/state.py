@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from service.database.pool import Pool, make_pool
+from service.event_loop import FairGate
 from service.http.memory_budget import Room
 from service.ingest.timestamp_window import AcceptedTimes
 from service.ingest.writer import Writer, running_writer
@@ -21,13 +22,12 @@ from service.refresh.refresher import refreshing
 from service.server.heartbeat import beating
 from service.server.malloc import trimmed_memory
 from service.settings import Settings
-from service.turns import Turns
 
 
 class State(NamedTuple):
     """The settings, and what requests share: an erasure or deletion holds `erasing`, a stream `streams`, a body `room`.
 
-    Long bodies of the short way are decoded in `turns`.
+    Long bodies of the short way pass `decode_gate` before they are decoded.
     """
 
     settings: Settings
@@ -39,7 +39,7 @@ class State(NamedTuple):
     erasing: asyncio.Lock
     streams: asyncio.Semaphore
     room: Room
-    turns: Turns
+    decode_gate: FairGate
 
 
 def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
@@ -62,7 +62,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             streams = asyncio.Semaphore(settings.max_streams)
             room = Room(settings.max_bytes_in_flight)
             accepted = AcceptedTimes(pool)
-            state = State(settings, pool, writer, hub, accepted, figures, asyncio.Lock(), streams, room, Turns())
+            state = State(settings, pool, writer, hub, accepted, figures, asyncio.Lock(), streams, room, FairGate())
             async with telling(state):
                 yield {"state": state}
 

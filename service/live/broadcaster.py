@@ -15,6 +15,7 @@ from typing import Any
 
 from service.database.pool import Pool, fetch_all
 from service.errors import Overloaded
+from service.event_loop import TimeSlice
 from service.ingest.write_load import Pressure
 from service.live.coalescing import Fresh, collect
 from service.live.delivery import Delivery
@@ -23,7 +24,6 @@ from service.live.notifications import Change, add_announcement
 from service.live.snapshots import StatesOfSome, some_of, state_of_everyone
 from service.live.subscriptions import Audience, Client, News, Picked
 from service.model.reading import DEFAULT_TENANT, Row
-from service.slices import Slices
 
 MOST_IN_ROUND = 1_000  # users
 MOST_NAMED = 10_000  # users
@@ -190,14 +190,14 @@ class Rounds:
         if self.touched:
             await self.name_touched()
         if self.changed or self.fresh:
-            slices = Slices()
+            time_slice = TimeSlice()
             known = self.take_changes()
             # Of the processor, since time passes for other reasons too.
-            self.telling_seconds = slices.spent
+            self.telling_seconds = time_slice.cpu_seconds
             news = await self.news(known)
-            slices = Slices()
-            await self.delivery.tell(news, slices)
-            self.telling_seconds += slices.spent
+            time_slice = TimeSlice()
+            await self.delivery.tell(news, time_slice)
+            self.telling_seconds += time_slice.cpu_seconds
         if self.touched or self.changed or self.fresh or self.skipped or self.waiting_for_state():
             self.wake.set()
 

@@ -6,11 +6,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from service.event_loop import TimeSlice
 from service.live import messages
 from service.live.messages import Message
 from service.live.subscriptions import Audience, Client, News
 from service.settings import Settings
-from service.slices import Slices
 
 LARGEST_BACKLOG = 64 * 1024  # bytes; with more unsent, messages wait …
 SMALLEST_BACKLOG = 16 * 1024  # bytes; … until there is less
@@ -34,26 +34,23 @@ class Delivery:
         self.messages = 0
         self.drops = 0
 
-    async def tell(self, news: Sequence[News], slices: Slices) -> None:
+    async def tell(self, news: Sequence[News], time_slice: TimeSlice) -> None:
         """Hand news to those who listen, to those who named users first: they have the least to take."""
         for item in news:
             item.make()
-            if slices.is_over():
-                await slices.give_way()
+            await time_slice.checkpoint()
         of_client: dict[Client, list[News]] = defaultdict(list)
         for item in news:
             for client in self.audience.of_user.get(item.user_id, ()):
                 of_client[client].append(item)
         for client, of_it in of_client.items():
             self.tell_one(client, of_it, messages.together([item.message for item in of_it]))
-            if slices.is_over():
-                await slices.give_way()
+            await time_slice.checkpoint()
         if self.audience.of_everyone:
             message = messages.together([item.message for item in news])
             for client in list(self.audience.of_everyone):
                 self.tell_one(client, news, message)
-                if slices.is_over():
-                    await slices.give_way()
+                await time_slice.checkpoint()
 
     def tell_one(self, client: Client, news: Sequence[News], message: Message) -> None:
         """Hand news to a client: now, or when it has taken what it was sent before."""
@@ -71,12 +68,11 @@ class Delivery:
 
     async def write_all(self, written: Iterable[tuple[Client, Message]]) -> None:
         """Write a message to each client."""
-        slices = Slices()
+        time_slice = TimeSlice()
         for client, message in written:
             if client in self.audience.all:
                 self.write(client, message, 1)
-            if slices.is_over():
-                await slices.give_way()
+            await time_slice.checkpoint()
 
     def write(self, client: Client, message: Message, count: int) -> None:
         """Write so many messages to a client."""
@@ -118,20 +114,18 @@ class Delivery:
 
     async def look_at_all(self, slow: Iterable[Client]) -> None:
         """Judge slow clients."""
-        slices = Slices()
+        time_slice = TimeSlice()
         for client in slow:
             if client in self.slow:
                 self.look_at(client, asyncio.get_running_loop().time())
-            if slices.is_over():
-                await slices.give_way()
+            await time_slice.checkpoint()
 
     async def beat(self, clients: Iterable[Client]) -> None:
         """Show clients that their lines live."""
-        slices = Slices()
+        time_slice = TimeSlice()
         for client in clients:
             client.line.beat()
-            if slices.is_over():
-                await slices.give_way()
+            await time_slice.checkpoint()
 
     def look_at(self, client: Client, now: float) -> None:
         """Judge a slow client."""

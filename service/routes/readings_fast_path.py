@@ -83,7 +83,7 @@ async def rows_of(body: bytes, state: State) -> list[Row] | None:
     """Decode a body; Problem 503 where, away from the database for long, nobody knows which timestamps are accepted."""
     bounds = await state.accepted.now()
     if len(body) > SHORT:
-        await state.turns.next()
+        await state.decode_gate.enter()
         state.writer.require_room(body.count(TIMESTAMP))
     return decode(body, bounds)
 

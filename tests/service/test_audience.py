@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from service.event_loop import SLICE_SECONDS, TimeSlice
 from service.live import messages, subscriptions
 from service.live.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
 from service.live.latest_cache import Book, Latest, Value
@@ -14,7 +15,6 @@ from service.live.messages import Message
 from service.live.notifications import Change
 from service.live.subscriptions import MOST_WAITING, Audience, Client, News
 from service.settings import Settings
-from service.slices import SLICE_SECONDS, Slices
 from tests.http.live_clients import Ear
 
 
@@ -80,15 +80,15 @@ def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
         line = Full()
         client = Client(line, ("ada",), is_stale=False)
         all_clients.join(client)
-        await delivery.tell([news("ada", 1)], Slices())
-        await delivery.tell([news("ada", 2), news("bob", 2)], Slices())
+        await delivery.tell([news("ada", 1)], TimeSlice())
+        await delivery.tell([news("ada", 2), news("bob", 2)], TimeSlice())
         assert not line.messages
         line.unsent = SMALLEST_BACKLOG - 1
         delivery.look_at(client, 0)
         (told,) = line.heard("readings")
         assert (told["user_id"], told["count"]) == ("ada", 2)
         delivery.leave(client)
-        await delivery.tell([news("ada", 3)], Slices())
+        await delivery.tell([news("ada", 3)], TimeSlice())
         assert len(line.messages) == 1
         assert not all_clients.all
 
@@ -104,9 +104,9 @@ def test_who_has_taken_everything_need_not_wait_until_somebody_looks() -> None:
         all_clients.join(client)
         for at in range(3):
             line.unsent = 0
-            await delivery.tell([news(f"user_{n}", at) for n in range(MOST_WAITING)], Slices())
+            await delivery.tell([news(f"user_{n}", at) for n in range(MOST_WAITING)], TimeSlice())
             line.unsent = LARGEST_BACKLOG
-            await delivery.tell([news("ada", at)], Slices())
+            await delivery.tell([news("ada", at)], TimeSlice())
         assert not client.is_stale
         assert [told["user_id"] for told in line.heard("readings")].count("ada") == 2
         assert client in delivery.slow
@@ -154,7 +154,7 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
         await delivery.write_all((client, message) for client in clients)
         assert turns >= 9
         turns = 0
-        await delivery.tell([news("ada", 1)], Slices())
+        await delivery.tell([news("ada", 1)], TimeSlice())
         assert turns >= 9
         for line in lines:
             line.unsent = SMALLEST_BACKLOG

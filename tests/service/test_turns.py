@@ -1,18 +1,18 @@
-"""Long work takes turns of the event loop."""
+"""Long work shares the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 
-from service.turns import Turns
+from service.event_loop import FairGate
 
 
-def test_others_have_a_turn_between_two_pieces() -> None:
+def test_other_tasks_run_between_two_pieces_of_work() -> None:
     async def work() -> list[str]:
-        turns, done = Turns(), list[str]()
+        gate, done = FairGate(), list[str]()
 
         async def piece(name: str) -> None:
-            await turns.next()
+            await gate.enter()
             done.append(name)
 
         async def others() -> None:
