@@ -132,7 +132,7 @@ class Writer:
             return await store(connection, self.register, self.written, draw, merging)
 
         try:
-            with self.written.pressure.writing():
+            with self.written.write_load.writing():
                 return await with_connection(self.pool, write)
         except Problem:
             raise

@@ -16,7 +16,7 @@ from typing import Any
 from service.database.pool import Pool, fetch_all
 from service.errors import Overloaded
 from service.event_loop import TimeSlice
-from service.ingest.write_load import Pressure
+from service.ingest.write_load import WriteLoad
 from service.live.coalescing import Fresh, collect
 from service.live.delivery import Delivery
 from service.live.latest_cache import NOTHING, Book, Latest, from_rows
@@ -47,7 +47,7 @@ class Rounds:
         self,
         pool: Pool,
         process: str,
-        pressure: Pressure,
+        write_load: WriteLoad,
         book: Book,
         audience: Audience,
         delivery: Delivery,
@@ -55,7 +55,7 @@ class Rounds:
     ) -> None:
         """`process` is the name by which others are told that clients listen to this one."""
         self.pool = pool
-        self.pressure = pressure
+        self.write_load = write_load
         self.process = process
         self.say_hello = False
         self.book = book
@@ -117,7 +117,7 @@ class Rounds:
         So these cost those who write nothing. While they are skipped, nothing is known of users whom nobody names.
         """
         now = time.monotonic()
-        if self.pressure.is_high():
+        if self.write_load.is_high():
             self.calm_at = now + CALM_SECONDS
         skips = bool(self.audience.of_everyone) and now < self.calm_at
         if not self.audience.of_everyone:
@@ -148,7 +148,7 @@ class Rounds:
             await listening.wait()
             self.wake.clear()
             began, self.telling_seconds = time.monotonic(), 0.0
-            writing = self.pressure.spent()
+            writing = self.write_load.write_seconds()
             try:
                 await self.round()
             except Exception as error:
@@ -163,7 +163,7 @@ class Rounds:
         while True:
             await asyncio.sleep(SHORTEST_PAUSE)
             now = time.monotonic()
-            writes = (self.pressure.spent() - writing) / (now - began)
+            writes = (self.write_load.write_seconds() - writing) / (now - began)
             if now - ended >= pause(ended - began, self.telling_seconds, writes):
                 return
 

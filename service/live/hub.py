@@ -45,7 +45,7 @@ class Hub:
         self.written = Written(self.audience)
         self.delivery = Delivery(settings, self.audience, self.wake)
         self.rounds = Rounds(
-            pool, self.written.process, self.written.pressure, self.book, self.audience, self.delivery, self.wake
+            pool, self.written.process, self.written.write_load, self.book, self.audience, self.delivery, self.wake
         )
         self.taken = ""
         self.refusals = 0

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from itertools import count
 
-from service.ingest.write_load import Pressure
+from service.ingest.write_load import WriteLoad
 from service.live.subscriptions import Audience, Picked
 from service.model.reading import Row
 
@@ -29,7 +29,7 @@ class Written:
 
     def __init__(self, audience: Audience | None = None) -> None:
         self.audience = audience
-        self.pressure = Pressure()
+        self.write_load = WriteLoad()
         self.process = secrets.token_hex(6)
         self.numbers = count(1)
         self.batches: dict[str, list[Picked]] = {}

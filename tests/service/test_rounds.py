@@ -10,7 +10,7 @@ import pytest
 
 from service.database.pool import Pool
 from service.ingest import write_load
-from service.ingest.write_load import WINDOW, Pressure
+from service.ingest.write_load import WINDOW, WriteLoad
 from service.live.broadcaster import (
     CALM_SECONDS,
     LONGEST_PAUSE,
@@ -41,7 +41,7 @@ def rounds_for(*user_ids: str) -> Rounds:
     book.ask(user_ids)
     book.answer({}, time.monotonic())
     nothing = cast(Pool, None)
-    return Rounds(nothing, "here", Pressure(), book, audience, Delivery(Settings(""), audience, wake), wake)
+    return Rounds(nothing, "here", WriteLoad(), book, audience, Delivery(Settings(""), audience, wake), wake)
 
 
 def row(at: int, user_id: str = "ada") -> Row:
@@ -104,7 +104,7 @@ def pressed_rounds(monkeypatch: pytest.MonkeyPatch) -> tuple[Rounds, list[bool]]
     """Rounds for a client of everyone and one that names ada, and whether writes press."""
     rounds, press = rounds_for("ada"), [False]
     rounds.audience.join(Client(Ear(), None))
-    monkeypatch.setattr(rounds.pressure, "is_high", lambda: press[-1])
+    monkeypatch.setattr(rounds.write_load, "is_high", lambda: press[-1])
     return rounds, press
 
 
@@ -184,14 +184,14 @@ def test_rounds_that_tell_much_are_further_apart_and_more_so_where_readings_pres
 
 def test_a_pause_lasts_as_long_as_readings_press() -> None:
     async def rest(rounds: Rounds) -> float:
-        began, writing = time.monotonic(), rounds.pressure.spent()
+        began, writing = time.monotonic(), rounds.write_load.write_seconds()
         rounds.telling_seconds = 60.0
         await rounds.rest(began, writing)
         return time.monotonic() - began
 
     async def both() -> None:
         rounds = rounds_for("ada")
-        with rounds.pressure.writing(), rounds.pressure.writing():
+        with rounds.write_load.writing(), rounds.write_load.writing():
             assert await rest(rounds) >= PRESSED_PAUSE
         assert LONGEST_PAUSE <= await rest(rounds) < PRESSED_PAUSE
 
@@ -201,22 +201,22 @@ def test_a_pause_lasts_as_long_as_readings_press() -> None:
 def test_writes_are_counted_by_their_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(write_load.time, "monotonic", lambda: now)
-    counted = Pressure()
+    counted = WriteLoad()
     now += 5
     with counted.writing():
         now += 1
         with counted.writing():
             now += 2
-            assert counted.spent() == 1 + 2 * 2
+            assert counted.write_seconds() == 1 + 2 * 2
         now += 1
     now += 5
-    assert counted.spent() == 1 + 2 * 2 + 1
+    assert counted.write_seconds() == 1 + 2 * 2 + 1
 
 
 def test_writes_press_where_more_than_one_is_under_way_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(write_load.time, "monotonic", lambda: now)
-    counted = Pressure()
+    counted = WriteLoad()
     with counted.writing():
         now += 9 * WINDOW
         assert not counted.is_high(), "a slow one"
