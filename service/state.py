@@ -54,7 +54,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             pool,
             running_hub(settings, pool) as hub,
             running_writer(
-                pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.written
+                pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.own_commits
             ) as writer,
             asking_figures(pool) as figures,
             refreshing(settings, pool),

@@ -19,8 +19,8 @@ from service.database.copy_in import break_off, fill_copy, open_copy, run_plainl
 from service.database.pool import Connection, committing, statement
 from service.ingest.dedupe import fold
 from service.ingest.key_cache import Register
+from service.ingest.observer import CommitObserver
 from service.ingest.write_queue import Draw
-from service.live.own_commits import Written
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row
 
@@ -45,13 +45,15 @@ class NamesChanged(Exception):
         self.version = version
 
 
-async def store(connection: Connection, register: Register, written: Written, draw: Draw, merging: bool) -> bytearray:
+async def store(
+    connection: Connection, register: Register, observer: CommitObserver, draw: Draw, merging: bool
+) -> bytearray:
     """Write what is drawn in one transaction, and return the outcome of each; `merging` expects that some are known."""
     while True:
         try:
             if not merging:
                 try:
-                    return await copy(connection, register, written, draw)
+                    return await copy(connection, register, observer, draw)
                 except errors.UniqueViolation:
                     pass
             return await merge(connection, register, draw.now().rows)
@@ -62,7 +64,7 @@ async def store(connection: Connection, register: Register, written: Written, dr
             batch.pack(await register.keys(connection, batch.rows))
 
 
-async def copy(connection: Connection, register: Register, written: Written, draw: Draw) -> bytearray:
+async def copy(connection: Connection, register: Register, observer: CommitObserver, draw: Draw) -> bytearray:
     """Take the fast lane; UniqueViolation where a reading is known, or twice in the batch.
 
     What is written is drawn when the transaction has begun.
@@ -84,22 +86,23 @@ async def copy(connection: Connection, register: Register, written: Written, dra
         await fill_copy(connection, b"".join([HEADER, *packed.rows, TRAILER]))
         horizon = int(announced) - UNIX_EPOCH
         stale = stale_quarters(packed.rows, horizon) if packed.first < horizon else []
-        mark = written.mark((submission.rows, submission.picked) for submission in batch.submissions)
+        origin = observer.register((submission.rows, submission.matched) for submission in batch.submissions)
         with committing():
-            if stale or written.others_listen:
-                await mark_tell_and_commit(connection, stale, packed.rows if written.others_listen else (), mark)
+            if stale or observer.has_remote_subscribers:
+                named = packed.rows if observer.has_remote_subscribers else ()
+                await mark_tell_and_commit(connection, stale, named, origin)
             else:
-                await run_plainly(connection, statement("commit_with_mark") % mark.encode())
+                await run_plainly(connection, statement("commit_with_mark") % origin.encode())
     return bytearray([Outcome.inserted]) * len(packed.rows)
 
 
 async def mark_tell_and_commit(
-    connection: Connection, stale: Sequence[tuple[int, int]], packed: Sequence[bytes], mark: str
+    connection: Connection, stale: Sequence[tuple[int, int]], packed: Sequence[bytes], origin: str
 ) -> None:
     """Mark quarters of an hour of users stale, tell whose readings are new, and commit."""
     marks = {"user_keys": ints([user_key for user_key, _ in stale]), "quarters": moments([start for _, start in stale])}
     user_keys, timestamps = touched(packed)
-    telling = {"user_keys": user_keys, "timestamps": timestamps, "mark": mark}
+    telling = {"user_keys": user_keys, "timestamps": timestamps, "mark": origin}
     async with connection.pipeline():
         if stale:  # to find that there are none would cost the database a tenth of what storing 1000 readings does
             await connection.execute(statement("mark_stale"), marks)

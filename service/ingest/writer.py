@@ -15,9 +15,9 @@ from contextlib import asynccontextmanager
 from service.database.pool import Connection, Contended, Pool, with_connection
 from service.errors import Overloaded, Problem
 from service.ingest.key_cache import Register
+from service.ingest.observer import CommitObserver, Unobserved
 from service.ingest.store import Outcome, store
 from service.ingest.write_queue import SMALL, Batch, Draw, Queue, Submission, pack_known
-from service.live.own_commits import Written
 from service.metrics.counters import count_items
 from service.model.reading import Row
 
@@ -34,9 +34,11 @@ class Writer:
     long gives up, and what was stored for nothing delays the others.
     """
 
-    def __init__(self, pool: Pool, most_queued: int, most_seconds: float, written: Written | None = None) -> None:
+    def __init__(
+        self, pool: Pool, most_queued: int, most_seconds: float, observer: CommitObserver | None = None
+    ) -> None:
         self.pool = pool
-        self.written = written or Written()
+        self.observer: CommitObserver = observer or Unobserved()
         self.most_queued = most_queued
         self.most_seconds = most_seconds
         self.queued = 0
@@ -60,7 +62,7 @@ class Writer:
         submission = Submission(rows, loop.create_future(), since=loop.time())
         if not self.merging:
             submission.packed = pack_known(self.register.names, rows)
-            submission.picked = self.written.pick(rows)
+            submission.matched = self.observer.match(rows)
         self.queued += len(rows)
         self.queue.add(submission)
         try:
@@ -129,10 +131,10 @@ class Writer:
         """Write what is drawn in one transaction and return the outcome of each; whatever goes wrong is a Problem."""
 
         async def write(connection: Connection) -> bytearray:
-            return await store(connection, self.register, self.written, draw, merging)
+            return await store(connection, self.register, self.observer, draw, merging)
 
         try:
-            with self.written.write_load.writing():
+            with self.observer.write_load.writing():
                 return await with_connection(self.pool, write)
         except Problem:
             raise
@@ -149,10 +151,10 @@ def told(outcomes: bytearray) -> Counter[str]:
 
 @asynccontextmanager
 async def running_writer(
-    pool: Pool, writers: int, most_queued: int, most_seconds: float, written: Written | None = None
+    pool: Pool, writers: int, most_queued: int, most_seconds: float, observer: CommitObserver | None = None
 ) -> AsyncIterator[Writer]:
     """Run a writer with so many connections at work; what was taken in is written before it ends."""
-    writer = Writer(pool, most_queued, most_seconds, written)
+    writer = Writer(pool, most_queued, most_seconds, observer)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(writer.run()) for _ in range(writers)]
         try:

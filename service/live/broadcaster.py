@@ -16,13 +16,15 @@ from typing import Any
 from service.database.pool import Pool, fetch_all
 from service.errors import Overloaded
 from service.event_loop import TimeSlice
+from service.ingest.observer import MatchedRows
 from service.ingest.write_load import WriteLoad
 from service.live.coalescing import Fresh, collect
 from service.live.delivery import Delivery
 from service.live.latest_cache import NOTHING, Book, Latest, from_rows
 from service.live.notifications import Change, add_announcement
+from service.live.presence import Presence
 from service.live.snapshots import StatesOfSome, some_of, state_of_everyone
-from service.live.subscriptions import Audience, Client, News, Picked
+from service.live.subscriptions import Audience, Client, News
 from service.model.reading import DEFAULT_TENANT, Row
 
 MOST_IN_ROUND = 1_000  # users
@@ -46,18 +48,16 @@ class Rounds:
     def __init__(
         self,
         pool: Pool,
-        process: str,
+        presence: Presence,
         write_load: WriteLoad,
         book: Book,
         audience: Audience,
         delivery: Delivery,
         wake: asyncio.Event,
     ) -> None:
-        """`process` is the name by which others are told that clients listen to this one."""
         self.pool = pool
         self.write_load = write_load
-        self.process = process
-        self.say_hello = False
+        self.presence = presence
         self.book = book
         self.audience = audience
         self.delivery = delivery
@@ -78,21 +78,21 @@ class Rounds:
         add_announcement(packed, self.touched)
         self.wake.set()
 
-    def take_batch(self, batch: Iterable[Picked]) -> None:
+    def take_batch(self, batch: Iterable[MatchedRows]) -> None:
         """Take in new readings of this process."""
         self.decide()
-        for picked in batch:
-            self.take_rows(picked)
+        for matched in batch:
+            self.take_rows(matched)
 
-    def take_rows(self, picked: Picked) -> None:
+    def take_rows(self, matched: MatchedRows) -> None:
         """Take in readings of one request."""
         rows: Sequence[Row]
         if self.audience.of_everyone and not self.is_skipping:
-            rows = picked.rows
+            rows = matched.rows
         else:
-            rows = self.audience.named(picked)
+            rows = self.audience.named(matched)
             if self.is_skipping:
-                self.skip(len(picked.rows) - len(rows))
+                self.skip(len(matched.rows) - len(rows))
         for user_id in collect(self.fresh, rows):
             if user_id in self.fresh:
                 self.look_through(user_id)
@@ -131,7 +131,7 @@ class Rounds:
 
     def refresh(self) -> None:
         """Have the state sent to everybody."""
-        self.say_hello = True
+        self.presence.is_due = True
         self.skipped, self.state_due = 0, 0.0
         self.touched.clear()
         self.changed.clear()
@@ -176,10 +176,8 @@ class Rounds:
             self.skipped = 0
             return
         self.done += 1
-        if self.say_hello:
-            # Before any state is asked for: what others announce after it is readable, or noticed.
-            self.say_hello = False
-            await fetch_all(self.pool, "say_hello", process=self.process)
+        # Before any state is asked for: what others announce after it is readable, or noticed.
+        await self.presence.announce_if_due(self.pool)
         self.decide()
         await self.tell_of_skipped()
         stale = [client for client in self.audience.all if client.is_stale and client not in self.delivery.slow]

@@ -21,7 +21,8 @@ from service.live.delivery import Delivery
 from service.live.latest_cache import Book
 from service.live.listener import listen
 from service.live.notifications import Unreadable, split_mark
-from service.live.own_commits import HELLO_SECONDS, Written
+from service.live.own_commits import OwnCommits
+from service.live.presence import ANNOUNCE_SECONDS
 from service.live.subscriptions import Audience, Client
 from service.settings import Settings
 
@@ -42,10 +43,16 @@ class Hub:
         self.listening = asyncio.Event()
         self.book = Book()
         self.audience = Audience(self.book)
-        self.written = Written(self.audience)
+        self.own_commits = OwnCommits(self.audience)
         self.delivery = Delivery(settings, self.audience, self.wake)
         self.rounds = Rounds(
-            pool, self.written.process, self.written.write_load, self.book, self.audience, self.delivery, self.wake
+            pool,
+            self.own_commits.presence,
+            self.own_commits.write_load,
+            self.book,
+            self.audience,
+            self.delivery,
+            self.wake,
         )
         self.taken = ""
         self.refusals = 0
@@ -74,7 +81,7 @@ class Hub:
         """Tell a client of users, each named once, or of everyone, for as long as the block lasts."""
         client = Client(line, None if user_ids is None else tuple(user_ids))
         if not self.audience.all:
-            self.rounds.say_hello = True
+            self.own_commits.presence.is_due = True
         self.audience.join(client)
         self.wake.set()
         try:
@@ -83,24 +90,24 @@ class Hub:
             self.delivery.leave(client)
             line.release()
             if not self.audience.all:
-                self.written.clear()
+                self.own_commits.clear()
 
     def begin(self) -> None:
         """Send everybody the state: what was announced before is not known."""
         self.listening.set()
-        self.written.begin()
+        self.own_commits.presence.connected()
         self.rounds.refresh()
 
     def greet(self, process: str) -> None:
         """Hear that clients listen to a process."""
-        self.written.hear(process)
+        self.own_commits.presence.record(process)
 
     async def say_hello(self) -> None:
         """Say every other second that clients listen, while some do."""
         while True:
-            await asyncio.sleep(HELLO_SECONDS)
+            await asyncio.sleep(ANNOUNCE_SECONDS)
             if self.audience.all:
-                self.rounds.say_hello = True
+                self.own_commits.presence.is_due = True
                 self.wake.set()
 
     def collect(self, payload: str) -> None:
@@ -121,7 +128,7 @@ class Hub:
         """Take in what this process wrote, once for all notifications of a commit, which follow each other."""
         if mark == self.taken:
             return True
-        batch = self.written.take(mark)
+        batch = self.own_commits.pop(mark)
         if batch is None:
             return False
         self.taken = mark
@@ -130,7 +137,7 @@ class Hub:
 
     def interrupt(self) -> None:
         """Say that nothing is heard any more."""
-        self.written.interrupt()
+        self.own_commits.presence.disconnected()
         if self.listening.is_set():
             self.listening.clear()
             self.interruptions += 1

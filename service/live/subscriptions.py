@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from service.ingest.observer import MatchedRows
 from service.live import messages
 from service.live.connections import Line
 from service.live.latest_cache import Book, Latest
@@ -88,14 +88,6 @@ class Client:
         self.waiting, self.waits = [], 0
 
 
-class Picked(NamedTuple):
-    """Readings, and those among them of users whom clients named at a time, which is that of a version."""
-
-    rows: Sequence[Row]
-    named: Sequence[Row]
-    version: int
-
-
 class Audience:
     """All clients, and by whom they listen to. Users to whom nobody listens any longer are forgotten."""
 
@@ -130,11 +122,11 @@ class Audience:
         if client.user_ids is None and not self.of_everyone:
             self.book.keep_only(self.of_user)
 
-    def pick(self, rows: Sequence[Row]) -> Picked:
+    def match(self, rows: Sequence[Row]) -> MatchedRows:
         """Pick the readings of users whom clients name."""
         of_user = self.of_user
-        return Picked(rows, [row for row in rows if row.user_id in of_user] if of_user else (), self.version)
+        return MatchedRows(rows, [row for row in rows if row.user_id in of_user] if of_user else (), self.version)
 
-    def named(self, picked: Picked) -> Sequence[Row]:
+    def named(self, matched: MatchedRows) -> Sequence[Row]:
         """Return the readings of users whom clients name now."""
-        return (picked if picked.version == self.version else self.pick(picked.rows)).named
+        return (matched if matched.version == self.version else self.match(matched.rows)).matched

@@ -163,7 +163,7 @@ async def telling(url: str, db: psycopg.Connection) -> AsyncIterator[Story]:
     async with (
         make_pool(settings) as pool,
         running_hub(settings, pool) as hub,
-        running_writer(pool, 3, 1000, 3.0, hub.written) as writer,
+        running_writer(pool, 3, 1000, 3.0, hub.own_commits) as writer,
     ):
         await hub.listening.wait()
         yield Story(db, hub, writer, Random(0))
@@ -349,7 +349,7 @@ def test_who_is_asked_for_when_nobody_listens_any_longer_is_not_known(
 def test_fresh_readings_are_told_by_their_mark_alone(database_url: str, db: psycopg.Connection) -> None:
     async def write_now() -> None:
         async with telling(database_url, db) as story:
-            story.hub.written.others_until = 0
+            story.hub.own_commits.presence.others_until = 0
             ear, now = Ear(), to_micros(datetime.now(UTC))
             with story.hub.telling(ear, ["ada"]):
                 await story.until(lambda: bool(ear.messages))
@@ -374,14 +374,14 @@ def test_another_process_announces_who_changed_once_it_knows_that_clients_listen
             running_hub(settings, pool) as elsewhere,
         ):
             await elsewhere.listening.wait()
-            here = story.hub.written
-            here.others_until = 0
+            here = story.hub.own_commits
+            here.presence.others_until = 0
             with elsewhere.telling(ear, ["ada"]):
-                await story.until(lambda: bool(ear.messages) and here.others_listen)
+                await story.until(lambda: bool(ear.messages) and here.has_remote_subscribers)
                 # As if it had missed that: it says nothing of whom, so the state is sent, and it is told again.
-                here.others_until = 0
+                here.presence.others_until = 0
                 await story.writer.write([Row("ada", "watch", START, 70.0)])
-                await story.until(lambda: here.others_listen)
+                await story.until(lambda: here.has_remote_subscribers)
                 await story.until(lambda: last(ear)["type"] == "state" and last(ear)["users"][0]["latest"] is not None)
                 await story.writer.write([Row("ada", "watch", START + 1, 71.0)])
                 await story.until(lambda: last(ear)["type"] == "readings")

@@ -25,6 +25,7 @@ from service.live.coalescing import MOST_ASIDE
 from service.live.delivery import Delivery
 from service.live.latest_cache import Book, Latest, Value
 from service.live.notifications import Change
+from service.live.presence import Presence
 from service.live.subscriptions import Audience, Client
 from service.model.reading import Row
 from service.settings import Settings
@@ -41,7 +42,7 @@ def rounds_for(*user_ids: str) -> Rounds:
     book.ask(user_ids)
     book.answer({}, time.monotonic())
     nothing = cast(Pool, None)
-    return Rounds(nothing, "here", WriteLoad(), book, audience, Delivery(Settings(""), audience, wake), wake)
+    return Rounds(nothing, Presence("here"), WriteLoad(), book, audience, Delivery(Settings(""), audience, wake), wake)
 
 
 def row(at: int, user_id: str = "ada") -> Row:
@@ -54,7 +55,7 @@ def test_many_readings_of_a_user_are_one_change_and_few_of_them_are_kept() -> No
         for number in range(95):
             # Later ones and earlier ones, in turns.
             at = number if number % 2 else -number
-            rounds.take_batch([rounds.audience.pick([row(at), row(at, "bob")])])
+            rounds.take_batch([rounds.audience.match([row(at), row(at, "bob")])])
             assert "ada" not in rounds.fresh or len(rounds.fresh["ada"].aside) < MOST_ASIDE
         assert "bob" not in rounds.fresh, "nobody listens"
         latest = Latest(heart_rate=Value(60.0, 93, "watch"))
@@ -71,7 +72,7 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
         users = [f"user_{n}" for n in range(2 * MOST_IN_ROUND + 1)]
         for times in range(1, TIMES + 1):
             batch = [row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]]
-            rounds.take_batch([rounds.audience.pick(batch)])
+            rounds.take_batch([rounds.audience.match(batch)])
         told: list[str] = []
         for size in (MOST_IN_ROUND, MOST_IN_ROUND, 1, 0):
             taken = rounds.take_changes()
@@ -84,16 +85,16 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
     asyncio.run(take())
 
 
-def test_what_is_picked_for_others_than_those_who_listen_now_is_picked_anew() -> None:
+def test_rows_matched_with_earlier_subscriptions_are_matched_again() -> None:
     async def take() -> None:
         rounds = rounds_for("ada")
-        picked = rounds.audience.pick([row(0), row(0, "bob"), row(0, "eve")])
-        assert [each.user_id for each in picked.named] == ["ada"]
+        matched = rounds.audience.match([row(0), row(0, "bob"), row(0, "eve")])
+        assert [each.user_id for each in matched.matched] == ["ada"]
         rounds.audience.join(Client(Ear(), ("bob",)))
-        rounds.take_batch([picked])
+        rounds.take_batch([matched])
         assert list(rounds.fresh) == ["ada", "bob"]
         rounds.audience.leave(next(client for client in rounds.audience.all if client.user_ids == ("ada",)))
-        rounds.take_batch([picked])
+        rounds.take_batch([matched])
         assert rounds.fresh["ada"].count == 1
         assert rounds.fresh["bob"].count == 2
 
@@ -110,7 +111,7 @@ def pressed_rounds(monkeypatch: pytest.MonkeyPatch) -> tuple[Rounds, list[bool]]
 
 def take(rounds: Rounds, *rows: Row) -> None:
     """Let a request of readings be announced."""
-    rounds.take_batch([rounds.audience.pick(rows)])
+    rounds.take_batch([rounds.audience.match(rows)])
 
 
 def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
