@@ -20,11 +20,12 @@ from service.ingest.observer import MatchedRows
 from service.ingest.write_load import WriteLoad
 from service.live.coalescing import Fresh, collect
 from service.live.delivery import Delivery
-from service.live.latest_cache import NOTHING, Book, Latest, from_rows
+from service.live.latest_cache import Book
 from service.live.notifications import Change, add_announcement
 from service.live.presence import Presence
 from service.live.snapshots import StatesOfSome, some_of, state_of_everyone
 from service.live.subscriptions import Audience, Client, News
+from service.model.latest import NOTHING, Latest, latest_by_user
 from service.model.reading import DEFAULT_TENANT, Row
 
 MOST_IN_ROUND = 1_000  # users
@@ -305,7 +306,7 @@ class Rounds:
         keeps_all = bool(self.audience.of_everyone) and not self.is_skipping
         self.book.ask([user_id for user_id in user_ids if keeps_all or user_id in self.audience.of_user])
         rows = await fetch_all(self.pool, "latest_of_named", tenant_id=DEFAULT_TENANT, user_ids=list(user_ids))
-        return self.book.answer(from_rows(rows), asyncio.get_running_loop().time())
+        return self.book.answer(latest_by_user(rows), asyncio.get_running_loop().time())
 
 
 def pause(took: float, telling: float, writes: float) -> float:

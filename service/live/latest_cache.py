@@ -11,56 +11,17 @@ import random
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
 
-from service.model.pg_time import UNIX_EPOCH, format_micros, to_micros
+from service.model.latest import NOTHING, Latest, Value
+from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row, moment_of
 
 MOST_KNOWN = 50_000  # users: some 30 MB
 LONGEST_KNOWN = 600.0  # seconds, after which it shows what retention has dropped meanwhile
 
 
-class Value(NamedTuple):
-    """What a device measured at a moment, in microseconds since 2000."""
-
-    value: float | None
-    at: int
-    device_id: str
-
-
-class Latest(NamedTuple):
-    """A user's latest value of each metric; None where it was never measured. What lies ahead of now has no value."""
-
-    heart_rate: Value | None = None
-    steps: Value | None = None
-    calories: Value | None = None
-    ahead: Value | None = None
-
-    def document(self) -> dict[str, Any] | None:
-        """Write it as `GET /v1/users/{user_id}/latest` does; None where nothing was ever measured."""
-        values = self[: len(METRICS)]
-        measured = [value.at for value in values if value is not None]
-        if not measured and self.ahead is None:
-            return None
-        document: dict[str, Any] = {"last_seen": format_micros(max(measured)) if measured else None}
-        for metric, value in zip(METRICS, values, strict=True):
-            document[metric] = value and {
-                "value": value.value,
-                "timestamp": format_micros(value.at),
-                "device_id": value.device_id,
-            }
-        if self.ahead is not None:
-            document["ahead"] = {"timestamp": format_micros(self.ahead.at), "device_id": self.ahead.device_id}
-        return document
-
-
 class Undecided(Exception):
     """Two devices measured at the same moment, or a reading lies ahead of now."""
-
-
-METRICS = Latest._fields[:-1]
-NOTHING = Latest()
 
 
 def later(known: Value | None, value: float | None, row: Row) -> Value | None:
@@ -81,18 +42,6 @@ def after(known: Latest, row: Row) -> Latest:
         later(known.steps, row.steps, row),
         later(known.calories, row.calories, row),
     )
-
-
-def from_rows(rows: Iterable[dict[str, Any]]) -> dict[str, Latest]:
-    """Gather rows of api_internal.latest_values by user."""
-    found: dict[str, Latest] = {}
-    for row in rows:
-        metric, measured_at = row["metric"], row["ts"]
-        assert isinstance(measured_at, datetime)
-        value = int(row["value"]) if metric == "steps" else row["value"]
-        of_user = found.get(row["user_id"], NOTHING)
-        found[row["user_id"]] = of_user._replace(**{metric: Value(value, to_micros(measured_at), row["device_id"])})
-    return found
 
 
 def after_all(known: Latest, rows: Sequence[Row]) -> Latest:

@@ -8,9 +8,9 @@ from itertools import islice
 
 from service.database.pool import Pool, fetch_all
 from service.live import messages
-from service.live.latest_cache import NOTHING, Latest, from_rows
 from service.live.messages import Message
 from service.live.subscriptions import Client
+from service.model.latest import NOTHING, Latest, latest_by_user
 from service.model.reading import DEFAULT_TENANT
 
 MOST_IN_STATE = 1_000  # users
@@ -20,7 +20,7 @@ async def state_of_everyone(pool: Pool, skipped: int | None = None) -> Message:
     """Return the state of everyone, or of some where they are too many, in place of news of so many readings."""
     rows = await fetch_all(pool, "latest_of_everyone", tenant_id=DEFAULT_TENANT, limit=MOST_IN_STATE + 1)
     await asyncio.sleep(0)  # others have their turn between parts
-    latest = from_rows(row for row in rows if row["metric"] is not None)
+    latest = latest_by_user(row for row in rows if row["metric"] is not None)
     await asyncio.sleep(0)
     users = (messages.user_state(user_id, of_user.document()) for user_id, of_user in latest.items())
     return messages.state(islice(users, MOST_IN_STATE), complete=rows[0]["people"] <= MOST_IN_STATE, count=skipped)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from service.ingest.observer import MatchedRows
 from service.live import messages
 from service.live.connections import Line
-from service.live.latest_cache import Book, Latest
+from service.live.latest_cache import Book
 from service.live.messages import Message
 from service.live.notifications import Change
+from service.model.latest import Latest
 from service.model.reading import Row
 
 MOST_WAITING = 1_000  # changes that wait for one client

@@ -20,7 +20,7 @@ from service.ingest import write_load
 from service.ingest.writer import Writer, running_writer
 from service.live import broadcaster
 from service.live.hub import Hub, running_hub
-from service.model.latest import by_user
+from service.model.latest import latest_by_user
 from service.model.pg_time import to_micros
 from service.model.reading import Row
 from service.model.timestamps import parse_timestamp
@@ -93,7 +93,8 @@ class Story:
                 "SELECT n AS user_id, l.* FROM unnest(%s::text[]) AS n CROSS JOIN api.latest('default', n) AS l",
                 [list(USERS)],
             ).fetchall()
-        self.states.append(dict.fromkeys(USERS) | by_user(rows))
+        documents = {user_id: latest.document() for user_id, latest in latest_by_user(rows).items()}
+        self.states.append(dict.fromkeys(USERS) | documents)
 
     async def step(self, kind: str) -> None:
         """Let something happen."""

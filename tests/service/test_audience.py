@@ -10,10 +10,11 @@ import pytest
 from service.event_loop import SLICE_SECONDS, TimeSlice
 from service.live import messages, subscriptions
 from service.live.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
-from service.live.latest_cache import Book, Latest, Value
+from service.live.latest_cache import Book
 from service.live.messages import Message
 from service.live.notifications import Change
 from service.live.subscriptions import MOST_WAITING, Audience, Client, News
+from service.model.latest import Latest, Value
 from service.settings import Settings
 from tests.http.live_clients import Ear
 

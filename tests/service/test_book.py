@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.live import latest_cache
-from service.live.latest_cache import NOTHING, Book, Latest, Undecided, Value, after_all
+from service.live.latest_cache import Book, Undecided, after_all
+from service.model.latest import METRICS, NOTHING, Latest, Value
 from service.model.reading import Row
 
 ROWS = st.lists(
@@ -41,7 +42,7 @@ def is_undecided(rows: Sequence[Row]) -> bool:
 
 def agree(latest: Latest, rows: Sequence[Row]) -> None:
     """Compare what is known with all readings."""
-    for metric in latest_cache.METRICS:
+    for metric in METRICS:
         value, found = getattr(latest, metric), brute(rows, metric)
         assert value in found if found else value is None
         assert len(found) < 2, "which one counts is not for this process to say"

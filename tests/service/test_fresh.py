@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.live.coalescing import MOST_ASIDE, Fresh, collect
-from service.live.latest_cache import NOTHING, Undecided, after_all
+from service.live.latest_cache import Undecided, after_all
 from service.live.notifications import Change
+from service.model.latest import NOTHING
 from service.model.reading import Row
 from tests.service.test_book import ROWS, agree, is_undecided
 

@@ -23,10 +23,11 @@ from service.live.broadcaster import (
 )
 from service.live.coalescing import MOST_ASIDE
 from service.live.delivery import Delivery
-from service.live.latest_cache import Book, Latest, Value
+from service.live.latest_cache import Book
 from service.live.notifications import Change
 from service.live.presence import Presence
 from service.live.subscriptions import Audience, Client
+from service.model.latest import Latest, Value
 from service.model.reading import Row
 from service.settings import Settings
 from tests.http.live_clients import Ear
