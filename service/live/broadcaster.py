@@ -20,7 +20,7 @@ from service.ingest.observer import MatchedRows
 from service.ingest.write_load import WriteLoad
 from service.live.coalescing import Fresh, collect
 from service.live.delivery import Delivery
-from service.live.latest_cache import Book
+from service.live.latest_cache import LatestValueCache
 from service.live.notifications import Change, add_announcement
 from service.live.presence import Presence
 from service.live.snapshots import StatesOfSome, some_of, state_of_everyone
@@ -51,7 +51,7 @@ class Rounds:
         pool: Pool,
         presence: Presence,
         write_load: WriteLoad,
-        book: Book,
+        latest_cache: LatestValueCache,
         audience: Audience,
         delivery: Delivery,
         wake: asyncio.Event,
@@ -59,7 +59,7 @@ class Rounds:
         self.pool = pool
         self.write_load = write_load
         self.presence = presence
-        self.book = book
+        self.latest_cache = latest_cache
         self.audience = audience
         self.delivery = delivery
         self.wake = wake
@@ -104,7 +104,7 @@ class Rounds:
         """Take the new readings of a user for what they are: a change, and what is known now."""
         fresh = self.fresh.pop(user_id)
         self.put_back(user_id, fresh.change)
-        self.book.take(user_id, fresh.rows)
+        self.latest_cache.apply(user_id, fresh.rows)
 
     def skip(self, count: int) -> None:
         """Do not look at so many readings of users whom nobody names: a state stands for them instead."""
@@ -125,7 +125,7 @@ class Rounds:
             self.skipped = 0
         if skips and not self.is_skipping:
             named = self.audience.of_user
-            self.book.keep_only(named)
+            self.latest_cache.retain(named)
             self.skip(sum(each.count for user_id, each in self.fresh.items() if user_id not in named))
             self.fresh = {user_id: each for user_id, each in self.fresh.items() if user_id in named}
         self.is_skipping = skips
@@ -137,7 +137,7 @@ class Rounds:
         self.touched.clear()
         self.changed.clear()
         self.fresh.clear()
-        self.book.forget_all()
+        self.latest_cache.clear()
         for client in self.audience.all:
             client.forget()
         self.wake.set()
@@ -264,7 +264,7 @@ class Rounds:
             if user_id in named or (needs_all and self.audience.of_everyone):
                 if user_id in self.fresh:
                     self.look_through(user_id)
-                self.book.forget(user_id)
+                self.latest_cache.invalidate(user_id)
                 self.put_back(user_id, touched.pop(row["user_key"]))
         if self.audience.of_everyone and not needs_all:
             self.skip(sum(change.count for change in touched.values()))
@@ -283,7 +283,7 @@ class Rounds:
             if user_id in self.fresh:
                 self.look_through(user_id)
         now = asyncio.get_running_loop().time()
-        return {user_id: (self.changed.pop(user_id), self.book.look_up(user_id, now)) for user_id in users}
+        return {user_id: (self.changed.pop(user_id), self.latest_cache.get(user_id, now)) for user_id in users}
 
     async def news(self, taken: Mapping[str, tuple[Change, Latest | None]]) -> list[News]:
         """Return the news of users that changed; ask for what is not known of them."""
@@ -304,9 +304,9 @@ class Rounds:
                 self.look_through(user_id)
         # Whoever nobody listens to any longer is told of once more, and not kept: nobody would keep it true.
         keeps_all = bool(self.audience.of_everyone) and not self.is_skipping
-        self.book.ask([user_id for user_id in user_ids if keeps_all or user_id in self.audience.of_user])
+        self.latest_cache.begin_load([user_id for user_id in user_ids if keeps_all or user_id in self.audience.of_user])
         rows = await fetch_all(self.pool, "latest_of_named", tenant_id=DEFAULT_TENANT, user_ids=list(user_ids))
-        return self.book.answer(latest_by_user(rows), asyncio.get_running_loop().time())
+        return self.latest_cache.finish_load(latest_by_user(rows), asyncio.get_running_loop().time())
 
 
 def pause(took: float, telling: float, writes: float) -> float:

@@ -18,7 +18,7 @@ from service.errors import Overloaded
 from service.live.broadcaster import Rounds
 from service.live.connections import Line
 from service.live.delivery import Delivery
-from service.live.latest_cache import Book
+from service.live.latest_cache import LatestValueCache
 from service.live.listener import listen
 from service.live.notifications import Unreadable, split_mark
 from service.live.own_commits import OwnCommits
@@ -41,15 +41,15 @@ class Hub:
         self.settings = settings
         self.wake = asyncio.Event()
         self.listening = asyncio.Event()
-        self.book = Book()
-        self.audience = Audience(self.book)
+        self.latest_cache = LatestValueCache()
+        self.audience = Audience(self.latest_cache)
         self.own_commits = OwnCommits(self.audience)
         self.delivery = Delivery(settings, self.audience, self.wake)
         self.rounds = Rounds(
             pool,
             self.own_commits.presence,
             self.own_commits.write_load,
-            self.book,
+            self.latest_cache,
             self.audience,
             self.delivery,
             self.wake,

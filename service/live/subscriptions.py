@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from service.ingest.observer import MatchedRows
 from service.live import messages
 from service.live.connections import Line
-from service.live.latest_cache import Book
+from service.live.latest_cache import LatestValueCache
 from service.live.messages import Message
 from service.live.notifications import Change
 from service.model.latest import Latest
@@ -92,8 +92,8 @@ class Client:
 class Audience:
     """All clients, and by whom they listen to. Users to whom nobody listens any longer are forgotten."""
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
+    def __init__(self, latest_cache: LatestValueCache) -> None:
+        self.latest_cache = latest_cache
         self.all: set[Client] = set()
         self.of_everyone: set[Client] = set()
         self.of_user: dict[str, set[Client]] = defaultdict(set)
@@ -119,9 +119,9 @@ class Audience:
                 if not self.of_user[user_id]:
                     del self.of_user[user_id]
                     # Also where others listen to everyone: their readings may be skipped from now on.
-                    self.book.forget(user_id)
+                    self.latest_cache.invalidate(user_id)
         if client.user_ids is None and not self.of_everyone:
-            self.book.keep_only(self.of_user)
+            self.latest_cache.retain(self.of_user)
 
     def match(self, rows: Sequence[Row]) -> MatchedRows:
         """Pick the readings of users whom clients name."""

@@ -342,7 +342,7 @@ def test_who_is_asked_for_when_nobody_listens_any_longer_is_not_known(
             with story.hub.telling(ear, ["bob"]):
                 await story.until(lambda: bool(ear.messages))
                 await broadcaster.ask(["ada", "bob"])  # as if somebody who listened to ada had left just now
-                assert list(broadcaster.book.known) == ["bob"]
+                assert list(broadcaster.latest_cache.entries) == ["bob"]
 
     asyncio.run(leave())
 

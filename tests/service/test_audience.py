@@ -10,7 +10,7 @@ import pytest
 from service.event_loop import SLICE_SECONDS, TimeSlice
 from service.live import messages, subscriptions
 from service.live.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
-from service.live.latest_cache import Book
+from service.live.latest_cache import LatestValueCache
 from service.live.messages import Message
 from service.live.notifications import Change
 from service.live.subscriptions import MOST_WAITING, Audience, Client, News
@@ -76,7 +76,7 @@ class Full(Ear):
 
 def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
     async def tell() -> None:
-        all_clients = Audience(Book())
+        all_clients = Audience(LatestValueCache())
         delivery = Delivery(Settings(""), all_clients, asyncio.Event())
         line = Full()
         client = Client(line, ("ada",), is_stale=False)
@@ -98,7 +98,7 @@ def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
 
 def test_who_has_taken_everything_need_not_wait_until_somebody_looks() -> None:
     async def tell() -> None:
-        all_clients = Audience(Book())
+        all_clients = Audience(LatestValueCache())
         delivery = Delivery(Settings(""), all_clients, asyncio.Event())
         line = Full()
         client = Client(line, None, is_stale=False)
@@ -143,7 +143,7 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
 
     async def tell() -> None:
         nonlocal turns
-        all_clients = Audience(Book())
+        all_clients = Audience(LatestValueCache())
         delivery = Delivery(Settings(""), all_clients, asyncio.Event())
         lines = [Slow() for _ in range(100)]
         clients = [Client(line, user_ids, is_stale=False) for line in lines]

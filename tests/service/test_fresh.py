@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.live.coalescing import MOST_ASIDE, Fresh, collect
-from service.live.latest_cache import Undecided, after_all
+from service.live.latest_cache import Undecided, after_rows
 from service.live.notifications import Change
 from service.model.latest import NOTHING
 from service.model.reading import Row
@@ -23,7 +23,7 @@ def test_what_is_kept_says_what_all_say(rows: list[Row], size: int) -> None:
         moments = [row.timestamp for row in rows]
         assert kept.change == Change(len(rows), min(moments), max(moments))
         try:
-            latest = after_all(NOTHING, kept.rows)
+            latest = after_rows(NOTHING, kept.rows)
         except Undecided:
             assert is_undecided(rows)
         else:

@@ -23,7 +23,7 @@ from service.live.broadcaster import (
 )
 from service.live.coalescing import MOST_ASIDE
 from service.live.delivery import Delivery
-from service.live.latest_cache import Book
+from service.live.latest_cache import LatestValueCache
 from service.live.notifications import Change
 from service.live.presence import Presence
 from service.live.subscriptions import Audience, Client
@@ -37,13 +37,15 @@ TIMES = 7
 
 def rounds_for(*user_ids: str) -> Rounds:
     """Rounds for a client that listens to users, of whom nothing was measured, or to everyone where none is named."""
-    book, wake = Book(), asyncio.Event()
-    audience = Audience(book)
+    latest_cache, wake = LatestValueCache(), asyncio.Event()
+    audience = Audience(latest_cache)
     audience.join(Client(Ear(), user_ids or None))
-    book.ask(user_ids)
-    book.answer({}, time.monotonic())
+    latest_cache.begin_load(user_ids)
+    latest_cache.finish_load({}, time.monotonic())
     nothing = cast(Pool, None)
-    return Rounds(nothing, Presence("here"), WriteLoad(), book, audience, Delivery(Settings(""), audience, wake), wake)
+    return Rounds(
+        nothing, Presence("here"), WriteLoad(), latest_cache, audience, Delivery(Settings(""), audience, wake), wake
+    )
 
 
 def row(at: int, user_id: str = "ada") -> Row:
@@ -118,8 +120,8 @@ def take(rounds: Rounds, *rows: Row) -> None:
 def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     async def press_and_calm() -> None:
         rounds, press = pressed_rounds(monkeypatch)
-        rounds.book.ask(["bob"])
-        rounds.book.answer({}, time.monotonic())
+        rounds.latest_cache.begin_load(["bob"])
+        rounds.latest_cache.finish_load({}, time.monotonic())
         take(rounds, row(1), row(1, "bob"), row(1, "eve"))
         assert len(rounds.fresh) == 3
         press.append(True)
@@ -127,7 +129,7 @@ def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypat
         assert list(rounds.fresh) == ["ada"]
         assert rounds.fresh["ada"].count == 2
         assert rounds.skipped == 4, "those of before count, too"
-        assert list(rounds.book.known) == ["ada"], "what was skipped is not known"
+        assert list(rounds.latest_cache.entries) == ["ada"], "what was skipped is not known"
         press.append(False)
         take(rounds, row(3, "bob"))
         assert rounds.skipped == 5, "a moment of calm is no reason to ask for everyone"

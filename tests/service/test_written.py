@@ -6,7 +6,7 @@ import pytest
 
 from service.ingest.observer import MatchedRows, Unobserved
 from service.live import own_commits, presence
-from service.live.latest_cache import Book
+from service.live.latest_cache import LatestValueCache
 from service.live.own_commits import OwnCommits
 from service.live.subscriptions import Audience, Client
 from service.model.reading import Row
@@ -16,7 +16,7 @@ ROWS = [Row("ada", "watch", 0, 60.0)] * 3
 
 
 def without_clients() -> OwnCommits:
-    return OwnCommits(Audience(Book()))
+    return OwnCommits(Audience(LatestValueCache()))
 
 
 def with_client() -> tuple[OwnCommits, Client]:
