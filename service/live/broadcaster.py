@@ -18,7 +18,7 @@ from service.errors import Overloaded
 from service.event_loop import TimeSlice
 from service.ingest.observer import MatchedRows
 from service.ingest.write_load import WriteLoad
-from service.live.coalescing import Fresh, collect
+from service.live.coalescing import PendingReadings, coalesce
 from service.live.delivery import Delivery
 from service.live.latest_cache import LatestValueCache
 from service.live.notifications import Change, add_announcement
@@ -65,7 +65,7 @@ class Rounds:
         self.wake = wake
         self.touched: dict[int, Change] = {}
         self.changed: dict[str, Change] = {}
-        self.fresh: dict[str, Fresh] = {}
+        self.pending: dict[str, PendingReadings] = {}
         self.is_skipping = False
         self.skipped = 0
         self.state_due = 0.0
@@ -94,17 +94,17 @@ class Rounds:
             rows = self.audience.named(matched)
             if self.is_skipping:
                 self.skip(len(matched.rows) - len(rows))
-        for user_id in collect(self.fresh, rows):
-            if user_id in self.fresh:
+        for user_id in coalesce(self.pending, rows):
+            if user_id in self.pending:
                 self.look_through(user_id)
         if rows:
             self.wake.set()
 
     def look_through(self, user_id: str) -> None:
         """Take the new readings of a user for what they are: a change, and what is known now."""
-        fresh = self.fresh.pop(user_id)
-        self.put_back(user_id, fresh.change)
-        self.latest_cache.apply(user_id, fresh.rows)
+        pending = self.pending.pop(user_id)
+        self.put_back(user_id, pending.change)
+        self.latest_cache.apply(user_id, pending.candidates)
 
     def skip(self, count: int) -> None:
         """Do not look at so many readings of users whom nobody names: a state stands for them instead."""
@@ -126,8 +126,8 @@ class Rounds:
         if skips and not self.is_skipping:
             named = self.audience.of_user
             self.latest_cache.retain(named)
-            self.skip(sum(each.count for user_id, each in self.fresh.items() if user_id not in named))
-            self.fresh = {user_id: each for user_id, each in self.fresh.items() if user_id in named}
+            self.skip(sum(each.count for user_id, each in self.pending.items() if user_id not in named))
+            self.pending = {user_id: each for user_id, each in self.pending.items() if user_id in named}
         self.is_skipping = skips
 
     def refresh(self) -> None:
@@ -136,7 +136,7 @@ class Rounds:
         self.skipped, self.state_due = 0, 0.0
         self.touched.clear()
         self.changed.clear()
-        self.fresh.clear()
+        self.pending.clear()
         self.latest_cache.clear()
         for client in self.audience.all:
             client.forget()
@@ -173,7 +173,7 @@ class Rounds:
         if not self.audience.all:
             self.touched.clear()
             self.changed.clear()
-            self.fresh.clear()
+            self.pending.clear()
             self.skipped = 0
             return
         self.done += 1
@@ -188,7 +188,7 @@ class Rounds:
             await self.send_states(stale)
         if self.touched:
             await self.name_touched()
-        if self.changed or self.fresh:
+        if self.changed or self.pending:
             time_slice = TimeSlice()
             known = self.take_changes()
             # Of the processor, since time passes for other reasons too.
@@ -197,7 +197,7 @@ class Rounds:
             time_slice = TimeSlice()
             await self.delivery.tell(news, time_slice)
             self.telling_seconds += time_slice.cpu_seconds
-        if self.touched or self.changed or self.fresh or self.skipped or self.waiting_for_state():
+        if self.touched or self.changed or self.pending or self.skipped or self.waiting_for_state():
             self.wake.set()
 
     def waiting_for_state(self) -> list[Client]:
@@ -262,7 +262,7 @@ class Rounds:
         for row in rows:
             user_id = row["user_id"]
             if user_id in named or (needs_all and self.audience.of_everyone):
-                if user_id in self.fresh:
+                if user_id in self.pending:
                     self.look_through(user_id)
                 self.latest_cache.invalidate(user_id)
                 self.put_back(user_id, touched.pop(row["user_key"]))
@@ -278,9 +278,9 @@ class Rounds:
 
     def take_changes(self) -> dict[str, tuple[Change, Latest | None]]:
         """Take the changes of as many users as fit in a round, with what is known of them; the others wait."""
-        users = dict.fromkeys(islice(chain(self.changed, self.fresh), MOST_IN_ROUND))
+        users = dict.fromkeys(islice(chain(self.changed, self.pending), MOST_IN_ROUND))
         for user_id in users:
-            if user_id in self.fresh:
+            if user_id in self.pending:
                 self.look_through(user_id)
         now = asyncio.get_running_loop().time()
         return {user_id: (self.changed.pop(user_id), self.latest_cache.get(user_id, now)) for user_id in users}
@@ -300,7 +300,7 @@ class Rounds:
     async def ask(self, user_ids: Collection[str]) -> dict[str, Latest]:
         """Ask the database for the latest values of users; the answer holds what they are known to have written."""
         for user_id in user_ids:
-            if user_id in self.fresh:
+            if user_id in self.pending:
                 self.look_through(user_id)
         # Whoever nobody listens to any longer is told of once more, and not kept: nobody would keep it true.
         keeps_all = bool(self.audience.of_everyone) and not self.is_skipping

@@ -21,7 +21,7 @@ from service.live.broadcaster import (
     Rounds,
     pause,
 )
-from service.live.coalescing import MOST_ASIDE
+from service.live.coalescing import MAX_OUT_OF_ORDER
 from service.live.delivery import Delivery
 from service.live.latest_cache import LatestValueCache
 from service.live.notifications import Change
@@ -59,11 +59,11 @@ def test_many_readings_of_a_user_are_one_change_and_few_of_them_are_kept() -> No
             # Later ones and earlier ones, in turns.
             at = number if number % 2 else -number
             rounds.take_batch([rounds.audience.match([row(at), row(at, "bob")])])
-            assert "ada" not in rounds.fresh or len(rounds.fresh["ada"].aside) < MOST_ASIDE
-        assert "bob" not in rounds.fresh, "nobody listens"
+            assert "ada" not in rounds.pending or len(rounds.pending["ada"].out_of_order) < MAX_OUT_OF_ORDER
+        assert "bob" not in rounds.pending, "nobody listens"
         latest = Latest(heart_rate=Value(60.0, 93, "watch"))
         assert rounds.take_changes() == {"ada": (Change(95, -94, 93), latest)}
-        assert not rounds.fresh
+        assert not rounds.pending
         assert not rounds.changed
 
     asyncio.run(take())
@@ -95,11 +95,11 @@ def test_rows_matched_with_earlier_subscriptions_are_matched_again() -> None:
         assert [each.user_id for each in matched.matched] == ["ada"]
         rounds.audience.join(Client(Ear(), ("bob",)))
         rounds.take_batch([matched])
-        assert list(rounds.fresh) == ["ada", "bob"]
+        assert list(rounds.pending) == ["ada", "bob"]
         rounds.audience.leave(next(client for client in rounds.audience.all if client.user_ids == ("ada",)))
         rounds.take_batch([matched])
-        assert rounds.fresh["ada"].count == 1
-        assert rounds.fresh["bob"].count == 2
+        assert rounds.pending["ada"].count == 1
+        assert rounds.pending["bob"].count == 2
 
     asyncio.run(take())
 
@@ -123,11 +123,11 @@ def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypat
         rounds.latest_cache.begin_load(["bob"])
         rounds.latest_cache.finish_load({}, time.monotonic())
         take(rounds, row(1), row(1, "bob"), row(1, "eve"))
-        assert len(rounds.fresh) == 3
+        assert len(rounds.pending) == 3
         press.append(True)
         take(rounds, row(2), row(2, "bob"), row(2, "eve"))
-        assert list(rounds.fresh) == ["ada"]
-        assert rounds.fresh["ada"].count == 2
+        assert list(rounds.pending) == ["ada"]
+        assert rounds.pending["ada"].count == 2
         assert rounds.skipped == 4, "those of before count, too"
         assert list(rounds.latest_cache.entries) == ["ada"], "what was skipped is not known"
         press.append(False)
@@ -135,7 +135,7 @@ def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypat
         assert rounds.skipped == 5, "a moment of calm is no reason to ask for everyone"
         rounds.calm_at -= CALM_SECONDS
         take(rounds, row(4, "bob"))
-        assert rounds.fresh["bob"].count == 1
+        assert rounds.pending["bob"].count == 1
         assert rounds.skipped == 5, "until a state tells of them"
 
     asyncio.run(press_and_calm())
