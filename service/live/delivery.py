@@ -54,13 +54,13 @@ class Delivery:
 
     def tell_one(self, client: Client, news: Sequence[News], message: Message) -> None:
         """Hand news to a client: now, or when it has taken what it was sent before."""
-        if client in self.slow and client.line.backlog() < SMALLEST_BACKLOG:
+        if client in self.slow and client.connection.backlog() < SMALLEST_BACKLOG:
             self.catch_up(client)
         if client.is_stale or client not in self.audience.all:
             return
         if client not in self.slow:
-            backlog = client.line.backlog()
-            if not backlog or backlog + len(client.line.form(message)) <= LARGEST_BACKLOG:
+            backlog = client.connection.backlog()
+            if not backlog or backlog + len(client.connection.encode(message)) <= LARGEST_BACKLOG:
                 self.write(client, message, len(news))
                 return
             self.watch(client)
@@ -76,16 +76,16 @@ class Delivery:
 
     def write(self, client: Client, message: Message, count: int) -> None:
         """Write so many messages to a client."""
-        client.line.write(message)
+        client.connection.send(message)
         self.messages += count
-        if client.line.backlog() > LARGEST_BACKLOG:
+        if client.connection.backlog() > LARGEST_BACKLOG:
             self.watch(client)
 
     def interrupt(self) -> None:
         """Say that the database is away."""
         message = messages.encode(type="interrupted", reason="The database cannot be reached at the moment.")
         for client in self.audience.all:
-            if not (client.line.is_plain or client.is_stale or client in self.slow):
+            if not (client.connection.is_earlier or client.is_stale or client in self.slow):
                 self.write(client, message, 1)
 
     def leave(self, client: Client) -> None:
@@ -99,7 +99,7 @@ class Delivery:
         """Let messages for a client wait until it has taken what was sent."""
         self.slow.add(client)
         client.slow_since = client.stuck_since = asyncio.get_running_loop().time()
-        client.backlog = client.line.backlog()
+        client.backlog = client.connection.backlog()
 
     async def look_after(self) -> None:
         """Send slow clients what waits for them, or drop them; show the others a sign of life."""
@@ -124,12 +124,12 @@ class Delivery:
         """Show clients that their lines live."""
         time_slice = TimeSlice()
         for client in clients:
-            client.line.beat()
+            client.connection.send_heartbeat()
             await time_slice.checkpoint()
 
     def look_at(self, client: Client, now: float) -> None:
         """Judge a slow client."""
-        backlog = client.line.backlog()
+        backlog = client.connection.backlog()
         if backlog < SMALLEST_BACKLOG:
             self.catch_up(client)
             return
@@ -140,7 +140,7 @@ class Delivery:
         if now - client.stuck_since > patience or now - client.slow_since > SLOWEST * patience:
             self.drops += 1
             self.leave(client)
-            client.line.close(TOO_SLOW, f"Too slow: {backlog} bytes were not taken within {patience} seconds.")
+            client.connection.close(TOO_SLOW, f"Too slow: {backlog} bytes were not taken within {patience} seconds.")
 
     def catch_up(self, client: Client) -> None:
         """Send what waited for a client that has taken what was sent."""

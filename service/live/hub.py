@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from service.database.pool import Pool
 from service.errors import Overloaded
 from service.live.broadcaster import Rounds
-from service.live.connections import Line
+from service.live.connections import Connection
 from service.live.delivery import Delivery
 from service.live.latest_cache import LatestValueCache
 from service.live.listener import listen
@@ -77,9 +77,9 @@ class Hub:
             raise Overloaded(f"{self.clients} clients are told already; try again.", 5)
 
     @contextmanager
-    def telling(self, line: Line, user_ids: Sequence[str] | None) -> Iterator[None]:
+    def telling(self, connection: Connection, user_ids: Sequence[str] | None) -> Iterator[None]:
         """Tell a client of users, each named once, or of everyone, for as long as the block lasts."""
-        client = Client(line, None if user_ids is None else tuple(user_ids))
+        client = Client(connection, None if user_ids is None else tuple(user_ids))
         if not self.audience.all:
             self.own_commits.presence.is_due = True
         self.audience.join(client)
@@ -88,7 +88,7 @@ class Hub:
             yield
         finally:
             self.delivery.leave(client)
-            line.release()
+            connection.release()
             if not self.audience.all:
                 self.own_commits.clear()
 

@@ -47,10 +47,12 @@ class StatesOfSome:
 
     def of(self, client: Client) -> Message:
         """Return the state of the users that a client listens to."""
-        asked = (client.user_ids or (), client.line.is_plain)
+        asked = (client.user_ids or (), client.connection.is_earlier)
         if asked not in self.made:
             of_it = [self.users[user_id] for user_id in asked[0]]
             self.made[asked] = (
-                messages.state_of_one(of_it[0]) if client.line.is_plain else messages.state(of_it, complete=True)
+                messages.state_of_one(of_it[0])
+                if client.connection.is_earlier
+                else messages.state(of_it, complete=True)
             )
         return self.made[asked]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from service.ingest.observer import MatchedRows
 from service.live import messages
-from service.live.connections import Line
+from service.live.connections import Connection
 from service.live.latest_cache import LatestValueCache
 from service.live.messages import Message
 from service.live.notifications import Change
@@ -55,7 +55,7 @@ def merged(news: Iterable[News]) -> list[News]:
 class Client:
     """Someone who listens: to users, or to everyone where user_ids is None."""
 
-    line: Line
+    connection: Connection
     user_ids: tuple[str, ...] | None
     is_new: bool = True  # until the first state is sent
     is_stale: bool = True

@@ -16,7 +16,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from service.answers.parameters import LiveUsers, ask_live
 from service.errors import Problem, problem_response
 from service.http.query_names import require_known
-from service.live.connections import Line, PlainSocketLine, SocketLine, StreamLine, connection_of
+from service.live.connections import (
+    Connection,
+    EarlierSocketConnection,
+    SocketConnection,
+    StreamConnection,
+    protocol_of,
+)
 from service.routes.operation import Answer, Operation
 from service.server.http_1_0 import OLD
 from service.state import state_of
@@ -35,20 +41,20 @@ async def live_socket(socket: WebSocket) -> None:
     except Problem as problem:
         await socket.send_denial_response(problem_response(problem))
         return
-    await tell(socket, question.user_id or None, SocketLine)
+    await tell(socket, question.user_id or None, SocketConnection)
 
 
 async def everyone(socket: WebSocket) -> None:
     """Tell an earlier client of everyone."""
-    await tell(socket, None, PlainSocketLine)
+    await tell(socket, None, EarlierSocketConnection)
 
 
 async def one_user(socket: WebSocket) -> None:
     """Tell an earlier client of one user."""
-    await tell(socket, [socket.path_params["user_id"]], PlainSocketLine)
+    await tell(socket, [socket.path_params["user_id"]], EarlierSocketConnection)
 
 
-async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Line]) -> None:
+async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Connection]) -> None:
     """Have a client told until it leaves or is dropped."""
     hub = state_of(socket).hub
     try:
@@ -57,7 +63,7 @@ async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Lin
         await socket.send_denial_response(problem_response(problem))
         return
     await socket.accept()
-    with suppress(WebSocketDisconnect), hub.telling(kind(connection_of(socket.scope), patience(socket)), user_ids):
+    with suppress(WebSocketDisconnect), hub.telling(kind(protocol_of(socket.scope), patience(socket)), user_ids):
         # Whatever else it says is dropped by service/server/websocket_protocol.py.
         await socket.receive()
 
@@ -98,10 +104,10 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": b""})
             return
         await send({"type": "http.response.body", "body": RETRY, "more_body": True})
-        line = StreamLine(connection_of(scope), patience(self.request), scope["http_version"] != OLD)
-        with state_of(self.request).hub.telling(line, self.user_ids):
+        connection = StreamConnection(protocol_of(scope), patience(self.request), scope["http_version"] != OLD)
+        with state_of(self.request).hub.telling(connection, self.user_ids):
             gone = asyncio.create_task(until_gone(receive))
-            ended = asyncio.create_task(line.ended.wait())
+            ended = asyncio.create_task(connection.ended.wait())
             await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
             gone.cancel()
             ended.cancel()

@@ -66,7 +66,7 @@ def test_news_of_many_users_are_not_merged_in_vain(monkeypatch: pytest.MonkeyPat
 
 
 class Full(Ear):
-    """A line on which much is unsent."""
+    """A connection on which much is unsent."""
 
     unsent = LARGEST_BACKLOG - 10
 
@@ -78,19 +78,19 @@ def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
     async def tell() -> None:
         all_clients = Audience(LatestValueCache())
         delivery = Delivery(Settings(""), all_clients, asyncio.Event())
-        line = Full()
-        client = Client(line, ("ada",), is_stale=False)
+        connection = Full()
+        client = Client(connection, ("ada",), is_stale=False)
         all_clients.join(client)
         await delivery.tell([news("ada", 1)], TimeSlice())
         await delivery.tell([news("ada", 2), news("bob", 2)], TimeSlice())
-        assert not line.messages
-        line.unsent = SMALLEST_BACKLOG - 1
+        assert not connection.messages
+        connection.unsent = SMALLEST_BACKLOG - 1
         delivery.look_at(client, 0)
-        (told,) = line.heard("readings")
+        (told,) = connection.heard("readings")
         assert (told["user_id"], told["count"]) == ("ada", 2)
         delivery.leave(client)
         await delivery.tell([news("ada", 3)], TimeSlice())
-        assert len(line.messages) == 1
+        assert len(connection.messages) == 1
         assert not all_clients.all
 
     asyncio.run(tell())
@@ -100,28 +100,28 @@ def test_who_has_taken_everything_need_not_wait_until_somebody_looks() -> None:
     async def tell() -> None:
         all_clients = Audience(LatestValueCache())
         delivery = Delivery(Settings(""), all_clients, asyncio.Event())
-        line = Full()
-        client = Client(line, None, is_stale=False)
+        connection = Full()
+        client = Client(connection, None, is_stale=False)
         all_clients.join(client)
         for at in range(3):
-            line.unsent = 0
+            connection.unsent = 0
             await delivery.tell([news(f"user_{n}", at) for n in range(MOST_WAITING)], TimeSlice())
-            line.unsent = LARGEST_BACKLOG
+            connection.unsent = LARGEST_BACKLOG
             await delivery.tell([news("ada", at)], TimeSlice())
         assert not client.is_stale
-        assert [told["user_id"] for told in line.heard("readings")].count("ada") == 2
+        assert [told["user_id"] for told in connection.heard("readings")].count("ada") == 2
         assert client in delivery.slow
 
     asyncio.run(tell())
 
 
 class Slow(Ear):
-    """A line that takes a tenth of a slice to write to, and to close."""
+    """A connection that takes a tenth of a slice to write to, and to close."""
 
     unsent = 0
 
-    def write(self, message: Message) -> None:
-        super().write(message)
+    def send(self, message: Message) -> None:
+        super().send(message)
         time.sleep(SLICE_SECONDS / 10)
 
     def backlog(self) -> int:
@@ -145,8 +145,8 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
         nonlocal turns
         all_clients = Audience(LatestValueCache())
         delivery = Delivery(Settings(""), all_clients, asyncio.Event())
-        lines = [Slow() for _ in range(100)]
-        clients = [Client(line, user_ids, is_stale=False) for line in lines]
+        connections = [Slow() for _ in range(100)]
+        clients = [Client(connection, user_ids, is_stale=False) for connection in connections]
         for client in clients:
             all_clients.join(client)
         others = asyncio.create_task(take_turns())
@@ -157,8 +157,8 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
         turns = 0
         await delivery.tell([news("ada", 1)], TimeSlice())
         assert turns >= 9
-        for line in lines:
-            line.unsent = SMALLEST_BACKLOG
+        for connection in connections:
+            connection.unsent = SMALLEST_BACKLOG
         delivery.slow = set(clients)
         turns = 0
         await delivery.look_at_all(clients)
