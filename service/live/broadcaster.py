@@ -21,7 +21,7 @@ from service.ingest.write_load import WriteLoad
 from service.live.coalescing import PendingReadings, coalesce
 from service.live.delivery import Delivery
 from service.live.latest_cache import LatestValueCache
-from service.live.notifications import Change, add_announcement
+from service.live.notifications import Change, unpack_changes
 from service.live.presence import Presence
 from service.live.snapshots import StatesOfSome, some_of, state_of_everyone
 from service.live.subscriptions import Audience, Client, News
@@ -76,7 +76,7 @@ class Rounds:
 
     def take_announcement(self, packed: str) -> None:
         """Take in what somebody else changed, or what cannot be told from a batch alone; it may be Unreadable."""
-        add_announcement(packed, self.touched)
+        unpack_changes(packed, self.touched)
         self.wake.set()
 
     def take_batch(self, batch: Iterable[MatchedRows]) -> None:
@@ -272,7 +272,7 @@ class Rounds:
     def put_back(self, user_id: str, change: Change) -> None:
         """Add to the changes of a user."""
         if user_id in self.changed:
-            self.changed[user_id].add(change)
+            self.changed[user_id].merge(change)
         else:
             self.changed[user_id] = change
 

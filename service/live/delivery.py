@@ -44,10 +44,10 @@ class Delivery:
             for client in self.audience.of_user.get(item.user_id, ()):
                 of_client[client].append(item)
         for client, of_it in of_client.items():
-            self.tell_one(client, of_it, messages.together([item.message for item in of_it]))
+            self.tell_one(client, of_it, messages.combine([item.message for item in of_it]))
             await time_slice.checkpoint()
         if self.audience.of_everyone:
-            message = messages.together([item.message for item in news])
+            message = messages.combine([item.message for item in news])
             for client in list(self.audience.of_everyone):
                 self.tell_one(client, news, message)
                 await time_slice.checkpoint()
@@ -148,4 +148,4 @@ class Delivery:
         if client.is_stale:
             self.wake.set()
         elif news := client.take_waiting():
-            self.write(client, messages.together([item.message for item in news]), len(news))
+            self.write(client, messages.combine([item.message for item in news]), len(news))

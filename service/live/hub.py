@@ -20,7 +20,7 @@ from service.live.connections import Connection
 from service.live.delivery import Delivery
 from service.live.latest_cache import LatestValueCache
 from service.live.listener import listen
-from service.live.notifications import Unreadable, split_mark
+from service.live.notifications import Unreadable, split_origin
 from service.live.own_commits import OwnCommits
 from service.live.presence import ANNOUNCE_SECONDS
 from service.live.subscriptions import Audience, Client
@@ -115,7 +115,7 @@ class Hub:
         self.heard += 1
         if not self.audience.all:
             return
-        mark, packed = split_mark(payload)
+        mark, packed = split_origin(payload)
         if mark and self.is_own(mark):
             return
         try:

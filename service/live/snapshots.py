@@ -22,8 +22,8 @@ async def state_of_everyone(pool: Pool, skipped: int | None = None) -> Message:
     await asyncio.sleep(0)  # others have their turn between parts
     latest = latest_by_user(row for row in rows if row["metric"] is not None)
     await asyncio.sleep(0)
-    users = (messages.user_state(user_id, of_user.document()) for user_id, of_user in latest.items())
-    return messages.state(islice(users, MOST_IN_STATE), complete=rows[0]["people"] <= MOST_IN_STATE, count=skipped)
+    users = (messages.snapshot_entry(user_id, of_user.document()) for user_id, of_user in latest.items())
+    return messages.snapshot(islice(users, MOST_IN_STATE), complete=rows[0]["people"] <= MOST_IN_STATE, count=skipped)
 
 
 def some_of(named: list[Client]) -> list[Client]:
@@ -41,7 +41,7 @@ class StatesOfSome:
 
     def __init__(self, user_ids: Iterable[str], latest: Mapping[str, Latest]) -> None:
         self.users = {
-            user_id: messages.user_state(user_id, latest.get(user_id, NOTHING).document()) for user_id in user_ids
+            user_id: messages.snapshot_entry(user_id, latest.get(user_id, NOTHING).document()) for user_id in user_ids
         }
         self.made: dict[tuple[tuple[str, ...], bool], Message] = {}
 
@@ -51,8 +51,8 @@ class StatesOfSome:
         if asked not in self.made:
             of_it = [self.users[user_id] for user_id in asked[0]]
             self.made[asked] = (
-                messages.state_of_one(of_it[0])
+                messages.earlier_snapshot(of_it[0])
                 if client.connection.is_earlier
-                else messages.state(of_it, complete=True)
+                else messages.snapshot(of_it, complete=True)
             )
         return self.made[asked]

@@ -37,7 +37,7 @@ class News:
     def make(self) -> None:
         """Write the message, unless it is written already."""
         if self.made is None:
-            self.made = messages.readings(self.user_id, self.change, self.latest.document())
+            self.made = messages.update(self.user_id, self.change, self.latest.document())
 
 
 def merged(news: Iterable[News]) -> list[News]:
@@ -46,7 +46,7 @@ def merged(news: Iterable[News]) -> list[News]:
     for item in news:
         change = Change(item.change.count, item.change.first, item.change.last)
         if earlier := of_user.get(item.user_id):
-            change.add(earlier.change)
+            change.merge(earlier.change)
         of_user[item.user_id] = News(item.user_id, change, item.latest)
     return list(of_user.values())
 
