@@ -18,13 +18,15 @@ from service.errors import Overloaded
 from service.event_loop import TimeSlice
 from service.ingest.observer import MatchedRows
 from service.ingest.write_load import WriteLoad
+from service.live.client import Client, ClientState
 from service.live.coalescing import PendingReadings, coalesce
 from service.live.delivery import Delivery
 from service.live.latest_cache import LatestValueCache
 from service.live.notifications import Change, unpack_changes
 from service.live.presence import Presence
 from service.live.snapshots import StatesOfSome, some_of, state_of_everyone
-from service.live.subscriptions import Audience, Client, News
+from service.live.subscriptions import Subscriptions
+from service.live.updates import Update
 from service.model.latest import NOTHING, Latest, latest_by_user
 from service.model.reading import DEFAULT_TENANT, Row
 
@@ -52,7 +54,7 @@ class Rounds:
         presence: Presence,
         write_load: WriteLoad,
         latest_cache: LatestValueCache,
-        audience: Audience,
+        subscriptions: Subscriptions,
         delivery: Delivery,
         wake: asyncio.Event,
     ) -> None:
@@ -60,7 +62,7 @@ class Rounds:
         self.write_load = write_load
         self.presence = presence
         self.latest_cache = latest_cache
-        self.audience = audience
+        self.subscriptions = subscriptions
         self.delivery = delivery
         self.wake = wake
         self.touched: dict[int, Change] = {}
@@ -88,10 +90,10 @@ class Rounds:
     def take_rows(self, matched: MatchedRows) -> None:
         """Take in readings of one request."""
         rows: Sequence[Row]
-        if self.audience.of_everyone and not self.is_skipping:
+        if self.subscriptions.to_everyone and not self.is_skipping:
             rows = matched.rows
         else:
-            rows = self.audience.named(matched)
+            rows = self.subscriptions.matched_now(matched)
             if self.is_skipping:
                 self.skip(len(matched.rows) - len(rows))
         for user_id in coalesce(self.pending, rows):
@@ -120,11 +122,11 @@ class Rounds:
         now = time.monotonic()
         if self.write_load.is_high():
             self.calm_at = now + CALM_SECONDS
-        skips = bool(self.audience.of_everyone) and now < self.calm_at
-        if not self.audience.of_everyone:
+        skips = bool(self.subscriptions.to_everyone) and now < self.calm_at
+        if not self.subscriptions.to_everyone:
             self.skipped = 0
         if skips and not self.is_skipping:
-            named = self.audience.of_user
+            named = self.subscriptions.to_user
             self.latest_cache.retain(named)
             self.skip(sum(each.count for user_id, each in self.pending.items() if user_id not in named))
             self.pending = {user_id: each for user_id, each in self.pending.items() if user_id in named}
@@ -138,8 +140,8 @@ class Rounds:
         self.changed.clear()
         self.pending.clear()
         self.latest_cache.clear()
-        for client in self.audience.all:
-            client.forget()
+        for client in self.subscriptions.clients:
+            client.miss_updates()
         self.wake.set()
 
     async def run(self, listening: asyncio.Event) -> None:
@@ -170,7 +172,7 @@ class Rounds:
 
     async def round(self) -> None:
         """Send states to those who need them, and news of the users that changed."""
-        if not self.audience.all:
+        if not self.subscriptions.clients:
             self.touched.clear()
             self.changed.clear()
             self.pending.clear()
@@ -181,9 +183,13 @@ class Rounds:
         await self.presence.announce_if_due(self.pool)
         self.decide()
         await self.tell_of_skipped()
-        stale = [client for client in self.audience.all if client.is_stale and client not in self.delivery.slow]
+        stale = [
+            client
+            for client in self.subscriptions.clients
+            if client.needs_snapshot and client not in self.delivery.slow
+        ]
         # Who was told of everyone before waits for the state that stands for what is skipped.
-        stale = [client for client in stale if client.user_ids is not None or client.is_new]
+        stale = [client for client in stale if client.user_ids is not None or client.state is ClientState.NEW]
         if stale:
             await self.send_states(stale)
         if self.touched:
@@ -195,7 +201,7 @@ class Rounds:
             self.telling_seconds = time_slice.cpu_seconds
             news = await self.news(known)
             time_slice = TimeSlice()
-            await self.delivery.tell(news, time_slice)
+            await self.delivery.deliver(news, time_slice)
             self.telling_seconds += time_slice.cpu_seconds
         if self.touched or self.changed or self.pending or self.skipped or self.waiting_for_state():
             self.wake.set()
@@ -204,8 +210,10 @@ class Rounds:
         """Return those who were told of everyone before, and need the state, and can take it."""
         return [
             client
-            for client in self.audience.of_everyone
-            if not client.is_new and client not in self.delivery.slow and (client.is_stale or self.skipped)
+            for client in self.subscriptions.to_everyone
+            if not client.state is ClientState.NEW
+            and client not in self.delivery.slow
+            and (client.needs_snapshot or self.skipped)
         ]
 
     async def tell_of_skipped(self) -> None:
@@ -216,28 +224,28 @@ class Rounds:
         clients = self.waiting_for_state()
         skipped, self.skipped = self.skipped, 0
         if skipped:
-            for client in self.audience.of_everyone:
-                client.forget()
+            for client in self.subscriptions.to_everyone:
+                client.miss_updates()
         if clients:
             await self.send_state_of_everyone(clients, skipped or None)
         # Whoever became stale meanwhile missed something else, and does not wait.
-        if clients and self.is_skipping and not any(client.is_stale for client in clients):
+        if clients and self.is_skipping and not any(client.needs_snapshot for client in clients):
             ended = time.monotonic()
             self.state_due = ended + min(LONGEST_WITHOUT_STATE, max(PRESSED_PAUSE, (ended - began) / PRESSED_SHARE))
 
     async def send_state_of_everyone(self, clients: Sequence[Client], skipped: int | None = None) -> None:
         """Send the state to clients that listen to everyone."""
         for client in clients:
-            client.is_new = client.is_stale = False
+            client.begin_snapshot()
         state = await state_of_everyone(self.pool, skipped)
-        await self.delivery.write_all((client, state) for client in clients)
+        await self.delivery.send_all((client, state) for client in clients)
 
     async def send_states(self, stale: list[Client]) -> None:
         """Send states: one question for those who listen to everyone, another for all the others."""
         everyone = [client for client in stale if client.user_ids is None]
         named = some_of([client for client in stale if client.user_ids is not None])
         for client in named:
-            client.is_new = client.is_stale = False
+            client.begin_snapshot()
         if len(everyone) + len(named) < len(stale):
             self.wake.set()
         if everyone:
@@ -245,13 +253,13 @@ class Rounds:
         if named:
             wanted = {user_id for client in named for user_id in client.user_ids or ()}
             states = StatesOfSome(wanted, await self.ask(wanted))
-            await self.delivery.write_all((client, states.of(client)) for client in named)
+            await self.delivery.send_all((client, states.of(client)) for client in named)
 
     async def name_touched(self) -> None:
         """Look up who was touched; of those to whom somebody listens, nothing is known any longer."""
         touched, self.touched = self.touched, {}
-        named = self.audience.of_user
-        needs_all = bool(self.audience.of_everyone) and not self.is_skipping
+        named = self.subscriptions.to_user
+        needs_all = bool(self.subscriptions.to_everyone) and not self.is_skipping
         # So many that to name them would take longer than to look at who was touched.
         wanted = None if needs_all or len(named) > MOST_NAMED else list(named)
         rows: list[dict[str, Any]] = []
@@ -261,12 +269,12 @@ class Rounds:
             )
         for row in rows:
             user_id = row["user_id"]
-            if user_id in named or (needs_all and self.audience.of_everyone):
+            if user_id in named or (needs_all and self.subscriptions.to_everyone):
                 if user_id in self.pending:
                     self.look_through(user_id)
                 self.latest_cache.invalidate(user_id)
                 self.put_back(user_id, touched.pop(row["user_key"]))
-        if self.audience.of_everyone and not needs_all:
+        if self.subscriptions.to_everyone and not needs_all:
             self.skip(sum(change.count for change in touched.values()))
 
     def put_back(self, user_id: str, change: Change) -> None:
@@ -285,7 +293,7 @@ class Rounds:
         now = asyncio.get_running_loop().time()
         return {user_id: (self.changed.pop(user_id), self.latest_cache.get(user_id, now)) for user_id in users}
 
-    async def news(self, taken: Mapping[str, tuple[Change, Latest | None]]) -> list[News]:
+    async def news(self, taken: Mapping[str, tuple[Change, Latest | None]]) -> list[Update]:
         """Return the news of users that changed; ask for what is not known of them."""
         unknown = [user_id for user_id, (_, latest) in taken.items() if latest is None]
         found: dict[str, Latest] = {}
@@ -293,7 +301,7 @@ class Rounds:
             self.asked += len(unknown)
             found = await self.ask(unknown)
         return [
-            News(user_id, change, found.get(user_id, NOTHING) if latest is None else latest)
+            Update(user_id, change, found.get(user_id, NOTHING) if latest is None else latest)
             for user_id, (change, latest) in taken.items()
         ]
 
@@ -303,8 +311,10 @@ class Rounds:
             if user_id in self.pending:
                 self.look_through(user_id)
         # Whoever nobody listens to any longer is told of once more, and not kept: nobody would keep it true.
-        keeps_all = bool(self.audience.of_everyone) and not self.is_skipping
-        self.latest_cache.begin_load([user_id for user_id in user_ids if keeps_all or user_id in self.audience.of_user])
+        keeps_all = bool(self.subscriptions.to_everyone) and not self.is_skipping
+        self.latest_cache.begin_load(
+            [user_id for user_id in user_ids if keeps_all or user_id in self.subscriptions.to_user]
+        )
         rows = await fetch_all(self.pool, "latest_of_named", tenant_id=DEFAULT_TENANT, user_ids=list(user_ids))
         return self.latest_cache.finish_load(latest_by_user(rows), asyncio.get_running_loop().time())
 

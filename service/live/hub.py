@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from service.database.pool import Pool
 from service.errors import Overloaded
 from service.live.broadcaster import Rounds
+from service.live.client import Client
 from service.live.connections import Connection
 from service.live.delivery import Delivery
 from service.live.latest_cache import LatestValueCache
@@ -23,7 +24,7 @@ from service.live.listener import listen
 from service.live.notifications import Unreadable, split_origin
 from service.live.own_commits import OwnCommits
 from service.live.presence import ANNOUNCE_SECONDS
-from service.live.subscriptions import Audience, Client
+from service.live.subscriptions import Subscriptions
 from service.settings import Settings
 
 LISTEN_SECONDS = 1.0  # that a new client waits for the database
@@ -42,15 +43,15 @@ class Hub:
         self.wake = asyncio.Event()
         self.listening = asyncio.Event()
         self.latest_cache = LatestValueCache()
-        self.audience = Audience(self.latest_cache)
-        self.own_commits = OwnCommits(self.audience)
-        self.delivery = Delivery(settings, self.audience, self.wake)
+        self.subscriptions = Subscriptions(self.latest_cache)
+        self.own_commits = OwnCommits(self.subscriptions)
+        self.delivery = Delivery(settings, self.subscriptions, self.wake)
         self.rounds = Rounds(
             pool,
             self.own_commits.presence,
             self.own_commits.write_load,
             self.latest_cache,
-            self.audience,
+            self.subscriptions,
             self.delivery,
             self.wake,
         )
@@ -62,7 +63,7 @@ class Hub:
     @property
     def clients(self) -> int:
         """How many clients there are."""
-        return len(self.audience.all)
+        return len(self.subscriptions.clients)
 
     async def admit(self) -> None:
         """Let a client in, or raise Overloaded: there are too many, or the database is away."""
@@ -80,16 +81,16 @@ class Hub:
     def telling(self, connection: Connection, user_ids: Sequence[str] | None) -> Iterator[None]:
         """Tell a client of users, each named once, or of everyone, for as long as the block lasts."""
         client = Client(connection, None if user_ids is None else tuple(user_ids))
-        if not self.audience.all:
+        if not self.subscriptions.clients:
             self.own_commits.presence.is_due = True
-        self.audience.join(client)
+        self.subscriptions.add(client)
         self.wake.set()
         try:
             yield
         finally:
-            self.delivery.leave(client)
+            self.delivery.remove(client)
             connection.release()
-            if not self.audience.all:
+            if not self.subscriptions.clients:
                 self.own_commits.clear()
 
     def begin(self) -> None:
@@ -106,14 +107,14 @@ class Hub:
         """Say every other second that clients listen, while some do."""
         while True:
             await asyncio.sleep(ANNOUNCE_SECONDS)
-            if self.audience.all:
+            if self.subscriptions.clients:
                 self.own_commits.presence.is_due = True
                 self.wake.set()
 
     def collect(self, payload: str) -> None:
         """Take a notification in."""
         self.heard += 1
-        if not self.audience.all:
+        if not self.subscriptions.clients:
             return
         mark, packed = split_origin(payload)
         if mark and self.is_own(mark):
@@ -141,7 +142,7 @@ class Hub:
         if self.listening.is_set():
             self.listening.clear()
             self.interruptions += 1
-            self.delivery.interrupt()
+            self.delivery.send_interrupted()
 
 
 @asynccontextmanager
@@ -152,7 +153,7 @@ async def running_hub(settings: Settings, pool: Pool) -> AsyncIterator[Hub]:
         listen(settings.database_url, hub),
         hub.say_hello(),
         hub.rounds.run(hub.listening),
-        hub.delivery.look_after(),
+        hub.delivery.run(),
     )
     tasks = [asyncio.create_task(task) for task in work]
     try:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from service.ingest.observer import MatchedRows, Origins
 from service.ingest.write_load import WriteLoad
 from service.live.presence import Presence
-from service.live.subscriptions import Audience
+from service.live.subscriptions import Subscriptions
 from service.model.reading import Row
 
 MAX_ROWS = 50_000  # kept; the database is asked for the users of others
@@ -23,7 +23,7 @@ class OwnCommits:
     It is the writer's CommitObserver.
     """
 
-    def __init__(self, subscriptions: Audience) -> None:
+    def __init__(self, subscriptions: Subscriptions) -> None:
         self.subscriptions = subscriptions
         self.write_load = WriteLoad()
         self.origins = Origins()
@@ -41,12 +41,12 @@ class OwnCommits:
 
         It is fastest just after the rows were read, while they are in the processor's cache.
         """
-        return self.subscriptions.match(rows) if self.subscriptions.all else None
+        return self.subscriptions.match(rows) if self.subscriptions.clients else None
 
     def register(self, batch: Iterable[tuple[Sequence[Row], MatchedRows | None]]) -> str:
         """Keep a batch, and return the origin that its commit is to announce."""
         origin = self.origins.next()
-        if self.subscriptions.all:
+        if self.subscriptions.clients:
             kept = [self.subscriptions.match(rows) if matched is None else matched for rows, matched in batch]
             self.batches[origin] = kept
             self.row_count += count_rows(kept)

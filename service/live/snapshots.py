@@ -8,8 +8,8 @@ from itertools import islice
 
 from service.database.pool import Pool, fetch_all
 from service.live import messages
+from service.live.client import Client
 from service.live.messages import Message
-from service.live.subscriptions import Client
 from service.model.latest import NOTHING, Latest, latest_by_user
 from service.model.reading import DEFAULT_TENANT
 

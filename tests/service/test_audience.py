@@ -8,19 +8,23 @@ import time
 import pytest
 
 from service.event_loop import SLICE_SECONDS, TimeSlice
-from service.live import messages, subscriptions
-from service.live.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
+from service.live import client as client_module
+from service.live import messages
+from service.live.backlog import Backlog
+from service.live.client import MAX_WAITING, Client, ClientState
+from service.live.delivery import MAX_BACKLOG, MIN_BACKLOG, Delivery
 from service.live.latest_cache import LatestValueCache
 from service.live.messages import Message
 from service.live.notifications import Change
-from service.live.subscriptions import MOST_WAITING, Audience, Client, News
+from service.live.subscriptions import Subscriptions
+from service.live.updates import Update
 from service.model.latest import Latest, Value
 from service.settings import Settings
 from tests.http.live_clients import Ear
 
 
-def news(user_id: str, at: int) -> News:
-    return News(user_id, Change(1, at, at), Latest(heart_rate=Value(60.0, at, "watch")))
+def news(user_id: str, at: int) -> Update:
+    return Update(user_id, Change(1, at, at), Latest(heart_rate=Value(60.0, at, "watch")))
 
 
 def waiting_for(client: Client) -> list[tuple[str, int, int, int]]:
@@ -31,44 +35,44 @@ def waiting_for(client: Client) -> list[tuple[str, int, int, int]]:
 
 
 def test_what_waits_is_merged_for_each_client_alone() -> None:
-    early, late = Client(Ear(), None, is_stale=False), Client(Ear(), None, is_stale=False)
+    early, late = Client(Ear(), None, ClientState.CURRENT), Client(Ear(), None, ClientState.CURRENT)
     both = [news("ada", 2), news("bob", 2)]
-    early.wait([news("ada", 1)])
+    early.queue([news("ada", 1)])
     for client in (early, late):
-        client.wait(both)
+        client.queue(both)
     assert waiting_for(early) == [("ada", 2, 1, 2), ("bob", 1, 2, 2)]
     assert waiting_for(late) == [("ada", 1, 2, 2), ("bob", 1, 2, 2)]
     assert waiting_for(late) == []
 
 
 def test_of_few_users_any_number_of_changes_waits_and_of_many_the_state() -> None:
-    client = Client(Ear(), None, is_stale=False)
-    for at in range(3 * MOST_WAITING):
-        client.wait([news(f"user_{at % 400}", at)])
-        assert client.waits <= MOST_WAITING
-    assert sum(count for _, count, _, _ in waiting_for(client)) == 3 * MOST_WAITING
-    assert not client.is_stale
-    for at in range(MOST_WAITING + 1):
-        client.wait([news(f"user_{at}", at)])
-    assert client.is_stale
-    assert client.waits == 0
+    client = Client(Ear(), None, ClientState.CURRENT)
+    for at in range(3 * MAX_WAITING):
+        client.queue([news(f"user_{at % 400}", at)])
+        assert client.waiting_count <= MAX_WAITING
+    assert sum(count for _, count, _, _ in waiting_for(client)) == 3 * MAX_WAITING
+    assert not client.needs_snapshot
+    for at in range(MAX_WAITING + 1):
+        client.queue([news(f"user_{at}", at)])
+    assert client.needs_snapshot
+    assert client.waiting_count == 0
 
 
 def test_news_of_many_users_are_not_merged_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
-    def merged(of: object) -> list[News]:
+    def merge(of: object) -> list[Update]:
         raise AssertionError("it takes long, and the state is sent instead")
 
-    monkeypatch.setattr(subscriptions, "merged", merged)
-    client = Client(Ear(), None, is_stale=False)
+    monkeypatch.setattr(client_module, "merge_updates", merge)
+    client = Client(Ear(), None, ClientState.CURRENT)
     for at in range(2):
-        client.wait([news(f"user_{n}", at) for n in range(MOST_WAITING)])
-    assert client.is_stale
+        client.queue([news(f"user_{n}", at) for n in range(MAX_WAITING)])
+    assert client.needs_snapshot
 
 
 class Full(Ear):
     """A connection on which much is unsent."""
 
-    unsent = LARGEST_BACKLOG - 10
+    unsent = MAX_BACKLOG - 10
 
     def backlog(self) -> int:
         return self.unsent
@@ -76,39 +80,39 @@ class Full(Ear):
 
 def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
     async def tell() -> None:
-        all_clients = Audience(LatestValueCache())
-        delivery = Delivery(Settings(""), all_clients, asyncio.Event())
+        subscriptions = Subscriptions(LatestValueCache())
+        delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
         connection = Full()
-        client = Client(connection, ("ada",), is_stale=False)
-        all_clients.join(client)
-        await delivery.tell([news("ada", 1)], TimeSlice())
-        await delivery.tell([news("ada", 2), news("bob", 2)], TimeSlice())
+        client = Client(connection, ("ada",), ClientState.CURRENT)
+        subscriptions.add(client)
+        await delivery.deliver([news("ada", 1)], TimeSlice())
+        await delivery.deliver([news("ada", 2), news("bob", 2)], TimeSlice())
         assert not connection.messages
-        connection.unsent = SMALLEST_BACKLOG - 1
-        delivery.look_at(client, 0)
+        connection.unsent = MIN_BACKLOG - 1
+        delivery.check(client, 0)
         (told,) = connection.heard("readings")
         assert (told["user_id"], told["count"]) == ("ada", 2)
-        delivery.leave(client)
-        await delivery.tell([news("ada", 3)], TimeSlice())
+        delivery.remove(client)
+        await delivery.deliver([news("ada", 3)], TimeSlice())
         assert len(connection.messages) == 1
-        assert not all_clients.all
+        assert not subscriptions.clients
 
     asyncio.run(tell())
 
 
 def test_who_has_taken_everything_need_not_wait_until_somebody_looks() -> None:
     async def tell() -> None:
-        all_clients = Audience(LatestValueCache())
-        delivery = Delivery(Settings(""), all_clients, asyncio.Event())
+        subscriptions = Subscriptions(LatestValueCache())
+        delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
         connection = Full()
-        client = Client(connection, None, is_stale=False)
-        all_clients.join(client)
+        client = Client(connection, None, ClientState.CURRENT)
+        subscriptions.add(client)
         for at in range(3):
             connection.unsent = 0
-            await delivery.tell([news(f"user_{n}", at) for n in range(MOST_WAITING)], TimeSlice())
-            connection.unsent = LARGEST_BACKLOG
-            await delivery.tell([news("ada", at)], TimeSlice())
-        assert not client.is_stale
+            await delivery.deliver([news(f"user_{n}", at) for n in range(MAX_WAITING)], TimeSlice())
+            connection.unsent = MAX_BACKLOG
+            await delivery.deliver([news("ada", at)], TimeSlice())
+        assert not client.needs_snapshot
         assert [told["user_id"] for told in connection.heard("readings")].count("ada") == 2
         assert client in delivery.slow
 
@@ -143,25 +147,25 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
 
     async def tell() -> None:
         nonlocal turns
-        all_clients = Audience(LatestValueCache())
-        delivery = Delivery(Settings(""), all_clients, asyncio.Event())
+        subscriptions = Subscriptions(LatestValueCache())
+        delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
         connections = [Slow() for _ in range(100)]
-        clients = [Client(connection, user_ids, is_stale=False) for connection in connections]
+        clients = [Client(connection, user_ids, ClientState.CURRENT) for connection in connections]
         for client in clients:
-            all_clients.join(client)
+            subscriptions.add(client)
         others = asyncio.create_task(take_turns())
         message = messages.encode(type="state")
         turns = 0
-        await delivery.write_all((client, message) for client in clients)
+        await delivery.send_all((client, message) for client in clients)
         assert turns >= 9
         turns = 0
-        await delivery.tell([news("ada", 1)], TimeSlice())
+        await delivery.deliver([news("ada", 1)], TimeSlice())
         assert turns >= 9
         for connection in connections:
-            connection.unsent = SMALLEST_BACKLOG
-        delivery.slow = set(clients)
+            connection.unsent = MIN_BACKLOG
+        delivery.slow = {client: Backlog(0, since=0, progress_at=0) for client in clients}
         turns = 0
-        await delivery.look_at_all(clients)
+        await delivery.check_all(clients)
         assert turns >= 9
         assert delivery.drops == 100
         others.cancel()

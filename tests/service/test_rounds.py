@@ -21,12 +21,13 @@ from service.live.broadcaster import (
     Rounds,
     pause,
 )
+from service.live.client import Client
 from service.live.coalescing import MAX_OUT_OF_ORDER
 from service.live.delivery import Delivery
 from service.live.latest_cache import LatestValueCache
 from service.live.notifications import Change
 from service.live.presence import Presence
-from service.live.subscriptions import Audience, Client
+from service.live.subscriptions import Subscriptions
 from service.model.latest import Latest, Value
 from service.model.reading import Row
 from service.settings import Settings
@@ -38,13 +39,19 @@ TIMES = 7
 def rounds_for(*user_ids: str) -> Rounds:
     """Rounds for a client that listens to users, of whom nothing was measured, or to everyone where none is named."""
     latest_cache, wake = LatestValueCache(), asyncio.Event()
-    audience = Audience(latest_cache)
-    audience.join(Client(Ear(), user_ids or None))
+    subscriptions = Subscriptions(latest_cache)
+    subscriptions.add(Client(Ear(), user_ids or None))
     latest_cache.begin_load(user_ids)
     latest_cache.finish_load({}, time.monotonic())
     nothing = cast(Pool, None)
     return Rounds(
-        nothing, Presence("here"), WriteLoad(), latest_cache, audience, Delivery(Settings(""), audience, wake), wake
+        nothing,
+        Presence("here"),
+        WriteLoad(),
+        latest_cache,
+        subscriptions,
+        Delivery(Settings(""), subscriptions, wake),
+        wake,
     )
 
 
@@ -58,7 +65,7 @@ def test_many_readings_of_a_user_are_one_change_and_few_of_them_are_kept() -> No
         for number in range(95):
             # Later ones and earlier ones, in turns.
             at = number if number % 2 else -number
-            rounds.take_batch([rounds.audience.match([row(at), row(at, "bob")])])
+            rounds.take_batch([rounds.subscriptions.match([row(at), row(at, "bob")])])
             assert "ada" not in rounds.pending or len(rounds.pending["ada"].out_of_order) < MAX_OUT_OF_ORDER
         assert "bob" not in rounds.pending, "nobody listens"
         latest = Latest(heart_rate=Value(60.0, 93, "watch"))
@@ -75,7 +82,7 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
         users = [f"user_{n}" for n in range(2 * MOST_IN_ROUND + 1)]
         for times in range(1, TIMES + 1):
             batch = [row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]]
-            rounds.take_batch([rounds.audience.match(batch)])
+            rounds.take_batch([rounds.subscriptions.match(batch)])
         told: list[str] = []
         for size in (MOST_IN_ROUND, MOST_IN_ROUND, 1, 0):
             taken = rounds.take_changes()
@@ -91,12 +98,14 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
 def test_rows_matched_with_earlier_subscriptions_are_matched_again() -> None:
     async def take() -> None:
         rounds = rounds_for("ada")
-        matched = rounds.audience.match([row(0), row(0, "bob"), row(0, "eve")])
+        matched = rounds.subscriptions.match([row(0), row(0, "bob"), row(0, "eve")])
         assert [each.user_id for each in matched.matched] == ["ada"]
-        rounds.audience.join(Client(Ear(), ("bob",)))
+        rounds.subscriptions.add(Client(Ear(), ("bob",)))
         rounds.take_batch([matched])
         assert list(rounds.pending) == ["ada", "bob"]
-        rounds.audience.leave(next(client for client in rounds.audience.all if client.user_ids == ("ada",)))
+        rounds.subscriptions.remove(
+            next(client for client in rounds.subscriptions.clients if client.user_ids == ("ada",))
+        )
         rounds.take_batch([matched])
         assert rounds.pending["ada"].count == 1
         assert rounds.pending["bob"].count == 2
@@ -107,14 +116,14 @@ def test_rows_matched_with_earlier_subscriptions_are_matched_again() -> None:
 def pressed_rounds(monkeypatch: pytest.MonkeyPatch) -> tuple[Rounds, list[bool]]:
     """Rounds for a client of everyone and one that names ada, and whether writes press."""
     rounds, press = rounds_for("ada"), [False]
-    rounds.audience.join(Client(Ear(), None))
+    rounds.subscriptions.add(Client(Ear(), None))
     monkeypatch.setattr(rounds.write_load, "is_high", lambda: press[-1])
     return rounds, press
 
 
 def take(rounds: Rounds, *rows: Row) -> None:
     """Let a request of readings be announced."""
-    rounds.take_batch([rounds.audience.match(rows)])
+    rounds.take_batch([rounds.subscriptions.match(rows)])
 
 
 def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +155,9 @@ def test_whom_nobody_names_any_longer_is_not_known(monkeypatch: pytest.MonkeyPat
         rounds, press = pressed_rounds(monkeypatch)
         press.append(True)
         take(rounds, row(1))
-        rounds.audience.leave(next(client for client in rounds.audience.all if client.user_ids == ("ada",)))
+        rounds.subscriptions.remove(
+            next(client for client in rounds.subscriptions.clients if client.user_ids == ("ada",))
+        )
         take(rounds, row(2))
         assert rounds.skipped == 1
         (taken,) = rounds.take_changes().values()

@@ -6,9 +6,10 @@ import pytest
 
 from service.ingest.observer import MatchedRows, Unobserved
 from service.live import own_commits, presence
+from service.live.client import Client
 from service.live.latest_cache import LatestValueCache
 from service.live.own_commits import OwnCommits
-from service.live.subscriptions import Audience, Client
+from service.live.subscriptions import Subscriptions
 from service.model.reading import Row
 from tests.http.live_clients import Ear
 
@@ -16,13 +17,13 @@ ROWS = [Row("ada", "watch", 0, 60.0)] * 3
 
 
 def without_clients() -> OwnCommits:
-    return OwnCommits(Audience(LatestValueCache()))
+    return OwnCommits(Subscriptions(LatestValueCache()))
 
 
 def with_client() -> tuple[OwnCommits, Client]:
     """Batches while a client subscribes to everyone."""
     commits, client = without_clients(), Client(Ear(), None)
-    commits.subscriptions.join(client)
+    commits.subscriptions.add(client)
     return commits, client
 
 
@@ -46,7 +47,7 @@ def test_a_batch_is_found_by_its_origin_once() -> None:
     assert commits.pop(first) is None
     assert with_client()[0].pop(first) is None
     assert len(first) <= 40, "more than api_internal.announce has room for"
-    commits.subscriptions.leave(client)
+    commits.subscriptions.remove(client)
     assert commits.pop(register(commits, ROWS)) is None, "there are no clients any longer"
 
 
