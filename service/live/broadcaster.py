@@ -24,7 +24,7 @@ from service.live.delivery import Delivery
 from service.live.latest_cache import LatestValueCache
 from service.live.notifications import Change, unpack_changes
 from service.live.presence import Presence
-from service.live.snapshots import StatesOfSome, some_of, state_of_everyone
+from service.live.snapshots import NamedSnapshots, for_one_query, snapshot_of_everyone
 from service.live.subscriptions import Subscriptions
 from service.live.updates import Update
 from service.model.latest import NOTHING, Latest, latest_by_user
@@ -237,13 +237,13 @@ class Rounds:
         """Send the state to clients that listen to everyone."""
         for client in clients:
             client.begin_snapshot()
-        state = await state_of_everyone(self.pool, skipped)
+        state = await snapshot_of_everyone(self.pool, skipped)
         await self.delivery.send_all((client, state) for client in clients)
 
     async def send_states(self, stale: list[Client]) -> None:
         """Send states: one question for those who listen to everyone, another for all the others."""
         everyone = [client for client in stale if client.user_ids is None]
-        named = some_of([client for client in stale if client.user_ids is not None])
+        named = for_one_query([client for client in stale if client.user_ids is not None])
         for client in named:
             client.begin_snapshot()
         if len(everyone) + len(named) < len(stale):
@@ -252,8 +252,8 @@ class Rounds:
             await self.send_state_of_everyone(everyone)
         if named:
             wanted = {user_id for client in named for user_id in client.user_ids or ()}
-            states = StatesOfSome(wanted, await self.ask(wanted))
-            await self.delivery.send_all((client, states.of(client)) for client in named)
+            states = NamedSnapshots(wanted, await self.ask(wanted))
+            await self.delivery.send_all((client, states.message_for(client)) for client in named)
 
     async def name_touched(self) -> None:
         """Look up who was touched; of those to whom somebody listens, nothing is known any longer."""
