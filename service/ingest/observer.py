@@ -1,4 +1,4 @@
-"""What the writer shares of its commits with an observer, such as live updates, which it knows by this protocol only."""
+"""The observer of the writer's commits: live updates, which the writer knows by this protocol only."""
 
 from __future__ import annotations
 

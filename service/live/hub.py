@@ -1,9 +1,9 @@
-"""The live hub: tells clients, after each commit, whose readings changed.
+"""The hub of live updates: after each commit, it sends clients the updates of the users that they subscribe to.
 
-Announcements of the database are collected (service/live/broadcaster.py), turned into one message for each user, and handed to
-those who listen (service/live/subscriptions.py, service/live/delivery.py). Everything is bounded: what waits for a client is one
-message for each user; where too many wait, and after the connection was away, the state is sent instead; and who
-takes nothing for too long is told and dropped.
+Notifications of the database become pending changes (pending_changes.py), which broadcasts (broadcaster.py) turn into
+one update for each user, and deliver (delivery.py) to its subscribers (subscriptions.py). Everything is bounded: what
+waits for a client is one update for each user; where too many wait, or notifications were lost, a snapshot replaces
+them; a client that takes nothing for too long is dropped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from service.database.pool import Pool
 from service.errors import Overloaded
-from service.live.broadcaster import Rounds
+from service.live.broadcaster import Broadcaster
 from service.live.client import Client
 from service.live.connections import Connection
 from service.live.delivery import Delivery
@@ -33,31 +33,26 @@ log = logging.getLogger("hyperpulse")
 
 
 class Hub:
-    """Lets clients in, and hears what the database announces.
+    """Admits clients, and receives the notifications of the database; it is the Listener.
 
-    Counted since the start: clients refused, announcements heard, connections to the database lost.
+    Counted since the start: clients refused, notifications received, connections to the database lost.
     """
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
         self.settings = settings
         self.wake = asyncio.Event()
         self.listening = asyncio.Event()
-        self.latest_cache = LatestValueCache()
-        self.subscriptions = Subscriptions(self.latest_cache)
+        latest_cache = LatestValueCache()
+        self.subscriptions = Subscriptions(latest_cache)
         self.own_commits = OwnCommits(self.subscriptions)
+        self.presence = self.own_commits.presence
         self.delivery = Delivery(settings, self.subscriptions, self.wake)
-        self.rounds = Rounds(
-            pool,
-            self.own_commits.presence,
-            self.own_commits.write_load,
-            self.latest_cache,
-            self.subscriptions,
-            self.delivery,
-            self.wake,
+        self.broadcaster = Broadcaster(
+            pool, self.own_commits, latest_cache, self.subscriptions, self.delivery, self.wake
         )
-        self.taken = ""
+        self.last_origin = ""
         self.refusals = 0
-        self.heard = 0
+        self.notifications = 0
         self.interruptions = 0
 
     @property
@@ -65,8 +60,10 @@ class Hub:
         """How many clients there are."""
         return len(self.subscriptions.clients)
 
+    # Clients ------------------------------------------------------------------------------------------------
+
     async def admit(self) -> None:
-        """Let a client in, or raise Overloaded: there are too many, or the database is away."""
+        """Admit a client, or raise Overloaded: there are too many, or the database is away."""
         try:
             async with asyncio.timeout(LISTEN_SECONDS):
                 await self.listening.wait()
@@ -78,11 +75,11 @@ class Hub:
             raise Overloaded(f"{self.clients} clients are told already; try again.", 5)
 
     @contextmanager
-    def telling(self, connection: Connection, user_ids: Sequence[str] | None) -> Iterator[None]:
-        """Tell a client of users, each named once, or of everyone, for as long as the block lasts."""
+    def subscribed(self, connection: Connection, user_ids: Sequence[str] | None) -> Iterator[None]:
+        """Subscribe a client to users, each named once, or to everyone, for as long as the block lasts."""
         client = Client(connection, None if user_ids is None else tuple(user_ids))
         if not self.subscriptions.clients:
-            self.own_commits.presence.is_due = True
+            self.presence.is_due = True
         self.subscriptions.add(client)
         self.wake.set()
         try:
@@ -93,52 +90,54 @@ class Hub:
             if not self.subscriptions.clients:
                 self.own_commits.clear()
 
-    def begin(self) -> None:
-        """Send everybody the state: what was announced before is not known."""
-        self.listening.set()
-        self.own_commits.presence.connected()
-        self.rounds.refresh()
-
-    def greet(self, process: str) -> None:
-        """Hear that clients listen to a process."""
-        self.own_commits.presence.record(process)
-
-    async def say_hello(self) -> None:
-        """Say every other second that clients listen, while some do."""
+    async def keep_present(self) -> None:
+        """Let other processes know every other second that this one has clients, while it has."""
         while True:
             await asyncio.sleep(ANNOUNCE_SECONDS)
             if self.subscriptions.clients:
-                self.own_commits.presence.is_due = True
+                self.presence.is_due = True
                 self.wake.set()
 
-    def collect(self, payload: str) -> None:
-        """Take a notification in."""
-        self.heard += 1
+    # Notifications ------------------------------------------------------------------------------------------
+
+    def on_connected(self) -> None:
+        """Send every client a snapshot: notifications before are lost."""
+        self.listening.set()
+        self.presence.connected()
+        self.broadcaster.resynchronize()
+
+    def on_presence(self, process: str) -> None:
+        """Record that a process has clients."""
+        self.presence.record(process)
+
+    def on_readings(self, payload: str) -> None:
+        """Add the changes of a commit to those pending."""
+        self.notifications += 1
         if not self.subscriptions.clients:
             return
-        mark, packed = split_origin(payload)
-        if mark and self.is_own(mark):
+        origin, packed = split_origin(payload)
+        if origin and self.add_own(origin):
             return
         try:
-            self.rounds.take_announcement(packed)
+            self.broadcaster.changes.add_packed(packed)
         except Unreadable as unreadable:
-            log.info("live clients get the state: %s", unreadable)
-            self.rounds.refresh()
+            log.info("live clients get a snapshot: %s", unreadable)
+            self.broadcaster.resynchronize()
 
-    def is_own(self, mark: str) -> bool:
-        """Take in what this process wrote, once for all notifications of a commit, which follow each other."""
-        if mark == self.taken:
+    def add_own(self, origin: str) -> bool:
+        """Add a commit of this process, once for all of its notifications; return whether it is one."""
+        if origin == self.last_origin:  # its notifications follow each other
             return True
-        batch = self.own_commits.pop(mark)
+        batch = self.own_commits.pop(origin)
         if batch is None:
             return False
-        self.taken = mark
-        self.rounds.take_batch(batch)
+        self.last_origin = origin
+        self.broadcaster.changes.add_batch(batch)
         return True
 
-    def interrupt(self) -> None:
-        """Say that nothing is heard any more."""
-        self.own_commits.presence.disconnected()
+    def on_disconnected(self) -> None:
+        """Let clients know that updates may be missing."""
+        self.presence.disconnected()
         if self.listening.is_set():
             self.listening.clear()
             self.interruptions += 1
@@ -151,8 +150,8 @@ async def running_hub(settings: Settings, pool: Pool) -> AsyncIterator[Hub]:
     hub = Hub(settings, pool)
     work = (
         listen(settings.database_url, hub),
-        hub.say_hello(),
-        hub.rounds.run(hub.listening),
+        hub.keep_present(),
+        hub.broadcaster.run(hub.listening),
         hub.delivery.run(),
     )
     tasks = [asyncio.create_task(task) for task in work]

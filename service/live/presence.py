@@ -1,7 +1,7 @@
 """Presence: processes with subscribers announce themselves every other second, so that writers name users for them.
 
-Without any, a commit announces its origin alone, which costs the writer next to nothing. A process with subscribers that
-receives the origin of another process alone announces itself at once, and sends its clients a snapshot.
+Without any, a commit announces its origin alone, which costs the writer next to nothing. A process with subscribers
+that receives the origin of another process alone announces itself at once, and sends its clients a snapshot.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Con
         await socket.send_denial_response(problem_response(problem))
         return
     await socket.accept()
-    with suppress(WebSocketDisconnect), hub.telling(kind(protocol_of(socket.scope), patience(socket)), user_ids):
+    with suppress(WebSocketDisconnect), hub.subscribed(kind(protocol_of(socket.scope), patience(socket)), user_ids):
         # Whatever else it says is dropped by service/server/websocket_protocol.py.
         await socket.receive()
 
@@ -105,7 +105,7 @@ class EventStream(Response):
             return
         await send({"type": "http.response.body", "body": RETRY, "more_body": True})
         connection = StreamConnection(protocol_of(scope), patience(self.request), scope["http_version"] != OLD)
-        with state_of(self.request).hub.telling(connection, self.user_ids):
+        with state_of(self.request).hub.subscribed(connection, self.user_ids):
             gone = asyncio.create_task(until_gone(receive))
             ended = asyncio.create_task(connection.ended.wait())
             await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
