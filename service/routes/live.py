@@ -34,28 +34,28 @@ RETRY = b"retry: 2000\n\n"  # ms
 
 
 async def live_socket(socket: WebSocket) -> None:
-    """Tell of the users asked for, or of everyone."""
+    """Send updates of the users asked for, or of everyone."""
     try:
         require_known(socket, LIVE_ARGUMENTS)
         question = ask_live(socket)
     except Problem as problem:
         await socket.send_denial_response(problem_response(problem))
         return
-    await tell(socket, question.user_id or None, SocketConnection)
+    await push(socket, question.user_id or None, SocketConnection)
 
 
-async def everyone(socket: WebSocket) -> None:
-    """Tell an earlier client of everyone."""
-    await tell(socket, None, EarlierSocketConnection)
+async def earlier_everyone(socket: WebSocket) -> None:
+    """Send an earlier client updates of everyone."""
+    await push(socket, None, EarlierSocketConnection)
 
 
-async def one_user(socket: WebSocket) -> None:
-    """Tell an earlier client of one user."""
-    await tell(socket, [socket.path_params["user_id"]], EarlierSocketConnection)
+async def earlier_user(socket: WebSocket) -> None:
+    """Send an earlier client updates of one user."""
+    await push(socket, [socket.path_params["user_id"]], EarlierSocketConnection)
 
 
-async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Connection]) -> None:
-    """Have a client told until it leaves or is dropped."""
+async def push(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Connection]) -> None:
+    """Send updates to a client until it leaves or is dropped."""
     hub = state_of(socket).hub
     try:
         await hub.admit()
@@ -63,19 +63,19 @@ async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Con
         await socket.send_denial_response(problem_response(problem))
         return
     await socket.accept()
-    with suppress(WebSocketDisconnect), hub.subscribed(kind(protocol_of(socket.scope), patience(socket)), user_ids):
-        # Whatever else it says is dropped by service/server/websocket_protocol.py.
+    with suppress(WebSocketDisconnect), hub.subscribed(kind(protocol_of(socket.scope), ack_timeout(socket)), user_ids):
+        # Its messages are dropped by service/server/websocket_protocol.py.
         await socket.receive()
 
 
-def patience(connection: HTTPConnection) -> float:
-    """Return how many seconds a peer may acknowledge nothing before it is taken for gone."""
+def ack_timeout(connection: HTTPConnection) -> float:
+    """Return after how many seconds without an acknowledgement a peer is gone."""
     settings = state_of(connection).settings
     return 2.0 * settings.live_heartbeat_seconds + settings.live_slow_seconds
 
 
 async def live(request: Request) -> Response:
-    """Tell of the users asked for, or of everyone, as an event stream."""
+    """Send updates of the users asked for, or of everyone, as an event stream."""
     if not ACCEPTS_EVENTS.search(request.headers.get("accept", "")):
         raise Problem(406, f"This is told over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
     question = ask_live(request)
@@ -84,12 +84,12 @@ async def live(request: Request) -> Response:
 
 
 class EventStream(Response):
-    """An answer that goes on until the client leaves or is dropped."""
+    """An answer that lasts until the client leaves or is dropped."""
 
     media_type = EVENT_STREAM
 
     def __init__(self, request: Request, user_ids: Sequence[str] | None) -> None:
-        # Not to be kept, changed or held back on the way.
+        # Proxies must not store, change or buffer it.
         super().__init__(
             headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Connection": "close"}
         )
@@ -98,20 +98,24 @@ class EventStream(Response):
         self.user_ids = user_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the head, and then what the hub tells."""
+        """Send the head, and then the messages of the hub."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
         await send({"type": "http.response.body", "body": RETRY, "more_body": True})
-        connection = StreamConnection(protocol_of(scope), patience(self.request), scope["http_version"] != OLD)
+        await self.push(scope, receive)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def push(self, scope: Scope, receive: Receive) -> None:
+        """Send updates until the client leaves or is dropped."""
+        connection = StreamConnection(protocol_of(scope), ack_timeout(self.request), scope["http_version"] != OLD)
         with state_of(self.request).hub.subscribed(connection, self.user_ids):
             gone = asyncio.create_task(until_gone(receive))
             ended = asyncio.create_task(connection.ended.wait())
             await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
             gone.cancel()
             ended.cancel()
-        await send({"type": "http.response.body", "body": b""})
 
 
 async def until_gone(receive: Receive) -> None:
@@ -150,6 +154,6 @@ def live_routes() -> list[WebSocketRoute]:
     """List the WebSocket routes."""
     return [
         WebSocketRoute("/v1/live", live_socket),
-        WebSocketRoute("/ws", everyone),
-        WebSocketRoute("/ws/{user_id:name}", one_user),
+        WebSocketRoute("/ws", earlier_everyone),
+        WebSocketRoute("/ws/{user_id:name}", earlier_user),
     ]
