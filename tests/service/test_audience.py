@@ -1,4 +1,4 @@
-"""What waits for a client that takes too little."""
+"""Updates that wait for a client that takes too little."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from service.settings import Settings
 from tests.http.live_clients import Ear
 
 
-def news(user_id: str, at: int) -> Update:
+def update(user_id: str, at: int) -> Update:
     return Update(user_id, Change(1, at, at), Latest(heart_rate=Value(60.0, at, "watch")))
 
 
 def waiting_for(client: Client) -> list[tuple[str, int, int, int]]:
-    """Take what waits: whose readings, how many, the first and the last moment."""
+    """Take the updates that wait: user, count, first and last moment."""
     taken = client.take_waiting()
     assert all(item.latest.heart_rate == Value(60.0, item.change.last, "watch") for item in taken)
     return [(item.user_id, item.change.count, item.change.first, item.change.last) for item in taken]
 
 
-def test_what_waits_is_merged_for_each_client_alone() -> None:
+def test_updates_that_wait_are_merged_for_each_client_alone() -> None:
     early, late = Client(Ear(), None, ClientState.CURRENT), Client(Ear(), None, ClientState.CURRENT)
-    both = [news("ada", 2), news("bob", 2)]
-    early.queue([news("ada", 1)])
+    both = [update("ada", 2), update("bob", 2)]
+    early.queue([update("ada", 1)])
     for client in (early, late):
         client.queue(both)
     assert waiting_for(early) == [("ada", 2, 1, 2), ("bob", 1, 2, 2)]
@@ -45,27 +45,42 @@ def test_what_waits_is_merged_for_each_client_alone() -> None:
     assert waiting_for(late) == []
 
 
-def test_of_few_users_any_number_of_changes_waits_and_of_many_the_state() -> None:
+def test_a_client_gets_updates_between_a_snapshot_and_the_first_update_that_it_misses() -> None:
+    client = Client(Ear(), None)
+    client.miss_updates()
+    assert client.state is ClientState.NEW
+    for _ in range(2):
+        assert client.needs_snapshot
+        client.begin_snapshot()
+        assert client.state is ClientState.CURRENT
+        assert not client.needs_snapshot
+        client.queue([update("ada", 1)])
+        client.miss_updates()
+        assert client.state is ClientState.STALE
+        assert not client.waiting
+
+
+def test_any_number_of_changes_of_few_users_waits_and_a_snapshot_replaces_those_of_many() -> None:
     client = Client(Ear(), None, ClientState.CURRENT)
     for at in range(3 * MAX_WAITING):
-        client.queue([news(f"user_{at % 400}", at)])
+        client.queue([update(f"user_{at % 400}", at)])
         assert client.waiting_count <= MAX_WAITING
     assert sum(count for _, count, _, _ in waiting_for(client)) == 3 * MAX_WAITING
     assert not client.needs_snapshot
     for at in range(MAX_WAITING + 1):
-        client.queue([news(f"user_{at}", at)])
+        client.queue([update(f"user_{at}", at)])
     assert client.needs_snapshot
     assert client.waiting_count == 0
 
 
-def test_news_of_many_users_are_not_merged_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_updates_of_many_users_are_not_merged_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
     def merge(of: object) -> list[Update]:
-        raise AssertionError("it takes long, and the state is sent instead")
+        raise AssertionError("it takes long, and a snapshot is sent instead")
 
     monkeypatch.setattr(client_module, "merge_updates", merge)
     client = Client(Ear(), None, ClientState.CURRENT)
     for at in range(2):
-        client.queue([news(f"user_{n}", at) for n in range(MAX_WAITING)])
+        client.queue([update(f"user_{n}", at) for n in range(MAX_WAITING)])
     assert client.needs_snapshot
 
 
@@ -78,30 +93,30 @@ class Full(Ear):
         return self.unsent
 
 
-def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
-    async def tell() -> None:
+def test_nothing_is_sent_to_a_client_that_has_not_taken_enough() -> None:
+    async def deliver() -> None:
         subscriptions = Subscriptions(LatestValueCache())
         delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
         connection = Full()
         client = Client(connection, ("ada",), ClientState.CURRENT)
         subscriptions.add(client)
-        await delivery.deliver([news("ada", 1)], TimeSlice())
-        await delivery.deliver([news("ada", 2), news("bob", 2)], TimeSlice())
+        await delivery.deliver([update("ada", 1)], TimeSlice())
+        await delivery.deliver([update("ada", 2), update("bob", 2)], TimeSlice())
         assert not connection.messages
         connection.unsent = MIN_BACKLOG - 1
         delivery.check(client, 0)
-        (told,) = connection.heard("readings")
-        assert (told["user_id"], told["count"]) == ("ada", 2)
+        (merged,) = connection.heard("readings")
+        assert (merged["user_id"], merged["count"]) == ("ada", 2)
         delivery.remove(client)
-        await delivery.deliver([news("ada", 3)], TimeSlice())
+        await delivery.deliver([update("ada", 3)], TimeSlice())
         assert len(connection.messages) == 1
         assert not subscriptions.clients
 
-    asyncio.run(tell())
+    asyncio.run(deliver())
 
 
-def test_who_has_taken_everything_need_not_wait_until_somebody_looks() -> None:
-    async def tell() -> None:
+def test_a_client_that_has_taken_everything_need_not_wait_for_a_check() -> None:
+    async def deliver() -> None:
         subscriptions = Subscriptions(LatestValueCache())
         delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
         connection = Full()
@@ -109,14 +124,14 @@ def test_who_has_taken_everything_need_not_wait_until_somebody_looks() -> None:
         subscriptions.add(client)
         for at in range(3):
             connection.unsent = 0
-            await delivery.deliver([news(f"user_{n}", at) for n in range(MAX_WAITING)], TimeSlice())
+            await delivery.deliver([update(f"user_{n}", at) for n in range(MAX_WAITING)], TimeSlice())
             connection.unsent = MAX_BACKLOG
-            await delivery.deliver([news("ada", at)], TimeSlice())
+            await delivery.deliver([update("ada", at)], TimeSlice())
         assert not client.needs_snapshot
-        assert [told["user_id"] for told in connection.heard("readings")].count("ada") == 2
+        assert [message["user_id"] for message in connection.heard("readings")].count("ada") == 2
         assert client in delivery.slow
 
-    asyncio.run(tell())
+    asyncio.run(deliver())
 
 
 class Slow(Ear):
@@ -136,7 +151,7 @@ class Slow(Ear):
 
 
 @pytest.mark.parametrize("user_ids", [("ada",), None])
-def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] | None) -> None:
+def test_other_tasks_run_while_updates_are_delivered_to_many(user_ids: tuple[str, ...] | None) -> None:
     turns = 0
 
     async def take_turns() -> None:
@@ -145,7 +160,7 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
             turns += 1
             await asyncio.sleep(0)
 
-    async def tell() -> None:
+    async def deliver() -> None:
         nonlocal turns
         subscriptions = Subscriptions(LatestValueCache())
         delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
@@ -159,7 +174,7 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
         await delivery.send_all((client, message) for client in clients)
         assert turns >= 9
         turns = 0
-        await delivery.deliver([news("ada", 1)], TimeSlice())
+        await delivery.deliver([update("ada", 1)], TimeSlice())
         assert turns >= 9
         for connection in connections:
             connection.unsent = MIN_BACKLOG
@@ -170,4 +185,4 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
         assert delivery.drops == 100
         others.cancel()
 
-    asyncio.run(tell())
+    asyncio.run(deliver())

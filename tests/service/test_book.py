@@ -1,4 +1,4 @@
-"""The cache of latest values: what is known after readings, and what is not kept."""
+"""The cache of latest values: its entries after readings, and what it does not keep."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def agree(latest: Latest, rows: Sequence[Row]) -> None:
 
 
 @given(ROWS, st.integers(0, 12), st.integers(0, 12))
-def test_what_is_known_after_new_readings_is_what_all_of_them_say(rows: list[Row], known: int, repeated: int) -> None:
+def test_the_latest_values_after_new_readings_are_those_of_all_readings(
+    rows: list[Row], known: int, repeated: int
+) -> None:
     try:
         # Some may be in what was known already.
         latest = after_rows(after_rows(NOTHING, rows[:known]), rows[known:] + rows[:repeated])
@@ -67,7 +69,7 @@ def rate(at: int, heart_rate: float = 60.0) -> Latest:
     return Latest(heart_rate=Value(heart_rate, at, "watch"))
 
 
-def test_what_comes_while_a_user_is_asked_for_is_added_to_the_answer() -> None:
+def test_rows_applied_during_a_load_are_added_to_what_is_loaded() -> None:
     cache = LatestValueCache()
     cache.begin_load(["ada"])
     cache.apply("ada", [row(2)])
@@ -76,7 +78,7 @@ def test_what_comes_while_a_user_is_asked_for_is_added_to_the_answer() -> None:
     assert cache.finish_load({"ada": rate(1)}, 0) == {"ada": rate(2)}
     assert cache.get("ada", 0) == rate(2)
     assert cache.get("bob", 0) is None
-    # Asked for once more though known, and the answer is of before the last reading.
+    # Loaded again, with values from before the last reading.
     cache.begin_load(["ada"])
     cache.apply("ada", [row(4)])
     assert cache.get("ada", 0) == rate(4)
@@ -84,7 +86,7 @@ def test_what_comes_while_a_user_is_asked_for_is_added_to_the_answer() -> None:
     assert cache.get("ada", 0) == rate(4)
 
 
-def test_an_answer_about_who_was_forgotten_meanwhile_is_not_kept() -> None:
+def test_a_user_invalidated_during_a_load_is_not_kept() -> None:
     for invalidate in (
         lambda cache: cache.invalidate("ada"),
         lambda cache: cache.retain({"bob"}),
@@ -98,7 +100,7 @@ def test_an_answer_about_who_was_forgotten_meanwhile_is_not_kept() -> None:
         assert cache.get("ada", 0) is None
 
 
-def test_who_never_measured_anything_is_known_as_such() -> None:
+def test_a_user_without_readings_is_kept_as_such() -> None:
     cache = LatestValueCache()
     cache.begin_load(["ada"])
     cache.finish_load({}, 0)
@@ -106,7 +108,7 @@ def test_who_never_measured_anything_is_known_as_such() -> None:
     assert NOTHING.document() is None
 
 
-def test_a_tie_is_asked_for() -> None:
+def test_a_tie_must_be_loaded() -> None:
     cache = LatestValueCache()
     cache.begin_load(["ada", "bob"])
     cache.apply("bob", [Row("bob", "phone", 1, 70.0)])
@@ -118,7 +120,7 @@ def test_a_tie_is_asked_for() -> None:
     assert cache.get("ada", 0) is None
 
 
-def test_nothing_is_known_for_long_nor_of_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entries_expire_and_the_oldest_are_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latest_cache, "MAX_ENTRIES", 2)
     cache = LatestValueCache()
     cache.begin_load(["ada", "bob", "eve"])
