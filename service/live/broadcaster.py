@@ -104,7 +104,7 @@ class Broadcaster:
     # Snapshots ----------------------------------------------------------------------------------------------
 
     def without_snapshot(self) -> list[Client]:
-        """Return the clients that need a snapshot and can take it, but those that await_replacement returns."""
+        """Return the clients that need a snapshot and can take it, except those of awaiting_replacement."""
         return [
             client
             for client in self.subscriptions.clients

@@ -1,4 +1,4 @@
-"""A cache of users' latest values, so that a change that this process wrote itself needs no query.
+"""A cache of users' latest values, so that a change by this process needs no query.
 
 A new reading changes the latest value of a metric only where it is later, so the values before a reading give those
 after it. After any other change a user's entry is invalidated, and loaded again: the database decides which of two
