@@ -10,6 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from service.database.pool import make_pool
+from service.event_loop import FairGate
 from service.http.memory_budget import BodyMemoryBudget
 from service.ingest.timestamp_window import TimestampWindow
 from service.ingest.writer import running_writer
@@ -21,7 +22,6 @@ from service.server.heartbeat import beating
 from service.server.malloc import trimmed_memory
 from service.settings import Settings
 from service.state import State
-from service.turns import Turns
 
 
 def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
@@ -36,7 +36,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             pool,
             running_hub(settings, pool) as hub,
             running_writer(
-                pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.written
+                pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.own_commits
             ) as writer,
             asking_figures(pool) as figures,
             refreshing(settings, pool),
@@ -51,7 +51,7 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
                 erasing=asyncio.Lock(),
                 streams=asyncio.Semaphore(settings.max_streams),
                 body_memory=BodyMemoryBudget(settings.max_bytes_in_flight),
-                turns=Turns(),
+                decode_gate=FairGate(),
             )
             async with telling(state):
                 yield {"state": state}

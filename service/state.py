@@ -8,13 +8,13 @@ from typing import NamedTuple, cast
 from starlette.requests import HTTPConnection
 
 from service.database.pool import Pool
+from service.event_loop import FairGate
 from service.http.memory_budget import BodyMemoryBudget
 from service.ingest.timestamp_window import TimestampWindow
 from service.ingest.writer import Writer
 from service.live.hub import Hub
 from service.metrics.database_stats import Figures
 from service.settings import Settings
-from service.turns import Turns
 
 
 class State(NamedTuple):
@@ -31,7 +31,7 @@ class State(NamedTuple):
     streams: asyncio.Semaphore
     """One of its slots is held by each export."""
     body_memory: BodyMemoryBudget
-    turns: Turns
+    decode_gate: FairGate
     """Admits one long body of the fast path at a time to be decoded."""
 
 

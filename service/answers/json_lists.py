@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.database.pool import Connection, Pool, statement, with_connection
 from service.errors import Problem
+from service.event_loop import checkpoint
 from service.http.streaming import Interrupted, hand_on, unless_gone
 
 A_PIECE = 500  # items: a few milliseconds
@@ -41,7 +41,7 @@ async def fetch_list(
             first = first or rows[0]
             count += len(rows)
             pieces.append(written(item(row) for row in rows))
-            await asyncio.sleep(0)
+            await checkpoint()
         return Listed(pieces, count, first)
 
     return await with_connection(pool, run)
@@ -113,5 +113,5 @@ async def in_turns(opening: bytes, pieces: Sequence[bytes], ending: bytes) -> As
     yield opening
     for number, piece in enumerate(pieces):
         yield b"," + piece if number else piece
-        await asyncio.sleep(0)
+        await checkpoint()
     yield ending

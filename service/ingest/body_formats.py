@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeAlias
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from service.errors import Fault, Malformed
+from service.event_loop import checkpoint
 from service.ingest.chunker import PART, Pieces, elements, lines
 from service.ingest.csv_reader import Row, Table
 from service.ingest.fast_decoder import decode, decode_items, decode_lines
@@ -86,7 +86,7 @@ def ndjson_format() -> BodyFormat:
         rows = []
         for number, text in enumerate(part.split(b"\n"), first):
             if number % SOME == 0:
-                await asyncio.sleep(0)
+                await checkpoint()
             if not text.strip():
                 continue
             if usual := decode_lines(text, bounds):
@@ -120,7 +120,7 @@ def csv_format() -> BodyFormat:
             if usual is not None:
                 tally.received += len(usual)
             rows += await validate_rows(some, bounds, tally) if usual is None else usual
-            await asyncio.sleep(0)  # also where all these lines are empty
+            await checkpoint()  # also where all these lines are empty
         return rows
 
     return BodyFormat(lambda pieces: lines(pieces, table.last_row), validate)

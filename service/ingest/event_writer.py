@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.database.binary_arrays import moments, texts
 from service.database.pool import Connection, Pool, committing, statement, with_connection
+from service.event_loop import checkpoint
 from service.metrics.counters import count_items
 from service.model.event import EventRow
 
@@ -31,7 +31,7 @@ async def write_events(pool: Pool, events: Sequence[EventRow]) -> list[bool]:
     for name, column in COLUMNS.items():
         columns[name] = column(events)
         if len(events) > FEW:
-            await asyncio.sleep(0)
+            await checkpoint()
 
     async def write(connection: Connection) -> list[bool]:
         with committing():

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import TypeAdapter
 
 from service.errors import Invalid, Problem, TooLarge
+from service.event_loop import checkpoint
 from service.ingest.body_formats import BodyFormat, Rows, json_format
 from service.ingest.chunker import Pieces
 from service.ingest.receipt import Tally
@@ -87,7 +88,7 @@ async def validated(body_format: BodyFormat, pieces: Pieces, bounds: Bounds, tal
     """Yield the rows of each part."""
     async for part in body_format.parts(pieces):
         yield await body_format.validate(part, bounds, tally)
-        await asyncio.sleep(0)  # the event loop runs other work between parts
+        await checkpoint()  # the event loop runs other work between parts
 
 
 async def validate_list(

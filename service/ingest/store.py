@@ -20,8 +20,8 @@ from service.database.pool import Connection, committing, statement
 from service.ingest.copy_rows import HEADER, TRAILER, stale_quarters, touched
 from service.ingest.dedupe import plan_upserts
 from service.ingest.key_cache import KeyCache
+from service.ingest.observer import CommitObserver
 from service.ingest.write_queue import BatchLease
-from service.live.own_commits import Written
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row
 
@@ -47,14 +47,14 @@ class NamesChanged(Exception):
 
 
 async def store(
-    connection: Connection, key_cache: KeyCache, written: Written, lease: BatchLease, upserting: bool
+    connection: Connection, key_cache: KeyCache, observer: CommitObserver, lease: BatchLease, upserting: bool
 ) -> bytearray:
     """Write a batch in one transaction, and return each reading's outcome; `upserting` expects that some are known."""
     while True:
         try:
             if not upserting:
                 try:
-                    return await copy_insert(connection, key_cache, written, lease)
+                    return await copy_insert(connection, key_cache, observer, lease)
                 except errors.UniqueViolation:
                     pass
             return await upsert(connection, key_cache, lease.take().rows)
@@ -65,7 +65,9 @@ async def store(
             batch.pack(await key_cache.keys(connection, batch.rows))
 
 
-async def copy_insert(connection: Connection, key_cache: KeyCache, written: Written, lease: BatchLease) -> bytearray:
+async def copy_insert(
+    connection: Connection, key_cache: KeyCache, observer: CommitObserver, lease: BatchLease
+) -> bytearray:
     """Insert a batch by COPY; UniqueViolation where a reading is known, or twice in the batch.
 
     The batch is taken when the transaction has begun.
@@ -87,22 +89,23 @@ async def copy_insert(connection: Connection, key_cache: KeyCache, written: Writ
         await fill_copy(connection, b"".join([HEADER, *packed.rows, TRAILER]))
         horizon = int(announced) - UNIX_EPOCH
         stale = stale_quarters(packed.rows, horizon) if packed.first < horizon else []
-        mark = written.mark((submission.rows, submission.picked) for submission in batch.submissions)
+        origin = observer.register((submission.rows, submission.matched) for submission in batch.submissions)
         with committing():
-            if stale or written.others_listen:
-                await announce_and_commit(connection, stale, packed.rows if written.others_listen else (), mark)
+            if stale or observer.has_remote_subscribers:
+                named = packed.rows if observer.has_remote_subscribers else ()
+                await announce_and_commit(connection, stale, named, origin)
             else:
-                await run_plainly(connection, statement("commit_with_mark") % mark.encode())
+                await run_plainly(connection, statement("commit_with_mark") % origin.encode())
     return bytearray([Outcome.inserted]) * len(packed.rows)
 
 
 async def announce_and_commit(
-    connection: Connection, stale: Sequence[tuple[int, int]], packed: Sequence[bytes], mark: str
+    connection: Connection, stale: Sequence[tuple[int, int]], packed: Sequence[bytes], origin: str
 ) -> None:
     """Mark quarters of an hour of users stale, announce whose readings are new, and commit."""
     marks = {"user_keys": ints([user_key for user_key, _ in stale]), "quarters": moments([start for _, start in stale])}
     user_keys, timestamps = touched(packed)
-    announcement = {"user_keys": user_keys, "timestamps": timestamps, "mark": mark}
+    announcement = {"user_keys": user_keys, "timestamps": timestamps, "mark": origin}
     async with connection.pipeline():
         if stale:  # to find that there are none would cost the database a tenth of what storing 1000 readings does
             await connection.execute(statement("mark_stale"), marks)

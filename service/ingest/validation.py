@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from service.errors import Fault, Invalid
+from service.event_loop import TimeSlice
 from service.ingest.chunker import no_array
 from service.ingest.receipt import Tally
 from service.model.event import EVENT, to_event_row
 from service.model.fields import Bounds
 from service.model.reading import HEART_RATE_READING, INGEST_ITEM, METRICS, READING, to_row
 from service.model.validation_errors import fault
-
-A_WHILE = 0.005  # seconds, after which the event loop runs other work
 
 
 class Kind(NamedTuple):
@@ -52,7 +49,7 @@ async def validate_each(
     """Validate items, each alone, and return the rows of the valid ones; faults name the items' places."""
     rows: list[Any] = []
     to_row = KINDS[adapter].to_row
-    begun = time.perf_counter()
+    time_slice = TimeSlice()
     for place, value in items:
         tally.received += 1
         try:
@@ -62,9 +59,7 @@ async def validate_each(
                 rows.append(to_row(kept))
             else:
                 tally.reject([fault(details, place) for details in error.errors()] if tally.has_room else ())
-        if time.perf_counter() - begun > A_WHILE:
-            await asyncio.sleep(0)
-            begun = time.perf_counter()
+        await time_slice.checkpoint()
     return rows
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from service.ingest.copy_rows import pack
 from service.ingest.key_cache import Keys, Names
-from service.live.subscriptions import Picked
+from service.ingest.observer import MatchedRows
 from service.model.reading import Row, moment_of
 
 MOST_ROWS_TOGETHER = 10_000
@@ -47,8 +47,8 @@ class Submission:
     packed: Packed | None = None
     since: float = 0.0
     """When it began to wait, of the loop's clock."""
-    picked: Picked | None = None
-    """What live clients want to know of the rows."""
+    matched: MatchedRows | None = None
+    """The rows as the observer matched them when they were packed."""
 
 
 class Batch:

@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager
 from service.database.pool import Connection, Contended, Pool, with_connection
 from service.errors import Failed, Overloaded, Problem
 from service.ingest.key_cache import KeyCache
+from service.ingest.observer import CommitObserver, Unobserved
 from service.ingest.store import Outcome, store
 from service.ingest.write_queue import SMALL, Batch, BatchLease, Queue, Submission, pack_known
-from service.live.own_commits import Written
 from service.metrics.counters import count_items
 from service.model.reading import Row
 
@@ -33,9 +33,11 @@ class Writer:
     gives up, and storing what it sent would delay the others for nothing.
     """
 
-    def __init__(self, pool: Pool, most_queued: int, most_seconds: float, written: Written | None = None) -> None:
+    def __init__(
+        self, pool: Pool, most_queued: int, most_seconds: float, observer: CommitObserver | None = None
+    ) -> None:
         self.pool = pool
-        self.written = written or Written()
+        self.observer: CommitObserver = observer or Unobserved()
         self.most_queued = most_queued
         self.most_seconds = most_seconds
         self.queued = 0
@@ -58,7 +60,7 @@ class Writer:
         submission = Submission(rows, loop.create_future(), since=loop.time())
         if not self.upserting:
             submission.packed = pack_known(self.key_cache.names, rows)
-            submission.picked = self.written.pick(rows)
+            submission.matched = self.observer.match(rows)
         self.queued += len(rows)
         self.queue.add(submission)
         try:
@@ -127,10 +129,10 @@ class Writer:
         """Write a batch in one transaction, and return the outcome of each reading; every failure is a Problem."""
 
         async def write(connection: Connection) -> bytearray:
-            return await store(connection, self.key_cache, self.written, lease, upserting)
+            return await store(connection, self.key_cache, self.observer, lease, upserting)
 
         try:
-            with self.written.pressure.writing():
+            with self.observer.write_load.writing():
                 return await with_connection(self.pool, write)
         except Problem:
             raise
@@ -147,10 +149,10 @@ def counted(outcomes: bytearray) -> Counter[str]:
 
 @asynccontextmanager
 async def running_writer(
-    pool: Pool, writers: int, most_queued: int, most_seconds: float, written: Written | None = None
+    pool: Pool, writers: int, most_queued: int, most_seconds: float, observer: CommitObserver | None = None
 ) -> AsyncIterator[Writer]:
     """Run a writer of so many connections; what it has accepted is written before it ends."""
-    writer = Writer(pool, most_queued, most_seconds, written)
+    writer = Writer(pool, most_queued, most_seconds, observer)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(writer.run()) for _ in range(writers)]
         try:

@@ -1,1 +1,1 @@
-"""Live updates: who listens, what changed, and its delivery."""
+"""Live updates: subscriptions, changes, and their delivery."""

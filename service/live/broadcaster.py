@@ -1,7 +1,7 @@
-"""What clients are told, in rounds: what was announced since the last one becomes one message for each user.
+"""Broadcasts: at intervals, clients get snapshots and updates of what was announced since the last one.
 
-The database is asked at most once in a round for the news, about those whose latest values the process does not know
-from what it wrote itself.
+A broadcast has one update for each user, and queries the database at most once for updates: for users whose latest
+values are not known from what this process wrote itself.
 """
 
 from __future__ import annotations
@@ -10,311 +10,196 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import chain, islice
-from typing import Any
 
 from service.database.pool import Pool, fetch_all
 from service.errors import Overloaded
-from service.ingest.write_load import Pressure
-from service.live.coalescing import Fresh, collect
+from service.event_loop import TimeSlice
+from service.live.client import Client, ClientState
 from service.live.delivery import Delivery
-from service.live.latest_cache import NOTHING, Book, Latest, from_rows
-from service.live.notifications import Change, add_announcement
-from service.live.snapshots import StatesOfSome, some_of, state_of_everyone
-from service.live.subscriptions import Audience, Client, News, Picked
-from service.model.reading import DEFAULT_TENANT, Row
-from service.slices import Slices
+from service.live.latest_cache import LatestValueCache
+from service.live.load_shedding import LoadShedding
+from service.live.notifications import Change
+from service.live.own_commits import OwnCommits
+from service.live.pacing import Pacer
+from service.live.pending_changes import PendingChanges
+from service.live.snapshots import NamedSnapshots, for_one_query, snapshot_of_everyone
+from service.live.subscriptions import Subscriptions
+from service.live.updates import Update
+from service.model.latest import NOTHING, Latest, latest_by_user
+from service.model.reading import DEFAULT_TENANT
 
-MOST_IN_ROUND = 1_000  # users
-MOST_NAMED = 10_000  # users
-SHORTEST_PAUSE = 0.05  # seconds between two rounds
-LONGEST_PAUSE = 0.15  # seconds: with what a round takes, still under a quarter of a second
-SHARE_OF_TELLING = 1 / 10  # of a core; the rest is for those who write
-PRESSED = 1.0  # writes under way, on average: from there on, what is told is taken from them
-PRESSED_PAUSE = 2.0  # seconds; the longest under pressure
-PRESSED_SHARE = 1 / 80
-LONGEST_WITHOUT_STATE = 5.0  # seconds, under pressure, of those who listen to everyone
-CALM_SECONDS = 5.0  # without pressure, after which each of their users is asked for once, which may take long
-RETRY_PAUSE = 1.0  # seconds after a round that failed
+MAX_USERS = 1_000  # in one broadcast; the others wait for the next
+RETRY_PAUSE = 1.0  # seconds after a broadcast that failed
 
 log = logging.getLogger("hyperpulse")
 
 
-class Rounds:
-    """Collects what changed, and tells of it. Counted since the start: rounds, and users asked for to tell news."""
+class Broadcaster:
+    """Sends snapshots and updates. Counted since the start: broadcasts, and users loaded for updates."""
 
     def __init__(
         self,
         pool: Pool,
-        process: str,
-        pressure: Pressure,
-        book: Book,
-        audience: Audience,
+        own_commits: OwnCommits,
+        latest_cache: LatestValueCache,
+        subscriptions: Subscriptions,
         delivery: Delivery,
         wake: asyncio.Event,
     ) -> None:
-        """`process` is the name by which others are told that clients listen to this one."""
+        """`wake` is set when there is something to broadcast."""
         self.pool = pool
-        self.pressure = pressure
-        self.process = process
-        self.say_hello = False
-        self.book = book
-        self.audience = audience
+        self.presence = own_commits.presence
+        self.latest_cache = latest_cache
+        self.subscriptions = subscriptions
         self.delivery = delivery
         self.wake = wake
-        self.touched: dict[int, Change] = {}
-        self.changed: dict[str, Change] = {}
-        self.fresh: dict[str, Fresh] = {}
-        self.is_skipping = False
-        self.skipped = 0
-        self.state_due = 0.0
-        self.calm_at = 0.0
-        self.done = 0
-        self.asked = 0
-        self.telling_seconds = 0.0
+        self.shedding = LoadShedding(own_commits.write_load)
+        self.changes = PendingChanges(subscriptions, latest_cache, self.shedding, wake)
+        self.pacer = Pacer(own_commits.write_load)
+        self.broadcasts = 0
+        self.loaded_users = 0
 
-    def take_announcement(self, packed: str) -> None:
-        """Take in what somebody else changed, or what cannot be told from a batch alone; it may be Unreadable."""
-        add_announcement(packed, self.touched)
-        self.wake.set()
-
-    def take_batch(self, batch: Iterable[Picked]) -> None:
-        """Take in new readings of this process."""
-        self.decide()
-        for picked in batch:
-            self.take_rows(picked)
-
-    def take_rows(self, picked: Picked) -> None:
-        """Take in readings of one request."""
-        rows: Sequence[Row]
-        if self.audience.of_everyone and not self.is_skipping:
-            rows = picked.rows
-        else:
-            rows = self.audience.named(picked)
-            if self.is_skipping:
-                self.skip(len(picked.rows) - len(rows))
-        for user_id in collect(self.fresh, rows):
-            if user_id in self.fresh:
-                self.look_through(user_id)
-        if rows:
-            self.wake.set()
-
-    def look_through(self, user_id: str) -> None:
-        """Take the new readings of a user for what they are: a change, and what is known now."""
-        fresh = self.fresh.pop(user_id)
-        self.put_back(user_id, fresh.change)
-        self.book.take(user_id, fresh.rows)
-
-    def skip(self, count: int) -> None:
-        """Do not look at so many readings of users whom nobody names: a state stands for them instead."""
-        self.skipped += count
-        if count:
-            self.wake.set()
-
-    def decide(self) -> None:
-        """Decide whether readings are skipped: while somebody listens to everyone, and writes press, or did until now.
-
-        So these cost those who write nothing. While they are skipped, nothing is known of users whom nobody names.
-        """
-        now = time.monotonic()
-        if self.pressure.is_high():
-            self.calm_at = now + CALM_SECONDS
-        skips = bool(self.audience.of_everyone) and now < self.calm_at
-        if not self.audience.of_everyone:
-            self.skipped = 0
-        if skips and not self.is_skipping:
-            named = self.audience.of_user
-            self.book.keep_only(named)
-            self.skip(sum(each.count for user_id, each in self.fresh.items() if user_id not in named))
-            self.fresh = {user_id: each for user_id, each in self.fresh.items() if user_id in named}
-        self.is_skipping = skips
-
-    def refresh(self) -> None:
-        """Have the state sent to everybody."""
-        self.say_hello = True
-        self.skipped, self.state_due = 0, 0.0
-        self.touched.clear()
-        self.changed.clear()
-        self.fresh.clear()
-        self.book.forget_all()
-        for client in self.audience.all:
-            client.forget()
+    def resynchronize(self) -> None:
+        """Replace what clients and this process know by snapshots: changes were missed."""
+        self.presence.is_due = True
+        self.shedding.reset()
+        self.changes.clear()
+        self.latest_cache.clear()
+        for client in self.subscriptions.clients:
+            client.miss_updates()
         self.wake.set()
 
     async def run(self, listening: asyncio.Event) -> None:
-        """Tell clients what was collected, round after round, while the database is listened to."""
+        """Broadcast again and again, while notifications of the database arrive."""
         while True:
             await self.wake.wait()
             await listening.wait()
             self.wake.clear()
-            began, self.telling_seconds = time.monotonic(), 0.0
-            writing = self.pressure.spent()
+            self.pacer.begin()
             try:
-                await self.round()
+                await self.broadcast()
             except Exception as error:
-                log.warning("a round of live updates failed: %s", error, exc_info=not isinstance(error, Overloaded))
-                self.refresh()
+                log.warning("a broadcast of live updates failed: %s", error, exc_info=not isinstance(error, Overloaded))
+                self.resynchronize()
                 await asyncio.sleep(RETRY_PAUSE)
-            await self.rest(began, writing)
+            await self.pacer.wait()
 
-    async def rest(self, began: float, writing: float) -> None:
-        """Wait until it is time for the next round; `writing` are the seconds of writes until this one began."""
-        ended = time.monotonic()
-        while True:
-            await asyncio.sleep(SHORTEST_PAUSE)
-            now = time.monotonic()
-            writes = (self.pressure.spent() - writing) / (now - began)
-            if now - ended >= pause(ended - began, self.telling_seconds, writes):
-                return
-
-    async def round(self) -> None:
-        """Send states to those who need them, and news of the users that changed."""
-        if not self.audience.all:
-            self.touched.clear()
-            self.changed.clear()
-            self.fresh.clear()
-            self.skipped = 0
+    async def broadcast(self) -> None:
+        """Send snapshots to the clients that need one, and updates of the users that changed."""
+        if not self.subscriptions.clients:
+            self.changes.clear()
+            self.shedding.skipped = 0
             return
-        self.done += 1
-        if self.say_hello:
-            # Before any state is asked for: what others announce after it is readable, or noticed.
-            self.say_hello = False
-            await fetch_all(self.pool, "say_hello", process=self.process)
-        self.decide()
-        await self.tell_of_skipped()
-        stale = [client for client in self.audience.all if client.is_stale and client not in self.delivery.slow]
-        # Who was told of everyone before waits for the state that stands for what is skipped.
-        stale = [client for client in stale if client.user_ids is not None or client.is_new]
-        if stale:
-            await self.send_states(stale)
-        if self.touched:
-            await self.name_touched()
-        if self.changed or self.fresh:
-            slices = Slices()
-            known = self.take_changes()
-            # Of the processor, since time passes for other reasons too.
-            self.telling_seconds = slices.spent
-            news = await self.news(known)
-            slices = Slices()
-            await self.delivery.tell(news, slices)
-            self.telling_seconds += slices.spent
-        if self.touched or self.changed or self.fresh or self.skipped or self.waiting_for_state():
+        self.broadcasts += 1
+        # Before the query of any snapshot: what other processes announce after it is readable, or noticed.
+        await self.presence.announce_if_due(self.pool)
+        self.changes.update_mode()
+        await self.replace_skipped()
+        await self.send_snapshots(self.without_snapshot())
+        await self.changes.name_users(self.pool)
+        await self.send_updates()
+        if self.changes.by_key or self.changes.has_named or self.shedding.skipped or self.awaiting_replacement():
             self.wake.set()
 
-    def waiting_for_state(self) -> list[Client]:
-        """Return those who were told of everyone before, and need the state, and can take it."""
+    # Snapshots ----------------------------------------------------------------------------------------------
+
+    def without_snapshot(self) -> list[Client]:
+        """Return the clients that need a snapshot and can take it, except those of awaiting_replacement."""
         return [
             client
-            for client in self.audience.of_everyone
-            if not client.is_new and client not in self.delivery.slow and (client.is_stale or self.skipped)
+            for client in self.subscriptions.clients
+            if client.needs_snapshot
+            and client not in self.delivery.slow
+            and (client.user_ids is not None or client.state is ClientState.NEW)
         ]
 
-    async def tell_of_skipped(self) -> None:
-        """Send the state to those who wait for it; seldom while readings are skipped, for it takes long."""
-        began = time.monotonic()
-        if began < self.state_due:
-            return
-        clients = self.waiting_for_state()
-        skipped, self.skipped = self.skipped, 0
-        if skipped:
-            for client in self.audience.of_everyone:
-                client.forget()
-        if clients:
-            await self.send_state_of_everyone(clients, skipped or None)
-        # Whoever became stale meanwhile missed something else, and does not wait.
-        if clients and self.is_skipping and not any(client.is_stale for client in clients):
-            ended = time.monotonic()
-            self.state_due = ended + min(LONGEST_WITHOUT_STATE, max(PRESSED_PAUSE, (ended - began) / PRESSED_SHARE))
-
-    async def send_state_of_everyone(self, clients: Sequence[Client], skipped: int | None = None) -> None:
-        """Send the state to clients that listen to everyone."""
-        for client in clients:
-            client.is_new = client.is_stale = False
-        state = await state_of_everyone(self.pool, skipped)
-        await self.delivery.write_all((client, state) for client in clients)
-
-    async def send_states(self, stale: list[Client]) -> None:
-        """Send states: one question for those who listen to everyone, another for all the others."""
-        everyone = [client for client in stale if client.user_ids is None]
-        named = some_of([client for client in stale if client.user_ids is not None])
-        for client in named:
-            client.is_new = client.is_stale = False
-        if len(everyone) + len(named) < len(stale):
-            self.wake.set()
-        if everyone:
-            await self.send_state_of_everyone(everyone)
-        if named:
-            wanted = {user_id for client in named for user_id in client.user_ids or ()}
-            states = StatesOfSome(wanted, await self.ask(wanted))
-            await self.delivery.write_all((client, states.of(client)) for client in named)
-
-    async def name_touched(self) -> None:
-        """Look up who was touched; of those to whom somebody listens, nothing is known any longer."""
-        touched, self.touched = self.touched, {}
-        named = self.audience.of_user
-        needs_all = bool(self.audience.of_everyone) and not self.is_skipping
-        # So many that to name them would take longer than to look at who was touched.
-        wanted = None if needs_all or len(named) > MOST_NAMED else list(named)
-        rows: list[dict[str, Any]] = []
-        if wanted != []:
-            rows = await fetch_all(
-                self.pool, "names_of_touched", tenant_id=DEFAULT_TENANT, user_keys=list(touched), user_ids=wanted
-            )
-        for row in rows:
-            user_id = row["user_id"]
-            if user_id in named or (needs_all and self.audience.of_everyone):
-                if user_id in self.fresh:
-                    self.look_through(user_id)
-                self.book.forget(user_id)
-                self.put_back(user_id, touched.pop(row["user_key"]))
-        if self.audience.of_everyone and not needs_all:
-            self.skip(sum(change.count for change in touched.values()))
-
-    def put_back(self, user_id: str, change: Change) -> None:
-        """Add to the changes of a user."""
-        if user_id in self.changed:
-            self.changed[user_id].add(change)
-        else:
-            self.changed[user_id] = change
-
-    def take_changes(self) -> dict[str, tuple[Change, Latest | None]]:
-        """Take the changes of as many users as fit in a round, with what is known of them; the others wait."""
-        users = dict.fromkeys(islice(chain(self.changed, self.fresh), MOST_IN_ROUND))
-        for user_id in users:
-            if user_id in self.fresh:
-                self.look_through(user_id)
-        now = asyncio.get_running_loop().time()
-        return {user_id: (self.changed.pop(user_id), self.book.look_up(user_id, now)) for user_id in users}
-
-    async def news(self, taken: Mapping[str, tuple[Change, Latest | None]]) -> list[News]:
-        """Return the news of users that changed; ask for what is not known of them."""
-        unknown = [user_id for user_id, (_, latest) in taken.items() if latest is None]
-        found: dict[str, Latest] = {}
-        if unknown:
-            self.asked += len(unknown)
-            found = await self.ask(unknown)
+    def awaiting_replacement(self) -> list[Client]:
+        """Return the clients that had a snapshot of everyone, need another, and can take it."""
         return [
-            News(user_id, change, found.get(user_id, NOTHING) if latest is None else latest)
-            for user_id, (change, latest) in taken.items()
+            client
+            for client in self.subscriptions.to_everyone
+            if client.state is not ClientState.NEW
+            and client not in self.delivery.slow
+            and (client.needs_snapshot or self.shedding.skipped)
         ]
 
-    async def ask(self, user_ids: Collection[str]) -> dict[str, Latest]:
-        """Ask the database for the latest values of users; the answer holds what they are known to have written."""
+    async def replace_skipped(self) -> None:
+        """Send a snapshot in place of updates that were skipped or missed, unless the last one was just sent."""
+        began = time.monotonic()
+        if began < self.shedding.snapshot_at:
+            return
+        clients = self.awaiting_replacement()
+        skipped = self.shedding.take_skipped()
+        if skipped:
+            for client in self.subscriptions.to_everyone:
+                client.miss_updates()
+        if clients:
+            await self.send_snapshot_of_everyone(clients, skipped or None)
+            # A client that became stale meanwhile missed something else, and does not wait.
+            if self.shedding.is_skipping and not any(client.needs_snapshot for client in clients):
+                self.shedding.schedule_snapshot(time.monotonic() - began)
+
+    async def send_snapshots(self, clients: Sequence[Client]) -> None:
+        """Send snapshots by one query for clients that subscribe to everyone, and another for those that name users."""
+        to_everyone = [client for client in clients if client.user_ids is None]
+        named = for_one_query([client for client in clients if client.user_ids is not None])
+        begin_snapshots(named)
+        if len(to_everyone) + len(named) < len(clients):
+            self.wake.set()
+        if to_everyone:
+            await self.send_snapshot_of_everyone(to_everyone)
+        if named:
+            await self.send_named_snapshots(named)
+
+    async def send_snapshot_of_everyone(self, clients: Sequence[Client], skipped: int | None = None) -> None:
+        """Send a snapshot to clients that subscribe to everyone."""
+        begin_snapshots(clients)
+        snapshot = await snapshot_of_everyone(self.pool, skipped)
+        await self.delivery.send_all((client, snapshot) for client in clients)
+
+    async def send_named_snapshots(self, clients: Sequence[Client]) -> None:
+        """Send snapshots, which have begun, to clients that name users."""
+        user_ids = {user_id for client in clients for user_id in client.user_ids or ()}
+        snapshots = NamedSnapshots(user_ids, await self.load(user_ids))
+        await self.delivery.send_all((client, snapshots.message_for(client)) for client in clients)
+
+    # Updates ------------------------------------------------------------------------------------------------
+
+    async def send_updates(self) -> None:
+        """Send updates of the users that changed, and measure the processor's time that they take."""
+        if self.changes.has_named:
+            time_slice = TimeSlice()
+            taken = self.changes.take(MAX_USERS)
+            self.pacer.cpu_seconds += time_slice.cpu_seconds
+            updates = await self.complete(taken)
+            time_slice = TimeSlice()
+            await self.delivery.deliver(updates, time_slice)
+            self.pacer.cpu_seconds += time_slice.cpu_seconds
+
+    async def complete(self, changes: Mapping[str, tuple[Change, Latest | None]]) -> list[Update]:
+        """Return the updates for changes; latest values that are not known are loaded."""
+        unknown = [user_id for user_id, (_, latest) in changes.items() if latest is None]
+        loaded: dict[str, Latest] = {}
+        if unknown:
+            self.loaded_users += len(unknown)
+            loaded = await self.load(unknown)
+        return [
+            Update(user_id, change, loaded.get(user_id, NOTHING) if latest is None else latest)
+            for user_id, (change, latest) in changes.items()
+        ]
+
+    async def load(self, user_ids: Collection[str]) -> dict[str, Latest]:
+        """Query the latest values of users, and keep those of users with subscribers: others would not stay true."""
         for user_id in user_ids:
-            if user_id in self.fresh:
-                self.look_through(user_id)
-        # Whoever nobody listens to any longer is told of once more, and not kept: nobody would keep it true.
-        keeps_all = bool(self.audience.of_everyone) and not self.is_skipping
-        self.book.ask([user_id for user_id in user_ids if keeps_all or user_id in self.audience.of_user])
+            self.changes.apply(user_id)
+        keeps_all = self.changes.includes_everyone
+        to_user = self.subscriptions.to_user
+        self.latest_cache.begin_load([user_id for user_id in user_ids if keeps_all or user_id in to_user])
         rows = await fetch_all(self.pool, "latest_of_named", tenant_id=DEFAULT_TENANT, user_ids=list(user_ids))
-        return self.book.answer(from_rows(rows), asyncio.get_running_loop().time())
+        return self.latest_cache.finish_load(latest_by_user(rows), asyncio.get_running_loop().time())
 
 
-def pause(took: float, telling: float, writes: float) -> float:
-    """Return how long to wait after a round that took so long, and of the processor so much to tell; all in seconds.
-
-    The longer a round takes, the more the next one is worth: what changes meanwhile is told of together. `writes` is
-    how many were under way on average; where they press, telling takes a smaller share.
-    """
-    share, longest = (PRESSED_SHARE, PRESSED_PAUSE) if writes >= PRESSED else (SHARE_OF_TELLING, LONGEST_PAUSE)
-    return max(SHORTEST_PAUSE, min(longest, max(took / 2, telling / share)))
+def begin_snapshots(clients: Iterable[Client]) -> None:
+    """Begin snapshots for clients."""
+    for client in clients:
+        client.begin_snapshot()

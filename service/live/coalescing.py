@@ -1,7 +1,7 @@
-"""New readings of users, put together as they come, until their users are looked at.
+"""Coalescing: new readings that wait to be applied, as one value for each user.
 
-This is done for every reading that somebody listens to, so it is quick where readings come in order, and keeps no more
-of them than may be the latest.
+This runs for every reading of a subscribed user, so it is fast where readings come in order, and keeps only readings
+that may be the latest.
 """
 
 from __future__ import annotations
@@ -11,60 +11,60 @@ from collections.abc import Iterable
 from service.live.notifications import Change
 from service.model.reading import Row
 
-MOST_ASIDE = 8  # readings of a user
+MAX_OUT_OF_ORDER = 8  # readings of a user
 
 
-class Fresh:
+class PendingReadings:
     """New readings of a user: how many, their first and last moment, and those that may be the latest of a metric."""
 
-    __slots__ = ("aside", "calories", "count", "first", "heart_rate", "last", "steps")
+    __slots__ = ("calories", "count", "first", "heart_rate", "last", "out_of_order", "steps")
 
     def __init__(self, row: Row) -> None:
         self.count = 1
         self.first = self.last = row.timestamp
         self.heart_rate = self.steps = self.calories = row
-        self.aside: list[Row] = []
+        self.out_of_order: list[Row] = []
 
     @property
     def change(self) -> Change:
-        """What they change."""
+        """The change that the readings make."""
         return Change(self.count, self.first, self.last)
 
     @property
-    def rows(self) -> list[Row]:
-        """Those that may be the latest."""
+    def candidates(self) -> list[Row]:
+        """The readings that may be the latest."""
         rows = [self.heart_rate]
         if self.steps is not self.heart_rate:
             rows.append(self.steps)
         if self.calories is not self.heart_rate and self.calories is not self.steps:
             rows.append(self.calories)
-        return rows + self.aside
+        return rows + self.out_of_order
 
-    def set_aside(self, row: Row) -> bool:
-        """Take a reading that is not later than all before it; return whether there is room for another."""
+    def add_out_of_order(self, row: Row) -> bool:
+        """Add a reading that is not later than all before it; return whether there is room for another."""
         self.first = min(self.first, row.timestamp)
-        self.aside.append(row)
-        return len(self.aside) < MOST_ASIDE
+        self.out_of_order.append(row)
+        return len(self.out_of_order) < MAX_OUT_OF_ORDER
 
 
-def collect(fresh: dict[str, Fresh], rows: Iterable[Row]) -> list[str]:
-    """Add new readings to those of their users; return the users that are to be looked at before more are added."""
+def coalesce(pending: dict[str, PendingReadings], rows: Iterable[Row]) -> list[str]:
+    """Add new readings to those of their users; return the users whose readings are to be applied before any others."""
     full = []
     for row in rows:
-        of_it = fresh.get(row.user_id)
-        if of_it is None:
-            fresh[row.user_id] = Fresh(row)
+        of_user = pending.get(row.user_id)
+        if of_user is None:
+            pending[row.user_id] = PendingReadings(row)
             continue
-        of_it.count += 1
+        of_user.count += 1
         at = row.timestamp
-        if at > of_it.last:
-            of_it.last = at
+        if at > of_user.last:
+            of_user.last = at
             if row.heart_rate is not None:
-                of_it.heart_rate = row
+                of_user.heart_rate = row
             if row.steps is not None:
-                of_it.steps = row
+                of_user.steps = row
             if row.calories is not None:
-                of_it.calories = row
-        elif not of_it.set_aside(row):
+                of_user.calories = row
+        elif not of_user.add_out_of_order(row):
             full.append(row.user_id)
     return full

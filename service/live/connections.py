@@ -1,4 +1,4 @@
-"""The lines to live clients: what is written goes straight to the transport, so that nobody waits for anybody."""
+"""Connections to live clients: messages go straight to the transport, so that no client waits for another."""
 
 from __future__ import annotations
 
@@ -13,135 +13,140 @@ from starlette.types import Scope
 from service.live.messages import Message, chunk, encode
 from service.model.timestamps import format_timestamp
 
-LINE = "hyperpulse.line"  # the ASGI extension that gives a route the connection
+PROTOCOL = "hyperpulse.protocol"  # the ASGI extension that gives a route uvicorn's protocol
 SEND_BUFFER = 64 * 1024  # bytes in the kernel, which takes several times as much where it may
-GOODBYE_SECONDS = 5.0
+CLOSE_SECONDS = 5.0  # until a connection that was closed is aborted
 GOING_AWAY = 1001
 STOPPING = "The service stops."
 
 
-class Connection(Protocol):
-    """What uvicorn's protocols are to a line. `leave` is what they call when the service stops."""
-
-    transport: asyncio.Transport
-    leave: Leave | None
-
-
-class Leave(Protocol):
-    """Ends a line."""
+class Close(Protocol):
+    """Closes a connection."""
 
     def __call__(self, code: int, reason: str) -> None:
-        """End it, with the close code of a WebSocket and a reason."""
+        """Close it, with the close code of a WebSocket and a reason."""
 
 
-class SocketConnection(Connection, Protocol):
-    """A WebSocket connection."""
+class ServerProtocol(Protocol):
+    """What a connection uses of uvicorn's protocols, which call `on_shutdown` when the service stops."""
+
+    transport: asyncio.Transport
+    on_shutdown: Close | None
+
+
+class WebSocketServerProtocol(ServerProtocol, Protocol):
+    """The protocol of a WebSocket."""
 
     def close_with(self, code: int, reason: str) -> None:
         """Send a close frame, and end the connection soon, answered or not."""
 
 
-class Line(ABC):
-    """A way to a client. `is_plain` is one of an earlier client, which knows nothing but states and readings."""
+class Connection(ABC):
+    """A connection to a client. An earlier client, `is_earlier`, knows no messages but snapshots and updates."""
 
-    is_plain = False
+    is_earlier = False
 
-    def __init__(self, connection: Connection, patience: float) -> None:
-        """Take over what a connection sends; a peer that acknowledges nothing for `patience` seconds is gone."""
-        self.connection = connection
-        self.transport = connection.transport
+    def __init__(self, protocol: ServerProtocol, ack_timeout: float) -> None:
+        """Take over what a protocol sends; a peer that acknowledges nothing for `ack_timeout` seconds is gone."""
+        self.protocol = protocol
+        self.transport = protocol.transport
         self.is_closed = False
-        connection.leave = self.close
-        below = self.transport.get_extra_info("socket")
-        below.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        protocol.on_shutdown = self.close
+        tcp = self.transport.get_extra_info("socket")
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-            below.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1000))
+            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(ack_timeout * 1000))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return not self.is_closed and not self.transport.is_closing()
 
     def backlog(self) -> int:
-        """Return how many bytes the kernel has not taken yet."""
+        """Return how many bytes the kernel has not accepted yet."""
         return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
 
-    def write(self, message: Message) -> None:
-        """Send a message; it goes nowhere once the line is closed."""
-        if not self.is_closed and not self.transport.is_closing():
-            self.transport.write(self.form(message))
+    def send(self, message: Message) -> None:
+        """Send a message, unless the connection is closed."""
+        if self.is_open:
+            self.transport.write(self.encode(message))
 
     def close(self, code: int, reason: str) -> None:
-        """Tell the client why, and end."""
+        """Send the reason, and end the connection."""
         if not self.is_closed:
-            if not self.is_plain:
-                self.write(encode(type="closing", code=code, reason=reason))
+            if not self.is_earlier:
+                self.send(encode(type="closing", code=code, reason=reason))
             self.release()
             self.end(code, reason)
 
     def release(self) -> None:
-        """Leave the connection alone."""
+        """Send nothing any longer, and hand the connection back to the protocol."""
         self.is_closed = True
-        self.connection.leave = None
+        self.protocol.on_shutdown = None
 
     @abstractmethod
-    def form(self, message: Message) -> bytes:
-        """Return a message as it goes over this line."""
+    def encode(self, message: Message) -> bytes:
+        """Return the bytes of a message on this connection."""
 
     @abstractmethod
-    def beat(self) -> None:
-        """Show that the line lives."""
+    def send_heartbeat(self) -> None:
+        """Send a sign of life."""
 
     @abstractmethod
     def end(self, code: int, reason: str) -> None:
         """End the connection."""
 
 
-class SocketLine(Line):
+class SocketConnection(Connection):
     """A WebSocket."""
 
-    connection: SocketConnection
+    protocol: WebSocketServerProtocol
 
-    def form(self, message: Message) -> bytes:
+    def encode(self, message: Message) -> bytes:
         """Return frames."""
         return message.frames
 
-    def beat(self) -> None:
-        """Tell the time; the pings of the protocol are hidden from scripts of a browser."""
-        if not self.is_plain:
-            self.write(encode(type="heartbeat", time=format_timestamp(datetime.now(UTC))))
+    def send_heartbeat(self) -> None:
+        """Send the time; scripts of a browser do not see the pings of the protocol."""
+        if not self.is_earlier:
+            self.send(encode(type="heartbeat", time=format_timestamp(datetime.now(UTC))))
 
     def end(self, code: int, reason: str) -> None:
-        """Close by the protocol."""
-        self.connection.close_with(code, reason)
+        """Close the WebSocket."""
+        self.protocol.close_with(code, reason)
 
 
-class PlainSocketLine(SocketLine):
+class EarlierSocketConnection(SocketConnection):
     """A WebSocket of an earlier client."""
 
-    is_plain = True
+    is_earlier = True
 
 
-class StreamLine(Line):
-    """An event stream; HTTP/1.0 has no chunks."""
+class StreamConnection(Connection):
+    """An event stream; over HTTP/1.0 it is not chunked."""
 
-    def __init__(self, connection: Connection, patience: float, in_chunks: bool) -> None:
-        super().__init__(connection, patience)
-        self.in_chunks = in_chunks
+    def __init__(self, protocol: ServerProtocol, ack_timeout: float, is_chunked: bool) -> None:
+        super().__init__(protocol, ack_timeout)
+        self.is_chunked = is_chunked
         self.ended = asyncio.Event()
 
-    def form(self, message: Message) -> bytes:
+    def encode(self, message: Message) -> bytes:
         """Return events."""
-        return message.chunks if self.in_chunks else b"".join(message.events)
+        return message.chunks if self.is_chunked else b"".join(message.events)
 
-    def beat(self) -> None:
-        """Send a comment."""
-        if not self.is_closed and not self.transport.is_closing():
+    def send_heartbeat(self) -> None:
+        """Send the time as a comment."""
+        if self.is_open:
             comment = b": %b\n\n" % format_timestamp(datetime.now(UTC)).encode()
-            self.transport.write(chunk(comment) if self.in_chunks else comment)
+            self.transport.write(chunk(comment) if self.is_chunked else comment)
 
     def end(self, code: int, reason: str) -> None:
-        """Let the answer end, and do not wait long for a client that does not take it."""
+        """End the answer, and abort the connection of a client that does not read it."""
         self.ended.set()
-        asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self.transport.abort)
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.abort)
 
 
-def connection_of(scope: Scope) -> Connection:
-    """Return the connection that a request or a WebSocket came over."""
-    connection: Connection = scope["extensions"][LINE]
-    return connection
+def protocol_of(scope: Scope) -> ServerProtocol:
+    """Return the protocol of a request or a WebSocket."""
+    protocol: ServerProtocol = scope["extensions"][PROTOCOL]
+    return protocol

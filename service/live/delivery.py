@@ -1,157 +1,154 @@
-"""How what is told reaches clients: at once, or when they have taken what they were sent before, or never."""
+"""Delivery of messages: at once, or when a client has taken what it was sent before, or never."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from service.event_loop import TimeSlice
 from service.live import messages
+from service.live.backlog import Backlog
+from service.live.client import Client
 from service.live.messages import Message
-from service.live.subscriptions import Audience, Client, News
+from service.live.subscriptions import Subscriptions
+from service.live.updates import Update, combine_updates
 from service.settings import Settings
-from service.slices import Slices
 
-LARGEST_BACKLOG = 64 * 1024  # bytes; with more unsent, messages wait …
-SMALLEST_BACKLOG = 16 * 1024  # bytes; … until there is less
-WATCH_SECONDS = 0.1
-SLOWEST = 6  # times live_slow_seconds: longer, and one who takes a little now and then is too slow as well
+MAX_BACKLOG = 64 * 1024  # bytes; with more unsent, updates wait …
+MIN_BACKLOG = 16 * 1024  # bytes; … until there is less
+CHECK_SECONDS = 0.1  # between two looks at slow clients
 TOO_SLOW = 1013
 
 
 class Delivery:
-    """Writes to clients, and looks after those who are slow.
+    """Sends messages to clients, and lets updates wait for slow ones.
 
     Counted since the start: messages sent, and clients dropped for being slow.
     """
 
-    def __init__(self, settings: Settings, audience: Audience, wake: asyncio.Event) -> None:
-        """`wake` is set when a client that needs the state can take it."""
+    def __init__(self, settings: Settings, subscriptions: Subscriptions, wake: asyncio.Event) -> None:
+        """`wake` is set when a client that needs a snapshot can take it."""
         self.settings = settings
-        self.audience = audience
+        self.subscriptions = subscriptions
         self.wake = wake
-        self.slow: set[Client] = set()
+        self.slow: dict[Client, Backlog] = {}
         self.messages = 0
         self.drops = 0
 
-    async def tell(self, news: Sequence[News], slices: Slices) -> None:
-        """Hand news to those who listen, to those who named users first: they have the least to take."""
-        for item in news:
-            item.make()
-            if slices.is_over():
-                await slices.give_way()
-        of_client: dict[Client, list[News]] = defaultdict(list)
-        for item in news:
-            for client in self.audience.of_user.get(item.user_id, ()):
-                of_client[client].append(item)
-        for client, of_it in of_client.items():
-            self.tell_one(client, of_it, messages.together([item.message for item in of_it]))
-            if slices.is_over():
-                await slices.give_way()
-        if self.audience.of_everyone:
-            message = messages.together([item.message for item in news])
-            for client in list(self.audience.of_everyone):
-                self.tell_one(client, news, message)
-                if slices.is_over():
-                    await slices.give_way()
+    async def deliver(self, updates: Sequence[Update], time_slice: TimeSlice) -> None:
+        """Deliver updates to their subscribers, first to those who name users: they have the least to take."""
+        for update in updates:
+            update.encode()
+            await time_slice.checkpoint()
+        for client, of_client in self.by_client(updates).items():
+            self.deliver_to(client, of_client, combine_updates(of_client))
+            await time_slice.checkpoint()
+        if self.subscriptions.to_everyone:
+            message = combine_updates(updates)
+            for client in list(self.subscriptions.to_everyone):
+                self.deliver_to(client, updates, message)
+                await time_slice.checkpoint()
 
-    def tell_one(self, client: Client, news: Sequence[News], message: Message) -> None:
-        """Hand news to a client: now, or when it has taken what it was sent before."""
-        if client in self.slow and client.line.backlog() < SMALLEST_BACKLOG:
+    def by_client(self, updates: Iterable[Update]) -> Mapping[Client, Sequence[Update]]:
+        """Group updates by the clients that name their users."""
+        of_client: dict[Client, list[Update]] = defaultdict(list)
+        for update in updates:
+            for client in self.subscriptions.to_user.get(update.user_id, ()):
+                of_client[client].append(update)
+        return of_client
+
+    def deliver_to(self, client: Client, updates: Sequence[Update], message: Message) -> None:
+        """Send a client its updates, as one message, or let them wait."""
+        if client in self.slow and client.connection.backlog() < MIN_BACKLOG:
             self.catch_up(client)
-        if client.is_stale or client not in self.audience.all:
+        if client.needs_snapshot or client not in self.subscriptions.clients:
             return
         if client not in self.slow:
-            backlog = client.line.backlog()
-            if not backlog or backlog + len(client.line.form(message)) <= LARGEST_BACKLOG:
-                self.write(client, message, len(news))
+            backlog = client.connection.backlog()
+            if not backlog or backlog + len(client.connection.encode(message)) <= MAX_BACKLOG:
+                self.send(client, message, len(updates))
                 return
-            self.watch(client)
-        client.wait(news)
+            self.mark_slow(client)
+        client.queue(updates)
 
-    async def write_all(self, written: Iterable[tuple[Client, Message]]) -> None:
-        """Write a message to each client."""
-        slices = Slices()
-        for client, message in written:
-            if client in self.audience.all:
-                self.write(client, message, 1)
-            if slices.is_over():
-                await slices.give_way()
+    async def send_all(self, addressed: Iterable[tuple[Client, Message]]) -> None:
+        """Send each client its message."""
+        time_slice = TimeSlice()
+        for client, message in addressed:
+            if client in self.subscriptions.clients:
+                self.send(client, message, 1)
+            await time_slice.checkpoint()
 
-    def write(self, client: Client, message: Message, count: int) -> None:
-        """Write so many messages to a client."""
-        client.line.write(message)
+    def send(self, client: Client, message: Message, count: int) -> None:
+        """Send a client `count` messages as one."""
+        client.connection.send(message)
         self.messages += count
-        if client.line.backlog() > LARGEST_BACKLOG:
-            self.watch(client)
+        if client.connection.backlog() > MAX_BACKLOG:
+            self.mark_slow(client)
 
-    def interrupt(self) -> None:
-        """Say that the database is away."""
+    def send_interrupted(self) -> None:
+        """Send clients that the database is away."""
         message = messages.encode(type="interrupted", reason="The database cannot be reached at the moment.")
-        for client in self.audience.all:
-            if not (client.line.is_plain or client.is_stale or client in self.slow):
-                self.write(client, message, 1)
+        for client in self.subscriptions.clients:
+            if not (client.connection.is_earlier or client.needs_snapshot or client in self.slow):
+                self.send(client, message, 1)
 
-    def leave(self, client: Client) -> None:
-        """Write nothing more to a client."""
-        self.slow.discard(client)
-        self.audience.leave(client)
+    def remove(self, client: Client) -> None:
+        """Send nothing more to a client."""
+        self.slow.pop(client, None)
+        self.subscriptions.remove(client)
 
     # Slow clients -------------------------------------------------------------------------------------------
 
-    def watch(self, client: Client) -> None:
-        """Let messages for a client wait until it has taken what was sent."""
-        self.slow.add(client)
-        client.slow_since = client.stuck_since = asyncio.get_running_loop().time()
-        client.backlog = client.line.backlog()
+    def mark_slow(self, client: Client) -> None:
+        """Let updates wait until a client has taken what it was sent."""
+        now = asyncio.get_running_loop().time()
+        self.slow[client] = Backlog(client.connection.backlog(), since=now, progress_at=now)
 
-    async def look_after(self) -> None:
-        """Send slow clients what waits for them, or drop them; show the others a sign of life."""
+    async def run(self) -> None:
+        """Check slow clients, again and again, and send heartbeats to the others."""
         loop = asyncio.get_running_loop()
-        beat_at = loop.time() + self.settings.live_heartbeat_seconds
+        heartbeat_at = loop.time() + self.settings.live_heartbeat_seconds
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            await self.look_at_all(list(self.slow))
-            if loop.time() >= beat_at:
-                beat_at = loop.time() + self.settings.live_heartbeat_seconds
-                await self.beat(self.audience.all - self.slow)
+            await asyncio.sleep(CHECK_SECONDS)
+            await self.check_all(list(self.slow))
+            if loop.time() >= heartbeat_at:
+                heartbeat_at = loop.time() + self.settings.live_heartbeat_seconds
+                await self.send_heartbeats(self.subscriptions.clients - self.slow.keys())
 
-    async def look_at_all(self, slow: Iterable[Client]) -> None:
-        """Judge slow clients."""
-        slices = Slices()
+    async def check_all(self, slow: Iterable[Client]) -> None:
+        """Check slow clients."""
+        time_slice = TimeSlice()
         for client in slow:
             if client in self.slow:
-                self.look_at(client, asyncio.get_running_loop().time())
-            if slices.is_over():
-                await slices.give_way()
+                self.check(client, asyncio.get_running_loop().time())
+            await time_slice.checkpoint()
 
-    async def beat(self, clients: Iterable[Client]) -> None:
-        """Show clients that their lines live."""
-        slices = Slices()
+    async def send_heartbeats(self, clients: Iterable[Client]) -> None:
+        """Send clients a sign of life."""
+        time_slice = TimeSlice()
         for client in clients:
-            client.line.beat()
-            if slices.is_over():
-                await slices.give_way()
+            client.connection.send_heartbeat()
+            await time_slice.checkpoint()
 
-    def look_at(self, client: Client, now: float) -> None:
-        """Judge a slow client."""
-        backlog = client.line.backlog()
-        if backlog < SMALLEST_BACKLOG:
+    def check(self, client: Client, now: float) -> None:
+        """Send a slow client what waits for it if it has taken enough, or drop it if it is too slow."""
+        size, backlog = client.connection.backlog(), self.slow[client]
+        if size < MIN_BACKLOG:
             self.catch_up(client)
             return
-        if backlog < client.backlog:
-            client.stuck_since = now
-        client.backlog = backlog
+        backlog.update(size, now)
         patience = self.settings.live_slow_seconds
-        if now - client.stuck_since > patience or now - client.slow_since > SLOWEST * patience:
+        if backlog.is_overdue(now, patience):
             self.drops += 1
-            self.leave(client)
-            client.line.close(TOO_SLOW, f"Too slow: {backlog} bytes were not taken within {patience} seconds.")
+            self.remove(client)
+            client.connection.close(TOO_SLOW, f"Too slow: {size} bytes were not taken within {patience} seconds.")
 
     def catch_up(self, client: Client) -> None:
-        """Send what waited for a client that has taken what was sent."""
-        self.slow.discard(client)
-        if client.is_stale:
+        """Send what waits for a client that has taken enough."""
+        del self.slow[client]
+        if client.needs_snapshot:
             self.wake.set()
-        elif news := client.take_waiting():
-            self.write(client, messages.together([item.message for item in news]), len(news))
+        elif updates := client.take_waiting():
+            self.send(client, combine_updates(updates), len(updates))

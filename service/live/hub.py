@@ -1,9 +1,9 @@
-"""The live hub: tells clients, after each commit, whose readings changed.
+"""The hub of live updates: after each commit, it sends clients the updates of the users that they subscribe to.
 
-Announcements of the database are collected (service/live/broadcaster.py), turned into one message for each user, and handed to
-those who listen (service/live/subscriptions.py, service/live/delivery.py). Everything is bounded: what waits for a client is one
-message for each user; where too many wait, and after the connection was away, the state is sent instead; and who
-takes nothing for too long is told and dropped.
+Notifications of the database become pending changes (pending_changes.py), which broadcasts (broadcaster.py) turn into
+one update for each user, and deliver (delivery.py) to its subscribers (subscriptions.py). Everything is bounded: what
+waits for a client is one update for each user; where too many wait, or notifications were lost, a snapshot replaces
+them; a client that takes nothing for too long is dropped.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from contextlib import asynccontextmanager, contextmanager
 
 from service.database.pool import Pool
 from service.errors import Overloaded
-from service.live.broadcaster import Rounds
-from service.live.connections import Line
+from service.live.broadcaster import Broadcaster
+from service.live.client import Client
+from service.live.connections import Connection
 from service.live.delivery import Delivery
-from service.live.latest_cache import Book
+from service.live.latest_cache import LatestValueCache
 from service.live.listener import listen
-from service.live.notifications import Unreadable, split_mark
-from service.live.own_commits import HELLO_SECONDS, Written
-from service.live.subscriptions import Audience, Client
+from service.live.notifications import Unreadable, split_origin
+from service.live.own_commits import OwnCommits
+from service.live.presence import ANNOUNCE_SECONDS
+from service.live.subscriptions import Subscriptions
 from service.settings import Settings
 
 LISTEN_SECONDS = 1.0  # that a new client waits for the database
@@ -31,34 +33,37 @@ log = logging.getLogger("hyperpulse")
 
 
 class Hub:
-    """Lets clients in, and hears what the database announces.
+    """Admits clients, and receives the notifications of the database; it is the Listener.
 
-    Counted since the start: clients refused, announcements heard, connections to the database lost.
+    Counted since the start: clients refused, notifications received, connections to the database lost.
     """
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
         self.settings = settings
         self.wake = asyncio.Event()
         self.listening = asyncio.Event()
-        self.book = Book()
-        self.audience = Audience(self.book)
-        self.written = Written(self.audience)
-        self.delivery = Delivery(settings, self.audience, self.wake)
-        self.rounds = Rounds(
-            pool, self.written.process, self.written.pressure, self.book, self.audience, self.delivery, self.wake
+        latest_cache = LatestValueCache()
+        self.subscriptions = Subscriptions(latest_cache)
+        self.own_commits = OwnCommits(self.subscriptions)
+        self.presence = self.own_commits.presence
+        self.delivery = Delivery(settings, self.subscriptions, self.wake)
+        self.broadcaster = Broadcaster(
+            pool, self.own_commits, latest_cache, self.subscriptions, self.delivery, self.wake
         )
-        self.taken = ""
+        self.last_origin = ""
         self.refusals = 0
-        self.heard = 0
+        self.notifications = 0
         self.interruptions = 0
 
     @property
     def clients(self) -> int:
         """How many clients there are."""
-        return len(self.audience.all)
+        return len(self.subscriptions.clients)
+
+    # Clients ------------------------------------------------------------------------------------------------
 
     async def admit(self) -> None:
-        """Let a client in, or raise Overloaded: there are too many, or the database is away."""
+        """Admit a client, or raise Overloaded: there are too many, or the database is away."""
         try:
             async with asyncio.timeout(LISTEN_SECONDS):
                 await self.listening.wait()
@@ -70,71 +75,73 @@ class Hub:
             raise Overloaded(f"{self.clients} clients are told already; try again.", 5)
 
     @contextmanager
-    def telling(self, line: Line, user_ids: Sequence[str] | None) -> Iterator[None]:
-        """Tell a client of users, each named once, or of everyone, for as long as the block lasts."""
-        client = Client(line, None if user_ids is None else tuple(user_ids))
-        if not self.audience.all:
-            self.rounds.say_hello = True
-        self.audience.join(client)
+    def subscribed(self, connection: Connection, user_ids: Sequence[str] | None) -> Iterator[None]:
+        """Subscribe a client to users, each named once, or to everyone, for as long as the block lasts."""
+        client = Client(connection, None if user_ids is None else tuple(user_ids))
+        if not self.subscriptions.clients:
+            self.presence.is_due = True
+        self.subscriptions.add(client)
         self.wake.set()
         try:
             yield
         finally:
-            self.delivery.leave(client)
-            line.release()
-            if not self.audience.all:
-                self.written.clear()
+            self.delivery.remove(client)
+            connection.release()
+            if not self.subscriptions.clients:
+                self.own_commits.clear()
 
-    def begin(self) -> None:
-        """Send everybody the state: what was announced before is not known."""
-        self.listening.set()
-        self.written.begin()
-        self.rounds.refresh()
-
-    def greet(self, process: str) -> None:
-        """Hear that clients listen to a process."""
-        self.written.hear(process)
-
-    async def say_hello(self) -> None:
-        """Say every other second that clients listen, while some do."""
+    async def keep_present(self) -> None:
+        """Let other processes know every other second that this one has clients, while it has."""
         while True:
-            await asyncio.sleep(HELLO_SECONDS)
-            if self.audience.all:
-                self.rounds.say_hello = True
+            await asyncio.sleep(ANNOUNCE_SECONDS)
+            if self.subscriptions.clients:
+                self.presence.is_due = True
                 self.wake.set()
 
-    def collect(self, payload: str) -> None:
-        """Take a notification in."""
-        self.heard += 1
-        if not self.audience.all:
+    # Notifications ------------------------------------------------------------------------------------------
+
+    def on_connected(self) -> None:
+        """Send every client a snapshot: notifications before are lost."""
+        self.listening.set()
+        self.presence.connected()
+        self.broadcaster.resynchronize()
+
+    def on_presence(self, process: str) -> None:
+        """Record that a process has clients."""
+        self.presence.record(process)
+
+    def on_readings(self, payload: str) -> None:
+        """Add the changes of a commit to those pending."""
+        self.notifications += 1
+        if not self.subscriptions.clients:
             return
-        mark, packed = split_mark(payload)
-        if mark and self.is_own(mark):
+        origin, packed = split_origin(payload)
+        if origin and self.add_own(origin):
             return
         try:
-            self.rounds.take_announcement(packed)
+            self.broadcaster.changes.add_packed(packed)
         except Unreadable as unreadable:
-            log.info("live clients get the state: %s", unreadable)
-            self.rounds.refresh()
+            log.info("live clients get a snapshot: %s", unreadable)
+            self.broadcaster.resynchronize()
 
-    def is_own(self, mark: str) -> bool:
-        """Take in what this process wrote, once for all notifications of a commit, which follow each other."""
-        if mark == self.taken:
+    def add_own(self, origin: str) -> bool:
+        """Add a commit of this process, once for all of its notifications; return whether it is one."""
+        if origin == self.last_origin:  # its notifications follow each other
             return True
-        batch = self.written.take(mark)
+        batch = self.own_commits.pop(origin)
         if batch is None:
             return False
-        self.taken = mark
-        self.rounds.take_batch(batch)
+        self.last_origin = origin
+        self.broadcaster.changes.add_batch(batch)
         return True
 
-    def interrupt(self) -> None:
-        """Say that nothing is heard any more."""
-        self.written.interrupt()
+    def on_disconnected(self) -> None:
+        """Let clients know that updates may be missing."""
+        self.presence.disconnected()
         if self.listening.is_set():
             self.listening.clear()
             self.interruptions += 1
-            self.delivery.interrupt()
+            self.delivery.send_interrupted()
 
 
 @asynccontextmanager
@@ -143,9 +150,9 @@ async def running_hub(settings: Settings, pool: Pool) -> AsyncIterator[Hub]:
     hub = Hub(settings, pool)
     work = (
         listen(settings.database_url, hub),
-        hub.say_hello(),
-        hub.rounds.run(hub.listening),
-        hub.delivery.look_after(),
+        hub.keep_present(),
+        hub.broadcaster.run(hub.listening),
+        hub.delivery.run(),
     )
     tasks = [asyncio.create_task(task) for task in work]
     try:

@@ -1,8 +1,8 @@
-"""The latest values of users, kept so that a change that this process wrote itself need not be asked for.
+"""A cache of users' latest values, so that a change by this process needs no query.
 
-A new reading changes the latest value of a metric only where it is later than it, so what is known before a reading is
-known after it. Whatever else may have happened to a user's readings, the user is forgotten and asked for again: which
-of two devices counts at the same moment is the database's to say, and when the time of a reading ahead of now has come.
+A new reading changes the latest value of a metric only where it is later, so the values before a reading give those
+after it. After any other change a user's entry is invalidated, and loaded again: the database decides which of two
+devices counts at the same moment, and when the time of a reading ahead of now has come.
 """
 
 from __future__ import annotations
@@ -11,60 +11,21 @@ import random
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
 
-from service.model.pg_time import UNIX_EPOCH, format_micros, to_micros
+from service.model.latest import NOTHING, Latest, Value
+from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row, moment_of
 
-MOST_KNOWN = 50_000  # users: some 30 MB
-LONGEST_KNOWN = 600.0  # seconds, after which it shows what retention has dropped meanwhile
-
-
-class Value(NamedTuple):
-    """What a device measured at a moment, in microseconds since 2000."""
-
-    value: float | None
-    at: int
-    device_id: str
-
-
-class Latest(NamedTuple):
-    """A user's latest value of each metric; None where it was never measured. What lies ahead of now has no value."""
-
-    heart_rate: Value | None = None
-    steps: Value | None = None
-    calories: Value | None = None
-    ahead: Value | None = None
-
-    def document(self) -> dict[str, Any] | None:
-        """Write it as `GET /v1/users/{user_id}/latest` does; None where nothing was ever measured."""
-        values = self[: len(METRICS)]
-        measured = [value.at for value in values if value is not None]
-        if not measured and self.ahead is None:
-            return None
-        document: dict[str, Any] = {"last_seen": format_micros(max(measured)) if measured else None}
-        for metric, value in zip(METRICS, values, strict=True):
-            document[metric] = value and {
-                "value": value.value,
-                "timestamp": format_micros(value.at),
-                "device_id": value.device_id,
-            }
-        if self.ahead is not None:
-            document["ahead"] = {"timestamp": format_micros(self.ahead.at), "device_id": self.ahead.device_id}
-        return document
+MAX_ENTRIES = 50_000  # users: some 30 MB
+MAX_AGE = 600.0  # seconds, after which an entry shows what retention has dropped meanwhile
 
 
 class Undecided(Exception):
-    """Two devices measured at the same moment, or a reading lies ahead of now."""
+    """Two devices measured at the same moment, or a reading lies ahead of now: the database decides."""
 
 
-METRICS = Latest._fields[:-1]
-NOTHING = Latest()
-
-
-def later(known: Value | None, value: float | None, row: Row) -> Value | None:
-    """Return the later one of a known value and a new one; Undecided where they are of one moment."""
+def later_value(known: Value | None, value: float | None, row: Row) -> Value | None:
+    """Return the later one of a known value and a row's; Undecided where they are of the same moment."""
     if value is None or (known is not None and row.timestamp < known.at):
         return known
     if known is not None and row.timestamp == known.at:
@@ -74,29 +35,17 @@ def later(known: Value | None, value: float | None, row: Row) -> Value | None:
     return Value(value, row.timestamp, row.device_id)
 
 
-def after(known: Latest, row: Row) -> Latest:
-    """Return what is latest after a reading that is new, or already in what is known; Undecided where it is not."""
+def after_row(known: Latest, row: Row) -> Latest:
+    """Return the latest values after a row, which may be in the known ones already; Undecided as above."""
     return Latest(
-        later(known.heart_rate, row.heart_rate, row),
-        later(known.steps, row.steps, row),
-        later(known.calories, row.calories, row),
+        later_value(known.heart_rate, row.heart_rate, row),
+        later_value(known.steps, row.steps, row),
+        later_value(known.calories, row.calories, row),
     )
 
 
-def from_rows(rows: Iterable[dict[str, Any]]) -> dict[str, Latest]:
-    """Gather rows of api_internal.latest_values by user."""
-    found: dict[str, Latest] = {}
-    for row in rows:
-        metric, measured_at = row["metric"], row["ts"]
-        assert isinstance(measured_at, datetime)
-        value = int(row["value"]) if metric == "steps" else row["value"]
-        of_user = found.get(row["user_id"], NOTHING)
-        found[row["user_id"]] = of_user._replace(**{metric: Value(value, to_micros(measured_at), row["device_id"])})
-    return found
-
-
-def after_all(known: Latest, rows: Sequence[Row]) -> Latest:
-    """Return what is latest after new readings; Undecided as above, and where one of them is not to be seen yet."""
+def after_rows(known: Latest, rows: Sequence[Row]) -> Latest:
+    """Return the latest values after new rows; Undecided as above, and where a row lies ahead of now."""
     if rows and max(map(moment_of, rows)) > time.time_ns() // 1000 - UNIX_EPOCH:
         raise Undecided
     if len(rows) > 1 and all(None not in (row.heart_rate, row.steps, row.calories) for row in rows):
@@ -104,81 +53,80 @@ def after_all(known: Latest, rows: Sequence[Row]) -> Latest:
         last = max(map(moment_of, rows))
         rows = [row for row in rows if row.timestamp == last]
     for row in rows:
-        known = after(known, row)
+        known = after_row(known, row)
     return known
 
 
 @dataclass(slots=True)
-class Known:
-    """What is known of a user, and until when, in seconds of the loop's clock."""
+class Entry:
+    """The latest values of a user, and when they expire, in seconds of the loop's clock."""
 
     latest: Latest
-    until: float
+    expires_at: float
 
 
-class Book:
-    """What is known, as of the last announcement that was taken in; and which users are being asked for."""
+class LatestValueCache:
+    """Latest values as of the last announcement that was applied, and the rows applied during a load, by user."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Known] = {}
-        self.asked: dict[str, list[Row]] = {}
+        self.entries: dict[str, Entry] = {}
+        self.loading: dict[str, list[Row]] = {}
 
-    def look_up(self, user_id: str, now: float) -> Latest | None:
-        """Return what is known of a user; None where it must be asked for."""
-        found = self.known.get(user_id)
-        if found is None:
+    def get(self, user_id: str, now: float) -> Latest | None:
+        """Return the latest values of a user; None where they must be loaded."""
+        entry = self.entries.get(user_id)
+        if entry is None:
             return None
-        if found.until < now:
-            del self.known[user_id]
+        if entry.expires_at < now:
+            del self.entries[user_id]
             return None
-        return found.latest
+        return entry.latest
 
-    def take(self, user_id: str, rows: Sequence[Row]) -> None:
-        """Take in new readings of a user."""
-        if user_id in self.asked:
-            # The answer may be of before them.
-            self.asked[user_id].extend(rows)
-        found = self.known.get(user_id)
-        if found is not None:
+    def apply(self, user_id: str, rows: Sequence[Row]) -> None:
+        """Apply new rows of a user."""
+        if user_id in self.loading:
+            # The database may answer with values from before these rows.
+            self.loading[user_id].extend(rows)
+        entry = self.entries.get(user_id)
+        if entry is not None:
             try:
-                found.latest = after_all(found.latest, rows)
+                entry.latest = after_rows(entry.latest, rows)
             except Undecided:
-                del self.known[user_id]
+                del self.entries[user_id]
 
-    def ask(self, user_ids: Iterable[str]) -> None:
-        """Hear that users are being asked for."""
-        self.asked = {user_id: [] for user_id in user_ids}
+    def begin_load(self, user_ids: Iterable[str]) -> None:
+        """Begin to load users, which are to be kept."""
+        self.loading = {user_id: [] for user_id in user_ids}
 
-    def answer(self, found: Mapping[str, Latest], now: float) -> dict[str, Latest]:
-        """Hear the answer, and return it with what was taken in meanwhile; keep what is certain."""
-        answered = dict(found)
-        for user_id, rows in self.asked.items():
-            self.known.pop(user_id, None)
-            latest = found.get(user_id, NOTHING)
+    def finish_load(self, found: Mapping[str, Latest], now: float) -> dict[str, Latest]:
+        """Return what was found, with the rows applied meanwhile, and keep what is certain."""
+        loaded = dict(found)
+        for user_id, rows in self.loading.items():
+            self.entries.pop(user_id, None)
             try:
-                latest = after_all(latest, rows)
+                latest = after_rows(found.get(user_id, NOTHING), rows)
             except Undecided:
                 continue
-            answered[user_id] = latest
-            if latest.ahead is not None:
-                continue  # it will be the latest once its time has come
-            self.known[user_id] = Known(latest, now + LONGEST_KNOWN * random.uniform(0.5, 1))  # noqa: S311
-        self.asked = {}
-        while len(self.known) > MOST_KNOWN:
-            del self.known[next(iter(self.known))]
-        return answered
+            loaded[user_id] = latest
+            if latest.ahead is None:  # otherwise it becomes the latest once its time has come
+                expires_at = now + MAX_AGE * random.uniform(0.5, 1)  # noqa: S311
+                self.entries[user_id] = Entry(latest, expires_at)
+        self.loading = {}
+        while len(self.entries) > MAX_ENTRIES:
+            del self.entries[next(iter(self.entries))]
+        return loaded
 
-    def forget(self, user_id: str) -> None:
-        """Forget a user, and do not keep what is being asked."""
-        self.known.pop(user_id, None)
-        self.asked.pop(user_id, None)
+    def invalidate(self, user_id: str) -> None:
+        """Drop the entry of a user, and do not keep the one that is being loaded."""
+        self.entries.pop(user_id, None)
+        self.loading.pop(user_id, None)
 
-    def keep_only(self, user_ids: Container[str]) -> None:
-        """Forget all others."""
-        self.known = {user_id: known for user_id, known in self.known.items() if user_id in user_ids}
-        self.asked = {user_id: rows for user_id, rows in self.asked.items() if user_id in user_ids}
+    def retain(self, user_ids: Container[str]) -> None:
+        """Invalidate all users but these."""
+        self.entries = {user_id: entry for user_id, entry in self.entries.items() if user_id in user_ids}
+        self.loading = {user_id: rows for user_id, rows in self.loading.items() if user_id in user_ids}
 
-    def forget_all(self) -> None:
-        """Forget everyone."""
-        self.known.clear()
-        self.asked.clear()
+    def clear(self) -> None:
+        """Invalidate all users."""
+        self.entries.clear()
+        self.loading.clear()

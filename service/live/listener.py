@@ -1,4 +1,4 @@
-"""The one connection on which a process hears what the database announces."""
+"""The one connection on which a process receives the notifications of the database."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Protocol
 import psycopg
 
 FIRST_PAUSE = 0.1  # seconds
-LONGEST_PAUSE = 2.0  # seconds
+MAX_PAUSE = 2.0  # seconds
 
 log = logging.getLogger("hyperpulse")
 
 
 class Listener(Protocol):
-    """Who hears it."""
+    """Receives notifications."""
 
-    def begin(self) -> None:
-        """Hear that from now on nothing is missed."""
+    def on_connected(self) -> None:
+        """Handle a new connection: from now on every notification arrives."""
 
-    def collect(self, payload: str) -> None:
-        """Hear of readings."""
+    def on_readings(self, payload: str) -> None:
+        """Handle a commit that changed readings."""
 
-    def greet(self, process: str) -> None:
-        """Hear that clients listen to a process."""
+    def on_presence(self, process: str) -> None:
+        """Handle the presence of a process that has subscribers."""
 
-    def interrupt(self) -> None:
-        """Hear that the connection is lost."""
+    def on_disconnected(self) -> None:
+        """Handle the end of the connection: no notification arrives any longer."""
 
 
 async def listen(database_url: str, listener: Listener) -> None:
-    """Listen for as long as the process runs; connect again, after growing pauses, when the connection is lost."""
+    """Listen for as long as the process runs; after a lost connection, connect again, with growing pauses."""
     pause = FIRST_PAUSE
     while True:
         try:
@@ -40,23 +40,23 @@ async def listen(database_url: str, listener: Listener) -> None:
                 await connection.execute("LISTEN listeners")
                 await connection.execute("LISTEN readings")
                 pause = FIRST_PAUSE
-                listener.begin()
+                listener.on_connected()
                 async for notification in connection.notifies():
                     if notification.channel == "readings":
-                        listener.collect(notification.payload)
+                        listener.on_readings(notification.payload)
                     else:
-                        listener.greet(notification.payload)
+                        listener.on_presence(notification.payload)
         except psycopg.Error as error:
             log.warning("live updates wait for the database: %s", str(error).strip().split("\n")[0])
         finally:
-            listener.interrupt()
-        # Not all processes of a restarted database's at the same moment.
+            listener.on_disconnected()
+        # Jitter keeps processes from connecting to a restarted database all at once.
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, MAX_PAUSE)
 
 
 async def connect(database_url: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
-    """Open the connection; a peer that vanished is noticed within half a minute."""
+    """Open the connection; keepalives detect a vanished peer within half a minute."""
     return await psycopg.AsyncConnection.connect(
         database_url,
         autocommit=True,

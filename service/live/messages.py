@@ -1,4 +1,7 @@
-"""Messages to live clients, each encoded once for all who get it: as a WebSocket frame, and as an event of a stream."""
+"""Messages to live clients, each encoded once for all of them: as a WebSocket frame, and as an event of a stream.
+
+A snapshot is a message of type `state`, an update one of type `readings`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import msgspec
 from service.live.notifications import Change
 from service.model.pg_time import format_micros
 
-LARGEST_STATE = 512 * 1024  # bytes
+MAX_SNAPSHOT = 512 * 1024  # bytes
 TEXT = 0x81  # the first byte of a text message that is one frame
 
 numbers = count(1)
@@ -42,7 +45,7 @@ class Message:
 
 
 def frame(text: bytes) -> bytes:
-    """Write a text message of a server as a WebSocket frame."""
+    """Return a text message of a server as a WebSocket frame."""
     size = len(text)
     if size < 126:
         return bytes((TEXT, size)) + text
@@ -52,47 +55,47 @@ def frame(text: bytes) -> bytes:
 
 
 def chunk(content: bytes) -> bytes:
-    """Write a chunk of a body of HTTP/1.1."""
+    """Return a chunk of a body of HTTP/1.1."""
     return b"%x\r\n%b\r\n" % (len(content), content)
 
 
-def together(messages: Sequence[Message]) -> Message:
-    """Return messages as one."""
+def combine(messages: Sequence[Message]) -> Message:
+    """Return messages as one, to be sent together."""
     return messages[0] if len(messages) == 1 else Message(*[text for message in messages for text in message.texts])
 
 
 def encode(**document: Any) -> Message:
-    """Write a document."""
+    """Return a document as a message."""
     return Message(to_json(document))
 
 
-def user_state(user_id: str, latest: dict[str, Any] | None) -> bytes:
-    """Write one user of a state."""
+def snapshot_entry(user_id: str, latest: dict[str, Any] | None) -> bytes:
+    """Return one user of a snapshot as JSON."""
     return to_json({"user_id": user_id, "latest": latest})
 
 
-def state(users: Iterable[bytes], complete: bool, count: int | None = None) -> Message:
-    """Put users together to a state, which may stand for so many readings; what would make it too large is left out."""
+def snapshot(entries: Iterable[bytes], complete: bool, count: int | None = None) -> Message:
+    """Return a snapshot, in place of updates of `count` readings; entries that would make it too large are left out."""
     taken, size = [], 0
-    for user in users:
-        size += len(user) + 1
-        if size > LARGEST_STATE:
+    for entry in entries:
+        size += len(entry) + 1
+        if size > MAX_SNAPSHOT:
             complete = False
             break
-        taken.append(user)
+        taken.append(entry)
     ending = b"true" if complete else b"false"
     if count is not None:
         ending += b',"count":%d' % count
     return Message(b'{"type":"state","users":[%b],"complete":%b}' % (b",".join(taken), ending))
 
 
-def state_of_one(user: bytes) -> Message:
-    """Write the state of one user as earlier clients expect it."""
-    return Message(b'{"type":"state",' + user[1:])
+def earlier_snapshot(entry: bytes) -> Message:
+    """Return the snapshot of one user as earlier clients expect it."""
+    return Message(b'{"type":"state",' + entry[1:])
 
 
-def readings(user_id: str, change: Change, latest: dict[str, Any] | None) -> Message:
-    """Say that readings of a user changed."""
+def update(user_id: str, change: Change, latest: dict[str, Any] | None) -> Message:
+    """Return the update for a change of a user's readings."""
     document = {
         "type": "readings",
         "user_id": user_id,

@@ -1,4 +1,4 @@
-"""What the database announces: whose readings a commit changed, as api_internal.announce packs it."""
+"""Notifications of the database: whose readings a commit changed, as api_internal.announce packs it."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ MOMENT = struct.Struct(">xxxxq")
 
 
 class Unreadable(Exception):
-    """An announcement that does not say whose readings changed: of too many, or not by api_internal.announce."""
+    """A notification does not name the users: they are too many, or api_internal.announce did not send it."""
 
 
 @dataclass(slots=True)
 class Change:
-    """Readings of a user that were changed: how many, and the first and last of their timestamps, in µs since 2000."""
+    """Changed readings of a user: how many, and the first and last of their timestamps, in µs since 2000."""
 
     count: int
     first: int
     last: int
 
-    def add(self, other: Change) -> None:
-        """Take another change of the same user in."""
+    def merge(self, other: Change) -> None:
+        """Add another change of the same user."""
         self.count += other.count
         self.first = min(self.first, other.first)
         self.last = max(self.last, other.last)
 
-    def take(self, at: int) -> None:
-        """Take another reading of the same user in."""
+    def add_reading(self, at: int) -> None:
+        """Add another reading of the same user."""
         self.count += 1
         if at < self.first:
             self.first = at
@@ -43,29 +43,31 @@ class Change:
             self.last = at
 
 
-def split_mark(payload: str) -> tuple[str, str]:
-    """Split a notification into the mark of who wrote, empty where there is none, and what it announces."""
+def split_origin(payload: str) -> tuple[str, str]:
+    """Split a notification into the origin of its commit, empty where it has none, and its packed changes."""
     head, _, packed = payload.rpartition(":")
     return head.partition("/")[0], packed
 
 
-def add_announcement(payload: str, changes: dict[int, Change]) -> None:
-    """Add what a notification announces to changes by user key; Unreadable where it cannot be told."""
-    if payload == MANY:
+def unpack_changes(packed: str, changes: dict[int, Change]) -> None:
+    """Add the packed changes of a notification to changes by user key; Unreadable where it does not name the users."""
+    if packed == MANY:
         raise Unreadable("readings of too many users to name them")
-    if not payload:
-        raise Unreadable("readings that only the process knows that wrote them")
+    if not packed:
+        raise Unreadable("readings that only the process that wrote them knows")
     try:
-        packed = b64decode(payload)
-        if not packed.startswith(ONE_DIMENSION_OF_INT4):
+        content = b64decode(packed)
+        if not content.startswith(ONE_DIMENSION_OF_INT4):
             raise ValueError
-        keys_end = HEAD + (len(packed) - 2 * HEAD) // (KEY.size + MOMENT.size) * KEY.size
-        pairs = zip(KEY.iter_unpack(packed[HEAD:keys_end]), MOMENT.iter_unpack(packed[keys_end + HEAD :]), strict=True)
+        keys_end = HEAD + (len(content) - 2 * HEAD) // (KEY.size + MOMENT.size) * KEY.size
+        pairs = zip(
+            KEY.iter_unpack(content[HEAD:keys_end]), MOMENT.iter_unpack(content[keys_end + HEAD :]), strict=True
+        )
         for (user_key,), (ts,) in pairs:
             change = changes.get(user_key)
             if change is None:
                 changes[user_key] = Change(1, ts, ts)
                 continue
-            change.take(ts)
+            change.add_reading(ts)
     except (binascii.Error, struct.error, ValueError):
         raise Unreadable("a notification that api_internal.announce did not send") from None

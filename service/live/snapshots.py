@@ -1,56 +1,58 @@
-"""States: the latest values of everyone, or of those that a client names, as one message."""
+"""Snapshots: the latest values of everyone, or of the users that a client names, as one message."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from service.database.pool import Pool, fetch_all
+from service.event_loop import checkpoint
 from service.live import messages
-from service.live.latest_cache import NOTHING, Latest, from_rows
+from service.live.client import Client
 from service.live.messages import Message
-from service.live.subscriptions import Client
+from service.model.latest import NOTHING, Latest, latest_by_user
 from service.model.reading import DEFAULT_TENANT
 
-MOST_IN_STATE = 1_000  # users
+MAX_USERS = 1_000  # in a snapshot of everyone, and in one query for clients that name users
 
 
-async def state_of_everyone(pool: Pool, skipped: int | None = None) -> Message:
-    """Return the state of everyone, or of some where they are too many, in place of news of so many readings."""
-    rows = await fetch_all(pool, "latest_of_everyone", tenant_id=DEFAULT_TENANT, limit=MOST_IN_STATE + 1)
-    await asyncio.sleep(0)  # others have their turn between parts
-    latest = from_rows(row for row in rows if row["metric"] is not None)
-    await asyncio.sleep(0)
-    users = (messages.user_state(user_id, of_user.document()) for user_id, of_user in latest.items())
-    return messages.state(islice(users, MOST_IN_STATE), complete=rows[0]["people"] <= MOST_IN_STATE, count=skipped)
+async def snapshot_of_everyone(pool: Pool, skipped: int | None = None) -> Message:
+    """Return a snapshot of everyone, or of the first users, in place of updates of so many skipped readings."""
+    rows = await fetch_all(pool, "latest_of_everyone", tenant_id=DEFAULT_TENANT, limit=MAX_USERS + 1)
+    await checkpoint()
+    latest = latest_by_user(row for row in rows if row["metric"] is not None)
+    await checkpoint()
+    entries = (messages.snapshot_entry(user_id, of_user.document()) for user_id, of_user in latest.items())
+    return messages.snapshot(islice(entries, MAX_USERS), complete=rows[0]["people"] <= MAX_USERS, count=skipped)
 
 
-def some_of(named: list[Client]) -> list[Client]:
-    """Return as many clients as one question may be for."""
+def for_one_query(clients: list[Client]) -> list[Client]:
+    """Return the first of clients that name users, as many as one query may be for."""
     users = 0
-    for taken, client in enumerate(named):
+    for number, client in enumerate(clients):
         users += len(client.user_ids or ())
-        if users > MOST_IN_STATE and taken:
-            return named[:taken]
-    return named
+        if users > MAX_USERS and number:
+            return clients[:number]
+    return clients
 
 
-class StatesOfSome:
-    """The states of users, each encoded once, and the messages to clients, the same for all who listen to the same."""
+class NamedSnapshots:
+    """Snapshots of users by name: each user is encoded once, and so is the message to clients that name the same."""
 
     def __init__(self, user_ids: Iterable[str], latest: Mapping[str, Latest]) -> None:
-        self.users = {
-            user_id: messages.user_state(user_id, latest.get(user_id, NOTHING).document()) for user_id in user_ids
+        self.entries = {
+            user_id: messages.snapshot_entry(user_id, latest.get(user_id, NOTHING).document()) for user_id in user_ids
         }
-        self.made: dict[tuple[tuple[str, ...], bool], Message] = {}
+        self.messages: dict[tuple[tuple[str, ...], bool], Message] = {}
 
-    def of(self, client: Client) -> Message:
-        """Return the state of the users that a client listens to."""
-        asked = (client.user_ids or (), client.line.is_plain)
-        if asked not in self.made:
-            of_it = [self.users[user_id] for user_id in asked[0]]
-            self.made[asked] = (
-                messages.state_of_one(of_it[0]) if client.line.is_plain else messages.state(of_it, complete=True)
-            )
-        return self.made[asked]
+    def message_for(self, client: Client) -> Message:
+        """Return the snapshot of the users that a client names."""
+        key = (client.user_ids or (), client.connection.is_earlier)
+        if key not in self.messages:
+            self.messages[key] = self.encode(*key)
+        return self.messages[key]
+
+    def encode(self, user_ids: tuple[str, ...], is_earlier: bool) -> Message:
+        """Return a snapshot of users; an earlier client names one."""
+        entries = [self.entries[user_id] for user_id in user_ids]
+        return messages.earlier_snapshot(entries[0]) if is_earlier else messages.snapshot(entries, complete=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from service.answers.event_pages import EventList
 from service.answers.json_lists import A_PIECE, list_response, streamed_list, written
 from service.answers.parameters import EventsAfter, EventsPage, parse_query
 from service.database.pool import Pool, fetch_one
+from service.event_loop import checkpoint
 from service.http.responses import json_response
 from service.ingest.body_formats import json_format
 from service.ingest.event_writer import write_events
@@ -96,7 +96,7 @@ async def receipt(tally: Tally, ledger: Ledger) -> Response:
         piece = slice(first, first + A_PIECE)
         stored = zip(ledger.event_ids[piece], ledger.created[piece], strict=True)
         pieces.append(written({"event_id": event_id, "status": STATUS[created]} for event_id, created in stored))
-        await asyncio.sleep(0)
+        await checkpoint()
     status = 422 if tally.rejected == tally.received else 200
     return list_response(figures, "events", pieces, {"errors": tally.faults}, status)
 

@@ -17,7 +17,14 @@ from service.answers.parameters import LiveUsers, parse_live_query
 from service.answers.query_names import require_known
 from service.errors import NotAcceptable, Problem
 from service.http.problem_details import problem_response
-from service.live.connections import Line, PlainSocketLine, SocketLine, StreamLine, connection_of
+from service.http.streaming import until_gone
+from service.live.connections import (
+    Connection,
+    EarlierSocketConnection,
+    SocketConnection,
+    StreamConnection,
+    protocol_of,
+)
 from service.routes.operation import Answer, Operation
 from service.server.http_1_0 import OLD
 from service.state import state_of
@@ -29,28 +36,28 @@ RETRY = b"retry: 2000\n\n"  # ms
 
 
 async def live_socket(socket: WebSocket) -> None:
-    """Tell of the users asked for, or of everyone."""
+    """Send updates of the users asked for, or of everyone."""
     try:
         require_known(socket, LIVE_ARGUMENTS)
         query = parse_live_query(socket)
     except Problem as problem:
         await socket.send_denial_response(problem_response(problem))
         return
-    await tell(socket, query.user_id or None, SocketLine)
+    await push(socket, query.user_id or None, SocketConnection)
 
 
-async def everyone(socket: WebSocket) -> None:
-    """Tell an earlier client of everyone."""
-    await tell(socket, None, PlainSocketLine)
+async def earlier_everyone(socket: WebSocket) -> None:
+    """Send an earlier client updates of everyone."""
+    await push(socket, None, EarlierSocketConnection)
 
 
-async def one_user(socket: WebSocket) -> None:
-    """Tell an earlier client of one user."""
-    await tell(socket, [socket.path_params["user_id"]], PlainSocketLine)
+async def earlier_user(socket: WebSocket) -> None:
+    """Send an earlier client updates of one user."""
+    await push(socket, [socket.path_params["user_id"]], EarlierSocketConnection)
 
 
-async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Line]) -> None:
-    """Have a client told until it leaves or is dropped."""
+async def push(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Connection]) -> None:
+    """Send updates to a client until it leaves or is dropped."""
     hub = state_of(socket).hub
     try:
         await hub.admit()
@@ -58,19 +65,19 @@ async def tell(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Lin
         await socket.send_denial_response(problem_response(problem))
         return
     await socket.accept()
-    with suppress(WebSocketDisconnect), hub.telling(kind(connection_of(socket.scope), patience(socket)), user_ids):
-        # Whatever else it says is dropped by service/server/websocket_protocol.py.
+    with suppress(WebSocketDisconnect), hub.subscribed(kind(protocol_of(socket.scope), ack_timeout(socket)), user_ids):
+        # Its messages are dropped by service/server/websocket_protocol.py.
         await socket.receive()
 
 
-def patience(connection: HTTPConnection) -> float:
-    """Return how many seconds a peer may acknowledge nothing before it is taken for gone."""
+def ack_timeout(connection: HTTPConnection) -> float:
+    """Return after how many seconds without an acknowledgement a peer is gone."""
     settings = state_of(connection).settings
     return 2.0 * settings.live_heartbeat_seconds + settings.live_slow_seconds
 
 
 async def live(request: Request) -> Response:
-    """Tell of the users asked for, or of everyone, as an event stream."""
+    """Send updates of the users asked for, or of everyone, as an event stream."""
     if not ACCEPTS_EVENTS.search(request.headers.get("accept", "")):
         raise NotAcceptable(f"This is told over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
     query = parse_live_query(request)
@@ -79,12 +86,12 @@ async def live(request: Request) -> Response:
 
 
 class EventStream(Response):
-    """An answer that goes on until the client leaves or is dropped."""
+    """An answer that lasts until the client leaves or is dropped."""
 
     media_type = EVENT_STREAM
 
     def __init__(self, request: Request, user_ids: Sequence[str] | None) -> None:
-        # Not to be kept, changed or held back on the way.
+        # Proxies must not store, change or buffer it.
         super().__init__(
             headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Connection": "close"}
         )
@@ -93,26 +100,24 @@ class EventStream(Response):
         self.user_ids = user_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the head, and then what the hub tells."""
+        """Send the head, and then the messages of the hub."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
         await send({"type": "http.response.body", "body": RETRY, "more_body": True})
-        line = StreamLine(connection_of(scope), patience(self.request), scope["http_version"] != OLD)
-        with state_of(self.request).hub.telling(line, self.user_ids):
+        await self.push(scope, receive)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def push(self, scope: Scope, receive: Receive) -> None:
+        """Send updates until the client leaves or is dropped."""
+        connection = StreamConnection(protocol_of(scope), ack_timeout(self.request), scope["http_version"] != OLD)
+        with state_of(self.request).hub.subscribed(connection, self.user_ids):
             gone = asyncio.create_task(until_gone(receive))
-            ended = asyncio.create_task(line.ended.wait())
+            ended = asyncio.create_task(connection.ended.wait())
             await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
             gone.cancel()
             ended.cancel()
-        await send({"type": "http.response.body", "body": b""})
-
-
-async def until_gone(receive: Receive) -> None:
-    """Wait until the client leaves."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 STATE_EXAMPLE = (
@@ -145,6 +150,6 @@ def live_routes() -> list[WebSocketRoute]:
     """List the WebSocket routes."""
     return [
         WebSocketRoute("/v1/live", live_socket),
-        WebSocketRoute("/ws", everyone),
-        WebSocketRoute("/ws/{user_id:name}", one_user),
+        WebSocketRoute("/ws", earlier_everyone),
+        WebSocketRoute("/ws/{user_id:name}", earlier_user),
     ]

@@ -87,7 +87,7 @@ async def rows_of(body: bytes, state: State) -> list[Row] | None:
     """Decode a body; Overloaded where the database is away, and which timestamps are accepted is not known."""
     bounds = await state.timestamp_window.now()
     if len(body) > SHORT:
-        await state.turns.next()
+        await state.decode_gate.enter()
         state.writer.require_room(body.count(TIMESTAMP))
     return decode(body, bounds)
 

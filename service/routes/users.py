@@ -12,7 +12,7 @@ from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
 from service.ingest.erasure import erase_user
-from service.model.latest import latest_document
+from service.model.latest import latest_of
 from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
@@ -42,9 +42,10 @@ async def latest(request: Request) -> Response:
     """Answer with each metric's latest value."""
     user_id = request.path_params["user_id"]
     rows = await fetch_all(state_of(request).pool, "latest", tenant_id=DEFAULT_TENANT, user_id=user_id)
-    if not rows:
+    document = latest_of(rows).document()
+    if document is None:
         raise NotFound("No reading of that user is known.")
-    return json_response({"user_id": user_id, **latest_document(rows)})
+    return json_response({"user_id": user_id, **document})
 
 
 async def erase(request: Request) -> Response:

@@ -10,7 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.live.connections import GOING_AWAY, LINE, STOPPING, Leave
+from service.live.connections import GOING_AWAY, PROTOCOL, STOPPING, Close
 from service.server.http_1_0 import OLD, UnframedCycle
 
 HEAD_SECONDS = 20.0
@@ -21,7 +21,7 @@ class HeaderTimeoutProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with a limit on how long the head of a request may take."""
 
     deadline: asyncio.TimerHandle | None = None
-    leave: Leave | None = None
+    on_shutdown: Close | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
@@ -31,7 +31,7 @@ class HeaderTimeoutProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Wait for the rest of the head of a request that has begun."""
         super().on_message_begin()
-        self.scope["extensions"] = {LINE: self}  # type: ignore[dict-item]
+        self.scope["extensions"] = {PROTOCOL: self}  # type: ignore[dict-item]
         if self.deadline is None:
             self.wait()
 
@@ -58,8 +58,8 @@ class HeaderTimeoutProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """End an event stream, which would not end by itself."""
         super().shutdown()
-        if self.leave is not None:
-            self.leave(GOING_AWAY, STOPPING)
+        if self.on_shutdown is not None:
+            self.on_shutdown(GOING_AWAY, STOPPING)
 
     def wait(self) -> None:
         """Close the connection unless a head is complete in time."""

@@ -7,7 +7,7 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets import http11
 
-from service.live.connections import GOING_AWAY, GOODBYE_SECONDS, LINE, STOPPING, Leave
+from service.live.connections import CLOSE_SECONDS, GOING_AWAY, PROTOCOL, STOPPING, Close
 
 MOST_HEARD = 1000  # messages and pings of a client between two of its answers to ours
 MOST_UNSENT = 64 * 1024  # bytes
@@ -20,7 +20,7 @@ http11.MAX_LINE_LENGTH = 256 * 1024  # bytes
 class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
     """Drops what a client says, and never waits for one that does not take what is sent."""
 
-    leave: Leave | None = None
+    on_shutdown: Close | None = None
     heard = 0
 
     def data_received(self, data: bytes) -> None:
@@ -35,7 +35,7 @@ class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
         """Give routes the connection itself."""
         super().handle_connect(event)
         if not self.close_sent:
-            self.scope["extensions"][LINE] = self  # type: ignore[assignment]
+            self.scope["extensions"][PROTOCOL] = self  # type: ignore[assignment]
 
     def send_receive_event_to_app(self) -> None:
         """Drop a message."""
@@ -63,7 +63,7 @@ class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """Drop a client that does not answer; what was sent to it need not arrive."""
         super().keepalive_timeout()
-        self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
+        self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def close_with(self, code: int, reason: str) -> None:
         """Send a close frame even if the client takes nothing, and end the connection soon, answered or not."""
@@ -74,11 +74,11 @@ class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
-        self.close_timer = self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
+        self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
         """Say that the service stops."""
-        if self.leave is None:
+        if self.on_shutdown is None:
             super().shutdown()
         else:
-            self.leave(GOING_AWAY, STOPPING)
+            self.on_shutdown(GOING_AWAY, STOPPING)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from service.live.connections import Line
+from service.live.connections import Connection
 from service.live.messages import Message
 from tests.http.wire import PATIENCE, strict_json
 
@@ -118,13 +118,13 @@ def closing_in(read: bytes) -> dict[str, Any]:
     return dict(json.loads(found[0]))
 
 
-class Ear(Line):
-    """A line that ends in this process."""
+class Ear(Connection):
+    """A connection that ends in this process."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
 
-    def write(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         self.messages.append(message)
 
     def heard(self, *kinds: str) -> list[dict[str, Any]]:
@@ -138,10 +138,10 @@ class Ear(Line):
     def release(self) -> None:
         pass
 
-    def beat(self) -> None:
+    def send_heartbeat(self) -> None:
         pass
 
-    def form(self, message: Message) -> bytes:
+    def encode(self, message: Message) -> bytes:
         return message.frames
 
     def end(self, code: int, reason: str) -> None:

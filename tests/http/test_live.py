@@ -17,8 +17,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from service.database.pool import make_pool
-from service.live.broadcaster import SHORTEST_PAUSE
 from service.live.hub import running_hub
+from service.live.pacing import MIN_PAUSE
 from service.settings import Settings
 from tests.conftest import running_service
 from tests.http.live_clients import EVENTS, Deaf, Ear, closing_in, heard, listening, streaming
@@ -381,16 +381,16 @@ def test_commits_of_a_moment_are_one_question_and_none_where_nobody_listens(
         async with make_pool(settings) as pool, running_hub(settings, pool) as hub:
             await hub.listening.wait()
             await asyncio.to_thread(write, 20)
-            await until(lambda: hub.heard == 20)
-            assert hub.rounds.done == 0
-            with hub.telling(one, ["ada"]), hub.telling(two, ["ada"]), hub.telling(other, ["bob"]):
+            await until(lambda: hub.notifications == 20)
+            assert hub.broadcaster.broadcasts == 0
+            with hub.subscribed(one, ["ada"]), hub.subscribed(two, ["ada"]), hub.subscribed(other, ["bob"]):
                 assert hub.clients == 3
                 await until(lambda: bool(one.messages and two.messages and other.messages))
-                began, rounds = time.monotonic(), hub.rounds.done
+                began, rounds = time.monotonic(), hub.broadcaster.broadcasts
                 await asyncio.to_thread(write, 100)
                 await until(lambda: sum(told["count"] for told in one.heard("readings")) == 100)
                 took = time.monotonic() - began
-                assert len(one.heard("readings")) <= hub.rounds.done - rounds <= took / SHORTEST_PAUSE + 1
+                assert len(one.heard("readings")) <= hub.broadcaster.broadcasts - rounds <= took / MIN_PAUSE + 1
                 assert all(mine is yours for mine, yours in zip(one.messages, two.messages, strict=True))
                 assert len(other.messages) == 1
             assert hub.clients == 0

@@ -21,7 +21,7 @@ def state(url: str) -> dict[str, Any]:
 
     async def ask() -> dict[str, Any]:
         async with make_pool(Settings(url)) as pool:
-            message = await snapshots.state_of_everyone(pool)
+            message = await snapshots.snapshot_of_everyone(pool)
             (text,) = message.texts
             return dict(json.loads(text))
 
@@ -34,7 +34,7 @@ def state(url: str) -> dict[str, Any]:
 def test_a_state_is_complete_where_there_are_no_more_users_than_it_may_name(
     monkeypatch: pytest.MonkeyPatch, database_url: str, db: psycopg.Connection, people: int, measured: int
 ) -> None:
-    monkeypatch.setattr(snapshots, "MOST_IN_STATE", MOST)
+    monkeypatch.setattr(snapshots, "MAX_USERS", MOST)
     db.execute(
         "INSERT INTO api.readings (user_id, ts, steps)"
         " SELECT 'user_' || n, '2024-01-15 10:00Z', n FROM generate_series(1, %s) AS n",

@@ -18,9 +18,9 @@ from psycopg.rows import dict_row
 from service.database.pool import make_pool
 from service.ingest import write_load
 from service.ingest.writer import Writer, running_writer
-from service.live import broadcaster
+from service.live import load_shedding, pacing
 from service.live.hub import Hub, running_hub
-from service.model.latest import by_user
+from service.model.latest import latest_by_user
 from service.model.pg_time import to_micros
 from service.model.reading import Row
 from service.model.timestamps import parse_timestamp
@@ -93,7 +93,8 @@ class Story:
                 "SELECT n AS user_id, l.* FROM unnest(%s::text[]) AS n CROSS JOIN api.latest('default', n) AS l",
                 [list(USERS)],
             ).fetchall()
-        self.states.append(dict.fromkeys(USERS) | by_user(rows))
+        documents = {user_id: latest.document() for user_id, latest in latest_by_user(rows).items()}
+        self.states.append(dict.fromkeys(USERS) | documents)
 
     async def step(self, kind: str) -> None:
         """Let something happen."""
@@ -130,7 +131,7 @@ class Story:
         else:
             self.visitor = Listener(Ear(), self.chance.choice((None, "eve", "ada")))
             named = None if self.visitor.user_id is None else [self.visitor.user_id]
-            self.visit.enter_context(self.hub.telling(self.visitor.ear, named))
+            self.visit.enter_context(self.hub.subscribed(self.visitor.ear, named))
 
     async def run(self, statement: str, *parameters: object) -> None:
         """Do what psql would."""
@@ -163,7 +164,7 @@ async def telling(url: str, db: psycopg.Connection) -> AsyncIterator[Story]:
     async with (
         make_pool(settings) as pool,
         running_hub(settings, pool) as hub,
-        running_writer(pool, 3, 1000, 3.0, hub.written) as writer,
+        running_writer(pool, 3, 1000, 3.0, hub.own_commits) as writer,
     ):
         await hub.listening.wait()
         yield Story(db, hub, writer, Random(0))
@@ -177,7 +178,7 @@ async def tell(url: str, db: psycopg.Connection, seed: int, together: int) -> No
         with ExitStack() as listening, story.visit:
             for listener in story.staying:
                 named = None if listener.user_id is None else [listener.user_id]
-                listening.enter_context(story.hub.telling(listener.ear, named))
+                listening.enter_context(story.hub.subscribed(listener.ear, named))
             story.remember()
             await story.until(story.is_told)
             for _ in range(STEPS):
@@ -209,10 +210,10 @@ def follow(told: list[Document], states: list[Document], where: str) -> None:
 @pytest.fixture
 def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds that follow each other closely, so that they meet more of what happens."""
-    monkeypatch.setattr(broadcaster, "SHORTEST_PAUSE", 0.001)
-    monkeypatch.setattr(broadcaster, "PRESSED_PAUSE", 0.01)
-    monkeypatch.setattr(broadcaster, "LONGEST_WITHOUT_STATE", 0.01)
-    monkeypatch.setattr(broadcaster, "CALM_SECONDS", 0.005)
+    monkeypatch.setattr(pacing, "MIN_PAUSE", 0.001)
+    monkeypatch.setattr(pacing, "MAX_PAUSE_UNDER_LOAD", 0.01)
+    monkeypatch.setattr(load_shedding, "MAX_SNAPSHOT_INTERVAL", 0.01)
+    monkeypatch.setattr(load_shedding, "CALM_SECONDS", 0.005)
     monkeypatch.setattr(write_load, "WINDOW", 0)
     monkeypatch.setattr(write_load, "HIGH", NEVER)
 
@@ -238,7 +239,7 @@ def test_what_the_process_wrote_itself_is_not_asked_for(database_url: str, db: p
     async def write() -> None:
         ear = Ear()
         async with telling(database_url, db) as story:
-            with story.hub.telling(ear, USERS):
+            with story.hub.subscribed(ear, USERS):
                 await story.until(lambda: bool(ear.messages))
                 for second in range(10):
                     await story.writer.write([Row(user_id, "watch", START + second, 70.0) for user_id in USERS])
@@ -249,10 +250,10 @@ def test_what_the_process_wrote_itself_is_not_asked_for(database_url: str, db: p
                 assert counts == dict.fromkeys(USERS, 10)
                 story.remember()
                 assert {told["user_id"]: told["latest"] for told in ear.heard("readings")} == story.states[-1]
-                assert story.hub.rounds.asked == 0
+                assert story.hub.broadcaster.loaded_users == 0
                 await story.run("UPDATE api.readings SET heart_rate = 99 WHERE user_id = 'ada'")
                 await story.until(lambda: last(ear)["latest"]["heart_rate"]["value"] == 99)
-                assert story.hub.rounds.asked == 1
+                assert story.hub.broadcaster.loaded_users == 1
 
     asyncio.run(write())
 
@@ -260,16 +261,16 @@ def test_what_the_process_wrote_itself_is_not_asked_for(database_url: str, db: p
 def test_while_readings_press_who_listens_to_everyone_gets_the_state(
     database_url: str, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broadcaster, "CALM_SECONDS", 0.005)
+    monkeypatch.setattr(load_shedding, "CALM_SECONDS", 0.005)
     monkeypatch.setattr(write_load, "WINDOW", 0)
 
     async def press() -> None:
         everyone, ada = Ear(), Ear()
         async with telling(database_url, db) as story:
-            with story.hub.telling(everyone, None), story.hub.telling(ada, ["ada"]):
+            with story.hub.subscribed(everyone, None), story.hub.subscribed(ada, ["ada"]):
                 await story.until(lambda: bool(everyone.messages) and bool(ada.messages))
                 monkeypatch.setattr(write_load, "HIGH", ALWAYS)
-                await asyncio.sleep(broadcaster.SHORTEST_PAUSE)  # until it is seen
+                await asyncio.sleep(pacing.MIN_PAUSE)  # until it is seen
                 await story.writer.write([Row(user_id, "watch", START, 70.0) for user_id in USERS])
                 await story.until(lambda: everyone.heard("state")[-1].get("count") == 2)
                 told = everyone.heard("state")[-1]
@@ -280,10 +281,10 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
                 await story.until(lambda: last(ada)["type"] == "readings")
                 # More of the same in a while, and at the latest when nobody writes any longer.
                 await story.writer.write([Row("bob", "watch", START + 1, 71.0)])
-                await story.until(lambda: story.hub.rounds.skipped == 1)  # announced while writes press
+                await story.until(lambda: story.hub.broadcaster.shedding.skipped == 1)  # announced while writes press
                 monkeypatch.setattr(write_load, "HIGH", NEVER)
                 await story.until(lambda: everyone.heard("state")[-1]["count"] == 1)
-                await asyncio.sleep(broadcaster.SHORTEST_PAUSE)
+                await asyncio.sleep(pacing.MIN_PAUSE)
                 await story.writer.write([Row("bob", "watch", START + 2, 72.0)])
                 await story.until(lambda: last(everyone)["type"] == "readings")
                 assert last(everyone)["latest"]["heart_rate"]["value"] == 72
@@ -297,7 +298,7 @@ def test_a_priority_that_changes_is_told_of_and_holds(database_url: str, db: psy
         ear = Ear()
         async with telling(database_url, db) as story:
             await story.writer.write([Row("ada", "watch", START, 70.0), Row("ada", "phone", START, 80.0)])
-            with story.hub.telling(ear, None):
+            with story.hub.subscribed(ear, None):
                 await story.until(lambda: bool(ear.messages))
                 assert last(ear)["users"][0]["latest"]["heart_rate"]["device_id"] == "watch"
                 await story.writer.write([Row("ada", "watch", START + 1, None, 1)])
@@ -315,19 +316,21 @@ def test_a_priority_that_changes_is_told_of_and_holds(database_url: str, db: psy
 def test_what_nobody_listened_to_is_not_known(database_url: str, db: psycopg.Connection) -> None:
     async def come_again() -> None:
         async with telling(database_url, db) as story:
-            with story.hub.telling(Ear(), ["bob"]):
+            with story.hub.subscribed(Ear(), ["bob"]):
                 for second in range(2):
                     ear = Ear()
-                    with story.hub.telling(ear, None):
+                    with story.hub.subscribed(ear, None):
                         await story.until(lambda ear=ear: bool(ear.messages))
                         await story.writer.write([Row("ada", "watch", START + second, None, 1)])
                         await story.until(lambda ear=ear: last(ear).get("latest") is not None)
                         assert last(ear)["latest"]["heart_rate"] is None
                         await story.writer.write([Row("ada", "watch", START + 10, 70.0)])
                         await story.until(lambda ear=ear: last(ear)["latest"]["heart_rate"] is not None)
-                    heard = story.hub.heard
+                    heard = story.hub.notifications
                     await story.run("DELETE FROM api.readings WHERE user_id = 'ada'")
-                    await story.until(lambda heard=heard: story.hub.heard > heard and not story.hub.rounds.touched)
+                    await story.until(
+                        lambda heard=heard: story.hub.notifications > heard and not story.hub.broadcaster.changes.by_key
+                    )
 
     asyncio.run(come_again())
 
@@ -337,11 +340,11 @@ def test_who_is_asked_for_when_nobody_listens_any_longer_is_not_known(
 ) -> None:
     async def leave() -> None:
         async with telling(database_url, db) as story:
-            ear, broadcaster = Ear(), story.hub.rounds
-            with story.hub.telling(ear, ["bob"]):
+            ear, broadcaster = Ear(), story.hub.broadcaster
+            with story.hub.subscribed(ear, ["bob"]):
                 await story.until(lambda: bool(ear.messages))
-                await broadcaster.ask(["ada", "bob"])  # as if somebody who listened to ada had left just now
-                assert list(broadcaster.book.known) == ["bob"]
+                await broadcaster.load(["ada", "bob"])  # as if somebody who listened to ada had left just now
+                assert list(broadcaster.latest_cache.entries) == ["bob"]
 
     asyncio.run(leave())
 
@@ -349,9 +352,9 @@ def test_who_is_asked_for_when_nobody_listens_any_longer_is_not_known(
 def test_fresh_readings_are_told_by_their_mark_alone(database_url: str, db: psycopg.Connection) -> None:
     async def write_now() -> None:
         async with telling(database_url, db) as story:
-            story.hub.written.others_until = 0
+            story.hub.presence.others_until = 0
             ear, now = Ear(), to_micros(datetime.now(UTC))
-            with story.hub.telling(ear, ["ada"]):
+            with story.hub.subscribed(ear, ["ada"]):
                 await story.until(lambda: bool(ear.messages))
                 for beat in (70.0, 71.0):
                     counts = await story.writer.write([Row("ada", "watch", now + int(beat), beat)])
@@ -374,14 +377,14 @@ def test_another_process_announces_who_changed_once_it_knows_that_clients_listen
             running_hub(settings, pool) as elsewhere,
         ):
             await elsewhere.listening.wait()
-            here = story.hub.written
-            here.others_until = 0
-            with elsewhere.telling(ear, ["ada"]):
-                await story.until(lambda: bool(ear.messages) and here.others_listen)
+            here = story.hub.own_commits
+            here.presence.others_until = 0
+            with elsewhere.subscribed(ear, ["ada"]):
+                await story.until(lambda: bool(ear.messages) and here.has_remote_subscribers)
                 # As if it had missed that: it says nothing of whom, so the state is sent, and it is told again.
-                here.others_until = 0
+                here.presence.others_until = 0
                 await story.writer.write([Row("ada", "watch", START, 70.0)])
-                await story.until(lambda: here.others_listen)
+                await story.until(lambda: here.has_remote_subscribers)
                 await story.until(lambda: last(ear)["type"] == "state" and last(ear)["users"][0]["latest"] is not None)
                 await story.writer.write([Row("ada", "watch", START + 1, 71.0)])
                 await story.until(lambda: last(ear)["type"] == "readings")

@@ -1,4 +1,4 @@
-"""What waits for a client that takes too little."""
+"""Updates that wait for a client that takes too little."""
 
 from __future__ import annotations
 
@@ -7,120 +7,140 @@ import time
 
 import pytest
 
-from service.live import messages, subscriptions
-from service.live.delivery import LARGEST_BACKLOG, SMALLEST_BACKLOG, Delivery
-from service.live.latest_cache import Book, Latest, Value
+from service.event_loop import SLICE_SECONDS, TimeSlice
+from service.live import client as client_module
+from service.live import messages
+from service.live.backlog import Backlog
+from service.live.client import MAX_WAITING, Client, ClientState
+from service.live.delivery import MAX_BACKLOG, MIN_BACKLOG, Delivery
+from service.live.latest_cache import LatestValueCache
 from service.live.messages import Message
 from service.live.notifications import Change
-from service.live.subscriptions import MOST_WAITING, Audience, Client, News
+from service.live.subscriptions import Subscriptions
+from service.live.updates import Update
+from service.model.latest import Latest, Value
 from service.settings import Settings
-from service.slices import SLICE_SECONDS, Slices
 from tests.http.live_clients import Ear
 
 
-def news(user_id: str, at: int) -> News:
-    return News(user_id, Change(1, at, at), Latest(heart_rate=Value(60.0, at, "watch")))
+def update(user_id: str, at: int) -> Update:
+    return Update(user_id, Change(1, at, at), Latest(heart_rate=Value(60.0, at, "watch")))
 
 
 def waiting_for(client: Client) -> list[tuple[str, int, int, int]]:
-    """Take what waits: whose readings, how many, the first and the last moment."""
+    """Take the updates that wait: user, count, first and last moment."""
     taken = client.take_waiting()
     assert all(item.latest.heart_rate == Value(60.0, item.change.last, "watch") for item in taken)
     return [(item.user_id, item.change.count, item.change.first, item.change.last) for item in taken]
 
 
-def test_what_waits_is_merged_for_each_client_alone() -> None:
-    early, late = Client(Ear(), None, is_stale=False), Client(Ear(), None, is_stale=False)
-    both = [news("ada", 2), news("bob", 2)]
-    early.wait([news("ada", 1)])
+def test_updates_that_wait_are_merged_for_each_client_alone() -> None:
+    early, late = Client(Ear(), None, ClientState.CURRENT), Client(Ear(), None, ClientState.CURRENT)
+    both = [update("ada", 2), update("bob", 2)]
+    early.queue([update("ada", 1)])
     for client in (early, late):
-        client.wait(both)
+        client.queue(both)
     assert waiting_for(early) == [("ada", 2, 1, 2), ("bob", 1, 2, 2)]
     assert waiting_for(late) == [("ada", 1, 2, 2), ("bob", 1, 2, 2)]
     assert waiting_for(late) == []
 
 
-def test_of_few_users_any_number_of_changes_waits_and_of_many_the_state() -> None:
-    client = Client(Ear(), None, is_stale=False)
-    for at in range(3 * MOST_WAITING):
-        client.wait([news(f"user_{at % 400}", at)])
-        assert client.waits <= MOST_WAITING
-    assert sum(count for _, count, _, _ in waiting_for(client)) == 3 * MOST_WAITING
-    assert not client.is_stale
-    for at in range(MOST_WAITING + 1):
-        client.wait([news(f"user_{at}", at)])
-    assert client.is_stale
-    assert client.waits == 0
+def test_a_client_gets_updates_between_a_snapshot_and_the_first_update_that_it_misses() -> None:
+    client = Client(Ear(), None)
+    client.miss_updates()
+    assert client.state is ClientState.NEW
+    for _ in range(2):
+        assert client.needs_snapshot
+        client.begin_snapshot()
+        assert client.state is ClientState.CURRENT
+        assert not client.needs_snapshot
+        client.queue([update("ada", 1)])
+        client.miss_updates()
+        assert client.state is ClientState.STALE
+        assert not client.waiting
 
 
-def test_news_of_many_users_are_not_merged_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
-    def merged(of: object) -> list[News]:
-        raise AssertionError("it takes long, and the state is sent instead")
+def test_any_number_of_changes_of_few_users_waits_and_a_snapshot_replaces_those_of_many() -> None:
+    client = Client(Ear(), None, ClientState.CURRENT)
+    for at in range(3 * MAX_WAITING):
+        client.queue([update(f"user_{at % 400}", at)])
+        assert client.waiting_count <= MAX_WAITING
+    assert sum(count for _, count, _, _ in waiting_for(client)) == 3 * MAX_WAITING
+    assert not client.needs_snapshot
+    for at in range(MAX_WAITING + 1):
+        client.queue([update(f"user_{at}", at)])
+    assert client.needs_snapshot
+    assert client.waiting_count == 0
 
-    monkeypatch.setattr(subscriptions, "merged", merged)
-    client = Client(Ear(), None, is_stale=False)
+
+def test_updates_of_many_users_are_not_merged_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    def merge(of: object) -> list[Update]:
+        raise AssertionError("it takes long, and a snapshot is sent instead")
+
+    monkeypatch.setattr(client_module, "merge_updates", merge)
+    client = Client(Ear(), None, ClientState.CURRENT)
     for at in range(2):
-        client.wait([news(f"user_{n}", at) for n in range(MOST_WAITING)])
-    assert client.is_stale
+        client.queue([update(f"user_{n}", at) for n in range(MAX_WAITING)])
+    assert client.needs_snapshot
 
 
 class Full(Ear):
-    """A line on which much is unsent."""
+    """A connection on which much is unsent."""
 
-    unsent = LARGEST_BACKLOG - 10
+    unsent = MAX_BACKLOG - 10
 
     def backlog(self) -> int:
         return self.unsent
 
 
-def test_nothing_is_written_to_one_who_has_not_taken_enough() -> None:
-    async def tell() -> None:
-        all_clients = Audience(Book())
-        delivery = Delivery(Settings(""), all_clients, asyncio.Event())
-        line = Full()
-        client = Client(line, ("ada",), is_stale=False)
-        all_clients.join(client)
-        await delivery.tell([news("ada", 1)], Slices())
-        await delivery.tell([news("ada", 2), news("bob", 2)], Slices())
-        assert not line.messages
-        line.unsent = SMALLEST_BACKLOG - 1
-        delivery.look_at(client, 0)
-        (told,) = line.heard("readings")
-        assert (told["user_id"], told["count"]) == ("ada", 2)
-        delivery.leave(client)
-        await delivery.tell([news("ada", 3)], Slices())
-        assert len(line.messages) == 1
-        assert not all_clients.all
+def test_nothing_is_sent_to_a_client_that_has_not_taken_enough() -> None:
+    async def deliver() -> None:
+        subscriptions = Subscriptions(LatestValueCache())
+        delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
+        connection = Full()
+        client = Client(connection, ("ada",), ClientState.CURRENT)
+        subscriptions.add(client)
+        await delivery.deliver([update("ada", 1)], TimeSlice())
+        await delivery.deliver([update("ada", 2), update("bob", 2)], TimeSlice())
+        assert not connection.messages
+        connection.unsent = MIN_BACKLOG - 1
+        delivery.check(client, 0)
+        (merged,) = connection.heard("readings")
+        assert (merged["user_id"], merged["count"]) == ("ada", 2)
+        delivery.remove(client)
+        await delivery.deliver([update("ada", 3)], TimeSlice())
+        assert len(connection.messages) == 1
+        assert not subscriptions.clients
 
-    asyncio.run(tell())
+    asyncio.run(deliver())
 
 
-def test_who_has_taken_everything_need_not_wait_until_somebody_looks() -> None:
-    async def tell() -> None:
-        all_clients = Audience(Book())
-        delivery = Delivery(Settings(""), all_clients, asyncio.Event())
-        line = Full()
-        client = Client(line, None, is_stale=False)
-        all_clients.join(client)
+def test_a_client_that_has_taken_everything_need_not_wait_for_a_check() -> None:
+    async def deliver() -> None:
+        subscriptions = Subscriptions(LatestValueCache())
+        delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
+        connection = Full()
+        client = Client(connection, None, ClientState.CURRENT)
+        subscriptions.add(client)
         for at in range(3):
-            line.unsent = 0
-            await delivery.tell([news(f"user_{n}", at) for n in range(MOST_WAITING)], Slices())
-            line.unsent = LARGEST_BACKLOG
-            await delivery.tell([news("ada", at)], Slices())
-        assert not client.is_stale
-        assert [told["user_id"] for told in line.heard("readings")].count("ada") == 2
+            connection.unsent = 0
+            await delivery.deliver([update(f"user_{n}", at) for n in range(MAX_WAITING)], TimeSlice())
+            connection.unsent = MAX_BACKLOG
+            await delivery.deliver([update("ada", at)], TimeSlice())
+        assert not client.needs_snapshot
+        assert [message["user_id"] for message in connection.heard("readings")].count("ada") == 2
         assert client in delivery.slow
 
-    asyncio.run(tell())
+    asyncio.run(deliver())
 
 
 class Slow(Ear):
-    """A line that takes a tenth of a slice to write to, and to close."""
+    """A connection that takes a tenth of a slice to write to, and to close."""
 
     unsent = 0
 
-    def write(self, message: Message) -> None:
-        super().write(message)
+    def send(self, message: Message) -> None:
+        super().send(message)
         time.sleep(SLICE_SECONDS / 10)
 
     def backlog(self) -> int:
@@ -131,7 +151,7 @@ class Slow(Ear):
 
 
 @pytest.mark.parametrize("user_ids", [("ada",), None])
-def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] | None) -> None:
+def test_other_tasks_run_while_updates_are_delivered_to_many(user_ids: tuple[str, ...] | None) -> None:
     turns = 0
 
     async def take_turns() -> None:
@@ -140,29 +160,29 @@ def test_others_have_their_turns_while_many_are_told(user_ids: tuple[str, ...] |
             turns += 1
             await asyncio.sleep(0)
 
-    async def tell() -> None:
+    async def deliver() -> None:
         nonlocal turns
-        all_clients = Audience(Book())
-        delivery = Delivery(Settings(""), all_clients, asyncio.Event())
-        lines = [Slow() for _ in range(100)]
-        clients = [Client(line, user_ids, is_stale=False) for line in lines]
+        subscriptions = Subscriptions(LatestValueCache())
+        delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
+        connections = [Slow() for _ in range(100)]
+        clients = [Client(connection, user_ids, ClientState.CURRENT) for connection in connections]
         for client in clients:
-            all_clients.join(client)
+            subscriptions.add(client)
         others = asyncio.create_task(take_turns())
         message = messages.encode(type="state")
         turns = 0
-        await delivery.write_all((client, message) for client in clients)
+        await delivery.send_all((client, message) for client in clients)
         assert turns >= 9
         turns = 0
-        await delivery.tell([news("ada", 1)], Slices())
+        await delivery.deliver([update("ada", 1)], TimeSlice())
         assert turns >= 9
-        for line in lines:
-            line.unsent = SMALLEST_BACKLOG
-        delivery.slow = set(clients)
+        for connection in connections:
+            connection.unsent = MIN_BACKLOG
+        delivery.slow = {client: Backlog(0, since=0, progress_at=0) for client in clients}
         turns = 0
-        await delivery.look_at_all(clients)
+        await delivery.check_all(clients)
         assert turns >= 9
         assert delivery.drops == 100
         others.cancel()
 
-    asyncio.run(tell())
+    asyncio.run(deliver())

@@ -1,4 +1,4 @@
-"""The book of latest values: what is known after readings, and what is not kept."""
+"""The cache of latest values: its entries after readings, and what it does not keep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.live import latest_cache
-from service.live.latest_cache import NOTHING, Book, Latest, Undecided, Value, after_all
+from service.live.latest_cache import LatestValueCache, Undecided, after_rows
+from service.model.latest import METRICS, NOTHING, Latest, Value
 from service.model.reading import Row
 
 ROWS = st.lists(
@@ -41,17 +42,19 @@ def is_undecided(rows: Sequence[Row]) -> bool:
 
 def agree(latest: Latest, rows: Sequence[Row]) -> None:
     """Compare what is known with all readings."""
-    for metric in latest_cache.METRICS:
+    for metric in METRICS:
         value, found = getattr(latest, metric), brute(rows, metric)
         assert value in found if found else value is None
         assert len(found) < 2, "which one counts is not for this process to say"
 
 
 @given(ROWS, st.integers(0, 12), st.integers(0, 12))
-def test_what_is_known_after_new_readings_is_what_all_of_them_say(rows: list[Row], known: int, repeated: int) -> None:
+def test_the_latest_values_after_new_readings_are_those_of_all_readings(
+    rows: list[Row], known: int, repeated: int
+) -> None:
     try:
         # Some may be in what was known already.
-        latest = after_all(after_all(NOTHING, rows[:known]), rows[known:] + rows[:repeated])
+        latest = after_rows(after_rows(NOTHING, rows[:known]), rows[known:] + rows[:repeated])
     except Undecided:
         assert is_undecided(rows)
     else:
@@ -66,62 +69,62 @@ def rate(at: int, heart_rate: float = 60.0) -> Latest:
     return Latest(heart_rate=Value(heart_rate, at, "watch"))
 
 
-def test_what_comes_while_a_user_is_asked_for_is_added_to_the_answer() -> None:
-    known = Book()
-    known.ask(["ada"])
-    known.take("ada", [row(2)])
-    known.take("bob", [row(3, "bob")])
-    assert known.look_up("ada", 0) is None
-    assert known.answer({"ada": rate(1)}, 0) == {"ada": rate(2)}
-    assert known.look_up("ada", 0) == rate(2)
-    assert known.look_up("bob", 0) is None
-    # Asked for once more though known, and the answer is of before the last reading.
-    known.ask(["ada"])
-    known.take("ada", [row(4)])
-    assert known.look_up("ada", 0) == rate(4)
-    known.answer({"ada": rate(2)}, 0)
-    assert known.look_up("ada", 0) == rate(4)
+def test_rows_applied_during_a_load_are_added_to_what_is_loaded() -> None:
+    cache = LatestValueCache()
+    cache.begin_load(["ada"])
+    cache.apply("ada", [row(2)])
+    cache.apply("bob", [row(3, "bob")])
+    assert cache.get("ada", 0) is None
+    assert cache.finish_load({"ada": rate(1)}, 0) == {"ada": rate(2)}
+    assert cache.get("ada", 0) == rate(2)
+    assert cache.get("bob", 0) is None
+    # Loaded again, with values from before the last reading.
+    cache.begin_load(["ada"])
+    cache.apply("ada", [row(4)])
+    assert cache.get("ada", 0) == rate(4)
+    cache.finish_load({"ada": rate(2)}, 0)
+    assert cache.get("ada", 0) == rate(4)
 
 
-def test_an_answer_about_who_was_forgotten_meanwhile_is_not_kept() -> None:
-    for forget in (
-        lambda known: known.forget("ada"),
-        lambda known: known.keep_only({"bob"}),
-        lambda known: known.forget_all(),
+def test_a_user_invalidated_during_a_load_is_not_kept() -> None:
+    for invalidate in (
+        lambda cache: cache.invalidate("ada"),
+        lambda cache: cache.retain({"bob"}),
+        lambda cache: cache.clear(),
     ):
-        known = Book()
-        known.ask(["ada"])
-        forget(known)
-        known.take("ada", [row(2)])
-        assert known.answer({"ada": rate(1)}, 0) == {"ada": rate(1)}
-        assert known.look_up("ada", 0) is None
+        cache = LatestValueCache()
+        cache.begin_load(["ada"])
+        invalidate(cache)
+        cache.apply("ada", [row(2)])
+        assert cache.finish_load({"ada": rate(1)}, 0) == {"ada": rate(1)}
+        assert cache.get("ada", 0) is None
 
 
-def test_who_never_measured_anything_is_known_as_such() -> None:
-    known = Book()
-    known.ask(["ada"])
-    known.answer({}, 0)
-    assert known.look_up("ada", 0) == NOTHING
+def test_a_user_without_readings_is_kept_as_such() -> None:
+    cache = LatestValueCache()
+    cache.begin_load(["ada"])
+    cache.finish_load({}, 0)
+    assert cache.get("ada", 0) == NOTHING
     assert NOTHING.document() is None
 
 
-def test_a_tie_is_asked_for() -> None:
-    known = Book()
-    known.ask(["ada", "bob"])
-    known.take("bob", [Row("bob", "phone", 1, 70.0)])
-    known.answer({"ada": rate(1), "bob": rate(1)}, 0)
-    assert known.look_up("bob", 0) is None
-    known.take("ada", [row(1)])
-    assert known.look_up("ada", 0) == rate(1)
-    known.take("ada", [Row("ada", "phone", 1, 60.0)])
-    assert known.look_up("ada", 0) is None
+def test_a_tie_must_be_loaded() -> None:
+    cache = LatestValueCache()
+    cache.begin_load(["ada", "bob"])
+    cache.apply("bob", [Row("bob", "phone", 1, 70.0)])
+    cache.finish_load({"ada": rate(1), "bob": rate(1)}, 0)
+    assert cache.get("bob", 0) is None
+    cache.apply("ada", [row(1)])
+    assert cache.get("ada", 0) == rate(1)
+    cache.apply("ada", [Row("ada", "phone", 1, 60.0)])
+    assert cache.get("ada", 0) is None
 
 
-def test_nothing_is_known_for_long_nor_of_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latest_cache, "MOST_KNOWN", 2)
-    known = Book()
-    known.ask(["ada", "bob", "eve"])
-    known.answer({}, 0)
-    assert [known.look_up(user_id, 1) for user_id in ("ada", "bob", "eve")] == [None, NOTHING, NOTHING]
-    assert known.look_up("eve", latest_cache.LONGEST_KNOWN + 1) is None
-    assert known.look_up("eve", 1) is None
+def test_entries_expire_and_the_oldest_are_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latest_cache, "MAX_ENTRIES", 2)
+    cache = LatestValueCache()
+    cache.begin_load(["ada", "bob", "eve"])
+    cache.finish_load({}, 0)
+    assert [cache.get(user_id, 1) for user_id in ("ada", "bob", "eve")] == [None, NOTHING, NOTHING]
+    assert cache.get("eve", latest_cache.MAX_AGE + 1) is None
+    assert cache.get("eve", 1) is None

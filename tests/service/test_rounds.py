@@ -1,4 +1,4 @@
-"""Rounds of live updates: what is collected for them, and how far apart they are."""
+"""Broadcasts: the changes that they deliver, and how far apart they are."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ import pytest
 
 from service.database.pool import Pool
 from service.ingest import write_load
-from service.ingest.write_load import WINDOW, Pressure
-from service.live.broadcaster import (
-    CALM_SECONDS,
-    LONGEST_PAUSE,
-    MOST_IN_ROUND,
-    PRESSED,
-    PRESSED_PAUSE,
-    SHORTEST_PAUSE,
-    Rounds,
-    pause,
-)
-from service.live.coalescing import MOST_ASIDE
+from service.ingest.write_load import WINDOW, WriteLoad
+from service.live.broadcaster import MAX_USERS, Broadcaster
+from service.live.client import Client
+from service.live.coalescing import MAX_OUT_OF_ORDER
 from service.live.delivery import Delivery
-from service.live.latest_cache import Book, Latest, Value
+from service.live.latest_cache import LatestValueCache
+from service.live.load_shedding import CALM_SECONDS, Mode
 from service.live.notifications import Change
-from service.live.subscriptions import Audience, Client
+from service.live.own_commits import OwnCommits
+from service.live.pacing import HIGH_LOAD, MAX_PAUSE, MAX_PAUSE_UNDER_LOAD, MIN_PAUSE, Pacer, pause
+from service.live.subscriptions import Subscriptions
+from service.model.latest import Latest, Value
 from service.model.reading import Row
 from service.settings import Settings
 from tests.http.live_clients import Ear
@@ -33,167 +29,192 @@ from tests.http.live_clients import Ear
 TIMES = 7
 
 
-def rounds_for(*user_ids: str) -> Rounds:
-    """Rounds for a client that listens to users, of whom nothing was measured, or to everyone where none is named."""
-    book, wake = Book(), asyncio.Event()
-    audience = Audience(book)
-    audience.join(Client(Ear(), user_ids or None))
-    book.ask(user_ids)
-    book.answer({}, time.monotonic())
-    nothing = cast(Pool, None)
-    return Rounds(nothing, "here", Pressure(), book, audience, Delivery(Settings(""), audience, wake), wake)
+def broadcaster_for(*user_ids: str) -> Broadcaster:
+    """A broadcaster for a client that names users, of whom nothing was measured, or subscribes to everyone."""
+    latest_cache, wake = LatestValueCache(), asyncio.Event()
+    subscriptions = Subscriptions(latest_cache)
+    subscriptions.add(Client(Ear(), user_ids or None))
+    latest_cache.begin_load(user_ids)
+    latest_cache.finish_load({}, time.monotonic())
+    delivery = Delivery(Settings(""), subscriptions, wake)
+    pool = cast(Pool, None)
+    return Broadcaster(pool, OwnCommits(subscriptions), latest_cache, subscriptions, delivery, wake)
 
 
 def row(at: int, user_id: str = "ada") -> Row:
     return Row(user_id, "watch", at, 60.0)
 
 
+def commit(broadcaster: Broadcaster, *rows: Row) -> None:
+    """Let the commit of one request be announced."""
+    broadcaster.changes.add_batch([broadcaster.subscriptions.match(rows)])
+
+
+def end_subscription(broadcaster: Broadcaster, *user_ids: str) -> None:
+    """Remove the client that names users."""
+    subscriptions = broadcaster.subscriptions
+    subscriptions.remove(next(client for client in subscriptions.clients if client.user_ids == user_ids))
+
+
 def test_many_readings_of_a_user_are_one_change_and_few_of_them_are_kept() -> None:
-    async def take() -> None:
-        rounds = rounds_for("ada")
+    async def write() -> None:
+        broadcaster = broadcaster_for("ada")
+        changes = broadcaster.changes
         for number in range(95):
             # Later ones and earlier ones, in turns.
             at = number if number % 2 else -number
-            rounds.take_batch([rounds.audience.pick([row(at), row(at, "bob")])])
-            assert "ada" not in rounds.fresh or len(rounds.fresh["ada"].aside) < MOST_ASIDE
-        assert "bob" not in rounds.fresh, "nobody listens"
+            commit(broadcaster, row(at), row(at, "bob"))
+            assert "ada" not in changes.readings or len(changes.readings["ada"].out_of_order) < MAX_OUT_OF_ORDER
+        assert "bob" not in changes.readings, "without subscribers"
         latest = Latest(heart_rate=Value(60.0, 93, "watch"))
-        assert rounds.take_changes() == {"ada": (Change(95, -94, 93), latest)}
-        assert not rounds.fresh
-        assert not rounds.changed
+        assert changes.take(MAX_USERS) == {"ada": (Change(95, -94, 93), latest)}
+        assert not changes.has_named
 
-    asyncio.run(take())
+    asyncio.run(write())
 
 
 def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
-    async def take() -> None:
-        rounds = rounds_for()
-        users = [f"user_{n}" for n in range(2 * MOST_IN_ROUND + 1)]
+    async def write() -> None:
+        broadcaster = broadcaster_for()
+        users = [f"user_{n}" for n in range(2 * MAX_USERS + 1)]
         for times in range(1, TIMES + 1):
-            batch = [row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]]
-            rounds.take_batch([rounds.audience.pick(batch)])
-        told: list[str] = []
-        for size in (MOST_IN_ROUND, MOST_IN_ROUND, 1, 0):
-            taken = rounds.take_changes()
+            commit(broadcaster, *[row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]])
+        delivered: list[str] = []
+        for size in (MAX_USERS, MAX_USERS, 1, 0):
+            taken = broadcaster.changes.take(MAX_USERS)
             assert len(taken) == size
-            told += taken
+            delivered += taken
             for user_id, (change, _) in taken.items():
                 assert change.count == (TIMES if users.index(user_id) % 3 == 0 else 1)
-        assert sorted(told) == sorted(users)
+        assert sorted(delivered) == sorted(users)
 
-    asyncio.run(take())
-
-
-def test_what_is_picked_for_others_than_those_who_listen_now_is_picked_anew() -> None:
-    async def take() -> None:
-        rounds = rounds_for("ada")
-        picked = rounds.audience.pick([row(0), row(0, "bob"), row(0, "eve")])
-        assert [each.user_id for each in picked.named] == ["ada"]
-        rounds.audience.join(Client(Ear(), ("bob",)))
-        rounds.take_batch([picked])
-        assert list(rounds.fresh) == ["ada", "bob"]
-        rounds.audience.leave(next(client for client in rounds.audience.all if client.user_ids == ("ada",)))
-        rounds.take_batch([picked])
-        assert rounds.fresh["ada"].count == 1
-        assert rounds.fresh["bob"].count == 2
-
-    asyncio.run(take())
+    asyncio.run(write())
 
 
-def pressed_rounds(monkeypatch: pytest.MonkeyPatch) -> tuple[Rounds, list[bool]]:
-    """Rounds for a client of everyone and one that names ada, and whether writes press."""
-    rounds, press = rounds_for("ada"), [False]
-    rounds.audience.join(Client(Ear(), None))
-    monkeypatch.setattr(rounds.pressure, "is_high", lambda: press[-1])
-    return rounds, press
+def test_rows_matched_with_earlier_subscriptions_are_matched_again() -> None:
+    async def write() -> None:
+        broadcaster = broadcaster_for("ada")
+        changes, subscriptions = broadcaster.changes, broadcaster.subscriptions
+        earlier = subscriptions.match([row(0), row(0, "bob"), row(0, "eve")])
+        assert [each.user_id for each in earlier.matched] == ["ada"]
+        subscriptions.add(Client(Ear(), ("bob",)))
+        changes.add_batch([earlier])
+        assert list(changes.readings) == ["ada", "bob"]
+        end_subscription(broadcaster, "ada")
+        changes.add_batch([earlier])
+        assert changes.readings["ada"].count == 1
+        assert changes.readings["bob"].count == 2
+
+    asyncio.run(write())
 
 
-def take(rounds: Rounds, *rows: Row) -> None:
-    """Let a request of readings be announced."""
-    rounds.take_batch([rounds.audience.pick(rows)])
+def with_load(monkeypatch: pytest.MonkeyPatch) -> tuple[Broadcaster, list[bool]]:
+    """A broadcaster for a client of everyone and one that names ada, and whether the write load is high."""
+    broadcaster, load = broadcaster_for("ada"), [False]
+    broadcaster.subscriptions.add(Client(Ear(), None))
+    monkeypatch.setattr(broadcaster.shedding.write_load, "is_high", lambda: load[-1])
+    return broadcaster, load
 
 
-def test_while_readings_press_only_those_of_who_is_named_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def press_and_calm() -> None:
-        rounds, press = pressed_rounds(monkeypatch)
-        rounds.book.ask(["bob"])
-        rounds.book.answer({}, time.monotonic())
-        take(rounds, row(1), row(1, "bob"), row(1, "eve"))
-        assert len(rounds.fresh) == 3
-        press.append(True)
-        take(rounds, row(2), row(2, "bob"), row(2, "eve"))
-        assert list(rounds.fresh) == ["ada"]
-        assert rounds.fresh["ada"].count == 2
-        assert rounds.skipped == 4, "those of before count, too"
-        assert list(rounds.book.known) == ["ada"], "what was skipped is not known"
-        press.append(False)
-        take(rounds, row(3, "bob"))
-        assert rounds.skipped == 5, "a moment of calm is no reason to ask for everyone"
-        rounds.calm_at -= CALM_SECONDS
-        take(rounds, row(4, "bob"))
-        assert rounds.fresh["bob"].count == 1
-        assert rounds.skipped == 5, "until a state tells of them"
+def test_under_high_load_only_readings_of_named_users_are_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def write() -> None:
+        broadcaster, load = with_load(monkeypatch)
+        changes, shedding, latest_cache = broadcaster.changes, broadcaster.shedding, broadcaster.latest_cache
+        latest_cache.begin_load(["bob"])
+        latest_cache.finish_load({}, time.monotonic())
+        commit(broadcaster, row(1), row(1, "bob"), row(1, "eve"))
+        assert len(changes.readings) == 3
+        load.append(True)
+        commit(broadcaster, row(2), row(2, "bob"), row(2, "eve"))
+        assert shedding.mode is Mode.SKIPPING
+        assert list(changes.readings) == ["ada"]
+        assert changes.readings["ada"].count == 2
+        assert shedding.skipped == 4, "those of before count, too"
+        assert list(latest_cache.entries) == ["ada"], "what was skipped is not known"
+        load.append(False)
+        commit(broadcaster, row(3, "bob"))
+        assert shedding.skipped == 5, "a moment of calm is no reason to query everyone"
+        shedding.calm_at -= CALM_SECONDS
+        commit(broadcaster, row(4, "bob"))
+        assert shedding.mode is Mode.NORMAL
+        assert changes.readings["bob"].count == 1
+        assert shedding.skipped == 5, "until a snapshot replaces them"
 
-    asyncio.run(press_and_calm())
-
-
-def test_whom_nobody_names_any_longer_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def go() -> None:
-        rounds, press = pressed_rounds(monkeypatch)
-        press.append(True)
-        take(rounds, row(1))
-        rounds.audience.leave(next(client for client in rounds.audience.all if client.user_ids == ("ada",)))
-        take(rounds, row(2))
-        assert rounds.skipped == 1
-        (taken,) = rounds.take_changes().values()
-        assert taken == (Change(1, 1, 1), None), "it must be asked for"
-
-    asyncio.run(go())
+    asyncio.run(write())
 
 
-def test_what_others_changed_while_readings_press_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def change() -> None:
-        rounds, press = pressed_rounds(monkeypatch)
-        press.append(True)
+def test_skipping_ends_with_the_last_subscription_to_everyone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def write() -> None:
+        broadcaster, load = with_load(monkeypatch)
+        load.append(True)
+        commit(broadcaster, row(1, "bob"))
+        assert broadcaster.shedding.mode is Mode.SKIPPING
+        broadcaster.subscriptions.remove(next(iter(broadcaster.subscriptions.to_everyone)))
+        commit(broadcaster, row(2, "bob"))
+        assert broadcaster.shedding.mode is Mode.NORMAL
+        assert broadcaster.shedding.skipped == 0
+
+    asyncio.run(write())
+
+
+def test_a_user_whom_no_client_names_any_longer_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def write() -> None:
+        broadcaster, load = with_load(monkeypatch)
+        load.append(True)
+        commit(broadcaster, row(1))
+        end_subscription(broadcaster, "ada")
+        commit(broadcaster, row(2))
+        assert broadcaster.shedding.skipped == 1
+        (taken,) = broadcaster.changes.take(MAX_USERS).values()
+        assert taken == (Change(1, 1, 1), None), "it must be loaded"
+
+    asyncio.run(write())
+
+
+def test_changes_of_other_processes_are_skipped_under_high_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def write() -> None:
+        broadcaster, load = with_load(monkeypatch)
+        changes = broadcaster.changes
+        load.append(True)
 
         async def fetch(*_: object, user_ids: list[str] | None, **__: object) -> list[dict[str, object]]:
             assert user_ids == ["ada"]
-            press.append(False)
-            rounds.calm_at = 0.0
-            take(rounds, row(1, "eve"))
+            load.append(False)
+            broadcaster.shedding.calm_at = 0.0
+            commit(broadcaster, row(1, "eve"))
             return [{"user_key": 1, "user_id": "ada"}]
 
-        monkeypatch.setattr("service.live.broadcaster.fetch_all", fetch)
-        rounds.decide()
-        rounds.touched = {1: Change(1, 0, 0), 2: Change(5, 0, 0)}
-        await rounds.name_touched()
-        assert rounds.changed == {"ada": Change(1, 0, 0)}
-        assert rounds.skipped == 5, "also where nothing presses any longer by then"
+        monkeypatch.setattr("service.live.pending_changes.fetch_all", fetch)
+        changes.update_mode()
+        changes.by_key = {1: Change(1, 0, 0), 2: Change(5, 0, 0)}
+        await changes.name_users(broadcaster.pool)
+        assert changes.by_user == {"ada": Change(1, 0, 0)}
+        assert broadcaster.shedding.skipped == 5, "also where the load is no longer high by then"
 
-    asyncio.run(change())
-
-
-def test_rounds_that_tell_much_are_further_apart_and_more_so_where_readings_press() -> None:
-    assert pause(0, 0, 0) == SHORTEST_PAUSE
-    assert SHORTEST_PAUSE < pause(0.2, 0, 0) < pause(0.2, 0.012, 0) < LONGEST_PAUSE
-    assert pause(60, 60, 0) == LONGEST_PAUSE
-    assert pause(0, 0, PRESSED) == SHORTEST_PAUSE
-    assert LONGEST_PAUSE < pause(0, 0.012, PRESSED) < PRESSED_PAUSE
-    assert pause(60, 60, PRESSED) == PRESSED_PAUSE
+    asyncio.run(write())
 
 
-def test_a_pause_lasts_as_long_as_readings_press() -> None:
-    async def rest(rounds: Rounds) -> float:
-        began, writing = time.monotonic(), rounds.pressure.spent()
-        rounds.telling_seconds = 60.0
-        await rounds.rest(began, writing)
-        return time.monotonic() - began
+def test_broadcasts_that_deliver_much_are_further_apart_and_more_so_under_load() -> None:
+    assert pause(0, 0, 0) == MIN_PAUSE
+    assert MIN_PAUSE < pause(0.2, 0, 0) < pause(0.2, 0.012, 0) < MAX_PAUSE
+    assert pause(60, 60, 0) == MAX_PAUSE
+    assert pause(0, 0, HIGH_LOAD) == MIN_PAUSE
+    assert MAX_PAUSE < pause(0, 0.012, HIGH_LOAD) < MAX_PAUSE_UNDER_LOAD
+    assert pause(60, 60, HIGH_LOAD) == MAX_PAUSE_UNDER_LOAD
+
+
+def test_a_pause_lasts_as_long_as_the_load_is_high() -> None:
+    async def wait(load: WriteLoad) -> float:
+        pacer = Pacer(load)
+        pacer.cpu_seconds = 60.0
+        await pacer.wait()
+        return time.monotonic() - pacer.began
 
     async def both() -> None:
-        rounds = rounds_for("ada")
-        with rounds.pressure.writing(), rounds.pressure.writing():
-            assert await rest(rounds) >= PRESSED_PAUSE
-        assert LONGEST_PAUSE <= await rest(rounds) < PRESSED_PAUSE
+        load = WriteLoad()
+        with load.writing(), load.writing():
+            assert await wait(load) >= MAX_PAUSE_UNDER_LOAD
+        assert MAX_PAUSE <= await wait(load) < MAX_PAUSE_UNDER_LOAD
 
     asyncio.run(both())
 
@@ -201,31 +222,31 @@ def test_a_pause_lasts_as_long_as_readings_press() -> None:
 def test_writes_are_counted_by_their_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(write_load.time, "monotonic", lambda: now)
-    counted = Pressure()
+    load = WriteLoad()
     now += 5
-    with counted.writing():
+    with load.writing():
         now += 1
-        with counted.writing():
+        with load.writing():
             now += 2
-            assert counted.spent() == 1 + 2 * 2
+            assert load.write_seconds() == 1 + 2 * 2
         now += 1
     now += 5
-    assert counted.spent() == 1 + 2 * 2 + 1
+    assert load.write_seconds() == 1 + 2 * 2 + 1
 
 
-def test_writes_press_where_more_than_one_is_under_way_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_load_is_high_where_more_than_one_write_is_in_flight_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(write_load.time, "monotonic", lambda: now)
-    counted = Pressure()
-    with counted.writing():
+    load = WriteLoad()
+    with load.writing():
         now += 9 * WINDOW
-        assert not counted.is_high(), "a slow one"
+        assert not load.is_high(), "a slow one"
     now += WINDOW
-    assert not counted.is_high()
-    with counted.writing(), counted.writing():
+    assert not load.is_high()
+    with load.writing(), load.writing():
         now += WINDOW
-        assert counted.is_high()
+        assert load.is_high()
     now += 0.5 * WINDOW
-    assert counted.is_high(), "until the window is over"
+    assert load.is_high(), "until the window is over"
     now += WINDOW
-    assert not counted.is_high()
+    assert not load.is_high()

@@ -4,79 +4,94 @@ from __future__ import annotations
 
 import pytest
 
-from service.live import own_commits
-from service.live.latest_cache import Book
-from service.live.own_commits import Written
-from service.live.subscriptions import Audience, Client, Picked
+from service.ingest.observer import MatchedRows, Unobserved
+from service.live import own_commits, presence
+from service.live.client import Client
+from service.live.latest_cache import LatestValueCache
+from service.live.own_commits import OwnCommits
+from service.live.subscriptions import Subscriptions
 from service.model.reading import Row
 from tests.http.live_clients import Ear
 
 ROWS = [Row("ada", "watch", 0, 60.0)] * 3
 
 
-def listened_to() -> tuple[Written, Client]:
-    """Batches that a client wants to know of."""
-    audience, client = Audience(Book()), Client(Ear(), None)
-    audience.join(client)
-    return Written(audience), client
+def without_clients() -> OwnCommits:
+    return OwnCommits(Subscriptions(LatestValueCache()))
 
 
-def mark(kept: Written, *parts: list[Row]) -> str:
-    """Mark a batch of requests."""
-    return kept.mark((rows, kept.pick(rows)) for rows in parts)
+def with_client() -> tuple[OwnCommits, Client]:
+    """Batches while a client subscribes to everyone."""
+    commits, client = without_clients(), Client(Ear(), None)
+    commits.subscriptions.add(client)
+    return commits, client
 
 
-def rows_of(batch: list[Picked] | None) -> list[list[Row]] | None:
-    """The readings of each request."""
-    return None if batch is None else [list(picked.rows) for picked in batch]
+def register(commits: OwnCommits, *parts: list[Row]) -> str:
+    """Register a batch of requests."""
+    return commits.register((rows, commits.match(rows)) for rows in parts)
 
 
-def test_a_batch_is_found_by_its_mark_once() -> None:
-    assert Written().take(mark(Written(), ROWS)) is None, "nobody can listen"
-    kept, client = listened_to()
-    first, second = mark(kept, ROWS), mark(kept, ROWS[:1], ROWS[:2])
-    assert rows_of(kept.take(second)) == [ROWS[:1], ROWS[:2]]
-    assert rows_of(kept.take(first)) == [ROWS]
-    assert kept.take(first) is None
-    assert Written().take(first) is None
+def rows_of(batch: list[MatchedRows] | None) -> list[list[Row]] | None:
+    """The rows of each request."""
+    return None if batch is None else [list(matched.rows) for matched in batch]
+
+
+def test_a_batch_is_found_by_its_origin_once() -> None:
+    alone = without_clients()
+    assert alone.pop(register(alone, ROWS)) is None, "there are no clients"
+    commits, client = with_client()
+    first, second = register(commits, ROWS), register(commits, ROWS[:1], ROWS[:2])
+    assert rows_of(commits.pop(second)) == [ROWS[:1], ROWS[:2]]
+    assert rows_of(commits.pop(first)) == [ROWS]
+    assert commits.pop(first) is None
+    assert with_client()[0].pop(first) is None
     assert len(first) <= 40, "more than api_internal.announce has room for"
-    assert kept.audience is not None
-    kept.audience.leave(client)
-    assert kept.take(mark(kept, ROWS)) is None, "nobody listens any longer"
+    commits.subscriptions.remove(client)
+    assert commits.pop(register(commits, ROWS)) is None, "there are no clients any longer"
 
 
-def test_what_arrived_before_somebody_listened_is_found() -> None:
-    kept, _ = listened_to()
-    assert rows_of(kept.take(kept.mark([(ROWS, None)]))) == [ROWS]
+def test_rows_that_arrived_before_the_first_client_are_found() -> None:
+    commits, _ = with_client()
+    assert rows_of(commits.pop(commits.register([(ROWS, None)]))) == [ROWS]
 
 
-def test_what_is_never_announced_makes_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own_commits, "MOST_KEPT", 7)
-    kept, _ = listened_to()
-    marks = [mark(kept, ROWS) for _ in range(3)]
-    assert [rows_of(kept.take(each)) for each in marks] == [None, [ROWS], [ROWS]]
-    last = mark(kept, ROWS)
-    kept.clear()
-    assert kept.take(last) is None
-    assert kept.kept == 0
+def test_a_batch_that_is_never_announced_is_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_commits, "MAX_ROWS", 7)
+    commits, _ = with_client()
+    origins = [register(commits, ROWS) for _ in range(3)]
+    assert [rows_of(commits.pop(origin)) for origin in origins] == [None, [ROWS], [ROWS]]
+    last = register(commits, ROWS)
+    commits.clear()
+    assert commits.pop(last) is None
+    assert commits.row_count == 0
 
 
-def test_others_are_believed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_presence_of_others_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(own_commits.time, "monotonic", lambda: now)
-    kept = Written()
-    assert kept.others_listen, "nothing was heard yet"
-    kept.begin()
-    assert kept.others_listen
-    now += own_commits.HEARD_SECONDS
-    assert not kept.others_listen
-    kept.hear(kept.process)
-    assert not kept.others_listen
-    kept.hear(Written().process)
-    assert kept.others_listen
-    now += own_commits.HELLO_SECONDS
-    assert kept.others_listen
-    now += own_commits.HEARD_SECONDS
-    assert not kept.others_listen
-    kept.interrupt()
-    assert kept.others_listen
+    monkeypatch.setattr(presence.time, "monotonic", lambda: now)
+    commits = without_clients()
+    here = commits.presence
+    assert commits.has_remote_subscribers, "nothing was announced yet"
+    here.connected()
+    assert commits.has_remote_subscribers
+    now += presence.EXPIRY_SECONDS
+    assert not commits.has_remote_subscribers
+    here.record(here.process)
+    assert not commits.has_remote_subscribers
+    here.record(without_clients().presence.process)
+    assert commits.has_remote_subscribers
+    now += presence.ANNOUNCE_SECONDS
+    assert commits.has_remote_subscribers
+    now += presence.EXPIRY_SECONDS
+    assert not commits.has_remote_subscribers
+    here.disconnected()
+    assert commits.has_remote_subscribers
+
+
+def test_without_live_updates_each_commit_has_an_origin_and_names_its_users() -> None:
+    unobserved = Unobserved()
+    first, second = unobserved.register([(ROWS, unobserved.match(ROWS))]), unobserved.register([])
+    assert first != second
+    assert 0 < len(first) <= 40
+    assert unobserved.has_remote_subscribers

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.live.notifications import Change, Unreadable, add_announcement, split_mark
+from service.live.notifications import Change, Unreadable, split_origin, unpack_changes
 from service.model.pg_time import to_micros
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
@@ -127,7 +127,7 @@ def test_changes_are_announced_once_for_each_batch(db: psycopg.Connection) -> No
     write(db, {"user": "u0", "steps": 1})
     (payload,) = announced(db)
     changes: dict[int, Change] = {}
-    add_announcement(split_mark(payload)[1], changes)
+    unpack_changes(split_origin(payload)[1], changes)
     assert list(changes.values()) == [Change(2, to_micros(NOON), to_micros(later))] * 3
     keys = db.execute("SELECT array_agg(user_key) FROM core.app_user").fetchone()
     assert keys is not None
@@ -140,7 +140,7 @@ def test_an_announcement_of_many_users_fits(db: psycopg.Connection) -> None:
     payloads = announced(db)
     changes: dict[int, Change] = {}
     for payload in payloads:
-        add_announcement(split_mark(payload)[1], changes)
+        unpack_changes(split_origin(payload)[1], changes)
     assert len(changes) == 1000
     assert max(map(len, payloads)) < 8000
 
@@ -151,7 +151,7 @@ def test_notifications_that_are_alike_all_come(db: psycopg.Connection) -> None:
     db.execute("SELECT api_internal.announce(array_fill(1, ARRAY[2000]), array_fill(now(), ARRAY[2000]))")
     changes: dict[int, Change] = {}
     for payload in announced(db):
-        add_announcement(split_mark(payload)[1], changes)
+        unpack_changes(split_origin(payload)[1], changes)
     assert changes[1].count == 2000
 
 
@@ -163,10 +163,10 @@ def test_a_mark_stands_before_each_announcement_and_alone_without_readings(db: p
     payloads = announced(db)
     changes: dict[int, Change] = {}
     for payload in payloads:
-        said, packed = split_mark(payload)
+        said, packed = split_origin(payload)
         assert said == mark
         assert len(payload) < 8000
-        add_announcement(packed, changes)
+        unpack_changes(packed, changes)
     assert len(changes) == 1000
     db.execute("SELECT api_internal.announce('{}', '{}', %s)", [mark])
     assert announced(db) == [f"{mark}:"]
@@ -182,4 +182,4 @@ def test_an_announcement_of_too_many_says_so_shortly(db: psycopg.Connection) -> 
 @pytest.mark.parametrize("payload", ["many", "", "[[1, 2]]", "AAAA", "ü" * 100, "A" * 4000])
 def test_what_is_no_announcement_is_noticed(payload: str) -> None:
     with pytest.raises(Unreadable):
-        add_announcement(payload, {})
+        unpack_changes(payload, {})
