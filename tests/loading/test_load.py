@@ -29,12 +29,12 @@ from scripts.loading.lines import opened
 from scripts.loading.pieces import pieces
 from tests.conftest import ROOT
 from tests.ports import free_port
-from tests.service.test_csvs import columns as csv_columns
-from tests.service.test_csvs import dialects as csv_dialects
-from tests.service.test_csvs import readings as csv_readings
-from tests.service.test_csvs import spelled as csv_spelled
-from tests.service.test_csvs import written
 from tests.simulation.stand_in import StandIn, in_turn, serving
+from tests.unit.ingest.test_csv_reader import columns as csv_columns
+from tests.unit.ingest.test_csv_reader import dialects as csv_dialects
+from tests.unit.ingest.test_csv_reader import readings as csv_readings
+from tests.unit.ingest.test_csv_reader import spelled as csv_spelled
+from tests.unit.ingest.test_csv_reader import written
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 HEADER = "user_id,device_id,timestamp,heart_rate,steps,calories\n"

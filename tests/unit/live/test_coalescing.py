@@ -9,7 +9,7 @@ from service.live.coalescing import MOST_ASIDE, Fresh, collect
 from service.live.latest_cache import NOTHING, Undecided, after_all
 from service.live.notifications import Change
 from service.model.reading import Row
-from tests.service.test_book import ROWS, agree, is_undecided
+from tests.unit.live.test_latest_cache import ROWS, agree, is_undecided
 
 
 @given(ROWS, st.integers(1, 12))
