@@ -26,8 +26,8 @@ from pytest_postgresql.janitor import DatabaseJanitor
 
 from scripts import embedded
 from scripts.migrate import migrate
-from tests.ports import free_port
-from tests.together import alone, made_once, unit_of, urgency
+from tests.support.parallel import alone, made_once, unit_of, urgency
+from tests.support.ports import free_port
 
 # The same examples each time, however long one takes on a busy machine.
 settings.register_profile("suite", derandomize=True, deadline=None)

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.conftest import running_service
-from tests.http.wire import (
+from tests.support.wire import (
     dial,
     everything_from,
     post,

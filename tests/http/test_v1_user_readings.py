@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from tests.conftest import running_service
-from tests.http.wire import errors_of, in_path, moment, reading, refused, strict_json
+from tests.support.wire import errors_of, in_path, moment, reading, refused, strict_json
 
 THE_DAY = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 CSV, NDJSON = "text/csv", "application/x-ndjson"

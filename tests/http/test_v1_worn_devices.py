@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from tests.conftest import empty
-from tests.http.wire import in_path, reading
+from tests.support.wire import in_path, reading
 
 DAY = {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}
 

@@ -28,8 +28,8 @@ from scripts.loading.formats import start_of
 from scripts.loading.lines import opened
 from scripts.loading.pieces import pieces
 from tests.conftest import ROOT
-from tests.ports import free_port
-from tests.simulation.stand_in import StandIn, in_turn, serving
+from tests.support.ports import free_port
+from tests.support.stand_in import StandIn, in_turn, serving
 from tests.unit.ingest.test_csv_reader import columns as csv_columns
 from tests.unit.ingest.test_csv_reader import dialects as csv_dialects
 from tests.unit.ingest.test_csv_reader import readings as csv_readings

@@ -23,7 +23,7 @@ import pytest
 
 from service.metrics.worker_stats import TELL_SECONDS
 from tests.conftest import wait_until_healthy
-from tests.ports import free_port
+from tests.support.ports import free_port
 from tests.system.processes import Started, descendants, started, wait_until_gone
 
 START = datetime(2025, 1, 15, tzinfo=UTC)

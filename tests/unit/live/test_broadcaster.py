@@ -28,7 +28,7 @@ from service.live.notifications import Change
 from service.live.subscriptions import Audience, Client
 from service.model.reading import Row
 from service.settings import Settings
-from tests.http.live_clients import Ear
+from tests.support.live_clients import Ear
 
 TIMES = 7
 

@@ -9,7 +9,7 @@ from service.live.latest_cache import Book
 from service.live.own_commits import Written
 from service.live.subscriptions import Audience, Client, Picked
 from service.model.reading import Row
-from tests.http.live_clients import Ear
+from tests.support.live_clients import Ear
 
 ROWS = [Row("ada", "watch", 0, 60.0)] * 3
 

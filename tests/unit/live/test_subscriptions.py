@@ -15,7 +15,7 @@ from service.live.notifications import Change
 from service.live.subscriptions import MOST_WAITING, Audience, Client, News
 from service.settings import Settings
 from service.slices import SLICE_SECONDS, Slices
-from tests.http.live_clients import Ear
+from tests.support.live_clients import Ear
 
 
 def news(user_id: str, at: int) -> News:
