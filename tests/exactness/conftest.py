@@ -10,8 +10,8 @@ from zoneinfo import TZPATH, ZoneInfo, reset_tzpath
 import psycopg
 import pytest
 
-from tests.conftest import empty
 from tests.support import sql_client
+from tests.support.database import empty
 from tests.support.interleaving import BEFORE, Stage
 
 JOBS = "SELECT job_id FROM timescaledb_information.jobs WHERE proc_schema = 'core' AND scheduled"

@@ -20,9 +20,9 @@ from service.database.pool import make_pool
 from service.live.broadcaster import SHORTEST_PAUSE
 from service.live.hub import running_hub
 from service.settings import Settings
-from tests.conftest import running_service
 from tests.http.wreckage import Fuse
 from tests.support.live_clients import EVENTS, Deaf, Ear, closing_in, heard, listening, streaming
+from tests.support.service_process import running_service
 from tests.support.wire import PATIENCE, in_path, moment, post, reading, refused, send
 
 LATEST = {

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.conftest import running_service
+from tests.support.service_process import running_service
 from tests.support.wire import event, reading, refused
 
 READINGS = [reading(f"10:00:{n:02}") for n in range(20)]

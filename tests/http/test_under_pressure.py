@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import running_service
+from tests.support.service_process import running_service
 from tests.support.wire import (
     dial,
     everything_from,

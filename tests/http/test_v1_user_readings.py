@@ -15,7 +15,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import running_service
+from tests.support.service_process import running_service
 from tests.support.wire import errors_of, in_path, moment, reading, refused, strict_json
 
 THE_DAY = {"start": moment("00:00:00"), "end": moment("23:59:59")}

@@ -27,7 +27,7 @@ from scripts.load import main
 from scripts.loading.formats import start_of
 from scripts.loading.lines import opened
 from scripts.loading.pieces import pieces
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.stand_in import StandIn, in_turn, serving
 from tests.unit.ingest.test_csv_reader import columns as csv_columns

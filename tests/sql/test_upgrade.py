@@ -18,8 +18,8 @@ from yoyo.migrations import MigrationList
 
 from scripts.migrate import OneTransaction, migrate
 from service.database.schema import MIGRATIONS, migration_names
-from tests.conftest import new_database
 from tests.support import sql_client
+from tests.support.database import new_database
 from tests.support.interleaving import NOON
 from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, micros, moment
 

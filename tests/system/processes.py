@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 # What a `make` that runs the tests hands down, which a person's shell has not: its ARGS are for pytest.
 HANDED_DOWN = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARGS"}
