@@ -16,18 +16,16 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from hypothesis import settings
 from psycopg.conninfo import make_conninfo
 from pytest_postgresql import factories
 
 from scripts import embedded
 from tests.support.database import empty, new_database, prepare
+from tests.support.examples import register_profiles
 from tests.support.parallel import alone, made_once, unit_of, urgency
 from tests.support.service_process import running_service
 
-# The same examples each time, however long one takes on a busy machine.
-settings.register_profile("suite", derandomize=True, deadline=None)
-settings.load_profile("suite")
+register_profiles()
 
 
 @pytest.hookimpl(optionalhook=True)

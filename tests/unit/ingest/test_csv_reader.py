@@ -18,6 +18,7 @@ from service.ingest.pipeline import csv_form, judged
 from service.ingest.receipt import Tally
 from service.model.fields import Bounds
 from tests.support.csv_files import AT, columns, dialects, readings, spelled, written
+from tests.support.examples import examples
 
 BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 HEADER = "user_id,timestamp,heart_rate,steps\n"
@@ -46,7 +47,7 @@ def problems(text: str) -> list[tuple[str, str, Any]]:
     return [(fault["at"], fault["problem"], fault["value"]) for fault in tally.faults]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(readings, columns, dialects, spelled, st.integers(1, 40), st.integers(1, 40))
 def test_what_python_writes_is_read_back(
     items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any, size: int, part: int
@@ -58,7 +59,7 @@ def test_what_python_writes_is_read_back(
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(readings, columns, dialects, spelled)
 def test_rows_say_where_they_end(
     items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any
