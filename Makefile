@@ -6,7 +6,7 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check load migrate psql bench screenshots lock clean
+.PHONY: help run demo test unit check format load migrate psql bench screenshots lock clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
@@ -24,10 +24,17 @@ test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that
 	@$(BIN)/python -m scripts.libraries
 	@exec $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
+unit: .venv/dev.stamp ## Run the unit tests: some seconds, without a database, a browser or a network
+	@exec $(BIN)/python -m pytest tests/unit --numprocesses 2 --hypothesis-profile quick $(ARGS)
+
 check: .venv/dev.stamp ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+format: .venv/dev.stamp ## Format the code, and fix what ruff can fix
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
 
 load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/'; ARGS=--help tells how
 	@exec $(BIN)/python -m scripts.load $(ARGS)
