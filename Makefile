@@ -27,10 +27,11 @@ test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that
 unit: .venv/dev.stamp ## Run the unit tests: some seconds, without a database, a browser or a network
 	@exec $(BIN)/python -m pytest tests/unit --numprocesses 2 --hypothesis-profile quick $(ARGS)
 
-check: .venv/dev.stamp ## Check style and types
+check: .venv/dev.stamp ## Check style, types and which module imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: .venv/dev.stamp ## Format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix-only .
@@ -60,7 +61,7 @@ lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashe
 
 clean: ## Remove what was installed and cached; data stays
 	rm -rf .venv .venv-bench scripts/embedded/node_modules service/dashboard/libraries/node_modules
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
