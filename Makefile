@@ -13,7 +13,7 @@ help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Environment: HOST PORT DB_PORT DATA DATABASE_URL WORKERS, for example: make run PORT=8080"
 
-run: .venv/run.stamp ## Start everything: embedded TimescaleDB (unless DATABASE_URL names one) and the service
+run: .venv/run.stamp ## Start everything: embedded TimescaleDB (unless DATABASE_URL names one) and the service; ARGS=--reload follows edits
 	@exec $(BIN)/python -m scripts.run $(ARGS)
 
 demo: .venv/run.stamp ## The same, fed by simulated users
@@ -37,7 +37,7 @@ format: .venv/dev.stamp ## Format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/'; ARGS=--help tells how
+load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/'; ARGS=--help lists the options
 	@exec $(BIN)/python -m scripts.load $(ARGS)
 
 migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedded one in DATA
@@ -49,10 +49,10 @@ psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the em
 bench: .venv/run.stamp .venv-bench/stamp ## Measure, on the server that BENCH_DATABASE_URL names, or on the embedded one
 	@exec $(BIN)/python -m scripts.bench $(ARGS)
 
-screenshots: .venv/dev.stamp ## Take the documents' pictures of the dashboard anew
+screenshots: .venv/dev.stamp ## Take the screenshots of the documents
 	@exec $(BIN)/python -m scripts.screenshots $(ARGS)
 
-lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashes
+lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml, with hashes
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile $(COMPILE) --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --extra dev --output-file requirements-dev.lock pyproject.toml
