@@ -6,14 +6,14 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check load migrate psql bench screenshots lock clean
+.PHONY: help run demo test unit check format load migrate psql bench screenshots lock clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Environment: HOST PORT DB_PORT DATA DATABASE_URL WORKERS, for example: make run PORT=8080"
 
-run: .venv/run.stamp ## Start everything: embedded TimescaleDB (unless DATABASE_URL names one) and the service
+run: .venv/run.stamp ## Start everything: embedded TimescaleDB (unless DATABASE_URL names one) and the service; ARGS=--reload follows edits
 	@exec $(BIN)/python -m scripts.run $(ARGS)
 
 demo: .venv/run.stamp ## The same, fed by simulated users
@@ -24,12 +24,20 @@ test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that
 	@$(BIN)/python -m scripts.libraries
 	@exec $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
-check: .venv/dev.stamp ## Check style and types
+unit: .venv/dev.stamp ## Run the unit tests: some seconds, without a database, a browser or a network
+	@exec $(BIN)/python -m pytest tests/unit --numprocesses 2 --hypothesis-profile quick $(ARGS)
+
+check: .venv/dev.stamp ## Check style, types and which module imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
-load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/'; ARGS=--help tells how
+format: .venv/dev.stamp ## Format the code, and fix what ruff can fix
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/'; ARGS=--help lists the options
 	@exec $(BIN)/python -m scripts.load $(ARGS)
 
 migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedded one in DATA
@@ -41,10 +49,10 @@ psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the em
 bench: .venv/run.stamp .venv-bench/stamp ## Measure, on the server that BENCH_DATABASE_URL names, or on the embedded one
 	@exec $(BIN)/python -m scripts.bench $(ARGS)
 
-screenshots: .venv/dev.stamp ## Take the documents' pictures of the dashboard anew
+screenshots: .venv/dev.stamp ## Take the screenshots of the documents
 	@exec $(BIN)/python -m scripts.screenshots $(ARGS)
 
-lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashes
+lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml, with hashes
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile $(COMPILE) --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --extra dev --output-file requirements-dev.lock pyproject.toml
@@ -53,7 +61,7 @@ lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml anew, with hashe
 
 clean: ## Remove what was installed and cached; data stays
 	rm -rf .venv .venv-bench scripts/embedded/node_modules service/dashboard/libraries/node_modules
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url

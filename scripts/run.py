@@ -23,11 +23,15 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import psycopg
+
 from scripts import embedded, libraries
 from scripts.migrate import CannotMigrate, migrate
+from scripts.reload import FileWatcher
 from service import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
+RELOADED = [ROOT / name for name in ("service", "sql", "migrations")]
 DEFAULT_DB_PORT = 15432  # below the range that the system hands out by itself
 SERVICE_STOP_SECONDS = 2.0
 DATABASE_STOP_SECONDS = 2.0
@@ -54,6 +58,7 @@ class Options:
     data: Path
     database_url: str | None
     simulation: list[str] | None  # the simulator's arguments; None where it does not run
+    reload: bool
 
     @property
     def url(self) -> str:
@@ -68,6 +73,7 @@ class Running:
     database: embedded.EmbeddedServer | None = None
     service: subprocess.Popen[bytes] | None = None
     simulator: subprocess.Popen[bytes] | None = None
+    watcher: FileWatcher | None = None
     restarts: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_RESTARTS)))
 
 
@@ -80,6 +86,11 @@ def main() -> int:
         "Environment: HOST (127.0.0.1), PORT (8000), DB_PORT (15432), DATA (.data), DATABASE_URL, WORKERS (1).",
     )
     parser.add_argument("--demo", action="store_true", help="feed it with simulated users")
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="start the service again when a file of service/, sql/ or migrations/ changes",
+    )
     chosen, simulation = parser.parse_known_args()
     if simulation and not chosen.demo:
         parser.error(f"{' '.join(simulation)}: only the simulator of make demo takes arguments")
@@ -87,7 +98,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, on_signal)
     running = Running()
     try:
-        run(read_options(simulation if chosen.demo else None), running)
+        run(read_options(simulation if chosen.demo else None, reload=chosen.reload), running)
     except Stopped:
         say("Stopping.")
         return 0
@@ -105,7 +116,7 @@ def on_signal(number: int, frame: FrameType | None) -> NoReturn:
     raise Stopped
 
 
-def read_options(simulation: list[str] | None) -> Options:
+def read_options(simulation: list[str] | None, *, reload: bool = False) -> Options:
     """Read the environment; CannotRun names a value that cannot be used."""
     return Options(
         host=os.environ.get("HOST") or "127.0.0.1",
@@ -114,6 +125,7 @@ def read_options(simulation: list[str] | None) -> Options:
         data=Path(os.environ.get("DATA") or ROOT / ".data").resolve(),
         database_url=os.environ.get("DATABASE_URL") or None,
         simulation=simulation,
+        reload=reload,
     )
 
 
@@ -136,6 +148,8 @@ def run(options: Options, running: Running) -> NoReturn:
         database_url = running.database.url
     else:
         database_url = options.database_url
+    if options.reload:
+        running.watcher = FileWatcher(*RELOADED)
     say("Migrating the database.")
     if advice := migrate(database_url).advice:
         say(advice)
@@ -240,6 +254,8 @@ def watch(options: Options, running: Running, database_url: str) -> NoReturn:
     """Start again what ends unasked, unless that happens too often."""
     while True:
         time.sleep(0.2)
+        if running.watcher is not None:
+            reload_changes(running.watcher, options, running, database_url)
         if running.database is not None and running.database.process.poll() is not None:
             note_restart(running, "The database", running.database.process.returncode)
             running.database = embedded.start(options.data, options.db_port)
@@ -249,6 +265,30 @@ def watch(options: Options, running: Running, database_url: str) -> NoReturn:
         if running.simulator is not None and running.simulator.poll() is not None:
             say(f"The simulator ended with status {running.simulator.returncode}; the rest runs on.")
             running.simulator = None
+
+
+def reload_changes(watcher: FileWatcher, options: Options, running: Running, database_url: str) -> None:
+    """Migrate and start the service again where files changed; one that ends waits for the next change."""
+    if changes := watcher.changes():
+        first, *others = sorted(str(path.relative_to(ROOT)) for path in changes)
+        say(f"{first}{f' and {len(others)} more' if others else ''} changed; starting the service again.")
+        if running.service is not None:
+            running.service.terminate()
+            end(running.service, SERVICE_STOP_SECONDS)
+        running.service = start_service(options, database_url) if migrated(database_url) else None
+    elif running.service is not None and running.service.poll() is not None:
+        say(f"The service ended with status {running.service.returncode}; it starts again when a file changes.")
+        running.service = None
+
+
+def migrated(database_url: str) -> bool:
+    """Migrate the database; say why where an edit made that impossible."""
+    try:
+        migrate(database_url)
+    except (CannotMigrate, psycopg.Error, OSError) as error:
+        say(f"The database was not migrated: {error}")
+        return False
+    return True
 
 
 def note_restart(running: Running, what: str, status: int) -> None:

@@ -9,59 +9,23 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
-from hypothesis import settings
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from pytest_postgresql import factories
-from pytest_postgresql.janitor import DatabaseJanitor
 
 from scripts import embedded
-from scripts.migrate import migrate
-from tests.ports import free_port
-from tests.together import alone, made_once, unit_of, urgency
+from tests.support.database import empty, new_database, prepare
+from tests.support.examples import register_profiles
+from tests.support.parallel import alone, made_once, unit_of, urgency
+from tests.support.service_process import running_service
 
-# The same examples each time, however long one takes on a busy machine.
-settings.register_profile("suite", derandomize=True, deadline=None)
-settings.load_profile("suite")
-
-ROOT = Path(__file__).resolve().parent.parent
-HYPERTABLES = (
-    "core.reading",
-    "core.event",
-    "core.kept_minute",
-    *(f"rollup.{whose}_{width}" for whose in ("user", "device") for width in ("15m", "1h", "4h", "1d")),
-)
-TABLES = (
-    "core.stale_day",
-    "core.changed_day",
-    "core.last_value",
-    "core.event_id",
-    "core.stale_event_day",
-    "core.device",
-    "core.app_user",
-    "core.tenant",
-)
-ROLLUPS = (
-    *(f"rollup.event_{width}" for width in ("1m", "1h", "1d")),
-    *(f"rollup.tenant_{width}" for width in ("15m", "1h", "1d")),
-)
-# A hypertable whose rows were deleted still has their chunks.
-FULL = " UNION ALL ".join(
-    [
-        f"SELECT '{name}' WHERE EXISTS (SELECT FROM pg_inherits WHERE inhparent = '{name}'::regclass)"
-        for name in HYPERTABLES
-    ]
-    + [f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in TABLES + ROLLUPS]
-)
+register_profiles()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -156,21 +120,6 @@ def _native_only(request: pytest.FixtureRequest) -> None:
         pytest.skip("needs a native TimescaleDB: set TEST_DATABASE_URL")
 
 
-@contextmanager
-def new_database(server_url: str, name: str) -> Iterator[str]:
-    """Create a database, and drop it afterwards; yields its address."""
-    parts = conninfo_to_dict(server_url)
-    janitor = DatabaseJanitor(
-        user=str(parts["user"]),
-        host=str(parts["host"]),
-        port=str(parts["port"]),
-        password=parts.get("password"),  # type: ignore[arg-type]
-        dbname=name,
-    )
-    with janitor:
-        yield f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{name}"
-
-
 @pytest.fixture(scope="session")
 def database_url(server_url: str, is_embedded: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A migrated database that the whole session shares."""
@@ -184,67 +133,12 @@ def database_url(server_url: str, is_embedded: bool, tmp_path_factory: pytest.Te
             yield url
 
 
-def prepare(database_url: str) -> None:
-    """Migrate a database, and keep its jobs still: tests refresh when they mean to."""
-    migrate(database_url)
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(
-            "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
-        )
-
-
 @pytest.fixture
 def db(database_url: str) -> Iterator[psycopg.Connection]:
     """A connection to the database, which is empty at first; each statement commits."""
     with psycopg.connect(database_url, autocommit=True, options="-c timezone=UTC") as connection:
         empty(connection)
         yield connection
-
-
-def empty(db: psycopg.Connection) -> None:
-    """Empty the database: whatever holds something, since emptying what does not takes as long."""
-    full = [name for (name,) in db.execute(FULL).fetchall()]
-    if tables := [name for name in full if name not in ROLLUPS]:
-        # In one transaction, since the service keeps keys of names.
-        renamed = "UPDATE core.names_version SET version = version + 1"
-        db.execute(f"{renamed}; TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE".encode())
-    for name in full:
-        if name in ROLLUPS:
-            db.execute(f"TRUNCATE {name}".encode())
-    db.execute("UPDATE core.horizon SET raw_from = '-infinity' WHERE raw_from > '-infinity'")
-
-
-@contextmanager
-def running_service(database_url: str, **environment: str) -> Iterator[str]:
-    """Run the service as a process of its own; yields its address once it answers. Tests refresh when they mean to."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url, "PORT": str(port), "REFRESH_SECONDS": "off", **environment},
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_healthy(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def wait_until_healthy(url: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
-    """Wait until a service answers; fail when it ended or does not answer in time."""
-    deadline = time.monotonic() + seconds
-    with httpx.Client(timeout=1) as client:
-        while True:
-            assert process.poll() is None, f"the service ended with {process.returncode}"
-            try:
-                if client.get(f"{url}/health").status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            assert time.monotonic() < deadline, f"the service did not answer within {seconds} s"
-            time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

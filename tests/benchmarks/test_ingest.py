@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import ROOT
-from tests.ports import free_port
+from tests.support.paths import ROOT
+from tests.support.ports import free_port
 
 needs_psql = pytest.mark.skipif(shutil.which("psql") is None, reason="COPY is measured by psql")
 

@@ -23,8 +23,8 @@ from scripts.benchmarks.overload.client import Client
 from scripts.benchmarks.overload.cluster import find_programs, other_user
 from scripts.benchmarks.overload.forms import REFUSED
 from scripts.benchmarks.overload.mixture import SHAPES, Flow, flow
-from tests.conftest import ROOT
-from tests.ports import free_port
+from tests.support.paths import ROOT
+from tests.support.ports import free_port
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "2"))
 

@@ -22,8 +22,8 @@ from scripts.benchmarks.sustained.refreshing import Cycle
 from scripts.benchmarks.sustained.search import growth, judge
 from scripts.benchmarks.sustained.sent import Progress
 from scripts.benchmarks.sustained.watching import Look, Seen
-from tests.conftest import ROOT
-from tests.ports import free_port
+from tests.support.paths import ROOT
+from tests.support.ports import free_port
 
 SMALL = ["--minutes", "0.1", "--short", "3", "--users", "3", "--most", "300", "--connections", "4"]
 

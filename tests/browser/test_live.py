@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.http.wire import in_path, post, reading
+from tests.support.wire import in_path, post, reading
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 

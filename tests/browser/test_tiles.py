@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.browser.seeing import HOSTILE, open_page, send, send_all, tile
-from tests.conftest import running_service
+from tests.support.service_process import running_service
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
@@ -207,7 +207,7 @@ def test_it_says_when_the_service_is_gone_and_comes_back_by_itself(
     expect(page.locator("#banner")).to_contain_text("What you see is from")
     expect(tile(page, "ada").locator(".heart .value")).to_have_text("61")
     send(client, heart_rate=90)
-    monkeypatch.setattr("tests.conftest.free_port", lambda: int(url.rsplit(":", 1)[1]))
+    monkeypatch.setattr("tests.support.service_process.free_port", lambda: int(url.rsplit(":", 1)[1]))
     with running_service(database_url):
         # It may have come back by itself by now, and hidden the button.
         page.locator("#retry").dispatch_event("click")

@@ -10,9 +10,9 @@ from zoneinfo import TZPATH, ZoneInfo, reset_tzpath
 import psycopg
 import pytest
 
-from tests.conftest import empty
-from tests.exactness import door
-from tests.exactness.stage import BEFORE, Stage
+from tests.support import sql_client
+from tests.support.database import empty
+from tests.support.interleaving import BEFORE, Stage
 
 JOBS = "SELECT job_id FROM timescaledb_information.jobs WHERE proc_schema = 'core' AND scheduled"
 
@@ -61,6 +61,6 @@ def calm(db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
 @pytest.fixture
 def stage(calm: psycopg.Connection[Any], database_url: str) -> Iterator[Stage]:
     """The place where scenarios are played out."""
-    door.place_horizon(calm, BEFORE)
+    sql_client.place_horizon(calm, BEFORE)
     with ExitStack() as exits:
         yield Stage(calm, database_url, exits)

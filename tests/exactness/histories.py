@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from random import Random
 
-from tests.exactness.model import DAY, HOUR, MINUTE, SECOND, Happening, Item, borders, micros
+from tests.support.reference_model import DAY, HOUR, MINUTE, SECOND, Happening, Item, borders, micros
 
 ZONES = [
     "Europe/Berlin",

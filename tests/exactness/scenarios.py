@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 
-from tests.exactness import door
-from tests.exactness.model import DAY, HOUR, MINUTE, Item, micros
-from tests.exactness.stage import NOON, Act, Stage, beat, send_event
+from tests.support import sql_client
+from tests.support.interleaving import NOON, Act, Stage, beat, send_event
+from tests.support.reference_model import DAY, HOUR, MINUTE, Item, micros
 
 Scenario = Callable[[Stage], list[str]]
 RANGE = ("default", "ada", NOON - 2 * DAY, NOON + 2 * DAY)
@@ -22,9 +22,9 @@ STALE = "CALL api_internal.refresh_stale_days('infinity', NULL)"
 
 def refreshed(stage: Stage, horizon: int) -> list[str]:
     """Refresh; return what is stale, answered wrongly or wrong in the rollups afterwards."""
-    door.refresh(stage.db, horizon)
-    found = [] if door.stale_days(stage.db) == 0 else ["days are stale after a refresh"]
-    return found + stage.wrong() + [str(row) for row in door.drift(stage.db, *CHECKED)]
+    sql_client.refresh(stage.db, horizon)
+    found = [] if sql_client.stale_days(stage.db) == 0 else ["days are stale after a refresh"]
+    return found + stage.wrong() + [str(row) for row in sql_client.drift(stage.db, *CHECKED)]
 
 
 def stale_days_only(db: psycopg.Connection[Any]) -> None:
@@ -46,7 +46,7 @@ def ended(*acts: Act) -> list[str]:
 def late_reading(stage: Stage) -> list[str]:
     """A reading arrives below the horizon, and a refresh follows."""
     stage.write(beat("watch", NOON, 100), beat("watch", NOON + MINUTE, 110))
-    door.refresh(stage.db, NOON + DAY)
+    sql_client.refresh(stage.db, NOON + DAY)
     stage.write(beat("watch", NOON + 2 * MINUTE, 3), beat("watch", NOON, 104))
     return stage.wrong() + refreshed(stage, NOON + DAY)
 
@@ -54,7 +54,7 @@ def late_reading(stage: Stage) -> list[str]:
 def late_reading_beside_others(stage: Stage) -> list[str]:
     """A reading arrives in an hour, and on a day, of which other quarters are in the rollups."""
     stage.write(*(beat("watch", NOON + turn * 20 * MINUTE, 100 + turn) for turn in range(6)))
-    door.refresh(stage.db, NOON + DAY)
+    sql_client.refresh(stage.db, NOON + DAY)
     stage.write(beat("watch", NOON + 2 * MINUTE, 3))
     return stage.wrong() + refreshed(stage, NOON + DAY)
 
@@ -67,23 +67,25 @@ def emptied(stage: Stage) -> list[str]:
     found = refreshed(stage, NOON + 3 * DAY)
     for end in (NOON + 15 * MINUTE, NOON + HOUR, NOON + 12 * HOUR, NOON + 2 * DAY):
         span = ("default", "ada", NOON, end, None)
-        door.delete(stage.db, *span)
+        sql_client.delete(stage.db, *span)
         stage.model.delete(*span)
         found += stage.wrong() + refreshed(stage, NOON + 3 * DAY)
-    return found + [f"{level} is not empty" for level in door.LEVELS if stage.rows(level)]
+    return found + [f"{level} is not empty" for level in sql_client.LEVELS if stage.rows(level)]
 
 
 def a_device_leaves(stage: Stage) -> list[str]:
     """Two devices met, and all that one of them measured is deleted."""
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7), beat("watch", NOON + 3 * HOUR, 9))
     found = refreshed(stage, NOON + 2 * DAY)
-    if [stage.rows(level) for level in door.LEVELS] != [2, 2, 1, 1, 2, 2, 2, 2]:
+    if [stage.rows(level) for level in sql_client.LEVELS] != [2, 2, 1, 1, 2, 2, 2, 2]:
         found.append("devices that met have no rows of their own")
     span = ("default", "ada", NOON, NOON + HOUR, "phone")
-    door.delete(stage.db, *span)
+    sql_client.delete(stage.db, *span)
     stage.model.delete(*span)
     found += stage.wrong() + refreshed(stage, NOON + 2 * DAY)
-    return found + [f"{level} tells of a device that met no other" for level in door.LEVELS[4:] if stage.rows(level)]
+    return found + [
+        f"{level} tells of a device that met no other" for level in sql_client.LEVELS[4:] if stage.rows(level)
+    ]
 
 
 def one_of_three_devices_leaves(stage: Stage) -> list[str]:
@@ -91,10 +93,10 @@ def one_of_three_devices_leaves(stage: Stage) -> list[str]:
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7), beat("ring", NOON + 2, 9))
     found = refreshed(stage, NOON + 2 * DAY)
     span = ("default", "ada", NOON, NOON + HOUR, "ring")
-    door.delete(stage.db, *span)
+    sql_client.delete(stage.db, *span)
     stage.model.delete(*span)
     found += stage.wrong() + refreshed(stage, NOON + 2 * DAY)
-    rows = [stage.rows(level) for level in door.LEVELS]
+    rows = [stage.rows(level) for level in sql_client.LEVELS]
     return found if rows == [1, 1, 1, 1, 2, 2, 2, 2] else [*found, f"rows are {rows}"]
 
 
@@ -124,17 +126,17 @@ def refreshed_again(stage: Stage) -> list[str]:
 def untouched_quarters(stage: Stage) -> list[str]:
     """Rows of two quarters are spoilt: a refresh of one of them does not read the other one's readings."""
     stage.write(beat("watch", NOON, 100), beat("watch", NOON + HOUR, 9))
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.db.execute("UPDATE rollup.user_15m SET steps = 5000")
     stage.write(beat("watch", NOON + MINUTE, 3))
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     rows = stage.db.execute("SELECT steps FROM rollup.user_15m ORDER BY bucket").fetchall()
     return [] if rows == [(103,), (5000,)] else [f"quarters come to {rows}"]
 
 
 def more_users_than_a_piece(stage: Stage) -> list[str]:
     """More users have late readings on one day than a refresh takes at once."""
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(*(Item("default", f"user {turn:02}", "watch", NOON, 61, turn, 1) for turn in range(40)))
     return refreshed(stage, NOON + 2 * DAY)
 
@@ -145,8 +147,8 @@ EVERYTHING = "SELECT DISTINCT user_key, time_bucket('1 day', bucket), ~ B'0'::bi
 def new_priority(stage: Stage) -> list[str]:
     """The phone becomes better than the watch for a day that is in the rollups, and a refresh follows."""
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7))
-    door.refresh(stage.db, NOON + DAY)
-    door.set_priority(stage.db, "default", "phone", 1)
+    sql_client.refresh(stage.db, NOON + DAY)
+    sql_client.set_priority(stage.db, "default", "phone", 1)
     stage.model.set_priority("default", "phone", 1)
     return stage.wrong() + refreshed(stage, NOON + DAY)
 
@@ -154,8 +156,8 @@ def new_priority(stage: Stage) -> list[str]:
 def priority_of_other_quarters(stage: Stage) -> list[str]:
     """The phone becomes better, and only the quarter in which it met the watch is marked."""
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7), beat("phone", NOON + HOUR, 7))
-    door.refresh(stage.db, NOON + DAY)
-    door.set_priority(stage.db, "default", "phone", 1)
+    sql_client.refresh(stage.db, NOON + DAY)
+    sql_client.set_priority(stage.db, "default", "phone", 1)
     stage.model.set_priority("default", "phone", 1)
     rows = stage.db.execute(
         "SELECT day + position(B'1' IN quarters) * INTERVAL '15 minutes', quarters FROM core.stale_day"
@@ -177,7 +179,7 @@ def horizon_within_a_day(stage: Stage) -> list[str]:
     found = []
     for turn in range(6):
         stage.write(beat("watch", NOON + turn * 20 * MINUTE, 100 + turn))
-        door.refresh(stage.db, NOON + turn * 15 * MINUTE)
+        sql_client.refresh(stage.db, NOON + turn * 15 * MINUTE)
         found += stage.wrong()
     return found + refreshed(stage, NOON + DAY)
 
@@ -188,7 +190,7 @@ def silent_before_the_end(stage: Stage) -> list[str]:
     stage.write(beat("watch", NOON + 5 * MINUTE, 100))
     for horizon in (NOON + 15 * MINUTE, NOON + 45 * MINUTE, NOON + HOUR, NOON + 5 * HOUR, NOON + 12 * HOUR):
         found += refreshed(stage, horizon)
-    if [stage.rows(level) for level in door.LEVELS[:4]] != [1, 1, 1, 1]:
+    if [stage.rows(level) for level in sql_client.LEVELS[:4]] != [1, 1, 1, 1]:
         found.append("an hour, four hours or a day are not written down when it is over")
     return found
 
@@ -208,11 +210,11 @@ def rolled_up_above_the_horizon(stage: Stage) -> list[str]:
 def late_event(stage: Stage) -> list[str]:
     """An event arrives below the horizon, and a refresh follows; another one arrives above it."""
     stage.write_event("one", NOON)
-    door.refresh(stage.db, NOON + DAY)
+    sql_client.refresh(stage.db, NOON + DAY)
     stage.write_event("two", NOON + MINUTE)
     stage.write_event("three", NOON + DAY + HOUR + 1)
     found = stage.miscounted()
-    door.refresh(stage.db, NOON + DAY)
+    sql_client.refresh(stage.db, NOON + DAY)
     row = stage.db.execute("SELECT count(*) FROM core.stale_event_day").fetchone()
     if row != (0,):
         found.append(f"{row} days are stale after a refresh")
@@ -225,7 +227,7 @@ def event_over_an_announcement(stage: Stage) -> list[str]:
     stage.write_event("one", NOON)
     with writer.transaction():
         send_event(writer, "two", NOON + MINUTE)
-        refresh = stage.act(lambda db: door.refresh(db, NOON + DAY))
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + DAY))
     refresh.end()
     stage.events.append(NOON + MINUTE)
     return stage.miscounted()
@@ -233,10 +235,10 @@ def event_over_an_announcement(stage: Stage) -> list[str]:
 
 def event_during_stale_time(stage: Stage) -> list[str]:
     """An event is stored in a stale day where its refresh has read already."""
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write_event("one", NOON)
     with stage.stopped_at("event_1d"):
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
         stage.write_event("two", NOON + MINUTE)
         found = stage.miscounted()
     refresh.end()
@@ -249,8 +251,8 @@ def write_over_an_announcement(stage: Stage) -> list[str]:
     item = beat("watch", NOON + MINUTE, 3)
     writer = stage.connect()
     with writer.transaction():
-        door.write(writer, [item])
-        refresh = stage.act(lambda db: door.refresh(db, NOON + DAY))
+        sql_client.write(writer, [item])
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + DAY))
     refresh.end()
     stage.model.write([item])
     return stage.wrong()
@@ -261,8 +263,8 @@ def priority_over_an_announcement(stage: Stage) -> list[str]:
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7))
     owner = stage.connect()
     with owner.transaction():
-        door.set_priority(owner, "default", "phone", 1)
-        refresh = stage.act(lambda db: door.refresh(db, NOON + DAY))
+        sql_client.set_priority(owner, "default", "phone", 1)
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + DAY))
     found = ended(refresh)
     stage.model.set_priority("default", "phone", 1)
     return found + stage.wrong() + refreshed(stage, NOON + DAY)
@@ -272,7 +274,7 @@ def asked_during_new_time(stage: Stage) -> list[str]:
     """Somebody asks while a refresh of new time stands still before the last level."""
     stage.write(beat("watch", NOON, 100))
     with stage.stopped_at("user_1d"):
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
         found = stage.wrong()
     refresh.end()
     return found + stage.wrong()
@@ -280,10 +282,10 @@ def asked_during_new_time(stage: Stage) -> list[str]:
 
 def asked_during_stale_time(stage: Stage) -> list[str]:
     """Somebody asks while a refresh of a stale day stands still before the last level."""
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100))
     with stage.stopped_at("user_1d"):
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
         found = stage.wrong()
     refresh.end()
     return found + stage.wrong()
@@ -293,7 +295,7 @@ def written_during_new_time(stage: Stage) -> list[str]:
     """Somebody writes where a refresh of new time has read already."""
     stage.write(beat("watch", NOON, 100))
     with stage.stopped_at("user_1d"):
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
         stage.write(beat("watch", NOON + MINUTE, 3))
         found = stage.wrong()
     refresh.end()
@@ -302,24 +304,24 @@ def written_during_new_time(stage: Stage) -> list[str]:
 
 def written_during_stale_time(stage: Stage) -> list[str]:
     """Somebody writes to a stale day where its refresh has read already."""
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100))
     with stage.stopped_at("user_1d"):
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
         stage.write(beat("watch", NOON + MINUTE, 3))
         found = stage.wrong()
     refresh.end()
     found += stage.wrong()
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     return found + stage.wrong()
 
 
 def asked_before_new_time_is_marked(stage: Stage) -> list[str]:
     """A refresh has announced a horizon and is about to mark what it passes."""
     stage.write(beat("watch", NOON, 100))
-    door.refresh(stage.db, NOON - HOUR)
+    sql_client.refresh(stage.db, NOON - HOUR)
     with stage.stopped_at("core.stale_day"):
-        refresh = stage.act(lambda db: door.refresh(db, NOON + HOUR))
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + HOUR))
         found = stage.wrong()
     return found + ended(refresh) + refreshed(stage, NOON + 2 * DAY)
 
@@ -332,7 +334,7 @@ def written_after_new_time_was_marked(stage: Stage) -> list[str]:
     found = refreshed(stage, NOON - 45 * MINUTE)
     stage.write(Item("default", "bob", "watch", NOON + MINUTE, 61, 1, 1))
     with stage.holding("core.horizon", "UPDATE OF materialized"):
-        moving = stage.act(lambda db: door.refresh(db, NOON + HOUR), held=True)
+        moving = stage.act(lambda db: sql_client.refresh(db, NOON + HOUR), held=True)
         if not moving.thread.is_alive():
             found.append("nothing was held")
         stage.write(beat("watch", NOON + MINUTE, 100))
@@ -347,15 +349,15 @@ def an_older_snapshot(stage: Stage) -> list[str]:
     """A refresh is held when it has read the readings; one more is written, and another refresh comes along."""
     # A chunk that is there, so that the second does not wait for the first to create it.
     stage.write(beat("watch", NOON - HOUR, 5))
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100))
     found = []
     with stage.holding("rollup.user_15m", "INSERT"):
-        older = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY), held=True)
+        older = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY), held=True)
         if not older.thread.is_alive():
             found.append("nothing was held")
         stage.write(beat("watch", NOON + MINUTE, 3))
-        newer = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        newer = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
         found += stage.wrong()
     found += ended(older, newer) + stage.wrong()
     return found + refreshed(stage, NOON + 2 * DAY)
@@ -363,12 +365,12 @@ def an_older_snapshot(stage: Stage) -> list[str]:
 
 def priority_before_a_piece(stage: Stage) -> list[str]:
     """A priority changes, unseen yet, and a refresh comes to readings that no rollup knows."""
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7))
     owner = stage.connect()
     with owner.transaction():
-        door.set_priority(owner, "default", "phone", 1)
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        sql_client.set_priority(owner, "default", "phone", 1)
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
     found = ended(refresh)
     stage.model.set_priority("default", "phone", 1)
     return found + stage.wrong() + refreshed(stage, NOON + 2 * DAY)
@@ -376,11 +378,11 @@ def priority_before_a_piece(stage: Stage) -> list[str]:
 
 def priority_during_a_piece(stage: Stage) -> list[str]:
     """A priority changes when a refresh has read readings with the old one, and not committed."""
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7))
     with stage.stopped_at("user_1d"):
         refresh = stage.act(stale_days_only)
-        change = stage.act(lambda db: door.set_priority(db, "default", "phone", 1))
+        change = stage.act(lambda db: sql_client.set_priority(db, "default", "phone", 1))
     found = ended(refresh, change)
     stage.model.set_priority("default", "phone", 1)
     return found + stage.wrong() + refreshed(stage, NOON + 2 * DAY)
@@ -388,14 +390,14 @@ def priority_during_a_piece(stage: Stage) -> list[str]:
 
 def refreshed_over_a_priority(stage: Stage) -> list[str]:
     """A priority changes, unseen yet, and a refresh that has a horizon to move and a stale day does not wait for it."""
-    door.refresh(stage.db, NOON)
+    sql_client.refresh(stage.db, NOON)
     stage.write(beat("watch", NOON - DAY, 100), beat("watch", NOON, 7))
     owner = stage.connect()
     with owner.transaction():
-        door.set_priority(owner, "default", "phone", 1)
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+        sql_client.set_priority(owner, "default", "phone", 1)
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
         found = ["the refresh waits"] if refresh.thread.is_alive() else []
-        if (door.horizon(stage.db), door.stale_days(stage.db)) != (NOON, 1):
+        if (sql_client.horizon(stage.db), sql_client.stale_days(stage.db)) != (NOON, 1):
             found.append("the refresh went on")
     found += ended(refresh)
     stage.model.set_priority("default", "phone", 1)
@@ -404,7 +406,7 @@ def refreshed_over_a_priority(stage: Stage) -> list[str]:
 
 def erased_during_a_piece(stage: Stage) -> list[str]:
     """Ada is erased when a refresh has written some of her rollups and not committed."""
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100))
     with stage.holding("rollup.user_1d", "INSERT"):
         refresh = stage.act(stale_days_only, held=True)
@@ -416,30 +418,30 @@ def erased_while_new_time_is_marked(stage: Stage) -> list[str]:
     """Ada is erased when a refresh has found her readings in new time, and not marked them yet."""
     stage.write(beat("watch", NOON, 100))
     with stage.holding("core.stale_day", "INSERT"):
-        refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY), held=True)
+        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY), held=True)
         erasure = stage.act(erase)
     return ended(refresh, erasure) + gone(stage)
 
 
 def erase(db: psycopg.Connection[Any]) -> int:
-    return door.erase(db, "default", "ada")
+    return sql_client.erase(db, "default", "ada")
 
 
 def gone(stage: Stage) -> list[str]:
     """Return what is still known of Ada."""
     stage.model.erase("default", "ada")
-    return stage.wrong() + door.keyless(stage.db)
+    return stage.wrong() + sql_client.keyless(stage.db)
 
 
 def erased_during_a_refresh(stage: Stage) -> list[str]:
     """Ada is erased while a refresh is about to read a stale day of hers, and the erasure waits for a writer."""
-    door.refresh(stage.db, NOON)
+    sql_client.refresh(stage.db, NOON)
     stage.write(beat("watch", NOON - DAY, 100))
     writer, keeper = stage.connect(), stage.connect()
     with writer.transaction():
         with keeper.transaction():
             keeper.execute("LOCK TABLE core.reading IN ACCESS EXCLUSIVE MODE")
-            refresh = stage.act(lambda db: door.refresh(db, NOON))
+            refresh = stage.act(lambda db: sql_client.refresh(db, NOON))
             writer.execute("SELECT api_internal.hold_horizon()")
             erasure = stage.act(erase)
         stage.settle(refresh)
@@ -450,13 +452,13 @@ def erased_during_a_refresh(stage: Stage) -> list[str]:
 
 def refreshed_during_an_erasure(stage: Stage) -> list[str]:
     """Ada's rollups are erased, and the erasure waits for a writer, when a refresh comes to a stale day of hers."""
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100))
     writer = stage.connect()
     with writer.transaction():
         writer.execute("SELECT api_internal.hold_horizon()")
         erasure = stage.act(erase)
-        found = ended(stage.act(lambda db: door.refresh(db, NOON + 2 * DAY)))
+        found = ended(stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY)))
     return found + ended(erasure) + gone(stage)
 
 
@@ -465,7 +467,7 @@ def written_over_an_erasure(stage: Stage) -> list[str]:
     stage.write(beat("watch", NOON, 100))
     writer = stage.connect()
     with writer.transaction():
-        door.write(writer, [beat("watch", NOON + MINUTE, 3)])
+        sql_client.write(writer, [beat("watch", NOON + MINUTE, 3)])
         erasure = stage.act(erase)
     erasure.end()
     return gone(stage)
@@ -485,7 +487,7 @@ def moved_over_an_erasure(stage: Stage) -> list[str]:
 def asked_during_an_erasure(stage: Stage) -> list[str]:
     """Somebody asks while an erasure is not committed."""
     stage.write(beat("watch", NOON, 100))
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON - DAY, 200))
     owner = stage.connect()
     with owner.transaction():
@@ -496,15 +498,15 @@ def asked_during_an_erasure(stage: Stage) -> list[str]:
 
 def written_to_a_marked_day(stage: Stage) -> list[str]:
     """Somebody wrote to a day that was marked already, and has not committed when a refresh claims it."""
-    door.refresh(stage.db, NOON + DAY)
+    sql_client.refresh(stage.db, NOON + DAY)
     stage.write(beat("watch", NOON, 100), beat("watch", NOON + DAY + HOUR, 9))
     item = beat("watch", NOON + MINUTE, 3)
     writer = stage.connect()
     with ExitStack() as until_claimed:
         with stage.stopped_at("user_1d"):
-            refresh = stage.act(lambda db: door.refresh(db, NOON + 2 * DAY))
+            refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
             until_claimed.enter_context(writer.transaction())
-            door.write(writer, [item])
+            sql_client.write(writer, [item])
         stage.settle(refresh)
     refresh.end()
     stage.model.write([item])
@@ -514,7 +516,7 @@ def written_to_a_marked_day(stage: Stage) -> list[str]:
 def torn(stage: Stage, ask: Callable[[psycopg.Connection[Any]], Any], right: Callable[[], Any]) -> list[str]:
     """Somebody writes to a stale and to a fresh day at once, after a question found out which is which."""
     stage.write(beat("watch", NOON, 100))
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON - DAY, 200))
     before = right()
     with stage.stopped_at("user_1d", "ACCESS EXCLUSIVE"):
@@ -525,12 +527,12 @@ def torn(stage: Stage, ask: Callable[[psycopg.Connection[Any]], Any], right: Cal
 
 
 def torn_summary(stage: Stage) -> list[str]:
-    return torn(stage, lambda db: door.summary(db, *RANGE), lambda: stage.model.summary(*RANGE))
+    return torn(stage, lambda db: sql_client.summary(db, *RANGE), lambda: stage.model.summary(*RANGE))
 
 
 def torn_series(stage: Stage) -> list[str]:
     by_day = (*RANGE, "1d", "UTC")
-    return torn(stage, lambda db: door.series(db, *by_day)[0], lambda: stage.model.series(*by_day))
+    return torn(stage, lambda db: sql_client.series(db, *by_day)[0], lambda: stage.model.series(*by_day))
 
 
 RETENTION = "UPDATE core.setting SET value = %s WHERE name = 'raw_retention'"
@@ -547,19 +549,21 @@ def known_without_raw(stage: Stage) -> list[str]:
     """Return what is not answered of Ada as it was measured, where her raw readings are gone."""
     model, user = stage.model, KEPT_DAY[:2]
     asked: list[tuple[str, Any, Any]] = [
-        ("latest", door.latest(stage.db, *user), model.latest(*user)),
-        ("seen", door.seen(stage.db, "default"), model.seen("default")),
-        ("worn", door.worn(stage.db, *KEPT_DAY), ["watch", "phone"]),
+        ("latest", sql_client.latest(stage.db, *user), model.latest(*user)),
+        ("seen", sql_client.seen(stage.db, "default"), model.seen("default")),
+        ("worn", sql_client.worn(stage.db, *KEPT_DAY), ["watch", "phone"]),
     ]
     for device in (None, "watch", "phone"):
         asked.append(
-            (f"summary of {device}", door.summary(stage.db, *KEPT_DAY, device), model.summary(*KEPT_DAY, device))
+            (f"summary of {device}", sql_client.summary(stage.db, *KEPT_DAY, device), model.summary(*KEPT_DAY, device))
         )
         for bucket in ("15m", "1h", "1d"):
-            got = door.series(stage.db, *KEPT_DAY, bucket, "UTC", device=device)[0]
+            got = sql_client.series(stage.db, *KEPT_DAY, bucket, "UTC", device=device)[0]
             asked.append((f"{bucket} of {device}", got, model.series(*KEPT_DAY, bucket, "UTC", device)))
     for bucket in ("15m", "1h", "1d"):
-        asked.append((f"vitals_{bucket}", door.vitals(stage.db, *KEPT_DAY, bucket), model.vitals(*KEPT_DAY, bucket)))
+        asked.append(
+            (f"vitals_{bucket}", sql_client.vitals(stage.db, *KEPT_DAY, bucket), model.vitals(*KEPT_DAY, bucket))
+        )
     return [f"{what}: {got} instead of {right}" for what, got, right in asked if got != right]
 
 
@@ -567,12 +571,12 @@ def raw_dropped(stage: Stage) -> list[str]:
     """Retention drops the raw readings of a day; then it is made longer, and at last switched off."""
     items = [beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7), beat("watch", NOON + 2 * HOUR, 9)]
     stage.write(*items)
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     late = beat("watch", NOON + 5 * MINUTE, 3)
     found = []
     for how_long in ("30 days", "10000 days", None):
         retain(stage, how_long)
-        for by in (door.insert, door.copy):
+        for by in (sql_client.insert, sql_client.copy):
             try:
                 by(stage.db, [late])
                 found.append(f"a reading is accepted by {by.__name__} with {how_long}")
@@ -581,29 +585,29 @@ def raw_dropped(stage: Stage) -> list[str]:
                     found.append(f"it is not said why: {error}")
             except psycopg.Error as error:
                 found.append(f"it is let in, and refused where it is stored: {error}")
-        door.refresh(stage.db, NOON + 2 * DAY)
+        sql_client.refresh(stage.db, NOON + 2 * DAY)
         found += known_without_raw(stage)
     row = stage.db.execute("SELECT count(*) FROM core.reading").fetchone()
     if row != (0,):
         found.append(f"{row} readings are left")
     # By a writer that has looked up what is accepted before that changed.
     try:
-        door.write(stage.db, [late])
+        sql_client.write(stage.db, [late])
         found.append("a reading is accepted where raw readings are gone")
     except psycopg.errors.ObjectNotInPrerequisiteState:
         pass
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     return found + known_without_raw(stage)
 
 
 def raw_of_a_stale_day(stage: Stage) -> list[str]:
     """Retention meets a day that is stale: its readings are kept until it is refreshed."""
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7))
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON + 2 * MINUTE, 3))
     retain(stage, "30 days")
     found = stage.wrong()
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     retain(stage, "30 days")
     return found + known_without_raw(stage)
 
@@ -618,31 +622,31 @@ def raw_above_the_horizon(stage: Stage) -> list[str]:
 def priority_where_raw_is_gone(stage: Stage) -> list[str]:
     """The priority of a device changes that met another one where retention has dropped raw readings."""
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7))
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     retain(stage, "30 days")
     try:
-        door.set_priority(stage.db, "default", "watch", 1)
+        sql_client.set_priority(stage.db, "default", "watch", 1)
     except psycopg.Error as error:
         return [f"the priority cannot change: {error}"]
     stage.model.set_priority("default", "watch", 1)
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     return known_without_raw(stage)
 
 
 def dropped_while_written_to(stage: Stage) -> list[str]:
     """Retention comes to a day to which somebody has written, and not committed."""
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + MINUTE, 7))
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     retain(stage, None)  # compressed now, so that upkeep next drops it
     stage.db.execute(RETENTION, ["30 days"])
     item = beat("watch", NOON + 2 * MINUTE, 3)
     writer = stage.connect()
     with writer.transaction():
-        door.write(writer, [item])
+        sql_client.write(writer, [item])
         upkeep = stage.act(lambda db: db.execute("CALL api.upkeep()"))
     found = ended(upkeep)
     stage.model.write([item])
     found += stage.wrong()
-    door.refresh(stage.db, NOON + 2 * DAY)
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
     retain(stage, "30 days")
     return found + known_without_raw(stage)

@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.exactness import door
-from tests.exactness.model import DAY, HOUR, MINUTE, Happening, Item, Model, micros
+from tests.support import sql_client
+from tests.support.reference_model import DAY, HOUR, MINUTE, Happening, Item, Model, micros
 
 SPRING = micros(datetime(2024, 3, 31, tzinfo=UTC))
 AUTUMN = micros(datetime(2024, 10, 27, tzinfo=UTC))
@@ -27,11 +27,11 @@ days = pytest.mark.parametrize("day", [SPRING, AUTUMN], ids=["spring", "autumn"]
 def filled(db: psycopg.Connection[Any], day: int) -> Model:
     """Fill three days, below the horizon, with a reading and an event every half hour."""
     model = Model()
-    door.place_horizon(db, day + 5 * DAY)
+    sql_client.place_horizon(db, day + 5 * DAY)
     moments = range(day - DAY, day + 2 * DAY, 30 * MINUTE)
     items = [Item(*ADA, "watch", ts, 60.0 + turn, turn, None) for turn, ts in enumerate(moments)]
     events = [Happening("default", str(ts), "web", "click", ts) for ts in moments]
-    for write, keep, batch in ((door.write, model.write, items), (door.happen, model.happen, events)):
+    for write, keep, batch in ((sql_client.write, model.write, items), (sql_client.happen, model.happen, events)):
         write(db, batch)  # type: ignore[operator]
         keep(batch)  # type: ignore[operator]
     return model
@@ -43,10 +43,10 @@ def wrong(db: psycopg.Connection[Any], model: Model, day: int) -> list[str]:
     ends = [day + turn * DAY + hours * HOUR for turn in (0, 1) for hours in (-1, 0, 1)]
     for start, end in ((start, end) for start in ends for end in ends if start < end):
         asked: list[tuple[str, Callable[..., Any], Callable[..., Any], tuple[Any, ...]]] = [
-            ("summary", door.summary, model.summary, (*ADA, start, end)),
-            ("vitals", door.vitals, model.vitals, (*ADA, start, end, "1h")),
-            ("event counts", door.counts, model.counts, ("default", start, end, "1h")),
-            ("event counts, view", door.viewed_counts, model.counts, ("default", start, end, "1h")),
+            ("summary", sql_client.summary, model.summary, (*ADA, start, end)),
+            ("vitals", sql_client.vitals, model.vitals, (*ADA, start, end, "1h")),
+            ("event counts", sql_client.counts, model.counts, ("default", start, end, "1h")),
+            ("event counts, view", sql_client.viewed_counts, model.counts, ("default", start, end, "1h")),
         ]
         for name, ask, right, question in asked:
             if ask(db, *question) != right(*question):
@@ -58,7 +58,7 @@ def wrong(db: psycopg.Connection[Any], model: Model, day: int) -> list[str]:
 @days
 def test_stale_days_are_those_of_utc(calm: psycopg.Connection[Any], day: int, clock: str) -> None:
     model = filled(calm, day)
-    door.set_clock(calm, clock)
+    sql_client.set_clock(calm, clock)
     assert wrong(calm, model, day) == []
 
 
@@ -66,23 +66,23 @@ def test_stale_days_are_those_of_utc(calm: psycopg.Connection[Any], day: int, cl
 @days
 def test_a_refresh_covers_days_of_utc(calm: psycopg.Connection[Any], day: int, clock: str) -> None:
     model = filled(calm, day)
-    door.set_clock(calm, clock)
-    door.refresh(calm, day + 5 * DAY, "1 day")
-    door.set_clock(calm, "UTC")
-    assert door.stale_days(calm) == 0
+    sql_client.set_clock(calm, clock)
+    sql_client.refresh(calm, day + 5 * DAY, "1 day")
+    sql_client.set_clock(calm, "UTC")
+    assert sql_client.stale_days(calm) == 0
     assert wrong(calm, model, day) == []
-    assert door.drift(calm, day - DAY, day + 2 * DAY) == []
+    assert sql_client.drift(calm, day - DAY, day + 2 * DAY) == []
 
 
 @clocks
 @days
 def test_one_fresh_day_among_stale_ones(calm: psycopg.Connection[Any], day: int, clock: str) -> None:
     model = filled(calm, day)
-    door.refresh(calm, day + 5 * DAY)
+    sql_client.refresh(calm, day + 5 * DAY)
     late = [Item(*ADA, "watch", day + hours * HOUR + MINUTE, 50.0, 1, None) for hours in (-1, 23)]
-    door.write(calm, late)
+    sql_client.write(calm, late)
     model.write(late)
-    door.set_clock(calm, clock)
+    sql_client.set_clock(calm, clock)
     assert wrong(calm, model, day) == []
 
 
@@ -105,13 +105,13 @@ def test_local_days_begin_where_the_date_does(
 ) -> None:
     """Midnight comes twice in Havana and on the Azores, at no time in São Paulo; St. John's changed at 00:01."""
     start = micros(day)
-    door.place_horizon(calm, start - 5 * DAY)
+    sql_client.place_horizon(calm, start - 5 * DAY)
     model = Model()
     items = [Item(*ADA, "watch", ts, 70.0, 1, 2.5) for ts in range(start - DAY, start + 2 * DAY, 10 * MINUTE)]
     items += [Item(*ADA, "watch", ts + 30_000_000, 71.0, 3, 2.5) for ts in range(start, start + 6 * HOUR, MINUTE)]
-    door.write(calm, items)
+    sql_client.write(calm, items)
     model.write(items)
     question = (*ADA, start - 3 * DAY, start + 3 * DAY, bucket, tz)
-    assert door.series(calm, *question)[0] == model.series(*question)
-    door.refresh(calm, start + 5 * DAY)
-    assert door.series(calm, *question)[0] == model.series(*question)
+    assert sql_client.series(calm, *question)[0] == model.series(*question)
+    sql_client.refresh(calm, start + 5 * DAY)
+    assert sql_client.series(calm, *question)[0] == model.series(*question)

@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.exactness import door
-from tests.exactness.model import DAY, HOUR, MINUTE, SECOND, Item, Model, moment
+from tests.support import sql_client
+from tests.support.reference_model import DAY, HOUR, MINUTE, SECOND, Item, Model, moment
 
 SECONDS = float(os.environ.get("EXACTNESS_SECONDS", "20"))
 START = 19_800 * DAY  # 2024-03-18
@@ -146,11 +146,11 @@ def writer(world: World, random: Random, db: psycopg.Connection[Any], tenant: Te
         device, priority = random.choice(DEVICES), random.randrange(4)
         tenant.change(
             lambda model: model.set_priority(tenant.name, device, priority),
-            lambda: door.set_priority(db, tenant.name, device, priority),
+            lambda: sql_client.set_priority(db, tenant.name, device, priority),
         )
     elif kind == "delete":
         user, start = random.choice(USERS), near(world, random)
-        delete = random.choice([door.delete, door.delete_readings])
+        delete = random.choice([sql_client.delete, sql_client.delete_readings])
         span = (tenant.name, user, start, start + random.choice([MINUTE, HOUR]), None)
         tenant.change(lambda model: model.delete(*span), lambda: delete(db, *span))
     else:
@@ -166,7 +166,7 @@ def writer(world: World, random: Random, db: psycopg.Connection[Any], tenant: Te
             with db.transaction():
                 for batch in batches:
                     if batch:
-                        (copy if kind == "copy" else door.write)(db, batch)
+                        (copy if kind == "copy" else sql_client.write)(db, batch)
                 time.sleep(pause)
 
         tenant.change(apply, commit)
@@ -181,7 +181,7 @@ def refresher(world: World, random: Random, db: psycopg.Connection[Any], what: N
     """Refresh, most often with a further horizon, and with all the time it takes or with a little."""
     world.horizon += random.choice([0, 15 * MINUTE, HOUR, 5 * HOUR]) if world.horizon < START + 12 * DAY else 0
     try:
-        door.aim(db, world.horizon, random.choice(["1 day", "30 days"]))
+        sql_client.aim(db, world.horizon, random.choice(["1 day", "30 days"]))
         db.execute("CALL api.refresh(%s)", [random.choice([None, None, "0 seconds", "50 milliseconds"])])
     except psycopg.errors.DeadlockDetected:
         world.deadlocks += 1
@@ -200,15 +200,15 @@ def reader(world: World, random: Random, db: psycopg.Connection[Any], what: None
     question = (tenant.name, user, start, end)
     first = tenant.done
     if bucket is None:
-        got: Any = door.summary(db, *question, device)
+        got: Any = sql_client.summary(db, *question, device)
     elif bucket == "vitals":
         # As docs/bi.md has it: a plan from before the snapshot would not know the chunks created in between.
         with db.transaction():
             db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             db.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-            got = door.vitals(db, *question, "1h")
+            got = sql_client.vitals(db, *question, "1h")
     else:
-        got = door.series(db, *question, bucket, tz, 1000, device)[0]
+        got = sql_client.series(db, *question, bucket, tz, 1000, device)[0]
     last = tenant.begun
     for state in range(last, first - 1, -1):
         model = tenant.states[state]
@@ -228,7 +228,7 @@ def reader(world: World, random: Random, db: psycopg.Connection[Any], what: None
 
 @pytest.fixture
 def world(calm: psycopg.Connection[Any], database_url: str) -> Iterator[World]:
-    door.place_horizon(calm, START + DAY)
+    sql_client.place_horizon(calm, START + DAY)
     world = World(database_url, [Tenant("one"), Tenant("two")])
     yield world
     world.stop.set()
@@ -241,7 +241,7 @@ def test_every_answer_is_of_one_state(calm: psycopg.Connection[Any], world: Worl
         for device in DEVICES:
             tenant.change(
                 lambda model, who=tenant, name=device: model.set_priority(who.name, name, 1),
-                lambda who=tenant, name=device: door.set_priority(calm, who.name, name, 1),
+                lambda who=tenant, name=device: sql_client.set_priority(calm, who.name, name, 1),
             )
     threads = [world.start(writer, seed, tenant) for seed, tenant in enumerate(world.tenants)]
     threads += [world.start(refresher, 10 + seed, None) for seed in range(2)]
@@ -256,13 +256,13 @@ def test_every_answer_is_of_one_state(calm: psycopg.Connection[Any], world: Worl
     assert world.wrong == []
     assert world.asked >= 20
     assert world.refreshed >= 2
-    door.refresh(calm, world.horizon)
-    assert door.stale_days(calm) == 0
+    sql_client.refresh(calm, world.horizon)
+    assert sql_client.stale_days(calm) == 0
     for tenant in world.tenants:
         for user in USERS:
             whole = (tenant.name, user, START - 5 * DAY, START + 20 * DAY)
-            assert door.summary(calm, *whole) == tenant.model.summary(*whole)
+            assert sql_client.summary(calm, *whole) == tenant.model.summary(*whole)
             for device in (None, *DEVICES):
-                points = door.series(calm, *whole, "1h", "UTC", device=device)[0]
+                points = sql_client.series(calm, *whole, "1h", "UTC", device=device)[0]
                 assert points == tenant.model.series(*whole, "1h", "UTC", device)
-    assert door.drift(calm, START - 5 * DAY, START + 20 * DAY) == []
+    assert sql_client.drift(calm, START - 5 * DAY, START + 20 * DAY) == []

@@ -60,7 +60,7 @@ from tests.exactness.scenarios import (
     written_over_an_erasure,
     written_to_a_marked_day,
 )
-from tests.exactness.stage import Stage, install, script
+from tests.support.interleaving import Stage, install, script
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import moment, post, reading, summary
+from tests.support.wire import moment, post, reading, summary
 
 WATCH, PHONE = "device_a", "device_b"  # priorities 1 and 2; anything else has 999
 

@@ -12,7 +12,18 @@ from openapi_spec_validator import validate
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.http.wire import INTERNAL, PATIENCE, beat, in_path, ingest, moment, numbers_in, says, strict_json, strings_in
+from tests.support.wire import (
+    INTERNAL,
+    PATIENCE,
+    beat,
+    in_path,
+    ingest,
+    moment,
+    numbers_in,
+    says,
+    strict_json,
+    strings_in,
+)
 
 DOCUMENTED = {
     "/ingest": {"post"},

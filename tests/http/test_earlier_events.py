@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import errors_of, event, moment, refused, says, send, strict_json
+from tests.support.wire import errors_of, event, moment, refused, says, send, strict_json
 
 FIELDS = ["event_id", "tenant_id", "source", "event_type", "timestamp"]
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import beat, errors_of, moment, refused, says, send, strict_json
+from tests.support.wire import beat, errors_of, moment, refused, says, send, strict_json
 
 ONE = "/metrics/heart-rate"
 MANY = "/metrics/heart-rate/batch"

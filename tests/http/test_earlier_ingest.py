@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import errors_of, ingest, moment, refused, says, send
+from tests.support.wire import errors_of, ingest, moment, refused, says, send
 
 FIELDS = ["user_id", "timestamp", "heart_rate", "steps", "calories"]
 NOTHING_DATED = {"user_id": "303", "start_date": moment("09:00:00"), "end_date": moment("11:00:00")}

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import beat, errors_of, event, refused, send, strict_json
+from tests.support.wire import beat, errors_of, event, refused, send, strict_json
 
 LARGE = 2 * 1024 * 1024  # bytes that are still parsed at once
 BALLAST = {"text": 'é"},{[' * 250}  # some 3 kB

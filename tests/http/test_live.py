@@ -20,10 +20,10 @@ from service.database.pool import make_pool
 from service.live.hub import running_hub
 from service.live.pacing import MIN_PAUSE
 from service.settings import Settings
-from tests.conftest import running_service
-from tests.http.live_clients import EVENTS, Deaf, Ear, closing_in, heard, listening, streaming
-from tests.http.wire import PATIENCE, in_path, moment, post, reading, refused, send
 from tests.http.wreckage import Fuse
+from tests.support.live_clients import EVENTS, Deaf, Ear, closing_in, heard, listening, streaming
+from tests.support.service_process import running_service
+from tests.support.wire import PATIENCE, in_path, moment, post, reading, refused, send
 
 LATEST = {
     "last_seen": moment(),

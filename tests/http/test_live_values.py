@@ -25,8 +25,8 @@ from service.model.pg_time import to_micros
 from service.model.reading import Row
 from service.model.timestamps import parse_timestamp
 from service.settings import Settings
-from tests.http.live_clients import Ear
-from tests.http.wire import PATIENCE
+from tests.support.live_clients import Ear
+from tests.support.wire import PATIENCE
 
 HISTORIES = int(os.environ.get("LIVE_HISTORIES", "2"))
 STEPS = 25

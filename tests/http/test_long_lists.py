@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from service.answers.event_pages import PIECE
-from tests.http.wire import dial, event, moment, post, raw_request, reading, strict_json
+from tests.support.wire import dial, event, moment, post, raw_request, reading, strict_json
 
 COUNT = 1201  # three pieces
 DAY = {"start": moment("00:00:00"), "end": "2024-01-16T00:00:00Z"}

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.conftest import running_service
-from tests.http.wire import event, reading, refused
+from tests.support.service_process import running_service
+from tests.support.wire import event, reading, refused
 
 READINGS = [reading(f"10:00:{n:02}") for n in range(20)]
 EVENTS = [event(f"evt_{n}") for n in range(3)]

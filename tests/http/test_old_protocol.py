@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.http.wire import dial, everything_from, moment, reading
+from tests.support.wire import dial, everything_from, moment, reading
 
 DAYS = "start=2024-01-01T00:00:00Z&end=2024-03-01T00:00:00Z"
 

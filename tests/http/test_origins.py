@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.http.wire import in_path, reading, refused
+from tests.support.wire import in_path, reading, refused
 
 ORIGINS = ["https://hp.example.org", "capacitor://localhost", "null", "http://127.0.0.1:1"]
 

@@ -9,9 +9,9 @@ import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.sync.client import connect
 
-from tests.conftest import running_service
-from tests.http.wire import event, reading
-from tests.ports import free_port
+from tests.support.ports import free_port
+from tests.support.service_process import running_service
+from tests.support.wire import event, reading
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.http.wire import DAY, post, reading, strict_json
+from tests.support.wire import DAY, post, reading, strict_json
 
 DEVICES = [
     "device_a",

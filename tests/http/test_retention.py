@@ -8,8 +8,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import running_service
-from tests.http.wire import moment, post, reading, refused, strict_json, summary
+from tests.support.service_process import running_service
+from tests.support.wire import moment, post, reading, refused, strict_json, summary
 
 KEEP = "UPDATE core.setting SET value = %s WHERE name = 'raw_retention'"
 

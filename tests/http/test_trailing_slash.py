@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.http.wire import event, ingest, moment, reading, write_examples
+from tests.support.wire import event, ingest, moment, reading, write_examples
 
 START, END = moment("00:00:00"), moment("23:59:59")
 READS = [

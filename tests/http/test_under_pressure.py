@@ -11,8 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import running_service
-from tests.http.wire import (
+from tests.support.service_process import running_service
+from tests.support.wire import (
     dial,
     everything_from,
     post,

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.http.live_clients import listening
-from tests.http.wire import moment, reading, refused, send, summary
+from tests.support.live_clients import listening
+from tests.support.wire import moment, reading, refused, send, summary
 
 DAY = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 PATHS = [

@@ -6,8 +6,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.http.live_clients import heard, listening
-from tests.http.wire import in_path, moment, post, reading, refused, strict_json, summary
+from tests.support.live_clients import heard, listening
+from tests.support.wire import in_path, moment, post, reading, refused, strict_json, summary
 
 HOUR = {"start": moment("10:00:00"), "end": moment("11:00:00")}
 DAY = {"start": moment("00:00:00"), "end": moment("23:59:59")}

@@ -6,7 +6,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.http.wire import beat, event, in_path, moment, reading, refused, strict_json, summary
+from tests.support.wire import beat, event, in_path, moment, reading, refused, strict_json, summary
 
 LEVELS = [f"{of}_{width}" for of in ("user", "device") for width in ("15m", "1h", "4h", "1d")]
 NOTHING = {

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import errors_of, event, moment, strict_json
+from tests.support.wire import errors_of, event, moment, strict_json
 
 PATH = "/v1/events/metrics"
 THE_DAY = {"tenant_id": "tenant_1", "start": moment("00:00:00"), "end": moment("23:59:59")}

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import errors_of, event, moment, refused, strict_json, strings_in
+from tests.support.wire import errors_of, event, moment, refused, strict_json, strings_in
 
 PATH = "/v1/events"
 THE_DAY = {"tenant_id": "tenant_1", "start": moment("00:00:00"), "end": moment("23:59:59")}

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import moment, reading, refused, summary
+from tests.support.wire import moment, reading, refused, summary
 
 DAY = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 COLUMNS = ("user_id", "timestamp", "heart_rate", "steps", "calories")

@@ -7,8 +7,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.http.live_clients import heard, listening
-from tests.http.wire import in_path, ingest, moment, numbers_in, post, reading, refused, strict_json, strings_in
+from tests.support.live_clients import heard, listening
+from tests.support.wire import in_path, ingest, moment, numbers_in, post, reading, refused, strict_json, strings_in
 
 
 def latest(client: httpx.Client, user_id: str = "ada") -> dict[str, Any]:

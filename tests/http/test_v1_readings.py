@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import (
+from tests.support.wire import (
     DAY,
     beat,
     errors_of,

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.wire import reading, refused
+from tests.support.wire import reading, refused
 
 PATH = "/v1/users/user_123/series"
 DAY = {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}

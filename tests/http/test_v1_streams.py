@@ -19,7 +19,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.http.wire import dial, moment, reading, refused, strict_json
+from tests.support.wire import dial, moment, reading, refused, strict_json
 
 PATH = "/v1/readings"
 NDJSON = "application/x-ndjson"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.http.wire import errors_of, moment, reading, refused, summary, summary_url
+from tests.support.wire import errors_of, moment, reading, refused, summary, summary_url
 
 KEYS = ["user_id", "start", "end", "heart_rate", "steps", "calories", "first", "last", "sources"]
 STRANGE = [

@@ -15,8 +15,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import running_service
-from tests.http.wire import errors_of, in_path, moment, reading, refused, strict_json
+from tests.support.service_process import running_service
+from tests.support.wire import errors_of, in_path, moment, reading, refused, strict_json
 
 THE_DAY = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 CSV, NDJSON = "text/csv", "application/x-ndjson"

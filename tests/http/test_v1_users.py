@@ -6,7 +6,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.http.wire import errors_of, ingest, moment, reading, strict_json
+from tests.support.wire import errors_of, ingest, moment, reading, strict_json
 
 PATH = "/v1/users"
 

@@ -4,8 +4,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import empty
-from tests.http.wire import in_path, reading
+from tests.support.database import empty
+from tests.support.wire import in_path, reading
 
 DAY = {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}
 

@@ -27,14 +27,10 @@ from scripts.load import main
 from scripts.loading.formats import start_of
 from scripts.loading.lines import opened
 from scripts.loading.pieces import pieces
-from tests.conftest import ROOT
-from tests.ports import free_port
-from tests.service.test_csvs import columns as csv_columns
-from tests.service.test_csvs import dialects as csv_dialects
-from tests.service.test_csvs import readings as csv_readings
-from tests.service.test_csvs import spelled as csv_spelled
-from tests.service.test_csvs import written
-from tests.simulation.stand_in import StandIn, in_turn, serving
+from tests.support import csv_files
+from tests.support.paths import ROOT
+from tests.support.ports import free_port
+from tests.support.stand_in import StandIn, in_turn, serving
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 HEADER = "user_id,device_id,timestamp,heart_rate,steps,calories\n"
@@ -404,11 +400,11 @@ def test_a_file_that_grows_byte_by_byte_is_loaded_right(
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(csv_readings, csv_columns, csv_dialects, csv_spelled, st.data())
+@given(csv_files.readings, csv_files.columns, csv_files.dialects, csv_files.spelled, st.data())
 def test_what_python_writes_is_read_back_wherever_it_was_cut(
     tmp_path: Path, items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any, data: Any
 ) -> None:
-    body = written(items, order, dialect, spell)
+    body = csv_files.written(items, order, dialect, spell)
     cuts = data.draw(st.lists(st.integers(1, len(body)), max_size=3).map(sorted))
     path = tmp_path / "cut.csv"
     found: list[Any] = []

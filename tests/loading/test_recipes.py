@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from scripts.load import main
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 TEN = datetime(2025, 1, 15, 10, tzinfo=UTC)
 ALL = b"SELECT user_id, device_id, ts, heart_rate, steps FROM api.readings ORDER BY 1, 2, 3"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.stand_in import StandIn, listener, serving
+from tests.support.stand_in import StandIn, listener, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 TROUBLED = "--duplicates 20% --conflicts 20% --late 20% --late-by 1s --burst 700ms --burst-size 60"

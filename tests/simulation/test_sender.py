@@ -13,7 +13,7 @@ import pytest
 
 from scripts.simulation.reading import Reading, as_body
 from scripts.simulation.sender import Answer, deliver, pause_before, problem, receipt_problem, retry_after
-from tests.simulation.stand_in import StandIn, in_turn, listener, serving
+from tests.support.stand_in import StandIn, in_turn, listener, serving
 
 READING = Reading("101", "default", 1_760_000_000_000_000, 70_000_000, 3, 1_250_000)
 

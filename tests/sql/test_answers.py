@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.exactness import door
-from tests.exactness.model import DAY, HOUR, MINUTE, Model
-from tests.exactness.stage import NOON, beat
+from tests.support import sql_client
+from tests.support.interleaving import NOON, beat
+from tests.support.reference_model import DAY, HOUR, MINUTE, Model
 
 ANSWERING = (
     "summary",
@@ -48,11 +48,11 @@ def test_plans_kept_in_a_session_see_chunks_made_since(db: psycopg.Connection[An
         for years in range(10):
             then = NOON - years * YEAR
             items = [beat("watch", then, 100 + years), beat("watch", then + HOUR, years)]
-            door.write(db, items)
+            sql_client.write(db, items)
             model.write(items)
-            door.refresh(db, NOON + 2 * DAY)
+            sql_client.refresh(db, NOON + 2 * DAY)
             for range_ in ((then - HOUR + MINUTE, NOON + 2 * DAY), (then - 2 * DAY, then + 2 * DAY)):
-                assert door.summary(asker, "default", "ada", *range_) == model.summary("default", "ada", *range_)
+                assert sql_client.summary(asker, "default", "ada", *range_) == model.summary("default", "ada", *range_)
                 for bucket, tz in (("1d", "UTC"), ("1d", "Europe/Berlin"), ("1d", "Asia/Kathmandu"), ("1mo", "UTC")):
                     question = ("default", "ada", *range_, bucket, tz)
-                    assert door.series(asker, *question)[0] == model.series(*question), question
+                    assert sql_client.series(asker, *question)[0] == model.series(*question), question

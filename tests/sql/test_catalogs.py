@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 PRIVATE = re.compile(r"_timescaledb_(catalog|internal|functions|config|cache|debug)")
 FIRST_MIGRATION = "0012"  # those before are released, and stay as they are

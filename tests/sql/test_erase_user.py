@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from tests.exactness.door import keyless
+from tests.support.sql_client import keyless
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from scripts.migrate import MIGRATIONS, migrate
-from tests.conftest import new_database
 from tests.sql.people import FILL
+from tests.support.database import new_database
 
 USERS = "SELECT * FROM rollup.user_4h ORDER BY user_key, bucket"
 DEVICES = "SELECT * FROM rollup.device_4h ORDER BY user_key, bucket, device_key"

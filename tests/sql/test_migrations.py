@@ -17,7 +17,8 @@ import pytest
 from scripts.migrate import CannotMigrate, main, migrate, roll_back, update_advice, with_its_library
 from scripts.reference import TARGET, reference
 from service.database.schema import MIGRATIONS, migration_names
-from tests.conftest import ROOT, new_database
+from tests.support.database import new_database
+from tests.support.paths import ROOT
 
 RELEASED = MIGRATIONS / "released.json"
 

@@ -19,8 +19,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.conftest import ROOT, empty
 from tests.sql.people import REPORTS
+from tests.support.database import empty
+from tests.support.paths import ROOT
 
 NAME = f"tool_{os.getpid()}"  # roles are shared by all databases of a server
 HOUR = timedelta(hours=1)

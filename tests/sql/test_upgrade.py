@@ -18,10 +18,10 @@ from yoyo.migrations import MigrationList
 
 from scripts.migrate import OneTransaction, migrate
 from service.database.schema import MIGRATIONS, migration_names
-from tests.conftest import new_database
-from tests.exactness import door
-from tests.exactness.model import DAY, HOUR, MINUTE, Item, Model, micros, moment
-from tests.exactness.stage import NOON
+from tests.support import sql_client
+from tests.support.database import new_database
+from tests.support.interleaving import NOON
+from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, micros, moment
 
 OLD_LEVELS = ("device_1m", "user_1m", "user_15m", "user_1h", "user_1d")
 MIDNIGHT = NOON - 12 * HOUR
@@ -132,17 +132,17 @@ def everything() -> Model:
 def wrong(db: psycopg.Connection[Any], model: Model, since: int = NOON - 20 * DAY) -> list[str]:
     """Ask about everybody, from a moment on; return what is answered wrongly."""
     found = []
-    asked: list[tuple[str, Any, Any]] = [("seen", door.seen(db, "default"), model.seen("default"))]
+    asked: list[tuple[str, Any, Any]] = [("seen", sql_client.seen(db, "default"), model.seen("default"))]
     for user in USERS:
         who = ("default", user)
-        asked.append((f"latest of {user}", door.latest(db, *who), model.latest(*who)))
+        asked.append((f"latest of {user}", sql_client.latest(db, *who), model.latest(*who)))
         worn = sorted({device for device, ts in model.readings.get(who, {}) if ts >= since})
-        asked.append((f"devices of {user}", sorted(door.worn(db, *who, since, NOON + DAY)), worn))
+        asked.append((f"devices of {user}", sorted(sql_client.worn(db, *who, since, NOON + DAY)), worn))
         spans = [(since, NOON + 3 * DAY), (NOON - 9 * DAY, NOON - 8 * DAY + 2 * HOUR), (NOON - 3 * DAY, NOON)]
         for start, end in ((start, end) for start, end in spans if start >= since):
             for device in (None, "watch", "phone"):
                 span = (*who, start, end)
-                got = door.summary(db, *span, device)
+                got = sql_client.summary(db, *span, device)
                 asked.append((f"summary of {span} {device}", got, model.summary(*span, device)))
                 for bucket, tz in (
                     ("1m", "UTC"),
@@ -151,11 +151,11 @@ def wrong(db: psycopg.Connection[Any], model: Model, since: int = NOON - 20 * DA
                     ("1d", "UTC"),
                     ("1d", "Europe/Berlin"),
                 ):
-                    points = door.series(db, *span, bucket, tz, 100_000, device)[0]
+                    points = sql_client.series(db, *span, bucket, tz, 100_000, device)[0]
                     asked.append((f"{bucket} of {span} {device} {tz}", points, model.series(*span, bucket, tz, device)))
             for bucket in ("1m", "15m", "1h", "1d"):
                 asked.append(
-                    (f"vitals_{bucket} of {span}", door.vitals(db, *span, bucket), model.vitals(*span, bucket))
+                    (f"vitals_{bucket} of {span}", sql_client.vitals(db, *span, bucket), model.vitals(*span, bucket))
                 )
     for what, got, right in asked:
         if got != right:
@@ -184,13 +184,13 @@ def test_every_answer_is_right_after_the_upgrade(db: psycopg.Connection[Any], ur
     assert migrate(url).applied[0] == "0012-granular-rollups"
     assert raw_from(db) == KEPT_FROM
     assert wrong(db, model) == []
-    door.refresh(db, NOON + 2 * DAY)
-    assert door.stale_days(db) == 0
+    sql_client.refresh(db, NOON + 2 * DAY)
+    assert sql_client.stale_days(db) == 0
     assert wrong(db, model) == []
-    assert door.drift(db, NOON - 20 * DAY, NOON + 2 * DAY) == []
-    assert door.sources(db, "default", "ada", MIDNIGHT - 10 * DAY, MIDNIGHT) == {"1d"}
+    assert sql_client.drift(db, NOON - 20 * DAY, NOON + 2 * DAY) == []
+    assert sql_client.sources(db, "default", "ada", MIDNIGHT - 10 * DAY, MIDNIGHT) == {"1d"}
     with pytest.raises(psycopg.errors.CheckViolation, match="Accepted is what lies from 2024-03-11 00:00:00"):
-        door.insert(db, [beat("ada", "watch", KEPT_FROM - MINUTE, 1)])
+        sql_client.insert(db, [beat("ada", "watch", KEPT_FROM - MINUTE, 1)])
     # Retention goes on.
     db.execute("UPDATE core.setting SET value = '30 days' WHERE name = 'raw_retention'")
     db.execute("CALL api.upkeep()")
@@ -203,15 +203,15 @@ def test_an_erasure_leaves_nothing_of_kept_minutes(db: psycopg.Connection[Any], 
     migrate(url)
     model = everything()
     model.erase("default", "ada")
-    assert door.erase(db, "default", "ada") > 0
-    assert door.keyless(db) == []
+    assert sql_client.erase(db, "default", "ada") > 0
+    assert sql_client.keyless(db) == []
     assert wrong(db, model) == []
 
 
 def test_the_upgrade_is_undone_where_nothing_is_lost_by_it(db: psycopg.Connection[Any], url: str) -> None:
     model = everything()
     migrate(url)
-    door.refresh(db, NOON + 2 * DAY)
+    sql_client.refresh(db, NOON + 2 * DAY)
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="raw readings do not") as refused:
         roll_back_to_the_release(db)
     assert "Restore a backup" in str(refused.value.diag.message_hint)
@@ -222,7 +222,7 @@ def test_the_upgrade_is_undone_where_nothing_is_lost_by_it(db: psycopg.Connectio
         "SELECT view_name FROM timescaledb_information.continuous_aggregates WHERE view_schema = 'rollup'"
     )
     assert {name for (name,) in levels.fetchall()} >= set(OLD_LEVELS)
-    assert door.horizon(db) == NOON + 2 * DAY
+    assert sql_client.horizon(db) == NOON + 2 * DAY
     assert db.execute("SELECT count(*) FROM core.stale_day WHERE day >= %s", [moment(KEPT_FROM)]).fetchone() == (8,)
     migrate(url)
     kept = Model(devices=model.devices)
@@ -230,6 +230,6 @@ def test_the_upgrade_is_undone_where_nothing_is_lost_by_it(db: psycopg.Connectio
     kept.readings["default", "bob"] = model.readings["default", "bob"]
     for _ in range(2):
         assert wrong(db, kept, KEPT_FROM) == []
-        assert door.drift(db, NOON - 20 * DAY, NOON + 2 * DAY) == []
-        door.refresh(db, NOON + 2 * DAY)
-        assert door.stale_days(db) == 0
+        assert sql_client.drift(db, NOON - 20 * DAY, NOON + 2 * DAY) == []
+        sql_client.refresh(db, NOON + 2 * DAY)
+        assert sql_client.stale_days(db) == 0

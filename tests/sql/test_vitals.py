@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from tests.exactness.stage import script
+from tests.support.interleaving import script
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 WIDTHS = {"1m": 1440, "15m": 96, "1h": 24, "1d": 1}

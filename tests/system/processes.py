@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 # What a `make` that runs the tests hands down, which a person's shell has not: its ARGS are for pytest.
 HANDED_DOWN = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARGS"}
@@ -21,10 +21,10 @@ HANDED_DOWN = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARGS"}
 class Started:
     """A started command: its output line by line, and its children."""
 
-    def __init__(self, command: list[str], **environment: str) -> None:
+    def __init__(self, command: list[str], directory: Path = ROOT, **environment: str) -> None:
         self.process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=directory,
             env={name: value for name, value in os.environ.items() if name not in HANDED_DOWN} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -126,9 +126,9 @@ def wait_until_gone(pids: Iterator[int] | list[int], seconds: float = 10) -> lis
 
 
 @contextmanager
-def started(command: list[str], **environment: str) -> Iterator[Started]:
+def started(command: list[str], directory: Path = ROOT, **environment: str) -> Iterator[Started]:
     """Start a command; whatever is left of it afterwards is killed."""
-    running_command = Started(command, **environment)
+    running_command = Started(command, directory, **environment)
     try:
         yield running_command
     finally:

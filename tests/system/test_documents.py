@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.ports import free_port
+from tests.support.paths import ROOT
+from tests.support.ports import free_port
 from tests.system.processes import started
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def examples(document: Path) -> list[tuple[str, str]]:

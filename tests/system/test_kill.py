@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.ports import free_port
+from tests.support.ports import free_port
 from tests.system.processes import Started, started
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))

@@ -15,9 +15,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import new_database, prepare, running_service, wait_until_healthy
-from tests.http.wire import reading
-from tests.ports import free_port
+from tests.support.database import new_database, prepare
+from tests.support.ports import free_port
+from tests.support.service_process import running_service, wait_until_healthy
+from tests.support.wire import reading
 from tests.system.processes import Started, started
 
 REPLACED_WITHIN = 10.0  # seconds

@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.ports import free_port
+from tests.support.ports import free_port
 from tests.system.processes import Started, started, wait_until_gone
 
 READING = {

@@ -22,8 +22,8 @@ import psycopg
 import pytest
 
 from service.metrics.worker_stats import TELL_SECONDS
-from tests.conftest import wait_until_healthy
-from tests.ports import free_port
+from tests.support.ports import free_port
+from tests.support.service_process import wait_until_healthy
 from tests.system.processes import Started, descendants, started, wait_until_gone
 
 START = datetime(2025, 1, 15, tzinfo=UTC)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.http.wire import (
+from tests.support.wire import (
     dial,
     reading,
     summary,

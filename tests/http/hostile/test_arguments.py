@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.http.wire import (
+from tests.support.wire import (
     PATIENCE,
     event,
     in_path,

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.http.hostile import DEEP, MEGABYTES
-from tests.http.wire import (
+from tests.support.wire import (
     PATIENCE,
     WRITES,
     item_of,

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from tests.http.wire import (
+from tests.support.wire import (
     PATIENCE,
     WRITES,
     dial,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import Malformed, Problem
@@ -20,37 +18,11 @@ from service.ingest.csv_reader import Row, Table, number, separator_of
 from service.ingest.pipeline import validated
 from service.ingest.receipt import Tally
 from service.model.fields import Bounds
+from tests.support.csv_files import AT, columns, dialects, readings, spelled, written
+from tests.support.examples import examples
 
 BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 HEADER = "user_id,timestamp,heart_rate,steps\n"
-AT = "2025-01-15T10:00:00Z"
-
-names = st.text(st.sampled_from("ab ,;\t\"'\r\né日+0"), min_size=1, max_size=6)
-# fmt: off
-readings = st.lists(st.fixed_dictionaries({
-    "user_id": names, "device_id": names, "timestamp": st.just(AT),
-    "heart_rate": st.floats(30, 220), "steps": st.none() | st.integers(0, 100_000) | st.integers(0, 9).map(float),
-}), min_size=1, max_size=5)
-dialects = st.fixed_dictionaries({
-    "delimiter": st.sampled_from(",;\t"), "lineterminator": st.sampled_from(["\n", "\r\n", "\r"]),
-    "quoting": st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
-})
-columns = st.permutations(["user_id", "device_id", "timestamp", "heart_rate", "steps"])
-spelled = st.sampled_from([str, str.upper, str.title, " {} ".format, lambda name: {"timestamp": "ts"}.get(name, name)])
-# fmt: on
-
-
-def written(items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any) -> bytes:
-    """Write readings as Python does in a dialect, with a byte order mark as Excel does where columns are spelled so."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, **dialect)
-    writer.writerow([spell(name) for name in order])
-    writer.writerows([item[name] for name in order] for item in items)
-    # Before Python 3.13 it leaves a line break bare that is not the dialect's own, and cannot read that itself.
-    again = csv.reader(io.StringIO(text.getvalue(), newline=""), delimiter=dialect["delimiter"])
-    cells = [["" if item[name] is None else str(item[name]) for name in order] for item in items]
-    assume(list(again)[1:] == cells)
-    return text.getvalue().encode("utf-8-sig" if spell is str.upper else "utf-8")
 
 
 async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
@@ -76,7 +48,7 @@ def problems(text: str) -> list[tuple[str, str, Any]]:
     return [(fault["at"], fault["problem"], fault["value"]) for fault in tally.faults]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(readings, columns, dialects, spelled, st.integers(1, 40), st.integers(1, 40))
 def test_what_python_writes_is_read_back(
     items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any, size: int, part: int
@@ -88,7 +60,7 @@ def test_what_python_writes_is_read_back(
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(readings, columns, dialects, spelled)
 def test_rows_say_where_they_end(
     items: list[dict[str, Any]], order: list[str], dialect: dict[str, Any], spell: Any

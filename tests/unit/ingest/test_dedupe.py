@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from service.ingest.dedupe import metrics as of
 from service.ingest.dedupe import plan_upserts
 from service.model.reading import Row
+from tests.support.examples import examples
 
 NOON = 790_257_600_000_000
 Metrics = tuple[float | None, int | None, float | None]
@@ -30,7 +31,7 @@ def upsert(stored: Stored, written: Row) -> str:
     return "inserted" if before is None else "unchanged" if before == after else "updated"
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.dictionaries(st.sampled_from("ab"), metrics), readings)
 def test_folding_changes_no_outcome(before: Stored, sent: list[tuple[str, Metrics]]) -> None:
     rows = [row(*reading) for reading in sent]

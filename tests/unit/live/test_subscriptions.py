@@ -20,7 +20,7 @@ from service.live.subscriptions import Subscriptions
 from service.live.updates import Update
 from service.model.latest import Latest, Value
 from service.settings import Settings
-from tests.http.live_clients import Ear
+from tests.support.live_clients import Ear
 
 
 def update(user_id: str, at: int) -> Update:

@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from service.errors import Malformed, Problem, TooLarge
 from service.ingest import chunker
 from service.ingest.csv_reader import Table
+from tests.support.examples import examples
 
 texts = st.text(st.sampled_from('a},{[]"\\:\n é'), max_size=12)
 values = st.recursive(
@@ -43,7 +44,7 @@ def cut(body: bytes, size: int, part: int, enveloped: bool = True) -> list[bytes
         return asyncio.run(collect())
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.lists(values, max_size=8), st.booleans(), st.sampled_from([None, 1]), sizes, part_sizes)
 def test_the_elements_of_an_array_come_out(
     items: list[Any], named: bool, indent: int | None, size: int, part: int
@@ -52,7 +53,7 @@ def test_the_elements_of_an_array_come_out(
     assert [item for text in cut(body, size, part) for item in json.loads(text)] == items
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.text(st.sampled_from('{}[],:"a1 \\'), max_size=80), sizes, part_sizes)
 def test_what_is_no_array_is_not_taken_for_one(text: str, size: int, part: int) -> None:
     body = f"[{text}".encode()
@@ -67,7 +68,7 @@ def test_what_is_no_array_is_not_taken_for_one(text: str, size: int, part: int) 
     assert found == right
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     st.lists(values, max_size=8),
     st.sampled_from(["", '"a": "[", ', '"a": {"readings": [1]}, ']),
@@ -80,7 +81,7 @@ def test_an_envelope_may_hold_more(items: list[Any], before: str, after: str, si
     assert [item for text in cut(body, size, part) for item in json.loads(text)] == items
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.text(st.sampled_from('{}[],:"a1 \\'), max_size=80), sizes, part_sizes)
 def test_what_is_no_envelope_is_not_taken_for_one(text: str, size: int, part: int) -> None:
     body = f'{{"readings":[{text}'.encode()
@@ -102,7 +103,7 @@ def test_an_envelope_names_its_array_once() -> None:
     assert type(caught.value) is Malformed
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.lists(st.text(st.sampled_from('ab",\r'), max_size=9), max_size=9), st.booleans(), sizes, sizes)
 def test_lines_stay_whole(rows: list[str], ends: bool, size: int, part: int) -> None:
     body = ("\n".join(rows) + "\n" * ends).encode()
@@ -117,7 +118,6 @@ def test_lines_stay_whole(rows: list[str], ends: bool, size: int, part: int) -> 
     assert all(text.endswith(b"\n") for text in found[:-1])
 
 
-@settings(max_examples=100)
 @given(
     st.lists(st.lists(st.text(st.sampled_from('ab",\n'), max_size=6), min_size=1, max_size=3), max_size=9), sizes, sizes
 )
@@ -134,7 +134,7 @@ def test_rows_of_csv_stay_whole(rows: list[list[str]], size: int, part: int) -> 
     assert [row for text in found for row in csv.reader(io.StringIO(text.decode(), newline=""))] == rows
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.text(st.sampled_from('ab",\n'), max_size=60), sizes, sizes)
 def test_stray_quotation_marks_cut_nothing_apart(text: str, size: int, part: int) -> None:
     """Where the whole is CSV, its parts are, and hold the same."""

@@ -24,7 +24,7 @@ from service.live.subscriptions import Subscriptions
 from service.model.latest import Latest, Value
 from service.model.reading import Row
 from service.settings import Settings
-from tests.http.live_clients import Ear
+from tests.support.live_clients import Ear
 
 TIMES = 7
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tests.exactness.model import (
+from tests.support.reference_model import (
     MINUTE,
     Count,
     Found,

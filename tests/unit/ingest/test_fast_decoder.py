@@ -17,6 +17,7 @@ from service.ingest.validation import items_of
 from service.model.fields import Bounds
 from service.model.reading import READING, Row, to_row
 from service.model.strict_json import parse_json
+from tests.support.examples import examples
 
 BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 
@@ -87,13 +88,13 @@ bodies = (
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(bodies, st.booleans())
 def test_what_the_fast_one_takes_the_model_takes_alike(body: Any, ascii_only: bool) -> None:
     agree(json.dumps(body, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.lists(good.filter(lambda one: one.keys() & {"heart_rate", "steps", "calories"}), min_size=1, max_size=3))
 def test_what_is_usual_is_read_fast(items: list[dict[str, Any]]) -> None:
     body = json.dumps(items).encode()
@@ -109,7 +110,7 @@ def test_what_is_usual_is_read_fast(items: list[dict[str, Any]]) -> None:
 REST = ',"timestamp":"2025-01-15T10:00:00Z","steps":1}'
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text(st.sampled_from('{}[]",:0123456789eE+-.nulltruefalse \n\t\x00\x01\ufeff\\u'), max_size=30))
 @example('"user_id":"a","user_id":7')
 @example('"user_id":7,"user_id":null')

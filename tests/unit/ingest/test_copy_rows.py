@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.database.binary_arrays import Ints, doubles, ints, moments
@@ -38,7 +38,6 @@ def sources(batch: list[Row]) -> dict[tuple[int, int], list[int]]:
     return found
 
 
-@settings(max_examples=100)
 @given(rows)
 def test_runs_are_of_one_user_and_device(batch: list[Row]) -> None:
     packed = pack(batch, PACKED_USERS, PACKED_DEVICES)
@@ -52,7 +51,6 @@ def test_runs_are_of_one_user_and_device(batch: list[Row]) -> None:
     assert after_2000 == sorted(after_2000, key=lambda row: (*struct.unpack(">i4xi", row[6:18]), moment(row)))
 
 
-@settings(max_examples=100)
 @given(rows, st.integers(-3 * QUARTER, 3 * QUARTER))
 def test_exactly_the_quarters_below_the_horizon_are_stale(batch: list[Row], announced: int) -> None:
     wanted = {(USERS[row.user_id], row.timestamp // QUARTER * QUARTER) for row in batch if row.timestamp < announced}

@@ -15,7 +15,7 @@ STATM = Path("/proc/self/statm")
 # In a process of its own: what another test has freed before would be taken again, and hide what grows here.
 PROGRAM = """
 import asyncio, json
-from service import memory
+from service.server import malloc
 
 def resident():
     with open("/proc/self/statm") as statm:
@@ -28,14 +28,14 @@ async def take_and_free():
     kept = [small for _, small in blocks]
     del blocks
     left = resident() - before
-    async with memory.trimmed_memory():
+    async with malloc.trimmed_memory():
         for _ in range(200):
             await asyncio.sleep(0.02)
             if resident() - before < 0.3 * grown:
                 break
     print(json.dumps({"grown": grown, "left": left, "trimmed": resident() - before, "kept": len(kept)}))
 
-memory.TRIM_SECONDS = 0.02
+malloc.TRIM_SECONDS = 0.02
 asyncio.run(take_and_free())
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.ingest import timestamp_cache
@@ -24,7 +24,6 @@ written = st.builds(
 ).filter(lambda text: ":30." not in text)  # a fraction of a minute names no moment
 
 
-@settings(max_examples=100)
 @given(st.lists(st.lists(written, min_size=1, max_size=8), min_size=1, max_size=4))
 def test_what_is_remembered_is_what_was_read(batches: list[list[str]]) -> None:
     clock = TimestampCache()

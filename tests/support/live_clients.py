@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from service.live.connections import Connection
 from service.live.messages import Message
-from tests.http.wire import PATIENCE, strict_json
+from tests.support.wire import PATIENCE, strict_json
 
 EVENTS = {"Accept": "text/event-stream"}
 HANDSHAKE = (

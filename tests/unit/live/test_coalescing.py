@@ -10,7 +10,7 @@ from service.live.latest_cache import Undecided, after_rows
 from service.live.notifications import Change
 from service.model.latest import NOTHING
 from service.model.reading import Row
-from tests.service.test_book import ROWS, agree, is_undecided
+from tests.unit.live.test_latest_cache import ROWS, agree, is_undecided
 
 
 @given(ROWS, st.integers(1, 12))

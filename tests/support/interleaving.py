@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 
 from service.database.schema import SQL, build_order
-from tests.exactness import door
-from tests.exactness.model import DAY, HOUR, MINUTE, Item, Model, micros, moment
+from tests.support import sql_client
+from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, micros, moment
 
 NOON = 19_800 * DAY + 12 * HOUR  # 2024-03-18
 BEFORE = NOON - 2 * DAY  # where the horizon lies when a scenario begins
@@ -79,7 +79,7 @@ class Stage:
         return connection
 
     def write(self, *items: Item) -> None:
-        door.write(self.db, items)
+        sql_client.write(self.db, items)
         self.model.write(items)
 
     def act(self, action: Callable[[psycopg.Connection[Any]], Any], held: bool = False) -> Act:
@@ -132,7 +132,7 @@ class Stage:
         finally:
             self.exits.callback(self.db.execute, f"DROP TRIGGER held ON {table}".encode())
 
-    def versions(self, levels: Iterable[str] = door.LEVELS) -> set[Any]:
+    def versions(self, levels: Iterable[str] = sql_client.LEVELS) -> set[Any]:
         """Return which versions of which rows the rollups hold."""
         found: set[Any] = set()
         for level in levels:
@@ -169,20 +169,20 @@ class Stage:
         found = []
         for start, end in QUESTIONS:
             for device in (None, "watch", "phone"):
-                got = door.summary(self.db, *user, start, end, device)
+                got = sql_client.summary(self.db, *user, start, end, device)
                 if all(got != model.summary(*user, start, end, device) for model in models):
                     found.append(f"summary {start}..{end} of {device}: {got}")
-        latest, seen = door.latest(self.db, *user), door.seen(self.db, "default")
+        latest, seen = sql_client.latest(self.db, *user), sql_client.seen(self.db, "default")
         if all(latest != model.latest(*user) for model in models):
             found.append(f"latest: {latest}")
         if all(seen != model.seen("default") for model in models):
             found.append(f"seen: {seen}")
         for bucket in ("1m", "15m", "1h", "1d"):
-            points, _ = door.series(self.db, *user, NOON - 3 * DAY, NOON + 3 * DAY, bucket, "UTC")
+            points, _ = sql_client.series(self.db, *user, NOON - 3 * DAY, NOON + 3 * DAY, bucket, "UTC")
             if all(points != model.series(*user, NOON - 3 * DAY, NOON + 3 * DAY, bucket, "UTC") for model in models):
                 found.append(f"series by {bucket}: {points}")
         for bucket in ("1m", "15m", "1h", "1d"):
-            rows = door.vitals(self.db, *user, NOON - 3 * DAY, NOON + 3 * DAY, bucket)
+            rows = sql_client.vitals(self.db, *user, NOON - 3 * DAY, NOON + 3 * DAY, bucket)
             if all(rows != model.vitals(*user, NOON - 3 * DAY, NOON + 3 * DAY, bucket) for model in models):
                 found.append(f"vitals_{bucket}: {rows}")
         return found

@@ -11,7 +11,7 @@ from service.live.latest_cache import LatestValueCache
 from service.live.own_commits import OwnCommits
 from service.live.subscriptions import Subscriptions
 from service.model.reading import Row
-from tests.http.live_clients import Ear
+from tests.support.live_clients import Ear
 
 ROWS = [Row("ada", "watch", 0, 60.0)] * 3
 

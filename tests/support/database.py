@@ -1,0 +1,78 @@
+"""A database for tests: creating, preparing and emptying one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from scripts.migrate import migrate
+
+HYPERTABLES = (
+    "core.reading",
+    "core.event",
+    "core.kept_minute",
+    *(f"rollup.{whose}_{width}" for whose in ("user", "device") for width in ("15m", "1h", "4h", "1d")),
+)
+TABLES = (
+    "core.stale_day",
+    "core.changed_day",
+    "core.last_value",
+    "core.event_id",
+    "core.stale_event_day",
+    "core.device",
+    "core.app_user",
+    "core.tenant",
+)
+ROLLUPS = (
+    *(f"rollup.event_{width}" for width in ("1m", "1h", "1d")),
+    *(f"rollup.tenant_{width}" for width in ("15m", "1h", "1d")),
+)
+# A hypertable whose rows were deleted still has their chunks.
+FULL = " UNION ALL ".join(
+    [
+        f"SELECT '{name}' WHERE EXISTS (SELECT FROM pg_inherits WHERE inhparent = '{name}'::regclass)"
+        for name in HYPERTABLES
+    ]
+    + [f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in TABLES + ROLLUPS]
+)
+
+
+@contextmanager
+def new_database(server_url: str, name: str) -> Iterator[str]:
+    """Create a database, and drop it afterwards; yields its address."""
+    parts = conninfo_to_dict(server_url)
+    janitor = DatabaseJanitor(
+        user=str(parts["user"]),
+        host=str(parts["host"]),
+        port=str(parts["port"]),
+        password=parts.get("password"),  # type: ignore[arg-type]
+        dbname=name,
+    )
+    with janitor:
+        yield f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{name}"
+
+
+def prepare(database_url: str) -> None:
+    """Migrate a database, and keep its jobs still: tests refresh when they mean to."""
+    migrate(database_url)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
+        )
+
+
+def empty(db: psycopg.Connection) -> None:
+    """Empty the database: whatever holds something, since emptying what does not takes as long."""
+    full = [name for (name,) in db.execute(FULL).fetchall()]
+    if tables := [name for name in full if name not in ROLLUPS]:
+        # In one transaction, since the service keeps keys of names.
+        renamed = "UPDATE core.names_version SET version = version + 1"
+        db.execute(f"{renamed}; TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE".encode())
+    for name in full:
+        if name in ROLLUPS:
+            db.execute(f"TRUNCATE {name}".encode())
+    db.execute("UPDATE core.horizon SET raw_from = '-infinity' WHERE raw_from > '-infinity'")
