@@ -15,7 +15,8 @@ from service.dashboard.routes import openapi_route, page_routes
 from service.errors import Problem, on_problem, problem_response
 from service.http.concurrency_limit import Bounded
 from service.http.middleware import CompressOnRequest, PlainPaths, SameOrigin
-from service.metrics.counters import Measured
+from service.metrics.counters import Counters
+from service.metrics.request_metrics import RequestMetrics
 from service.routes import (
     devices,
     event_counts,
@@ -59,18 +60,19 @@ OPERATIONS: list[Operation] = [
 def make_app(settings: Settings) -> Starlette:
     """Build the application; nothing connects before its lifespan begins."""
     routes = to_routes(OPERATIONS)
+    counters = Counters()
     app = Starlette(
         routes=[*routes, *live.live_routes(), openapi_route(openapi_document(OPERATIONS)), *page_routes()],
         middleware=[
             Middleware(PlainPaths),
-            Middleware(Measured),
+            Middleware(RequestMetrics, counters=counters),
             Middleware(Bounded, most=settings.max_requests),
             Middleware(Express),
             Middleware(SameOrigin),
             Middleware(CompressOnRequest, minimum_size=1000),
         ],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_surprise},
-        lifespan=lifespan(settings),
+        lifespan=lifespan(settings, counters),
     )
     app.router.redirect_slashes = False  # one trailing slash is no other path, see PlainPaths
     return app

@@ -15,8 +15,9 @@ from service.http.memory_budget import Room
 from service.ingest.timestamp_window import AcceptedTimes
 from service.ingest.writer import Writer, running_writer
 from service.live.hub import Hub, running_hub
-from service.metrics.database_stats import Figures, asking_figures
-from service.metrics.worker_stats import telling
+from service.metrics.counters import Counters
+from service.metrics.database_stats import DatabaseStats, running_database_stats
+from service.metrics.worker_stats import SharedStats, of_this_process, publishing
 from service.refresh.refresher import refreshing
 from service.server.heartbeat import beating
 from service.server.malloc import trimmed_memory
@@ -35,14 +36,16 @@ class State(NamedTuple):
     writer: Writer
     hub: Hub
     accepted: AcceptedTimes
-    figures: Figures
+    counters: Counters
+    database_stats: DatabaseStats
+    worker_stats: SharedStats
     erasing: asyncio.Lock
     streams: asyncio.Semaphore
     room: Room
     turns: Turns
 
 
-def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
+def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], Any]:
     """Return the lifespan that opens and closes what the service needs."""
 
     @asynccontextmanager
@@ -54,17 +57,28 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             pool,
             running_hub(settings, pool) as hub,
             running_writer(
-                pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.written
+                pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.written, counters
             ) as writer,
-            asking_figures(pool) as figures,
+            running_database_stats(pool) as database_stats,
             refreshing(settings, pool),
+            publishing(lambda: of_this_process(counters, pool.get_stats(), writer.queued, hub.clients)) as worker_stats,
         ):
-            streams = asyncio.Semaphore(settings.max_streams)
-            room = Room(settings.max_bytes_in_flight)
-            accepted = AcceptedTimes(pool)
-            state = State(settings, pool, writer, hub, accepted, figures, asyncio.Lock(), streams, room, Turns())
-            async with telling(state):
-                yield {"state": state}
+            yield {
+                "state": State(
+                    settings,
+                    pool,
+                    writer,
+                    hub,
+                    AcceptedTimes(pool),
+                    counters,
+                    database_stats,
+                    worker_stats,
+                    erasing=asyncio.Lock(),
+                    streams=asyncio.Semaphore(settings.max_streams),
+                    room=Room(settings.max_bytes_in_flight),
+                    turns=Turns(),
+                )
+            }
 
     return live
 

@@ -146,18 +146,17 @@ async def judged(form: Form, pieces: Pieces, bounds: Bounds, tally: Tally) -> As
 
 
 async def judge_list(
-    adapter: TypeAdapter[Any], start: bytes, rest: Pieces | None, accepted: AcceptedTimes, most: int
-) -> tuple[Rows, Tally]:
+    adapter: TypeAdapter[Any], start: bytes, rest: Pieces | None, accepted: AcceptedTimes, most: int, tally: Tally
+) -> Rows:
     """Judge the items of the envelope that read_document gave, each alone; Invalid where it has none, or too many."""
     name = KINDS[adapter].name
-    tally = Tally(name)
     if rest is None:
         items = require_list(parse_json(start), name, most)
-        return await judge_each(adapter, placed(items, name), await accepted.now(), tally), tally
+        return await judge_each(adapter, placed(items, name), await accepted.now(), tally)
     parts = judged(json_form(adapter, bare=False, most=most), rest, await accepted.now(), tally)
     rows = [row async for some in parts for row in some]
     require_count(name, tally.received, most)
-    return rows, tally
+    return rows
 
 
 async def store_in_pieces(form: Form, pieces: Pieces, bounds: Bounds, store: Store, tally: Tally) -> None:

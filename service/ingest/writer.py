@@ -18,7 +18,7 @@ from service.ingest.key_cache import Register
 from service.ingest.store import Outcome, store
 from service.ingest.write_queue import SMALL, Batch, Draw, Queue, Submission, pack_known
 from service.live.own_commits import Written
-from service.metrics.counters import count_items
+from service.metrics.counters import Counters
 from service.model.reading import Row
 
 PATIENCE_SECONDS = 0.02
@@ -34,9 +34,17 @@ class Writer:
     long gives up, and what was stored for nothing delays the others.
     """
 
-    def __init__(self, pool: Pool, most_queued: int, most_seconds: float, written: Written | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        most_queued: int,
+        most_seconds: float,
+        written: Written | None = None,
+        counters: Counters | None = None,
+    ) -> None:
         self.pool = pool
         self.written = written or Written()
+        self.counters = counters or Counters()
         self.most_queued = most_queued
         self.most_seconds = most_seconds
         self.queued = 0
@@ -116,7 +124,7 @@ class Writer:
                 if not submission.outcomes.done():
                     submission.outcomes.set_exception(problem)
             return merging
-        count_items("readings", **told(outcomes))
+        self.counters.count_items("readings", **told(outcomes))
         start = 0
         for submission in draw.now().submissions:
             end = start + len(submission.rows)
@@ -149,10 +157,15 @@ def told(outcomes: bytearray) -> Counter[str]:
 
 @asynccontextmanager
 async def running_writer(
-    pool: Pool, writers: int, most_queued: int, most_seconds: float, written: Written | None = None
+    pool: Pool,
+    writers: int,
+    most_queued: int,
+    most_seconds: float,
+    written: Written | None = None,
+    counters: Counters | None = None,
 ) -> AsyncIterator[Writer]:
     """Run a writer with so many connections at work; what was taken in is written before it ends."""
-    writer = Writer(pool, most_queued, most_seconds, written)
+    writer = Writer(pool, most_queued, most_seconds, written, counters)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(writer.run()) for _ in range(writers)]
         try:

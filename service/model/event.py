@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from service.database.binary_arrays import moments, texts
 from service.database.pool import Connection, Pool, committing, statement, with_connection
-from service.metrics.counters import count_items
+from service.metrics.counters import Counters
 from service.model.fields import Name, WrittenTimestamp, without_nul
 from service.model.pg_time import to_micros
 
@@ -93,7 +93,7 @@ COLUMNS: dict[str, Callable[[Sequence[EventRow]], Any]] = {
 }
 
 
-async def write_events(pool: Pool, events: Sequence[EventRow]) -> list[bool]:
+async def write_events(pool: Pool, counters: Counters, events: Sequence[EventRow]) -> list[bool]:
     """Store events in one transaction; return for each whether it was created (else it was a duplicate)."""
     if not events:
         return []
@@ -111,5 +111,5 @@ async def write_events(pool: Pool, events: Sequence[EventRow]) -> list[bool]:
         return created
 
     created = await with_connection(pool, write)
-    count_items("events", created=sum(created), duplicate=len(created) - sum(created))
+    counters.count_items("events", created=sum(created), duplicate=len(created) - sum(created))
     return created

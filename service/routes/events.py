@@ -17,7 +17,8 @@ from service.answers.schemas import json_response
 from service.database.pool import Pool, fetch_one
 from service.ingest.pipeline import json_form, judge_list, store_in_pieces
 from service.ingest.receipt import Tally
-from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_one
+from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_item
+from service.metrics.counters import Counters
 from service.model.event import EVENT, Event, EventRow, to_event_row, write_events
 from service.routes.operation import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.routes.request_body import parse_json, read_document, read_json
@@ -31,8 +32,8 @@ async def create(request: Request) -> Response:
     """Store one event: 201 when it is new, 200 when its event_id was taken."""
     value = await read_json(request)
     state = state_of(request)
-    event = to_event_row(require_one(EVENT, value, await state.accepted.now()))
-    (created,) = await write_events(state.pool, [event])
+    event = to_event_row(require_item(EVENT, value, await state.accepted.now(), state.counters))
+    (created,) = await write_events(state.pool, state.counters, [event])
     return json_response({"status": STATUS[created], "event_id": event.event_id}, 201 if created else 200)
 
 
@@ -40,10 +41,11 @@ async def create_bulk(request: Request) -> Response:
     """Store up to 5000 events, all or none."""
     start, rest = await read_document(request)
     state = state_of(request)
-    events, tally = await judge_list(EVENT, start, rest, state.accepted, MOST_IN_A_BULK)
+    tally = Tally(state.counters, "events")
+    events = await judge_list(EVENT, start, rest, state.accepted, MOST_IN_A_BULK, tally)
     if tally.rejected:
         raise refused_whole(tally)
-    created = sum(await write_events(state.pool, events))
+    created = sum(await write_events(state.pool, state.counters, events))
     return json_response(
         {"status": "ok", "received": len(events), "created": created, "duplicates": len(events) - created}
     )
@@ -53,8 +55,8 @@ async def create_v1(request: Request) -> Response:
     """Store events, each judged alone, and answer with a receipt."""
     start, rest = await read_document(request)
     state = state_of(request)
-    tally = Tally("events")
-    ledger = Ledger(state.pool)
+    tally = Tally(state.counters, "events")
+    ledger = Ledger(state.pool, state.counters)
     if rest is None:
         items, prefix = items_of(parse_json(start), "events")
         events = await judge_each(EVENT, placed(items, prefix), await state.accepted.now(), tally)
@@ -67,14 +69,15 @@ async def create_v1(request: Request) -> Response:
 class Ledger:
     """Stores the events of a request, and remembers of each whether it was new."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, counters: Counters) -> None:
         self.pool = pool
+        self.counters = counters
         self.event_ids: list[str] = []
         self.created: list[bool] = []
 
     async def store(self, events: list[EventRow], /, *, patiently: bool = False) -> Counter[str]:
         """Store events in one transaction; patience is the pool's, whose connections are waited for anyway."""
-        created = await write_events(self.pool, events)
+        created = await write_events(self.pool, self.counters, events)
         self.event_ids += [event.event_id for event in events]
         self.created += created
         return Counter(created=sum(created), duplicates=len(created) - sum(created))

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from service import __version__
 from service.exposition import MEDIA_TYPE, family, histogram, single
 from service.metrics.counters import BOUNDS, Timing
-from service.metrics.worker_stats import Told, everyone
+from service.metrics.worker_stats import WorkerStats
 from service.routes.operation import Answer, Operation
 from service.state import state_of
 
@@ -20,9 +20,9 @@ from service.state import state_of
 async def prometheus(request: Request) -> Response:
     """Answer with all metrics; with what the processes of the service know while the database is away."""
     state = state_of(request)
-    figures = await state.figures.now()
-    told = everyone(state)
-    text = "".join([*of_requests(told), *of_items(told), *of_service(told), *of_database(figures)])
+    database = await state.database_stats.now()
+    stats = state.worker_stats.aggregated()
+    text = "".join([*of_requests(stats), *of_items(stats), *of_service(stats), *of_database(database)])
     return Response(text, headers={"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"})
 
 
@@ -31,20 +31,20 @@ def template(route: str) -> str:
     return route.replace(":name}", "}")
 
 
-def of_requests(told: Told) -> Iterator[str]:
+def of_requests(stats: WorkerStats) -> Iterator[str]:
     """Tell of requests, by method, route and status, and how long they took."""
     yield family(
         "hyperpulse_http_requests_total",
         "counter",
         "Requests answered; the route is a template, empty where there is none.",
         [
-            ({"method": asked.method, "route": template(asked.route), "status": asked.status}, sum(counts))
-            for asked, counts, _ in told.requests
+            ({"method": key.method, "route": template(key.route), "status": key.status}, sum(counts))
+            for key, counts, _ in stats.requests
         ],
     )
     merged: defaultdict[tuple[str, str], Timing] = defaultdict(Timing)
-    for asked, counts, seconds in told.requests:
-        series = merged[asked.method, template(asked.route)]
+    for key, counts, seconds in stats.requests:
+        series = merged[key.method, template(key.route)]
         series.counts = [one + other for one, other in zip(series.counts, counts, strict=True)]
         series.seconds += seconds
     yield histogram(
@@ -55,14 +55,14 @@ def of_requests(told: Told) -> Iterator[str]:
     )
 
 
-def of_items(told: Told) -> Iterator[str]:
+def of_items(stats: WorkerStats) -> Iterator[str]:
     """Tell what became of readings and events."""
     outcomes = {
         "readings": ("inserted", "updated", "unchanged", "rejected"),
         "events": ("created", "duplicate", "rejected"),
     }
     for kind, names in outcomes.items():
-        counts = told.items.get(kind, {})
+        counts = stats.items.get(kind, {})
         yield family(
             f"hyperpulse_{kind}_total",
             "counter",
@@ -71,42 +71,43 @@ def of_items(told: Told) -> Iterator[str]:
         )
 
 
-def of_service(told: Told) -> Iterator[str]:
+def of_service(stats: WorkerStats) -> Iterator[str]:
     """Tell of the service's processes: what waits in them, who listens, and their connections to the database."""
     yield family("hyperpulse_build_info", "gauge", "The release that answers.", [({"version": __version__}, 1)])
-    yield single("hyperpulse_writer_queued_readings", "gauge", "Readings that wait to be stored.", told.queued)
-    yield single("hyperpulse_live_clients", "gauge", "Clients that listen.", told.live_clients)
-    stats = Counter(told.pool)
+    queued = stats.queued_readings
+    yield single("hyperpulse_writer_queued_readings", "gauge", "Readings that wait to be stored.", queued)
+    yield single("hyperpulse_live_clients", "gauge", "Clients that listen.", stats.live_clients)
+    pool = Counter(stats.pool)
     yield family(
         "hyperpulse_pool_connections",
         "gauge",
         "Connections to the database, of the pool.",
         [
-            ({"state": "idle"}, stats["pool_available"]),
-            ({"state": "used"}, stats["pool_size"] - stats["pool_available"]),
+            ({"state": "idle"}, pool["pool_available"]),
+            ({"state": "used"}, pool["pool_size"] - pool["pool_available"]),
         ],
     )
-    yield single("hyperpulse_pool_connections_max", "gauge", "The most connections of the pool.", stats["pool_max"])
-    yield single("hyperpulse_pool_waiting", "gauge", "Requests that wait for a connection.", stats["requests_waiting"])
+    yield single("hyperpulse_pool_connections_max", "gauge", "The most connections of the pool.", pool["pool_max"])
+    yield single("hyperpulse_pool_waiting", "gauge", "Requests that wait for a connection.", pool["requests_waiting"])
     yield single(
         "hyperpulse_pool_wait_seconds_total",
         "counter",
         "Time that requests waited for a connection.",
-        stats["requests_wait_ms"] / 1000,
+        pool["requests_wait_ms"] / 1000,
     )
     yield single(
         "hyperpulse_pool_errors_total",
         "counter",
         "Requests that got no connection in time.",
-        stats["requests_errors"],
+        pool["requests_errors"],
     )
 
 
-def of_database(figures: DictRow | None) -> Iterator[str]:
+def of_database(database: DictRow | None) -> Iterator[str]:
     """Tell how far the rollups are, what the last check of them found, and how tasks and jobs fare."""
     up = "Whether the database answered this scrape within 2 seconds; without it what follows is left out."
-    yield single("hyperpulse_database_up", "gauge", up, int(figures is not None))
-    if figures is None:
+    yield single("hyperpulse_database_up", "gauge", up, int(database is not None))
+    if database is None:
         return
     for name, meaning, column in (
         ("rollup_lag_seconds", "How far the horizon of the rollups is behind now.", "lag"),
@@ -117,14 +118,14 @@ def of_database(figures: DictRow | None) -> Iterator[str]:
         ("verification_buckets", "Buckets compared then, of 10 users drawn, 30 days.", "checked_buckets"),
         ("verification_drift", "Buckets that differed then, which must be none.", "drift"),
     ):
-        yield single(f"hyperpulse_{name}", "gauge", meaning, figures[column])
-    yield from of_runs(figures["runs"])
+        yield single(f"hyperpulse_{name}", "gauge", meaning, database[column])
+    yield from of_runs(database["runs"])
     for name, meaning in (("runs", "Runs of a job."), ("failures", "Runs of a job that failed.")):
         yield family(
             f"hyperpulse_job_{name}_total",
             "counter",
             meaning,
-            [({"job": job["job"]}, job[name]) for job in figures["jobs"]],
+            [({"job": job["job"]}, job[name]) for job in database["jobs"]],
         )
 
 

@@ -16,7 +16,7 @@ from service.ingest.chunker import PART, Pieces
 from service.ingest.fast_decoder import decode
 from service.ingest.pipeline import Form, csv_form, json_form, judge_list, line_form, store_all_or_none, store_in_pieces
 from service.ingest.receipt import Tally
-from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_one
+from service.ingest.validation import items_of, judge_each, placed, refused_whole, require_item
 from service.ingest.writer import Writer
 from service.model.reading import (
     HEART_RATE_READING,
@@ -61,7 +61,7 @@ async def ingest(request: Request) -> Response:
     pieces = body_pieces(request, state.settings.body_idle_seconds)
     start, whole = await read_start(request, pieces, WHOLE)
     bounds = await state.accepted.now()
-    tally = Tally()
+    tally = Tally(state.counters)
     if not whole:
         form = json_form(INGEST_ITEM, enveloped=False)
         most = state.settings.max_atomic_readings
@@ -75,7 +75,7 @@ async def ingest(request: Request) -> Response:
         if tally.rejected:
             raise refused_whole(tally)
     else:
-        rows = [to_row(require_one(INGEST_ITEM, value, bounds))]
+        rows = [to_row(require_item(INGEST_ITEM, value, bounds, state.counters))]
     await state.writer.write(rows)
     return json_response({"message": "Data received", "ingested": len(rows)})
 
@@ -87,7 +87,7 @@ async def heart_rate(request: Request) -> Response:
     value = await read_json(request)
     state = state_of(request)
     try:
-        item = require_one(HEART_RATE_READING, value, await state.accepted.now())
+        item = require_item(HEART_RATE_READING, value, await state.accepted.now(), state.counters)
     except Invalid as invalid:
         raise Problem(400, invalid.detail, invalid.faults) from None
     await state.writer.write([to_row(item)])
@@ -100,8 +100,9 @@ async def heart_rate_batch(request: Request) -> Response:
     refuse_unread(request)
     start, rest = await read_document(request)
     state = state_of(request)
+    tally = Tally(state.counters)
     try:
-        rows, tally = await judge_list(HEART_RATE_READING, start, rest, state.accepted, MOST_IN_A_BATCH)
+        rows = await judge_list(HEART_RATE_READING, start, rest, state.accepted, MOST_IN_A_BATCH, tally)
     except Invalid as invalid:
         raise Problem(400, invalid.detail, invalid.faults) from None
     if not rows:
@@ -121,12 +122,12 @@ async def heart_rate_batch(request: Request) -> Response:
 async def readings(request: Request) -> Response:
     """Store readings and answer with a receipt."""
     atomic = flag(request, "atomic")
-    tally = Tally(drops_fields=ask(request, Writing).invalid == "drop-field")
+    state = state_of(request)
+    tally = Tally(state.counters, drops_fields=ask(request, Writing).invalid == "drop-field")
     new_form = FORMS.get(announced_type(request))
     if new_form is None:
         taken = ", ".join(FORMS)
         raise Problem(415, f"The body is announced as {announced_type(request)[:100]!r}; send one of {taken}.")
-    state = state_of(request)
     refuse_unread(request, WHOLE if new_form is json_form else PART)
     pieces = body_pieces(request, state.settings.body_idle_seconds)
     if new_form is json_form:

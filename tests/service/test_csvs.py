@@ -18,6 +18,7 @@ from service.ingest import chunker
 from service.ingest.csv_reader import Row, Table, number, separator_of
 from service.ingest.pipeline import csv_form, judged
 from service.ingest.receipt import Tally
+from service.metrics.counters import Counters
 from service.model.fields import Bounds
 
 BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
@@ -59,7 +60,7 @@ async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
 
 def read(body: bytes, size: int = 65536, part: int = chunker.PART) -> tuple[list[Any], Tally]:
     """Read a body as POST /v1/readings does, from pieces of a size."""
-    tally = Tally()
+    tally = Tally(Counters())
 
     async def collect() -> list[Any]:
         return [row async for rows in judged(csv_form(), in_pieces(body, size), BOUNDS, tally) for row in rows]
