@@ -30,7 +30,9 @@ def stop_with_stdin() -> None:
     """Stop like on SIGTERM when standard input ends, which it does when the process that started this one is gone."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Past the buffer, whose lock the interpreter takes when it exits.
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
