@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from service.log_format import LogFormat
+
 
 class BadSetting(Exception):
     """An environment variable holds what cannot be used; the message names it, its value and the remedy."""
@@ -50,6 +52,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         numbers["refresh_seconds"] = read_number_or_off(environment, "REFRESH_SECONDS")
     texts = {"host": environment["HOST"]} if environment.get("HOST") else {}
     return Settings(environment["DATABASE_URL"], **texts, **numbers)  # type: ignore[arg-type]
+
+
+def read_log_format(environment: Mapping[str, str]) -> LogFormat | None:
+    """Read LOG_FORMAT; None where it is not set."""
+    match environment.get("LOG_FORMAT", ""):
+        case "":
+            return None
+        case "json" | "text" as chosen:
+            return chosen
+        case other:
+            raise BadSetting(f"LOG_FORMAT is {other!r}; it must be json or text.")
 
 
 def read_number_or_off(environment: Mapping[str, str], name: str) -> int | None:
