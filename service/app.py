@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -15,6 +14,8 @@ from service.dashboard.routes import openapi_route, page_routes
 from service.errors import Problem, on_problem, problem_response
 from service.http.concurrency_limit import Bounded
 from service.http.middleware import CompressOnRequest, PlainPaths, SameOrigin
+from service.http.request_log import HEADER, AccessLog, RequestLog
+from service.log_format import current_request_id
 from service.metrics.counters import Counters
 from service.metrics.request_metrics import RequestMetrics
 from service.routes import (
@@ -37,8 +38,6 @@ from service.routes.operation import Operation, to_routes
 from service.routes.readings_fast_path import Express
 from service.settings import Settings
 from service.state import lifespan
-
-log = logging.getLogger("hyperpulse")
 
 OPERATIONS: list[Operation] = [
     *readings.OPERATIONS,
@@ -65,6 +64,8 @@ def make_app(settings: Settings) -> Starlette:
         routes=[*routes, *live.live_routes(), openapi_route(openapi_document(OPERATIONS)), *page_routes()],
         middleware=[
             Middleware(PlainPaths),
+            Middleware(RequestLog),
+            *([Middleware(AccessLog)] if settings.access_log else []),
             Middleware(RequestMetrics, counters=counters),
             Middleware(Bounded, most=settings.max_requests),
             Middleware(Express),
@@ -88,6 +89,6 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def on_surprise(request: Request, error: Exception) -> Response:
-    """Log what nobody expected, and tell the client only that it happened."""
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(Problem(500, "The request failed; the log of the service says why."))
+    """Answer to an unexpected error with the id that its traceback has in the log."""
+    detail = "The request failed; the log of the service says why."
+    return problem_response(Problem(500, detail, headers={HEADER.decode(): current_request_id()}))

@@ -68,24 +68,19 @@ def labelled(
         yield family
 
 
-def template(route: str) -> str:
-    """Write a route as the OpenAPI document does."""
-    return route.replace(":name}", "}")
-
-
 def request_families(stats: WorkerStats) -> Iterator[Metric]:
     """Yield requests by method, route and status, and how long they took."""
     yield from counters(
         "http_requests",
         "Requests answered; the route is a template, empty where there is none.",
         [
-            ({"method": key.method, "route": template(key.route), "status": str(key.status)}, sum(counts))
+            ({"method": key.method, "route": key.route, "status": str(key.status)}, sum(counts))
             for key, counts, _ in stats.requests
         ],
     )
     merged: defaultdict[tuple[str, str], Timing] = defaultdict(Timing)
     for key, counts, seconds in stats.requests:
-        merged[key.method, template(key.route)].add(counts, seconds)
+        merged[key.method, key.route].add(counts, seconds)
     family = HistogramMetricFamily(
         "hyperpulse_http_request_seconds",
         "Time from a request's head to the beginning of its answer.",

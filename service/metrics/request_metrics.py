@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.http.request_labels import method_label, route_label
 from service.metrics.counters import Counters, RequestKey
-
-METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
 class RequestMetrics:
@@ -42,6 +40,4 @@ class RequestMetrics:
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one request."""
-        method = scope["method"]
-        route = getattr(scope.get("route"), "path", "")
-        self.requests[RequestKey(method if method in METHODS else "other", route, status)].observe(seconds)
+        self.requests[RequestKey(method_label(scope), route_label(scope), status)].observe(seconds)

@@ -62,7 +62,7 @@ def test_without_the_database_the_service_answers_for_itself() -> None:
 
 def test_a_histogram_merges_statuses_and_cumulates_buckets() -> None:
     counts = [1, 2, *[0] * (len(BOUNDS) - 2), 4]
-    keys = [RequestKey("GET", "/v1/users/{user_id:name}/latest", status) for status in (200, 404)]
+    keys = [RequestKey("GET", "/v1/users/{user_id}/latest", status) for status in (200, 404)]
     found = samples(WorkerStats([(key, counts, 1.5) for key in keys], {}, [], {}), None)
     labels = {"method": "GET", "route": "/v1/users/{user_id}/latest"}
     assert found["http_requests_total"] == [({**labels, "status": status}, 7) for status in ("200", "404")]

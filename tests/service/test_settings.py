@@ -42,6 +42,13 @@ def test_what_switches_nothing_off_is_named() -> None:
         read_settings({"DATABASE_URL": URL, "REFRESH_SECONDS": "0"})
 
 
+def test_the_access_log_is_a_switch() -> None:
+    logs = {value: read_settings({"DATABASE_URL": URL, "ACCESS_LOG": value}).access_log for value in ("1", "0", "")}
+    assert logs == {"1": True, "0": False, "": False}
+    with pytest.raises(BadSetting, match="ACCESS_LOG is 'yes'; it must be 1 or 0"):
+        read_settings({"DATABASE_URL": URL, "ACCESS_LOG": "yes"})
+
+
 def test_the_format_of_the_log_is_one_of_two() -> None:
     assert [read_log_format({"LOG_FORMAT": value}) for value in ("json", "text", "")] == ["json", "text", None]
     with pytest.raises(BadSetting, match="LOG_FORMAT is 'xml'; it must be json or text"):
