@@ -13,10 +13,11 @@ from contextlib import suppress
 import uvicorn
 
 from service.app import make_app
+from service.log_format import set_up_logging
 from service.server.http_protocol import HeaderTimeoutProtocol
 from service.server.supervisor import shared_socket, supervise
 from service.server.websocket_protocol import PushOnlyWebSocketProtocol
-from service.settings import BadSetting, Settings, read_settings
+from service.settings import BadSetting, Settings, read_log_format, read_settings
 
 GRACE_SECONDS = 2
 BACKLOG = 4096  # connections that wait to be accepted, as many as Linux allows by default
@@ -30,7 +31,9 @@ def stop_with_stdin() -> None:
     """Stop like on SIGTERM when standard input ends, which it does when the process that started this one is gone."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Past the buffer, whose lock the interpreter takes when it exits.
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -52,6 +55,7 @@ def serve(settings: Settings) -> None:
         make_app(settings),
         host=settings.host,
         port=settings.port,
+        log_config=None,  # its loggers log as the service does
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -76,9 +80,9 @@ def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Serve until a signal to stop; the environment says where and on which database."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    set_up_logging()
     try:
+        set_up_logging(read_log_format(os.environ))
         settings = read_settings(os.environ)
     except BadSetting as error:
         log.error("%s", error)

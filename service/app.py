@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -15,9 +14,12 @@ from service.dashboard.routes import openapi_route, page_routes
 from service.errors import Failed, Problem
 from service.http.concurrency_limit import ConcurrencyLimit
 from service.http.middleware import GzipOnRequest, RawPathRouting, SameOrigin
-from service.http.problem_details import document_response, on_problem, problem_response
+from service.http.problem_details import document_response, on_problem, status_of
+from service.http.request_log import HEADER, AccessLog, RequestLog
 from service.lifespan import lifespan
-from service.metrics.counters import Measured
+from service.log_format import current_request_id
+from service.metrics.counters import Counters
+from service.metrics.request_metrics import RequestMetrics
 from service.routes import (
     devices,
     event_counts,
@@ -38,8 +40,6 @@ from service.routes.operation import Operation, to_routes
 from service.routes.readings_fast_path import ReadingsFastPath
 from service.settings import Settings
 
-log = logging.getLogger("hyperpulse")
-
 OPERATIONS: list[Operation] = [
     *readings.OPERATIONS,
     *summaries.OPERATIONS,
@@ -59,19 +59,22 @@ OPERATIONS: list[Operation] = [
 
 def make_app(settings: Settings) -> Starlette:
     """Build the application; nothing connects before its lifespan begins."""
+    counters = Counters()
     routes = to_routes(OPERATIONS)
     app = Starlette(
         routes=[*routes, *live.live_routes(), openapi_route(openapi_document(OPERATIONS)), *page_routes()],
         middleware=[
             Middleware(RawPathRouting),
-            Middleware(Measured),
+            Middleware(RequestLog),
+            *([Middleware(AccessLog)] if settings.access_log else []),
+            Middleware(RequestMetrics, counters=counters),
             Middleware(ConcurrencyLimit, most=settings.max_requests),
             Middleware(ReadingsFastPath),
             Middleware(SameOrigin),
             Middleware(GzipOnRequest, minimum_size=1000),
         ],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_surprise},
-        lifespan=lifespan(settings),
+        lifespan=lifespan(settings, counters),
     )
     app.router.redirect_slashes = False  # one trailing slash is no other path, see RawPathRouting
     return app
@@ -87,6 +90,6 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def on_surprise(request: Request, error: Exception) -> Response:
-    """Log an unexpected error, and answer only that it happened."""
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(Failed())
+    """Answer to an unexpected error with the id that its traceback has in the log."""
+    failed = Failed()
+    return document_response(status_of(failed), failed.detail, headers={HEADER.decode(): current_request_id()})

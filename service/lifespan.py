@@ -15,8 +15,9 @@ from service.http.memory_budget import BodyMemoryBudget
 from service.ingest.timestamp_window import TimestampWindow
 from service.ingest.writer import running_writer
 from service.live.hub import running_hub
-from service.metrics.database_stats import asking_figures
-from service.metrics.worker_stats import telling
+from service.metrics.counters import Counters
+from service.metrics.database_stats import running_database_stats
+from service.metrics.worker_stats import of_this_process, publishing
 from service.refresh.refresher import refreshing
 from service.server.heartbeat import beating
 from service.server.malloc import trimmed_memory
@@ -24,7 +25,7 @@ from service.settings import Settings
 from service.state import State
 
 
-def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
+def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], Any]:
     """Return the lifespan of an application: it opens what requests share, and yields it as their state."""
 
     @asynccontextmanager
@@ -36,24 +37,32 @@ def lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             pool,
             running_hub(settings, pool) as hub,
             running_writer(
-                pool, settings.writers, settings.max_queued_readings, settings.max_queue_seconds, hub.own_commits
-            ) as writer,
-            asking_figures(pool) as figures,
-            refreshing(settings, pool),
-        ):
-            state = State(
-                settings,
                 pool,
-                writer,
-                hub,
-                TimestampWindow(pool),
-                figures,
-                erasing=asyncio.Lock(),
-                streams=asyncio.Semaphore(settings.max_streams),
-                body_memory=BodyMemoryBudget(settings.max_bytes_in_flight),
-                decode_gate=FairGate(),
-            )
-            async with telling(state):
-                yield {"state": state}
+                settings.writers,
+                settings.max_queued_readings,
+                settings.max_queue_seconds,
+                hub.own_commits,
+                counters,
+            ) as writer,
+            running_database_stats(pool) as database_stats,
+            refreshing(settings, pool),
+            publishing(lambda: of_this_process(counters, pool.get_stats(), writer.queued, hub.clients)) as worker_stats,
+        ):
+            yield {
+                "state": State(
+                    settings,
+                    pool,
+                    writer,
+                    hub,
+                    TimestampWindow(pool),
+                    counters,
+                    database_stats,
+                    worker_stats,
+                    erasing=asyncio.Lock(),
+                    streams=asyncio.Semaphore(settings.max_streams),
+                    body_memory=BodyMemoryBudget(settings.max_bytes_in_flight),
+                    decode_gate=FairGate(),
+                )
+            }
 
     return run

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from service.log_format import LogFormat
+
 
 class BadSetting(Exception):
     """An environment variable holds what cannot be used; the message names it, its value and the remedy."""
@@ -35,6 +37,7 @@ class Settings:
     live_heartbeat_seconds: int = 15
     live_slow_seconds: int = 10
     refresh_seconds: int | None = 2
+    access_log: bool = False
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -48,8 +51,27 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     }
     if environment.get("REFRESH_SECONDS"):
         numbers["refresh_seconds"] = read_number_or_off(environment, "REFRESH_SECONDS")
+    switches = {"access_log": read_switch(environment, "ACCESS_LOG")} if environment.get("ACCESS_LOG") else {}
     texts = {"host": environment["HOST"]} if environment.get("HOST") else {}
-    return Settings(environment["DATABASE_URL"], **texts, **numbers)  # type: ignore[arg-type]
+    return Settings(environment["DATABASE_URL"], **texts, **numbers, **switches)  # type: ignore[arg-type]
+
+
+def read_log_format(environment: Mapping[str, str]) -> LogFormat | None:
+    """Read LOG_FORMAT; None where it is not set."""
+    match environment.get("LOG_FORMAT", ""):
+        case "":
+            return None
+        case "json" | "text" as chosen:
+            return chosen
+        case other:
+            raise BadSetting(f"LOG_FORMAT is {other!r}; it must be json or text.")
+
+
+def read_switch(environment: Mapping[str, str], name: str) -> bool:
+    """Read 1 for on or 0 for off."""
+    if environment[name] not in ("0", "1"):
+        raise BadSetting(f"{name} is {environment[name]!r}; it must be 1 or 0.")
+    return environment[name] == "1"
 
 
 def read_number_or_off(environment: Mapping[str, str], name: str) -> int | None:

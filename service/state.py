@@ -13,7 +13,9 @@ from service.http.memory_budget import BodyMemoryBudget
 from service.ingest.timestamp_window import TimestampWindow
 from service.ingest.writer import Writer
 from service.live.hub import Hub
-from service.metrics.database_stats import Figures
+from service.metrics.counters import Counters
+from service.metrics.database_stats import DatabaseStats
+from service.metrics.worker_stats import SharedStats
 from service.settings import Settings
 
 
@@ -25,7 +27,9 @@ class State(NamedTuple):
     writer: Writer
     hub: Hub
     timestamp_window: TimestampWindow
-    figures: Figures
+    counters: Counters
+    database_stats: DatabaseStats
+    worker_stats: SharedStats
     erasing: asyncio.Lock
     """Held by an erasure or a deletion: one at a time."""
     streams: asyncio.Semaphore

@@ -8,7 +8,7 @@ from typing import Any
 from service.database.binary_arrays import moments, texts
 from service.database.pool import Connection, Pool, committing, statement, with_connection
 from service.event_loop import checkpoint
-from service.metrics.counters import count_items
+from service.metrics.counters import Counters
 from service.model.event import EventRow
 
 FEW = 100  # events; the column of more takes some milliseconds, after which the event loop runs other work
@@ -23,7 +23,7 @@ COLUMNS: dict[str, Callable[[Sequence[EventRow]], Any]] = {
 }
 
 
-async def write_events(pool: Pool, events: Sequence[EventRow]) -> list[bool]:
+async def write_events(pool: Pool, counters: Counters, events: Sequence[EventRow]) -> list[bool]:
     """Store events in one transaction; return for each whether it was created (else it was a duplicate)."""
     if not events:
         return []
@@ -41,5 +41,5 @@ async def write_events(pool: Pool, events: Sequence[EventRow]) -> list[bool]:
         return created
 
     created = await with_connection(pool, write)
-    count_items("events", created=sum(created), duplicate=len(created) - sum(created))
+    counters.count_items("events", created=sum(created), duplicate=len(created) - sum(created))
     return created

@@ -92,19 +92,18 @@ async def validated(body_format: BodyFormat, pieces: Pieces, bounds: Bounds, tal
 
 
 async def validate_list(
-    adapter: TypeAdapter[Any], upload: Upload, window: TimestampWindow, most: int
-) -> tuple[Rows, Tally]:
+    adapter: TypeAdapter[Any], upload: Upload, window: TimestampWindow, most: int, tally: Tally
+) -> Rows:
     """Validate the items of an envelope, each alone; Invalid where it has none, or too many."""
     name = KINDS[adapter].name
-    tally = Tally(name)
     if upload.rest is None:
         items = require_list(parse_json(upload.start), name, most)
-        return await validate_each(adapter, with_places(items, name), await window.now(), tally), tally
+        return await validate_each(adapter, with_places(items, name), await window.now(), tally)
     body_format = json_format(adapter, bare=False, most=most)
     parts = validated(body_format, upload.pieces(), await window.now(), tally)
     rows = [row async for some in parts for row in some]
     require_count(name, tally.received, most)
-    return rows, tally
+    return rows
 
 
 async def store_in_pieces(body_format: BodyFormat, pieces: Pieces, bounds: Bounds, store: Store, tally: Tally) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pydantic_core import to_json
 
 from service.errors import Fault
-from service.metrics import rejections
-from service.metrics.counters import count_items
+from service.metrics.counters import Counters
 
 MOST_FAULTS = 100
 
@@ -20,7 +19,8 @@ class Tally:
     Of readings, one may be kept without its invalid metrics: where `drops_fields`.
     """
 
-    def __init__(self, kind: str = "readings", drops_fields: bool = False) -> None:
+    def __init__(self, counters: Counters, kind: str = "readings", drops_fields: bool = False) -> None:
+        self.counters = counters
         self.kind = kind
         self.drops_fields = drops_fields
         self.dropped: Counter[str] = Counter()
@@ -32,8 +32,7 @@ class Tally:
     def reject(self, faults: Sequence[Fault]) -> None:
         """Count an item that is invalid; the first faults are kept."""
         self.rejected += 1
-        count_items(self.kind, rejected=1)
-        rejections.note(faults)
+        self.counters.count_rejected(self.kind, faults)
         self.faults += faults[: MOST_FAULTS - len(self.faults)]
 
     @property

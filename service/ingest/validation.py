@@ -11,6 +11,7 @@ from service.errors import Fault, Invalid
 from service.event_loop import TimeSlice
 from service.ingest.chunker import no_array
 from service.ingest.receipt import Tally
+from service.metrics.counters import Counters
 from service.model.event import EVENT, to_event_row
 from service.model.fields import Bounds
 from service.model.reading import HEART_RATE_READING, INGEST_ITEM, METRICS, READING, to_row
@@ -91,10 +92,16 @@ def validate_one(adapter: TypeAdapter[Any], value: Any, bounds: Bounds) -> Any:
     try:
         return adapter.validate_python(value, context=bounds)
     except ValidationError as error:
-        faults = [fault(details) for details in error.errors()]
-        if adapter in KINDS:
-            Tally(KINDS[adapter].name).reject(faults)
-        raise Invalid("The request is invalid.", faults) from None
+        raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
+
+
+def validate_item(adapter: TypeAdapter[Any], value: Any, bounds: Bounds, counters: Counters) -> Any:
+    """Validate the one reading or event of a request, and count it where it is invalid."""
+    try:
+        return validate_one(adapter, value, bounds)
+    except Invalid as invalid:
+        counters.count_rejected(KINDS[adapter].name, invalid.faults)
+        raise
 
 
 def require_list(value: Any, name: str, most: int) -> list[Any]:

@@ -17,7 +17,7 @@ from service.ingest.key_cache import KeyCache
 from service.ingest.observer import CommitObserver, Unobserved
 from service.ingest.store import Outcome, store
 from service.ingest.write_queue import SMALL, Batch, BatchLease, Queue, Submission, pack_known
-from service.metrics.counters import count_items
+from service.metrics.counters import Counters
 from service.model.reading import Row
 
 RETRY_SECONDS = 0.02
@@ -34,9 +34,15 @@ class Writer:
     """
 
     def __init__(
-        self, pool: Pool, most_queued: int, most_seconds: float, observer: CommitObserver | None = None
+        self,
+        pool: Pool,
+        most_queued: int,
+        most_seconds: float,
+        observer: CommitObserver | None = None,
+        counters: Counters | None = None,
     ) -> None:
         self.pool = pool
+        self.counters = counters or Counters()
         self.observer: CommitObserver = observer or Unobserved()
         self.most_queued = most_queued
         self.most_seconds = most_seconds
@@ -110,7 +116,7 @@ class Writer:
                 if not submission.outcomes.done():
                     submission.outcomes.set_exception(problem)
             return upserting
-        count_items("readings", **counted(outcomes))
+        self.counters.count_items("readings", **counted(outcomes))
         start = 0
         for submission in lease.take().submissions:
             end = start + len(submission.rows)
@@ -149,10 +155,15 @@ def counted(outcomes: bytearray) -> Counter[str]:
 
 @asynccontextmanager
 async def running_writer(
-    pool: Pool, writers: int, most_queued: int, most_seconds: float, observer: CommitObserver | None = None
+    pool: Pool,
+    writers: int,
+    most_queued: int,
+    most_seconds: float,
+    observer: CommitObserver | None = None,
+    counters: Counters | None = None,
 ) -> AsyncIterator[Writer]:
     """Run a writer of so many connections; what it has accepted is written before it ends."""
-    writer = Writer(pool, most_queued, most_seconds, observer)
+    writer = Writer(pool, most_queued, most_seconds, observer, counters)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(writer.run()) for _ in range(writers)]
         try:

@@ -1,9 +1,8 @@
-"""What the database says of itself to a scraper: asked once at a time, and not waited for longer than a moment."""
+"""What the database reports of itself to a scraper: one query at a time, and only a short wait for it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,40 +13,38 @@ from service.errors import Problem
 
 PATIENCE_SECONDS = 2.0
 
-log = logging.getLogger("hyperpulse")
 
-
-class Figures:
-    """Asks for the figures; whoever asks while a question is under way shares its answer."""
+class DatabaseStats:
+    """Queries the statistics of the database; scrapes that come while a query runs share its answer."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.asking: asyncio.Task[DictRow | None] | None = None
+        self.query: asyncio.Task[DictRow | None] | None = None
 
     async def now(self) -> DictRow | None:
         """Return the row of sql/queries/database_metrics.sql; None while the database is away or too slow."""
-        asking = self.asking
-        if asking is None or asking.done():
-            asking = self.asking = asyncio.create_task(self.ask())
-        # Another may have asked anew by the time this one goes on.
-        done, _ = await asyncio.wait({asking}, timeout=PATIENCE_SECONDS)
-        return asking.result() if done else None
+        query = self.query
+        if query is None or query.done():
+            query = self.query = asyncio.create_task(self.fetch())
+        # By the time this wait ends, self.query may be a later query.
+        done, _ = await asyncio.wait({query}, timeout=PATIENCE_SECONDS)
+        return query.result() if done else None
 
-    async def ask(self) -> DictRow | None:
-        """Ask, however long it takes."""
+    async def fetch(self) -> DictRow | None:
+        """Run the query, however long it takes."""
         try:
             return await fetch_one(self.pool, "database_metrics")
         except Problem:
-            return None  # said in the log
+            return None  # the pool has logged it
 
 
 @asynccontextmanager
-async def asking_figures(pool: Pool) -> AsyncIterator[Figures]:
-    """Let figures be asked for until the block ends."""
-    figures = Figures(pool)
+async def running_database_stats(pool: Pool) -> AsyncIterator[DatabaseStats]:
+    """Answer with statistics of the database until the block ends."""
+    stats = DatabaseStats(pool)
     try:
-        yield figures
+        yield stats
     finally:
-        if figures.asking is not None:
-            figures.asking.cancel()
-            await asyncio.wait({figures.asking})
+        if stats.query is not None:
+            stats.query.cancel()
+            await asyncio.wait({stats.query})

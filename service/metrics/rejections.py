@@ -1,4 +1,4 @@
-"""Why items were refused lately: kinds of fault and how often, in this process; no value and nobody's name."""
+"""Why items were refused lately: kinds of fault and how often, in one process; no values, and no names of persons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLACE = re.compile(r"^(.*\]|line \d+)\.?")
 DETAIL = re.compile(r"(, \d{4}-\d\d-\d\dT\S+|(?<=is not JSON): .*)$", re.DOTALL)  # differs each time
 
 
-class Kind(NamedTuple):
+class FaultKind(NamedTuple):
     """A kind of fault: which field, and what was wrong with it."""
 
     field: str
@@ -24,27 +24,29 @@ class Kind(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """How often, and when last."""
+    """How often a kind of fault was seen, and when last."""
 
     times: int
     last: datetime
 
 
-_seen: OrderedDict[Kind, Seen] = OrderedDict()
+class Rejections:
+    """The kinds of fault that a process saw last."""
 
+    def __init__(self) -> None:
+        self.seen: OrderedDict[FaultKind, Seen] = OrderedDict()
 
-def note(faults: Iterable[Fault]) -> None:
-    """Count faults by kind; the kinds not seen for longest are forgotten first."""
-    for fault in faults:
-        # What somebody calls a field that is not ours is theirs, as a value is.
-        field = "" if fault["problem"] == UNKNOWN else PLACE.sub("", fault["at"])
-        kind = Kind(field, DETAIL.sub("", fault["problem"]))
-        before = _seen.pop(kind, None)
-        _seen[kind] = Seen(before.times + 1 if before else 1, datetime.now(UTC))
-    while len(_seen) > MOST_KINDS:
-        _seen.popitem(last=False)
+    def note(self, faults: Iterable[Fault]) -> None:
+        """Count faults by kind; the kinds not seen for longest are dropped first."""
+        for fault in faults:
+            # The name of an unknown field is the client's own, as a value is.
+            field = "" if fault["problem"] == UNKNOWN else PLACE.sub("", fault["at"])
+            kind = FaultKind(field, DETAIL.sub("", fault["problem"]))
+            before = self.seen.pop(kind, None)
+            self.seen[kind] = Seen(before.times + 1 if before else 1, datetime.now(UTC))
+        while len(self.seen) > MOST_KINDS:
+            self.seen.popitem(last=False)
 
-
-def recent() -> list[tuple[Kind, Seen]]:
-    """List the kinds, the one seen last first."""
-    return list(reversed(_seen.items()))
+    def recent(self) -> list[tuple[FaultKind, Seen]]:
+        """Return the kinds, the one seen last first."""
+        return list(reversed(self.seen.items()))

@@ -1,6 +1,6 @@
-"""What the workers of one port tell of themselves: each writes it down every second, so that any can tell of all.
+"""Statistics of the workers of one port: each publishes its own every second, so that any can add up those of all.
 
-A worker that has ended is not forgotten, or its counts would seem to be taken back.
+The counts of a worker that has ended are kept, or the sums would decrease.
 """
 
 from __future__ import annotations
@@ -8,128 +8,134 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.metrics import rejections
-from service.metrics.counters import ITEMS, REQUESTS, Asked
+from service.metrics.counters import Counters, RequestKey, Timing
+from service.metrics.rejections import MOST_KINDS, FaultKind, Seen
 
-if TYPE_CHECKING:
-    from service.state import State
-
-TELL_SECONDS = 1.0
-DIRECTORY = "TOLD_IN"  # the variable that names the directory; without it there is one process
+PUBLISH_SECONDS = 1.0
+DIRECTORY = "WORKER_STATS_DIRECTORY"  # the environment variable of a worker; without it there is one process
 ENDED = ".ended"
-COUNTED_OF_POOL = ("requests_wait_ms", "requests_errors")  # the others say how things are now
+POOL_COUNTERS = ("requests_wait_ms", "requests_errors")  # the other statistics of a pool are gauges
 
 
-class Told(msgspec.Struct):
+class WorkerStats(msgspec.Struct):
     """What processes have counted since they started, and how they are now."""
 
-    requests: list[tuple[Asked, list[int], float]]
+    requests: list[tuple[RequestKey, list[int], float]]
     """How many answers began within each bound, and the seconds of all."""
     items: dict[str, dict[str, int]]
     """By kind and outcome."""
-    rejected: list[tuple[str, str, int, datetime]]
+    rejections: list[tuple[str, str, int, datetime]]
     """Field, problem, how often, and when last; the newest first."""
     pool: dict[str, int]
-    queued: int = 0
+    queued_readings: int = 0
     live_clients: int = 0
 
 
-def own(state: State) -> Told:
-    """Tell of this process."""
+Measure = Callable[[], WorkerStats]
+
+
+def of_this_process(
+    counters: Counters, pool: Mapping[str, int], queued_readings: int, live_clients: int
+) -> WorkerStats:
+    """Return the statistics of this process; `pool` as psycopg's pool reports them."""
     items: dict[str, dict[str, int]] = {}
-    for (kind, outcome), count in ITEMS.items():
+    for (kind, outcome), count in counters.items.items():
         items.setdefault(kind, {})[outcome] = count
-    return Told(
-        [(asked, timing.counts, timing.seconds) for asked, timing in REQUESTS.items()],
+    return WorkerStats(
+        [(key, timing.counts, timing.seconds) for key, timing in counters.requests.items()],
         items,
-        [(*kind, *seen) for kind, seen in rejections.recent()],
-        dict(state.pool.get_stats()),
-        state.writer.queued,
-        state.hub.clients,
+        [(*kind, *seen) for kind, seen in counters.rejections.recent()],
+        dict(pool),
+        queued_readings,
+        live_clients,
     )
 
 
-def everyone(state: State) -> Told:
-    """Tell of this process and of the others on its port, as they were up to a second ago."""
-    return together([own(state), *others()])
+class SharedStats:
+    """The statistics of this process and of the others on its port, if there is a directory that they publish in."""
 
+    def __init__(self, measure: Measure, directory: Path | None) -> None:
+        self.measure = measure
+        self.directory = directory
 
-def others() -> list[Told]:
-    """Read what the others wrote."""
-    directory = os.environ.get(DIRECTORY)
-    found = []
-    for path in Path(directory).iterdir() if directory else ():
-        if path.suffix in ("", ENDED) and path.stem != str(os.getpid()):
+    def aggregated(self) -> WorkerStats:
+        """Return the sum of all processes; the others are as they were up to a second ago."""
+        return aggregate([self.measure(), *self.of_others()])
+
+    def of_others(self) -> Iterator[WorkerStats]:
+        """Read what the other processes have published."""
+        for path in self.directory.iterdir() if self.directory is not None else ():
+            if path.suffix not in ("", ENDED) or path.stem == str(os.getpid()):
+                continue
             try:
-                told = msgspec.json.decode(path.read_bytes(), type=Told)
+                stats = msgspec.json.decode(path.read_bytes(), type=WorkerStats)
             except (OSError, msgspec.MsgspecError):
-                continue  # it has just ended, and is found again under its other name
-            found.append(ended(told) if path.suffix else told)
-    return found
+                continue  # the process has just ended, and the file has its other name by the next scrape
+            yield without_gauges(stats) if path.suffix else stats
+
+    async def publish(self, directory: Path) -> None:
+        """Write the statistics of this process every second; readers always find a whole file."""
+        path = directory / str(os.getpid())
+        part = path.with_suffix(".part")
+        while True:
+            part.write_bytes(msgspec.json.encode(self.measure()))
+            part.replace(path)
+            await asyncio.sleep(PUBLISH_SECONDS)
 
 
-def ended(told: Told) -> Told:
-    """Keep what was counted by a process that is no more."""
-    pool = {name: told.pool.get(name, 0) for name in COUNTED_OF_POOL}
-    return Told(told.requests, told.items, told.rejected, pool)
+def without_gauges(stats: WorkerStats) -> WorkerStats:
+    """Keep what a process counted that has ended."""
+    pool = {name: stats.pool.get(name, 0) for name in POOL_COUNTERS}
+    return WorkerStats(stats.requests, stats.items, stats.rejections, pool)
 
 
-def together(told: Iterable[Told]) -> Told:
-    """Add up."""
-    requests: dict[Asked, tuple[list[int], float]] = {}
+def aggregate(workers: Iterable[WorkerStats]) -> WorkerStats:
+    """Add up the statistics of processes."""
+    requests: dict[RequestKey, Timing] = {}
     items: dict[str, Counter[str]] = {}
-    rejected: dict[tuple[str, str], tuple[int, datetime]] = {}
+    rejections: dict[FaultKind, Seen] = {}
     pool: Counter[str] = Counter()
-    queued = live_clients = 0
-    for each in told:
-        for asked, counts, seconds in each.requests:
-            before, spent = requests.get(asked, ([0] * len(counts), 0.0))
-            requests[asked] = [one + other for one, other in zip(before, counts, strict=True)], spent + seconds
-        for kind, outcomes in each.items.items():
-            items.setdefault(kind, Counter()).update(outcomes)
-        for field, problem, times, last in each.rejected:
-            count, newest = rejected.get((field, problem), (0, last))
-            rejected[field, problem] = count + times, max(last, newest)
-        pool.update(each.pool)
-        queued += each.queued
-        live_clients += each.live_clients
-    newest_first = sorted(rejected.items(), key=lambda seen: seen[1][1], reverse=True)
-    return Told(
-        [(asked, *timing) for asked, timing in requests.items()],
-        {kind: dict(outcomes) for kind, outcomes in items.items()},
-        [(*kind, *seen) for kind, seen in newest_first[: rejections.MOST_KINDS]],
+    queued_readings = live_clients = 0
+    for worker in workers:
+        for key, counts, seconds in worker.requests:
+            requests.setdefault(key, Timing()).add(counts, seconds)
+        for name, outcomes in worker.items.items():
+            items.setdefault(name, Counter()).update(outcomes)
+        for field, problem, times, last in worker.rejections:
+            kind = FaultKind(field, problem)
+            before = rejections.get(kind, Seen(0, last))
+            rejections[kind] = Seen(before.times + times, max(before.last, last))
+        pool.update(worker.pool)
+        queued_readings += worker.queued_readings
+        live_clients += worker.live_clients
+    newest_first = sorted(rejections.items(), key=lambda entry: entry[1].last, reverse=True)
+    return WorkerStats(
+        [(key, timing.counts, timing.seconds) for key, timing in requests.items()],
+        {name: dict(outcomes) for name, outcomes in items.items()},
+        [(*kind, *seen) for kind, seen in newest_first[:MOST_KINDS]],
         dict(pool),
-        queued,
+        queued_readings,
         live_clients,
     )
 
 
 @asynccontextmanager
-async def telling(state: State) -> AsyncIterator[None]:
-    """Write down what this process tells, every second until the block ends, where there are others."""
-    directory = os.environ.get(DIRECTORY)
-    if not directory:
-        yield
+async def publishing(measure: Measure) -> AsyncIterator[SharedStats]:
+    """Share the statistics of this process until the block ends; they are published where there are other processes."""
+    directory = Path(found) if (found := os.environ.get(DIRECTORY)) else None
+    stats = SharedStats(measure, directory)
+    if directory is None:
+        yield stats
         return
-    task = asyncio.create_task(tell(state, Path(directory) / str(os.getpid())))
+    task = asyncio.create_task(stats.publish(directory))
     try:
-        yield
+        yield stats
     finally:
         task.cancel()
-
-
-async def tell(state: State, path: Path) -> None:
-    """Write it down, again and again; whoever reads finds it whole."""
-    part = path.with_suffix(".part")
-    while True:
-        part.write_bytes(msgspec.json.encode(own(state)))
-        part.replace(path)
-        await asyncio.sleep(TELL_SECONDS)

@@ -19,7 +19,8 @@ from service.ingest.body_formats import json_format
 from service.ingest.event_writer import write_events
 from service.ingest.pipeline import store_in_pieces, validate_list
 from service.ingest.receipt import Tally
-from service.ingest.validation import all_refused, items_of, validate_each, validate_one, with_places
+from service.ingest.validation import all_refused, items_of, validate_each, validate_item, with_places
+from service.metrics.counters import Counters
 from service.model.event import EVENT, Event, EventRow, to_event_row
 from service.model.limits import MOST_IN_A_BULK
 from service.model.strict_json import parse_json
@@ -34,8 +35,8 @@ async def create(request: Request) -> Response:
     """Store one event: 201 when it is new, 200 when its event_id was taken."""
     value = await read_json(request)
     state = state_of(request)
-    event = to_event_row(validate_one(EVENT, value, await state.timestamp_window.now()))
-    (created,) = await write_events(state.pool, [event])
+    event = to_event_row(validate_item(EVENT, value, await state.timestamp_window.now(), state.counters))
+    (created,) = await write_events(state.pool, state.counters, [event])
     return json_response({"status": STATUS[created], "event_id": event.event_id}, 201 if created else 200)
 
 
@@ -43,10 +44,11 @@ async def create_bulk(request: Request) -> Response:
     """Store up to 5000 events, all or none."""
     upload = await read_document(request)
     state = state_of(request)
-    events, tally = await validate_list(EVENT, upload, state.timestamp_window, MOST_IN_A_BULK)
+    tally = Tally(state.counters, "events")
+    events = await validate_list(EVENT, upload, state.timestamp_window, MOST_IN_A_BULK, tally)
     if tally.rejected:
         raise all_refused(tally)
-    created = sum(await write_events(state.pool, events))
+    created = sum(await write_events(state.pool, state.counters, events))
     return json_response(
         {"status": "ok", "received": len(events), "created": created, "duplicates": len(events) - created}
     )
@@ -56,8 +58,8 @@ async def create_v1(request: Request) -> Response:
     """Store events, each validated alone, and answer with a receipt."""
     upload = await read_document(request)
     state = state_of(request)
-    tally = Tally("events")
-    ledger = Ledger(state.pool)
+    tally = Tally(state.counters, "events")
+    ledger = Ledger(state.pool, state.counters)
     bounds = await state.timestamp_window.now()
     if upload.rest is None:
         items, prefix = items_of(parse_json(upload.start), "events")
@@ -70,14 +72,15 @@ async def create_v1(request: Request) -> Response:
 class Ledger:
     """Stores the events of a request, and remembers of each whether it was new."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, counters: Counters) -> None:
         self.pool = pool
+        self.counters = counters
         self.event_ids: list[str] = []
         self.created: list[bool] = []
 
     async def store(self, events: list[EventRow], /, *, patiently: bool = False) -> Counter[str]:
         """Store events in one transaction; patience is the pool's, whose connections are waited for anyway."""
-        created = await write_events(self.pool, events)
+        created = await write_events(self.pool, self.counters, events)
         self.event_ids += [event.event_id for event in events]
         self.created += created
         return Counter(created=sum(created), duplicates=len(created) - sum(created))

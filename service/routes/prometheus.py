@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-
-from psycopg.rows import DictRow
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import __version__
-from service.exposition import MEDIA_TYPE, family, histogram, single
-from service.metrics.counters import BOUNDS, Timing
-from service.metrics.worker_stats import Told, everyone
+from service.metrics.families import Scrape
 from service.routes.operation import Answer, Operation
 from service.state import state_of
 
@@ -20,131 +14,9 @@ from service.state import state_of
 async def prometheus(request: Request) -> Response:
     """Answer with all metrics; with what the processes of the service know while the database is away."""
     state = state_of(request)
-    figures = await state.figures.now()
-    told = everyone(state)
-    text = "".join([*of_requests(told), *of_items(told), *of_service(told), *of_database(figures)])
-    return Response(text, headers={"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"})
-
-
-def template(route: str) -> str:
-    """Write a route as the OpenAPI document does."""
-    return route.replace(":name}", "}")
-
-
-def of_requests(told: Told) -> Iterator[str]:
-    """Tell of requests, by method, route and status, and how long they took."""
-    yield family(
-        "hyperpulse_http_requests_total",
-        "counter",
-        "Requests answered; the route is a template, empty where there is none.",
-        [
-            ({"method": asked.method, "route": template(asked.route), "status": asked.status}, sum(counts))
-            for asked, counts, _ in told.requests
-        ],
-    )
-    merged: defaultdict[tuple[str, str], Timing] = defaultdict(Timing)
-    for asked, counts, seconds in told.requests:
-        series = merged[asked.method, template(asked.route)]
-        series.counts = [one + other for one, other in zip(series.counts, counts, strict=True)]
-        series.seconds += seconds
-    yield histogram(
-        "hyperpulse_http_request_seconds",
-        "Time from a request's head to the beginning of its answer.",
-        BOUNDS,
-        [({"method": key[0], "route": key[1]}, timing.counts, timing.seconds) for key, timing in merged.items()],
-    )
-
-
-def of_items(told: Told) -> Iterator[str]:
-    """Tell what became of readings and events."""
-    outcomes = {
-        "readings": ("inserted", "updated", "unchanged", "rejected"),
-        "events": ("created", "duplicate", "rejected"),
-    }
-    for kind, names in outcomes.items():
-        counts = told.items.get(kind, {})
-        yield family(
-            f"hyperpulse_{kind}_total",
-            "counter",
-            f"{kind.capitalize()} received, by what became of them.",
-            [({"outcome": outcome}, counts.get(outcome, 0)) for outcome in names],
-        )
-
-
-def of_service(told: Told) -> Iterator[str]:
-    """Tell of the service's processes: what waits in them, who listens, and their connections to the database."""
-    yield family("hyperpulse_build_info", "gauge", "The release that answers.", [({"version": __version__}, 1)])
-    yield single("hyperpulse_writer_queued_readings", "gauge", "Readings that wait to be stored.", told.queued)
-    yield single("hyperpulse_live_clients", "gauge", "Clients that listen.", told.live_clients)
-    stats = Counter(told.pool)
-    yield family(
-        "hyperpulse_pool_connections",
-        "gauge",
-        "Connections to the database, of the pool.",
-        [
-            ({"state": "idle"}, stats["pool_available"]),
-            ({"state": "used"}, stats["pool_size"] - stats["pool_available"]),
-        ],
-    )
-    yield single("hyperpulse_pool_connections_max", "gauge", "The most connections of the pool.", stats["pool_max"])
-    yield single("hyperpulse_pool_waiting", "gauge", "Requests that wait for a connection.", stats["requests_waiting"])
-    yield single(
-        "hyperpulse_pool_wait_seconds_total",
-        "counter",
-        "Time that requests waited for a connection.",
-        stats["requests_wait_ms"] / 1000,
-    )
-    yield single(
-        "hyperpulse_pool_errors_total",
-        "counter",
-        "Requests that got no connection in time.",
-        stats["requests_errors"],
-    )
-
-
-def of_database(figures: DictRow | None) -> Iterator[str]:
-    """Tell how far the rollups are, what the last check of them found, and how tasks and jobs fare."""
-    up = "Whether the database answered this scrape within 2 seconds; without it what follows is left out."
-    yield single("hyperpulse_database_up", "gauge", up, int(figures is not None))
-    if figures is None:
-        return
-    for name, meaning, column in (
-        ("rollup_lag_seconds", "How far the horizon of the rollups is behind now.", "lag"),
-        ("stale_days", "Days of users that are read raw until they are refreshed.", "stale_days"),
-        ("stale_event_days", "Days of tenants whose events are counted raw until then.", "stale_event_days"),
-        ("last_refresh_timestamp_seconds", "When a refresh last ended well.", "last_refresh"),
-        ("verification_timestamp_seconds", "When rollups were last compared with readings.", "checked_at"),
-        ("verification_buckets", "Buckets compared then, of 10 users drawn, 30 days.", "checked_buckets"),
-        ("verification_drift", "Buckets that differed then, which must be none.", "drift"),
-    ):
-        yield single(f"hyperpulse_{name}", "gauge", meaning, figures[column])
-    yield from of_runs(figures["runs"])
-    for name, meaning in (("runs", "Runs of a job."), ("failures", "Runs of a job that failed.")):
-        yield family(
-            f"hyperpulse_job_{name}_total",
-            "counter",
-            meaning,
-            [({"job": job["job"]}, job[name]) for job in figures["jobs"]],
-        )
-
-
-def of_runs(runs: list[DictRow]) -> Iterator[str]:
-    """Tell how the tasks fare, whoever runs them; the runner is the name of a session of the database."""
-    for name, kind, meaning, key in (
-        ("task_runs_total", "counter", "Runs of a task that found something to do.", "runs"),
-        ("task_failures_total", "counter", "Runs of a task that a service saw fail.", "failures"),
-        ("task_seconds", "gauge", "How long the last run that found something to do took.", "took"),
-        ("task_seen_timestamp_seconds", "gauge", "When a run of a task last ended well.", "seen"),
-        ("task_failed_timestamp_seconds", "gauge", "When a run of a task last failed.", "failed"),
-    ):
-        samples = [({"task": run["task"]}, run[key]) for run in runs if run[key] is not None]
-        yield family(f"hyperpulse_{name}", kind, meaning, samples)
-    yield family(
-        "hyperpulse_task_runner_info",
-        "gauge",
-        "Which session of the database ran a task last.",
-        [({"task": run["task"], "runner": run["runner"]}, 1) for run in runs if run["runner"] is not None],
-    )
+    database = await state.database_stats.now()
+    text = generate_latest(Scrape(state.worker_stats.aggregated(), database))
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"})
 
 
 OPERATIONS = [
@@ -154,7 +26,12 @@ OPERATIONS = [
         prometheus,
         "System",
         "The service's own metrics",
-        {200: Answer("Counters, gauges and a histogram, of the service and of the database.", media_type=MEDIA_TYPE)},
+        {
+            200: Answer(
+                "Counters, gauges and a histogram, of the service and of the database.",
+                media_type=CONTENT_TYPE_PLAIN_0_0_4,
+            )
+        },
         description="In the Prometheus text format. While the database is away, hyperpulse_database_up is 0 and what "
         "it would say is left out.",
         refuses=(),

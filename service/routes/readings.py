@@ -15,7 +15,7 @@ from service.ingest.body_formats import BodyFormat, csv_format, json_format, ndj
 from service.ingest.chunker import PART
 from service.ingest.pipeline import store_all_or_none, store_upload, validate_list
 from service.ingest.receipt import Tally, readings_receipt
-from service.ingest.validation import all_refused, validate_each, validate_one, with_places
+from service.ingest.validation import all_refused, validate_each, validate_item, with_places
 from service.model.limits import MOST_IN_A_BATCH
 from service.model.reading import (
     HEART_RATE_READING,
@@ -45,7 +45,7 @@ async def ingest(request: Request) -> Response:
     state = state_of(request)
     upload = await open_upload(request)
     bounds = await state.timestamp_window.now()
-    tally = Tally()
+    tally = Tally(state.counters)
     if upload.rest is not None:
         body_format = json_format(INGEST_ITEM, enveloped=False)
         most = state.settings.max_atomic_readings
@@ -59,7 +59,7 @@ async def ingest(request: Request) -> Response:
         if tally.rejected:
             raise all_refused(tally)
     else:
-        rows = [to_row(validate_one(INGEST_ITEM, value, bounds))]
+        rows = [to_row(validate_item(INGEST_ITEM, value, bounds, state.counters))]
     await state.writer.write(rows)
     return json_response({"message": "Data received", "ingested": len(rows)})
 
@@ -71,7 +71,7 @@ async def heart_rate(request: Request) -> Response:
     value = await read_json(request)
     state = state_of(request)
     try:
-        item = validate_one(HEART_RATE_READING, value, await state.timestamp_window.now())
+        item = validate_item(HEART_RATE_READING, value, await state.timestamp_window.now(), state.counters)
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
     await state.writer.write([to_row(item)])
@@ -84,8 +84,9 @@ async def heart_rate_batch(request: Request) -> Response:
     refuse_unread(request)
     upload = await read_document(request)
     state = state_of(request)
+    tally = Tally(state.counters)
     try:
-        rows, tally = await validate_list(HEART_RATE_READING, upload, state.timestamp_window, MOST_IN_A_BATCH)
+        rows = await validate_list(HEART_RATE_READING, upload, state.timestamp_window, MOST_IN_A_BATCH, tally)
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
     if not rows:
@@ -106,7 +107,7 @@ async def readings(request: Request) -> Response:
     """Store readings and answer with a receipt."""
     state = state_of(request)
     atomic = flag(request, "atomic")
-    tally = Tally(drops_fields=parse_query(request, Writing).invalid == "drop-field")
+    tally = Tally(state.counters, drops_fields=parse_query(request, Writing).invalid == "drop-field")
     media_type = announced_type(request)
     if media_type not in FORMATS:
         raise Unsupported(f"The body is announced as {media_type[:100]!r}; send one of {', '.join(FORMATS)}.")

@@ -14,7 +14,6 @@ from service.database.pool import fetch_one
 from service.database.schema import api_digest, migration_names
 from service.errors import Overloaded
 from service.http.responses import json_response
-from service.metrics.worker_stats import everyone
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.state import state_of
@@ -42,16 +41,16 @@ async def system(request: Request) -> Response:
     """Answer with how the database and the service do."""
     state = state_of(request)
     row = await fetch_one(state.pool, "system")
-    told = everyone(state)
+    stats = state.worker_stats.aggregated()
     rejected = [
         {"field": field, "problem": problem, "count": times, "last": format_timestamp(last)}
-        for field, problem, times, last in told.rejected
+        for field, problem, times, last in stats.rejections
     ]
     return json_response(
         {
             "version": __version__,
             **{name: with_moments(part) for name, part in row.items()},
-            "live_clients": told.live_clients,
+            "live_clients": stats.live_clients,
             "rejected": rejected,
         }
     )

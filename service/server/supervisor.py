@@ -51,9 +51,9 @@ def shared_socket(host: str, port: int) -> socket.socket:
 class Worker:
     """A process that serves, and how long it has been silent."""
 
-    def __init__(self, port: int, told_in: Path) -> None:
+    def __init__(self, port: int, stats_directory: Path) -> None:
         self.port = port
-        self.told_in = told_in
+        self.stats_directory = stats_directory
         self.pipe, theirs = os.pipe()
         os.set_blocking(self.pipe, False)
         # In a session of its own, so that Ctrl-C reaches this process alone.
@@ -66,7 +66,7 @@ class Worker:
                 "SHARE_PORT": "1",
                 "STOP_WITH_STDIN": "1",
                 PIPE: str(theirs),
-                DIRECTORY: str(told_in),
+                DIRECTORY: str(stats_directory),
             },
             stdin=subprocess.PIPE,
             pass_fds=[theirs],
@@ -90,10 +90,10 @@ class Worker:
         self.process.kill()
         self.process.wait()
         self.close()
-        told = self.told_in / str(self.process.pid)
+        stats = self.stats_directory / str(self.process.pid)
         with suppress(FileNotFoundError):
-            told.rename(told.with_suffix(ENDED))
-        return Worker(self.port, self.told_in)
+            stats.rename(stats.with_suffix(ENDED))
+        return Worker(self.port, self.stats_directory)
 
     def close(self) -> None:
         """Let go of what led to it."""
@@ -107,9 +107,9 @@ def supervise(settings: Settings) -> int:
     told_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told_to_stop.set())
-    with shared_socket(settings.host, settings.port) as held, TemporaryDirectory(prefix="hyperpulse-") as told_in:
+    with shared_socket(settings.host, settings.port) as held, TemporaryDirectory(prefix="hyperpulse-") as directory:
         port = held.getsockname()[1]
-        workers = [Worker(port, Path(told_in)) for _ in range(settings.workers)]
+        workers = [Worker(port, Path(directory)) for _ in range(settings.workers)]
         try:
             return watch(workers, settings.worker_silence_seconds, told_to_stop)
         finally:

@@ -208,7 +208,7 @@ def stalled(base_url: str) -> Iterator[socket.socket]:
 def used(client: httpx.Client) -> int:
     """Read how many connections of the pool are in use."""
     (line,) = [text for text in client.get("/prometheus").text.splitlines() if '_connections{state="used"}' in text]
-    return int(line.split()[-1])
+    return int(float(line.split()[-1]))
 
 
 def test_a_stream_that_is_left_gives_its_connection_back(

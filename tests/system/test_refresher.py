@@ -109,7 +109,7 @@ def test_a_late_reading_is_refreshed(db: psycopg.Connection[Any], database_url: 
     assert told["freshness"]["refreshed_by"] == run["runner"]
     assert told["freshness"]["last_error"] is None
     assert datetime.now(UTC) - datetime.fromisoformat(run["seen"]) < timedelta(minutes=1)
-    assert f'hyperpulse_task_runner_info{{task="refresh",runner="{run["runner"]}"}} 1' in scraped
+    assert f'hyperpulse_task_runner_info{{runner="{run["runner"]}",task="refresh"}} 1' in scraped
     for name in ("runs_total", "failures_total", "seconds", "seen_timestamp_seconds"):
         assert f'hyperpulse_task_{name}{{task="refresh"}}' in scraped
 

@@ -21,7 +21,7 @@ import httpx
 import psycopg
 import pytest
 
-from service.metrics.worker_stats import TELL_SECONDS
+from service.metrics.worker_stats import PUBLISH_SECONDS
 from tests.support.ports import free_port
 from tests.support.service_process import wait_until_healthy
 from tests.system.processes import Started, descendants, started, wait_until_gone
@@ -81,7 +81,7 @@ def told(port: int) -> int:
     """Return what workers, whichever answers, tell once all say the same for longer than one takes to tell others."""
     deadline = time.monotonic() + 20
     number, since = inserted(port), time.monotonic()
-    while time.monotonic() < since + 1.2 * TELL_SECONDS:
+    while time.monotonic() < since + 1.2 * PUBLISH_SECONDS:
         if (again := inserted(port)) != number:
             assert time.monotonic() < deadline, f"first {number} are told, then {again}"
             number, since = again, time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.settings import BadSetting, Settings, read_settings
+from service.settings import BadSetting, Settings, read_log_format, read_settings
 
 URL = "postgresql://postgres@127.0.0.1/postgres"
 
@@ -40,3 +40,16 @@ def test_the_refresher_can_be_switched_off() -> None:
 def test_what_switches_nothing_off_is_named() -> None:
     with pytest.raises(BadSetting, match="REFRESH_SECONDS is '0'; it must be a whole number above 0, or off"):
         read_settings({"DATABASE_URL": URL, "REFRESH_SECONDS": "0"})
+
+
+def test_the_access_log_is_a_switch() -> None:
+    logs = {value: read_settings({"DATABASE_URL": URL, "ACCESS_LOG": value}).access_log for value in ("1", "0", "")}
+    assert logs == {"1": True, "0": False, "": False}
+    with pytest.raises(BadSetting, match="ACCESS_LOG is 'yes'; it must be 1 or 0"):
+        read_settings({"DATABASE_URL": URL, "ACCESS_LOG": "yes"})
+
+
+def test_the_format_of_the_log_is_one_of_two() -> None:
+    assert [read_log_format({"LOG_FORMAT": value}) for value in ("json", "text", "")] == ["json", "text", None]
+    with pytest.raises(BadSetting, match="LOG_FORMAT is 'xml'; it must be json or text"):
+        read_log_format({"LOG_FORMAT": "xml"})

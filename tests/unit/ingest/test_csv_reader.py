@@ -17,6 +17,7 @@ from service.ingest.body_formats import csv_format
 from service.ingest.csv_reader import Row, Table, number, separator_of
 from service.ingest.pipeline import validated
 from service.ingest.receipt import Tally
+from service.metrics.counters import Counters
 from service.model.fields import Bounds
 from tests.support.csv_files import AT, columns, dialects, readings, spelled, written
 from tests.support.examples import examples
@@ -32,7 +33,7 @@ async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
 
 def read(body: bytes, size: int = 65536, part: int = chunker.PART) -> tuple[list[Any], Tally]:
     """Read a body as POST /v1/readings does, from pieces of a size."""
-    tally = Tally()
+    tally = Tally(Counters())
 
     async def collect() -> list[Any]:
         return [row async for rows in validated(csv_format(), in_pieces(body, size), BOUNDS, tally) for row in rows]

@@ -1,0 +1,71 @@
+"""Log lines: JSON where something collects them, text where someone reads them; both with time, level and logger."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+LogFormat = Literal["json", "text"]
+
+# Returns the id of the request that the running task answers; not set outside of requests.
+REQUEST_ID: ContextVar[Callable[[], str]] = ContextVar("request_id")
+
+encode = json.JSONEncoder(default=str).encode
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of JSON: time, level, logger, message, what it is about, and the traceback if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **fields_of(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return encode(line)
+
+
+class TextFormatter(logging.Formatter):
+    """Writes a record as a line of text, with what it is about at the end, and the traceback below if there is one."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
+        """Write the line; the traceback is added below it."""
+        return super().formatMessage(record) + "".join(f" {name}={value}" for name, value in fields_of(record).items())
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what a record is about: the id of the request, if any, and the fields given as `extra={"fields": …}`."""
+    fields: dict[str, Any] = getattr(record, "fields", {})
+    request_id = current_request_id()
+    return {"request_id": request_id, **fields} if request_id else fields
+
+
+def current_request_id() -> str:
+    """Return the id of the request that the running task answers; empty outside of requests."""
+    request_id = REQUEST_ID.get(None)
+    return "" if request_id is None else request_id()
+
+
+def set_up_logging(chosen: LogFormat | None = None) -> None:
+    """Log to standard error from level INFO on; unless a format is chosen, as text where that is a terminal."""
+    as_text = chosen == "text" or (chosen is None and sys.stderr.isatty())
+    handler = logging.StreamHandler()
+    handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
+    # No format names them, and looking them up takes half the time of a line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # It warns of each failed attempt to connect; the service itself logs when the database is away.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

@@ -1,0 +1,128 @@
+"""Log lines: one JSON object each where nobody reads along, and readable ones on a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from service.log_format import REQUEST_ID, JsonFormatter, TextFormatter
+from tests.support.paths import ROOT
+
+NO_DATABASE = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "LOG_FORMAT")}
+
+
+@pytest.fixture
+def out() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def log(out: io.StringIO) -> Iterator[logging.Logger]:
+    """A logger that writes to `out`."""
+    logger = logging.getLogger("hyperpulse.test")
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    logger.handlers = [logging.StreamHandler(out)]
+    yield logger
+    logger.handlers = []
+
+
+def written(log: logging.Logger, out: io.StringIO) -> dict[str, Any]:
+    """Return the one line that was written."""
+    (line,) = out.getvalue().splitlines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def fail(log: logging.Logger) -> None:
+    """Log an exception with its traceback."""
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        log.exception("it failed", extra={"fields": {"route": "/health"}})
+
+
+def test_a_line_is_an_object(log: logging.Logger, out: io.StringIO) -> None:
+    log.handlers[0].setFormatter(JsonFormatter())
+    log.warning('%s "ü\n\ud800', 5, extra={"fields": {"status": 200, "when": datetime(2025, 1, 1, tzinfo=UTC)}})
+    line = written(log, out)
+    at = line.pop("time")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds() < 60
+    assert line == {
+        "level": "WARNING",
+        "logger": "hyperpulse.test",
+        "message": '5 "ü\n\ud800',
+        "status": 200,
+        "when": "2025-01-01 00:00:00+00:00",
+    }
+
+
+def test_a_traceback_is_in_the_line(log: logging.Logger, out: io.StringIO) -> None:
+    log.handlers[0].setFormatter(JsonFormatter())
+    fail(log)
+    line = written(log, out)
+    assert line["message"] == "it failed"
+    assert line["exception"].startswith("Traceback")
+    assert line["exception"].endswith("ValueError: two\nlines")
+
+
+def test_text_is_for_people(log: logging.Logger, out: io.StringIO) -> None:
+    log.handlers[0].setFormatter(TextFormatter())
+    fail(log)
+    first, second, *_ = out.getvalue().splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ERROR hyperpulse\.test: it failed route=/health", first)
+    assert second.startswith("Traceback")
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+def test_a_line_about_a_request_has_its_id(log: logging.Logger, out: io.StringIO, formatter: logging.Formatter) -> None:
+    log.handlers[0].setFormatter(formatter)
+    token = REQUEST_ID.set(lambda: "r-1")
+    log.info("within")
+    REQUEST_ID.reset(token)
+    log.info("outside")
+    within, outside = out.getvalue().splitlines()
+    assert "r-1" in within
+    assert "request_id" not in outside
+
+
+def started(**environment: str) -> str:
+    """Start the service without a database, and return the one line that it ends with."""
+    command = [sys.executable, "-m", "service"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=NO_DATABASE | environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    return line
+
+
+def test_into_a_file_it_is_json() -> None:
+    line = json.loads(started())
+    assert (line["level"], line["logger"]) == ("ERROR", "hyperpulse")
+    assert line["message"].startswith("DATABASE_URL is not set.")
+
+
+def test_the_format_can_be_chosen() -> None:
+    assert " ERROR hyperpulse: DATABASE_URL is not set." in started(LOG_FORMAT="text")
+    assert json.loads(started(LOG_FORMAT="xml"))["message"] == "LOG_FORMAT is 'xml'; it must be json or text."
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals to open")
+def test_on_a_terminal_it_is_text() -> None:
+    ours, theirs = os.openpty()
+    with subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=NO_DATABASE, stderr=theirs):
+        os.close(theirs)
+        assert b" ERROR hyperpulse: DATABASE_URL is not set." in os.read(ours, 1000)
+    os.close(ours)
