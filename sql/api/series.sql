@@ -69,7 +69,7 @@ BEGIN
   coarsest := api_internal.coarsest_level(bucket_used, zone, bounds_start, bounds_end);
   SELECT array_agg((p.source, p.part_start, p.part_end, NULL)::api_internal.part), array_agg(DISTINCT p.source)
     INTO parts, sources
-    FROM api_internal.parts(wanted_user, bounds_start, bounds_end, coarsest) AS p;
+    FROM api_internal.route_range(wanted_user, bounds_start, bounds_end, coarsest) AS p;
   IF parts IS NULL THEN
     RETURN;
   END IF;

@@ -27,7 +27,7 @@ BEGIN
   IF wanted_user IS NOT NULL AND (summary.device_id IS NULL OR wanted_device IS NOT NULL) THEN
     SELECT array_agg((p.source, p.part_start, p.part_end, NULL)::api_internal.part), array_agg(DISTINCT p.source)
       INTO parts, sources
-      FROM api_internal.parts(wanted_user, range_start, range_end) AS p;
+      FROM api_internal.route_range(wanted_user, range_start, range_end) AS p;
   END IF;
   RETURN QUERY
     SELECT coalesce(sum(r.heart_rate_count), 0)::bigint,

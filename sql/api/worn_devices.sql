@@ -12,7 +12,7 @@ DECLARE
 BEGIN
   RETURN QUERY
     WITH parts AS MATERIALIZED (
-      SELECT p.* FROM api_internal.parts(wanted_user, range_start, range_end) AS p WHERE wanted_user IS NOT NULL
+      SELECT p.* FROM api_internal.route_range(wanted_user, range_start, range_end) AS p WHERE wanted_user IS NOT NULL
     ), worn (device_key) AS (
       -- Each part is looked up in the index by itself: that is what OFFSET keeps.
       SELECT r.sole_device

@@ -14,7 +14,7 @@ from tests.exactness.stage import NOON, beat
 ANSWERING = (
     "summary",
     "series",
-    "parts",
+    "route_range",
     "rows",
     "device_rows",
     "local_days",

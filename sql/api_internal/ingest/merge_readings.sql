@@ -45,7 +45,7 @@ BEGIN
     SELECT i.item::int AS item, w.user_key, w.ts, w.is_new
       FROM written AS w
       JOIN incoming AS i USING (user_key, device_key, ts)
-  ), told AS (
+  ), announced AS (
     SELECT api_internal.mark_stale(array_agg(j.user_key), array_agg(j.ts)),
            api_internal.announce(array_agg(j.user_key), array_agg(j.ts))
       FROM judged AS j
@@ -56,7 +56,7 @@ BEGIN
     INTO inserted, updated
     FROM judged AS j
     -- Joined, since a WITH that nothing reads is not run.
-    LEFT JOIN told ON true;
+    LEFT JOIN announced ON true;
 END
 $$;
 

@@ -1,5 +1,5 @@
 -- The router: which resolutions a range of a user is composed from.
-CREATE FUNCTION api_internal.parts(
+CREATE FUNCTION api_internal.route_range(
   user_key int, range_start timestamptz, range_end timestamptz, coarsest text DEFAULT '1d'
 ) RETURNS TABLE (source text, part_start timestamptz, part_end timestamptz)
 LANGUAGE plpgsql STABLE
@@ -20,7 +20,7 @@ BEGIN
             SELECT api_internal.quarter_ranges(s.day, s.quarters)
               FROM core.stale_day AS s
              -- Nothing is added to the day, so that it is looked for among the user's marks, never the user among everybody's.
-             WHERE s.user_key = parts.user_key
+             WHERE s.user_key = route_range.user_key
                AND s.day + INTERVAL '0' > range_start - INTERVAL '24 hours' AND s.day + INTERVAL '0' < range_end) AS r;
     FOR level IN
       SELECT l.name, l.width
@@ -47,5 +47,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api_internal.parts IS
+COMMENT ON FUNCTION api_internal.route_range IS
   'Splits a half-open range of a user into the parts that together answer for it: whole buckets of the coarsest rollup allowed (1d, 1h, 15m; raw for none), quarters of an hour beside them, and raw readings for ragged ends, for stale quarters, and above the horizon. Must be read in the same snapshot as the rollups.';
