@@ -12,7 +12,7 @@ CREATE FUNCTION api.summary(
   last             timestamptz,
   sources          text[]
 )
--- STABLE: router, rollups and raw readings are then read in one snapshot.
+-- STABLE, so that marks, rollups and raw readings are read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -39,4 +39,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.summary IS
-  'One row: what a user''s readings in range_start <= t < range_end come to, exactly. Heart rate in beats per minute, calories in kilocalories; null where nothing was measured; first and last are null when the range holds no reading. sources names the resolutions that answered.';
+  'One row: the aggregates of a user''s readings in range_start <= t < range_end, exact at every moment. Heart rate in beats per minute, calories in kilocalories; null where nothing was measured; first and last are null if the range has no reading. sources names the resolutions that answered.';
