@@ -1,4 +1,4 @@
--- Who may do what: bi_reader reads the views of api, and calls what answers, and nothing else.
+-- Privileges: bi_reader may read the views of api and call its read-only functions, and nothing else.
 DO $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bi_reader') THEN
@@ -8,14 +8,14 @@ EXCEPTION
   WHEN insufficient_privilege THEN
     RAISE NOTICE 'the role bi_reader cannot be created: have someone who may create it, and migrate again';
   WHEN duplicate_object OR unique_violation THEN
-    NULL; -- another database of this server was migrated at the same moment
+    NULL; -- another database of this server is being migrated at the same time
 END
 $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api, api_internal FROM PUBLIC;
 REVOKE ALL ON ALL PROCEDURES IN SCHEMA api, api_internal FROM PUBLIC;
 
--- A view asks this one for its reader, who cannot name it: that takes the right to use its schema.
+-- Views call this function as their reader, who cannot call it directly without USAGE on its schema.
 GRANT EXECUTE ON FUNCTION api_internal.raw_quarters_of TO PUBLIC;
 
 DO $$

@@ -1,7 +1,7 @@
--- How sessions of this database plan.
+-- Planner settings of this database.
 DO $$
 BEGIN
-  -- Compiling took 53 of the 57 seconds that raw questions over a year of chunks needed: plans here are wide, not long.
+  -- JIT compilation took 53 of the 57 seconds of raw queries over a year of chunks: plans are wide, not long-running.
   EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
 EXCEPTION
   WHEN insufficient_privilege THEN

@@ -1,4 +1,4 @@
-"""The embedded TimescaleDB: start it, install it, and the errors that both raise."""
+"""The embedded TimescaleDB: start and install it, and the errors of both."""
 
 from scripts.embedded.errors import (
     DirectoryInUse,

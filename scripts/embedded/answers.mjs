@@ -1,6 +1,6 @@
 /**
- * PostgreSQL's answers on their way to one client. Most bytes pass untouched; a few kinds of messages are looked at,
- * because they tell the gateway something, or because the client must not see them.
+ * PostgreSQL's messages on their way to one client. Most bytes pass unchanged; a few kinds of messages are inspected,
+ * because they inform the gateway, or because the client must not see them.
  */
 import { commandComplete, errorFields, errorResponse, readString } from "./protocol.mjs";
 
@@ -9,7 +9,7 @@ const INSPECTED = new Set([..."13ACEGNZ"].map((type) => type.charCodeAt(0)));
 const TRACE_NOTICE = /^# \d+/;
 
 export class AnswerStream {
-  /** The reason to show when PostgreSQL reports a cancel. */
+  /** The message to send when PostgreSQL reports a cancel. */
   cancelText = null;
 
   #session;
@@ -25,7 +25,7 @@ export class AnswerStream {
     this.#session = session;
   }
 
-  /** A unit of work begins: its expected ParseComplete and CloseComplete answers, and tags to show instead of PostgreSQL's. */
+  /** Begins a unit of work: its expected ParseComplete and CloseComplete messages, and command tags that replace PostgreSQL's. */
   expect(expected, newTags) {
     this.#expected = expected;
     this.#newTags = newTags;
@@ -37,12 +37,12 @@ export class AnswerStream {
     this.cancelText = null;
   }
 
-  /** What the unit of work did: its command tags, whether something failed, whether PostgreSQL said it is ready. */
+  /** The result of the unit of work: its command tags, whether a statement failed, whether PostgreSQL is ready. */
   summary() {
     return { tags: this.#tags, failed: this.#failed, ready: this.#ready };
   }
 
-  /** Answers the bytes that the client gets for a chunk of PostgreSQL's. */
+  /** Returns the bytes to send to the client for a chunk of PostgreSQL's output. */
   filter(chunk) {
     const bytes = this.#rest.length ? Buffer.concat([this.#rest, chunk]) : chunk;
     const kept = [];
@@ -75,7 +75,7 @@ export class AnswerStream {
     return Buffer.concat(kept);
   }
 
-  /** Answers undefined to pass a message on, or what to send instead. */
+  /** Returns undefined to forward a message, or the bytes to send instead. */
   #inspect(type, body) {
     switch (String.fromCharCode(type)) {
       case "1":

@@ -1,4 +1,4 @@
-/** Supervises one database's thread: starts it, runs one unit of work at a time, replaces it when it crashes. */
+/** Supervises the thread of one database: starts it, runs one unit of work at a time, and replaces it after a crash. */
 import fs from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
@@ -33,7 +33,7 @@ const REPORTED_SETTINGS = [
 const REPORTED = `SELECT name, CASE name WHEN 'session_authorization' THEN session_user ELSE pg_catalog.current_setting(name) END
   FROM (VALUES ${REPORTED_SETTINGS.map((name) => `('${name}')`).join(", ")}) AS reported (name)`;
 
-/** The thread died while work was in it. */
+/** The thread died during a unit of work. */
 export class BackendLost extends Error {}
 
 /** PostgreSQL refused a statement; `code` is its SQLSTATE. */
@@ -45,15 +45,15 @@ export class SqlError extends Error {
 }
 
 export class Backend {
-  /** Counts the thread's lives and losses of all prepared statements: what is older must be prepared again. */
+  /** Counts starts of the thread and losses of all prepared statements: older statements must be prepared again. */
   epoch = 0;
   /** The session whose unnamed prepared statement PostgreSQL holds. */
   unnamedOwner = null;
   /** The session settings in force. */
   state = BASE_STATE;
-  /** Which version of the list of databases its pg_database shows. */
+  /** The version of the list of databases in the instance's pg_database. */
   catalogVersion = -1;
-  /** How a connection of the superuser's begins, so that it need not wait for its turn to know; null: that may have changed. */
+  /** The default settings of a superuser's connection, which can then begin without a turn; null if they may have changed. */
   superuser = null;
   sessions = new Set();
 
@@ -85,7 +85,7 @@ export class Backend {
     this.#ready = true;
   }
 
-  /** A new directory is always opened as template1; only a second opening reaches the database postgres. */
+  /** A new directory opens as template1; the database postgres needs a second opening. */
   async #initialise() {
     fs.mkdirSync(this.directory, { recursive: true });
     await this.#boot("template1");
@@ -129,7 +129,7 @@ export class Backend {
     await this.readSuperuser();
   }
 
-  /** Reads how a connection of the superuser's begins, unless nothing has changed; in the base state, and back in it. */
+  /** Reads the default settings of a superuser's connection if they may have changed. Begins and ends in the base state. */
   async readSuperuser() {
     const inside = { sql: (statement) => this.#ask(query(statement)), state: null };
     const recorded = await readRecorded(inside, SUPERUSER, this.name);
@@ -148,7 +148,7 @@ export class Backend {
     return { preferences, reported, warnings };
   }
 
-  /** The settings that a connection hears about at its start, as they are now. */
+  /** The present values of the settings that are reported to a connection at its start. */
   async readReported() {
     return new Map(await this.sql(REPORTED));
   }
@@ -189,7 +189,7 @@ export class Backend {
     if (served) this.#restart();
   }
 
-  /** Starts the thread again, and once more if that fails too. */
+  /** Restarts the thread, with a second attempt if the first fails. */
   async #restart() {
     const began = Date.now();
     for (let left = START_ATTEMPTS; left > 0 && !this.#stopping; left--) {
@@ -204,8 +204,8 @@ export class Backend {
   }
 
   /**
-   * Runs one unit of work. `sink` gets PostgreSQL's answers as they come; `sender` is the session to name as the
-   * origin of notifications; `onTaken` hears how many bytes of a COPY were consumed.
+   * Runs one unit of work. `sink` receives PostgreSQL's messages as they arrive; `sender` is the session that notifications
+   * name as their origin; `onTaken` receives the number of consumed bytes of a COPY.
    */
   run(bytes, { sink, sender = null, onTaken }) {
     if (!this.#ready) return Promise.reject(new BackendLost("it is not running"));
@@ -221,24 +221,24 @@ export class Backend {
     });
   }
 
-  /** Sends more data to the COPY that is running. */
+  /** Sends more data to the running COPY. */
   feed(bytes) {
     if (this.#worker) this.#post({ copy: bytes });
   }
 
-  /** The client has taken `count` bytes of output. */
+  /** Records that the client has read `count` bytes of output. */
   taken(count) {
     Atomics.sub(this.#control, UNSENT, count);
     this.#wake();
   }
 
-  /** Nobody reads the running statement's output any more. */
+  /** Discards the rest of the running statement's output. */
   discardOutput() {
     Atomics.store(this.#control, DISCARD, 1);
     this.#wake();
   }
 
-  /** Cancels the running statement; one that never looks up is ended by replacing the instance. */
+  /** Cancels the running statement; replaces the instance if the statement never checks for interrupts. */
   cancel(patience = CANCEL_PATIENCE_MS) {
     const running = this.#running;
     if (!running) return;
@@ -261,12 +261,12 @@ export class Backend {
     Atomics.notify(this.#control, WAKE);
   }
 
-  /** Runs the gateway's own SQL and answers its rows as arrays of texts. */
+  /** Runs the gateway's own SQL and returns its rows as arrays of texts. */
   sql(text) {
     return this.sqlRaw(query(text));
   }
 
-  /** The same for messages ready made. */
+  /** Runs ready-made messages and returns the rows like `sql`. */
   sqlRaw(bytes) {
     return this.#ready ? this.#ask(bytes) : Promise.reject(new BackendLost("it is not running"));
   }
@@ -290,7 +290,7 @@ export class Backend {
     return rows;
   }
 
-  /** Brings the session settings into a state, if they are in another one. */
+  /** Brings the session settings into a state, unless they are in it. */
   async become(state) {
     if (this.state?.key === state.key) return;
     const from = this.state;
@@ -299,12 +299,12 @@ export class Backend {
     this.state = state;
   }
 
-  /** Passes a notification on to the sessions that listen. */
+  /** Forwards a notification to the listening sessions. */
   notify(body) {
     this.#options.onNotification(this, this.#running?.sender ?? null, body);
   }
 
-  /** Runs `work(backend)` alone, with the base settings, when its turn comes; see Turns for `patient`. */
+  /** Runs `work(backend)` in a turn of its own, with the base settings; see Turns for `patient`. */
   alone(work, { patient = false } = {}) {
     return new Promise((resolve, reject) => {
       this.turns.take({
@@ -348,7 +348,7 @@ export class Backend {
       await this.#ask(query("CHECKPOINT"));
       await this.#halt();
     } catch {
-      // What is not written to the data files is in the write-ahead log.
+      // The write-ahead log has everything that is missing from the data files.
     }
   }
 

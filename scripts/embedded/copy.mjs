@@ -7,7 +7,7 @@ export class CopyIn {
   /** True between PostgreSQL's CopyInResponse and the end of the COPY. */
   open = false;
 
-  /** True while the client should send no more for now; `onPressure` hears of every change. */
+  /** True while the client must pause its data; `onPressure` is called at every change. */
   full = false;
   onPressure = () => {};
 
@@ -23,7 +23,7 @@ export class CopyIn {
     return this.open && !this.#ended && this.#inFlight === 0;
   }
 
-  /** PostgreSQL is ready for data; what came before that (some drivers do not wait) goes first. */
+  /** PostgreSQL is ready for data. Data that arrived before (some drivers do not wait) is sent first. */
   begin(backend) {
     this.open = true;
     this.#ended = false;
@@ -34,14 +34,14 @@ export class CopyIn {
     this.flush();
   }
 
-  /** A CopyData, CopyDone or CopyFail message; what follows the last two is not for this COPY. */
+  /** Takes a CopyData, CopyDone or CopyFail message. Messages after CopyDone or CopyFail do not belong to this COPY. */
   take(whole) {
     if (!this.open || this.#ended) return;
     if (whole[0] !== 0x64) this.#ended = true;
     this.#pending.push(whole);
   }
 
-  /** Keeps a message that came before the CopyInResponse. */
+  /** Keeps a message that arrived before the CopyInResponse. */
   takeEarly(whole) {
     this.#early.push(whole);
     this.#earlySize += whole.length;
@@ -53,7 +53,7 @@ export class CopyIn {
     return this.#ended;
   }
 
-  /** Passes on what has been gathered. */
+  /** Forwards the gathered data. */
   flush() {
     if (!this.#pending.length || !this.open) return;
     const bytes = Buffer.concat(this.#pending);
@@ -76,13 +76,13 @@ export class CopyIn {
     this.flush();
   }
 
-  /** The COPY is over, well or not. */
+  /** The COPY has ended, with or without success. */
   end() {
     this.open = false;
     this.#pending = [];
   }
 
-  /** The unit of work is over: data still on its way belongs to nothing. */
+  /** The unit of work has ended: data that arrives later is dropped. */
   reset() {
     this.end();
     this.#ended = false;

@@ -1,6 +1,6 @@
 /**
- * The databases of a gateway. Each is an instance of its own with a data directory of its own; CREATE DATABASE
- * copies a directory and DROP DATABASE removes one.
+ * The databases of a gateway. Each database is a separate instance with its own data directory; CREATE DATABASE copies
+ * a directory and DROP DATABASE removes one.
  */
 import fs from "node:fs";
 import path from "node:path";
@@ -31,7 +31,7 @@ class Refusal extends Error {
 
 const unquoted = (name) => (name[0] === '"' ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase());
 
-/** A statement that only raises an error, so that transactions and both query protocols take it as PostgreSQL's own. */
+/** A statement that raises an error, so that transactions and both query protocols handle it as an error of PostgreSQL. */
 const raise = ({ code, message }) =>
   `DO $gateway$BEGIN RAISE EXCEPTION USING ERRCODE = ${literal(code ?? "58000")}, MESSAGE = ${literal(message)}; END$gateway$`;
 
@@ -49,7 +49,7 @@ export class Databases {
     this.#options = options;
   }
 
-  /** Opens the default database; a new one is copied aside, as the source of all later ones. */
+  /** Opens the default database; a new one is copied first, as the source of all later databases. */
   async start(wasm) {
     this.#options.wasm = wasm;
     fs.mkdirSync(this.#root, { recursive: true });
@@ -73,7 +73,7 @@ export class Databases {
     return fs.existsSync(path.join(this.#directory(name), "PG_VERSION"));
   }
 
-  /** The backend of a database, started if it is not running yet. */
+  /** Returns the backend of a database, and starts it if necessary. */
   async open(name) {
     let entry = this.#open.get(name);
     if (!entry) {
@@ -91,12 +91,12 @@ export class Databases {
     this.#open.delete(backend.name);
   }
 
-  /** True if pg_database of this instance does not show what there is. */
+  /** True if pg_database of this instance is out of date. */
   isStale(backend) {
     return backend.catalogVersion !== this.#version;
   }
 
-  /** Makes pg_database of this instance name the databases that there are. */
+  /** Updates pg_database of this instance to the existing databases. */
   async refreshCatalog(backend) {
     backend.catalogVersion = this.#version;
     const names = this.#names()
@@ -114,7 +114,7 @@ export class Databases {
         WHERE datname = 'postgres' AND name NOT IN (SELECT datname::text FROM pg_catalog.pg_database)`);
   }
 
-  /** Replaces CREATE, DROP and some ALTER DATABASE among messages; adds the tags to show for them. */
+  /** Replaces CREATE, DROP and some ALTER DATABASE statements among messages, and adds their command tags. */
   async interceptAll(messages, session, tags) {
     const result = [];
     for (const whole of messages) result.push(await this.#interceptMessage(whole, session, tags));
@@ -132,13 +132,13 @@ export class Databases {
     return type === "Q" ? query(instead.sql) : message("P", strings(name, instead.sql), whole.subarray(rest));
   }
 
-  /** Carries out what a statement says about databases; answers what to run instead of it, or null for all others. */
+  /** Executes a statement about databases; returns the statement to run instead, or null for all other statements. */
   async #intercept(sql, session) {
     const bare = sql.replace(LEADING, "");
     const setting = SETTING.exec(bare);
     if (!setting && !/^(create|drop|alter)\s+database\b/i.test(bare)) return null;
     try {
-      // It would be recorded here, where no login to that database looks for it.
+      // The setting would be recorded in this instance, which logins to that database do not read.
       if (setting && this.exists(unquoted(setting[2])) && unquoted(setting[2]) !== session.database)
         throw new Refusal(
           "0A000",
@@ -176,7 +176,7 @@ export class Databases {
     return { sql: `ALTER DATABASE ${identifier(name)} WITH IS_TEMPLATE ${flag}`, tag: "CREATE DATABASE" };
   }
 
-  /** Copies a database at rest: after a CHECKPOINT, and while nothing else runs in it. */
+  /** Copies a database at rest: after a CHECKPOINT, and while no other statement runs in it. */
   async #copyDatabase(source, target, session) {
     if (!this.exists(source)) throw new Refusal("3D000", `template database "${source}" does not exist`);
     const copy = async (backend) => {
@@ -227,7 +227,7 @@ export class Databases {
     await session.asBase((backend) => this.refreshCatalog(backend));
   }
 
-  /** Copies to a side name first, so that a half copy is never taken for a database. */
+  /** Copies under a temporary name first, so that an incomplete copy never appears as a database. */
   async #copy(from, to) {
     const aside = path.join(path.dirname(to), `.copy-${process.hrtime.bigint()}`);
     await fs.promises.cp(from, aside, { recursive: true, mode: fs.constants.COPYFILE_FICLONE });

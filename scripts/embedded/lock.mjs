@@ -1,4 +1,4 @@
-/** One gateway per data directory: a file that names its holder by process id and start time. */
+/** One gateway per data directory: a lock file names the holder by process id and start time. */
 import fs from "node:fs";
 import path from "node:path";
 
@@ -11,7 +11,7 @@ export class DirectoryInUse extends Error {
   }
 }
 
-/** Takes the lock and answers the function that gives it back. */
+/** Takes the lock and returns the function that releases it. */
 export function lockDirectory(directory) {
   const file = path.join(directory, FILE);
   const mine = `${process.pid} ${startTime(process.pid) ?? ""}\n`;
@@ -30,7 +30,7 @@ export function lockDirectory(directory) {
   }
 }
 
-/** Moves a dead holder's file away; if another process was quicker and it is already that one's file, puts it back. */
+/** Moves the file of a dead holder away; restores the file if another process has taken the lock meanwhile. */
 function removeStale(file, stale) {
   const aside = `${file}.${process.pid}`;
   try {
@@ -54,7 +54,7 @@ function contents(file) {
   }
 }
 
-/** A reused process id has another start time; where the system does not tell it, the id alone decides. */
+/** A reused process id has another start time; if the start time is unknown, the id decides. */
 function isAlive(pid, started) {
   if (!(pid > 0) || pid === process.pid) return false;
   try {
@@ -66,7 +66,7 @@ function isAlive(pid, started) {
   return now === undefined || (now !== null && (!started || now === started));
 }
 
-/** Clock ticks from boot to the start of a process; null if it is gone or a zombie, undefined if unknowable. */
+/** Clock ticks from boot to the start of a process; null if the process is gone or a zombie, undefined if unknown. */
 function startTime(pid) {
   if (!fs.existsSync("/proc/self/stat")) return undefined;
   try {

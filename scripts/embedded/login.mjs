@@ -1,18 +1,18 @@
 /**
- * What a user begins with: what ALTER ROLE … SET and ALTER DATABASE … SET have recorded, which PostgreSQL reads at a start
- * of its own only, and above it what the client asks for.
+ * The settings of a new connection: those recorded by ALTER ROLE … SET and ALTER DATABASE … SET, which PostgreSQL itself
+ * reads only at the start of a backend, and those that the client requests, which take precedence.
  */
 import { identifier, literal, setting, SUPERUSER } from "./settings.mjs";
 
-/** Command tags after which something else may be recorded. */
+/** Command tags after which the recorded settings may have changed. */
 const RECORDING_TAGS = new Set(["ALTER ROLE", "ALTER DATABASE", "DROP ROLE", "DO", "CALL"]);
 
 export const mayRecord = (tags, text) =>
   [...tags].some((tag) => RECORDING_TAGS.has(tag)) || /pg_db_role_setting/i.test(text);
 
-/** The [name, value] pairs that are recorded for a login, what takes precedence last. */
+/** The [name, value] pairs recorded for a login, in ascending precedence. */
 export async function readRecorded(backend, user, database) {
-  // current_database() answers `postgres` everywhere, so DO blocks record for that.
+  // current_database() is `postgres` everywhere, so DO blocks record settings for that name.
   const rows = await backend.sql(`SELECT c.entry FROM pg_catalog.pg_db_role_setting AS s
       CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) WITH ORDINALITY AS c (entry, place)
       LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = s.setrole
@@ -24,9 +24,9 @@ export async function readRecorded(backend, user, database) {
 }
 
 /**
- * Logs a user in that exists, on a backend in its base state: applies the pairs that are recorded and the client's
- * settings. Answers warnings about pairs that are not valid any more, which do not prevent the login; a bad setting
- * of the client's is an error.
+ * Logs in an existing user, on a backend in its base state: applies the recorded pairs and the client's settings. Returns
+ * warnings about recorded pairs that are no longer valid, which do not prevent the login; an invalid setting of the client
+ * is an error.
  */
 export async function logIn(backend, { user, recorded, settings, preferences }) {
   const warnings = [];
@@ -38,7 +38,7 @@ export async function logIn(backend, { user, recorded, settings, preferences }) 
       warnings.push(`"${name}" of ALTER ROLE or ALTER DATABASE is ignored: ${error.message}`);
     }
   };
-  // By the superuser: it was checked who may record what, and for whom.
+  // As the superuser: privileges were checked when the pairs were recorded.
   for (const [name, value] of recorded) if (!isRole(name)) await tryTo(`SELECT ${setting(name, value)}`, name);
   if (user !== SUPERUSER) await backend.sql(`SET SESSION AUTHORIZATION ${identifier(user)}`);
   for (const [name, value] of settings) await backend.sql(`SELECT ${setting(name, value)}`);

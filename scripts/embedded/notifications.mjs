@@ -1,10 +1,10 @@
-/** LISTEN and NOTIFY: one PostgreSQL session listens for all, and each notification goes to those who asked for it. */
+/** LISTEN and NOTIFY: one PostgreSQL session listens for all connections, and forwards notifications to the listening ones. */
 import { int32, message, readString } from "./protocol.mjs";
 import { identifier } from "./settings.mjs";
 
 const STATEMENT = /(?:^|;)(?:\s+|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(listen|unlisten)\s+("(?:[^"]|"")+"|[\w$]+|\*)/gi;
 
-/** What a text asks to listen to, in order: {listen: bool, channel}; channel null means all. */
+/** The LISTEN and UNLISTEN requests of a text, in order: {listen: bool, channel}; channel null means all. */
 function listenRequests(sql) {
   return [...sql.matchAll(STATEMENT)].map(([, verb, name]) => ({
     listen: verb.toLowerCase() === "listen",
@@ -12,22 +12,22 @@ function listenRequests(sql) {
   }));
 }
 
-/** The channels of one connection. What it asks for in a transaction holds once that is committed. */
+/** The channels of one connection. Requests in a transaction take effect when the transaction commits. */
 export class Channels {
   #names = new Set();
   #requests = [];
 
-  /** Looks at the text of statements that ran. */
+  /** Notes the requests in the text of executed statements. */
   note(texts) {
     this.#requests.push(...texts.flatMap(listenRequests));
   }
 
-  /** DISCARD ALL was run, which ends all listening. */
+  /** Notes a DISCARD ALL, which ends all listening. */
   noteDiscard() {
     this.#requests.push({ listen: false, channel: null });
   }
 
-  /** Rolled back requests are void; PostgreSQL's own UNLISTEN also took away what others listen to. */
+  /** Drops rolled back requests; restores the channels of other connections after an UNLISTEN in PostgreSQL. */
   async change(backend, tags) {
     const requests = this.#requests;
     this.#requests = [];
@@ -54,7 +54,7 @@ export class Channels {
   }
 }
 
-/** Sends a NotificationResponse body to the sessions of a backend that listen to its channel. */
+/** Sends the body of a NotificationResponse to the sessions of a backend that listen to the channel. */
 export function notifySessions(backend, sender, body) {
   const [channel] = readString(body, 4);
   const notification = message("A", int32(sender?.id ?? 0), body.subarray(4));
@@ -63,7 +63,7 @@ export function notifySessions(backend, sender, body) {
   }
 }
 
-/** The statements after which PostgreSQL listens to everything that any session of the backend wants. */
+/** The statements that make PostgreSQL listen to the channels of all sessions of the backend. */
 export function listenAll(backend) {
   const channels = new Set([...backend.sessions].flatMap((session) => [...session.channels]));
   return [...channels].map((channel) => `LISTEN ${identifier(channel)}`).join("; ");

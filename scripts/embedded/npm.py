@@ -1,4 +1,4 @@
-"""npm packages that a folder's lock file names, installed once per lock file."""
+"""Install the npm packages of a folder's lock file, once per lock file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ LINES_KEPT = 6
 
 
 class NpmFailed(Exception):
-    """npm could not install; the message is what it said, without a full stop."""
+    """npm could not install; the message is npm's own, without a full stop."""
 
 
 def is_installed(folder: Path) -> bool:
-    """Whether the folder's node_modules holds what its lock file names."""
+    """Return whether the folder's node_modules matches its lock file."""
     stamp = folder / "node_modules" / STAMP
     return stamp.is_file() and stamp.read_text() == lock_hash(folder)
 
 
 def install(folder: Path) -> None:
-    """Run `npm ci` in a folder; NpmFailed says why not, NodeMissing or NodeTooOld that there is no Node.js."""
+    """Run `npm ci` in a folder. Raises NpmFailed, or NodeMissing or NodeTooOld without a usable Node.js."""
     command = [*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     last: deque[str] = deque(maxlen=LINES_KEPT)
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as npm:

@@ -13,7 +13,7 @@ PACKAGE = HERE / "node_modules" / "@unni-craftsman" / "pglite" / "package.json"
 
 
 def install() -> None:
-    """Install it unless that was done for this lock file already."""
+    """Install the package, unless it is installed for this lock file already."""
     if PACKAGE.is_file() and npm.is_installed(HERE):
         return
     print("Installing the embedded TimescaleDB (one npm package, about 22 MB).", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-/** What one connection has set. Its statements tell when that may have changed; PostgreSQL tells what it is then. */
+/** The settings of one connection. They are read from PostgreSQL after statements that may have changed them. */
 import {
   BASE_STATE,
   CAPTURE,
@@ -23,18 +23,18 @@ const isSetting = (tags) => [...tags].some((tag) => SETTING_TAGS.has(tag));
 const resets = (tags, text) => tags.has("RESET") || tags.has("DISCARD ALL") || (isSetting(tags) && RESETS.test(text));
 
 export class Preferences {
-  /** What the backend is brought into for this connection. */
+  /** The state of the backend for this connection. */
   state = BASE_STATE;
 
-  /** Time limits in milliseconds; 0 is none. */
+  /** Time limits in milliseconds; 0 means none. */
   limits = { statement: 0, idle: 0 };
 
-  /** What the connection began with, and a reset leads back to. */
+  /** The initial state of the connection, to which a reset returns. */
   #home = BASE_STATE;
   #dirty = false;
   #invented = new Set();
 
-  /** Looks at what ran: its command tags, the text of its statements, and all that was sent. */
+  /** Examines executed work: its command tags, the text of its statements, and all bytes sent. */
   note(tags, text, sent) {
     if (!isSetting(tags) && !SETS.test(text)) return;
     this.#dirty = true;
@@ -42,13 +42,13 @@ export class Preferences {
     if (SETS.test(text)) this.#noteInvented(sent.toString("latin1"));
   }
 
-  /** Puts right what a statement did in a transaction that goes on. */
+  /** Corrects the effects of a statement while its transaction stays open. */
   async duringTransaction(backend, tags, text) {
     if (resets(tags, text)) await this.#afterReset(backend, text, !tags.has("RESET") && LOCAL.test(text));
     if (/_timeout/i.test(text)) await this.#readLimits(backend);
   }
 
-  /** Remembers what is set, now that no transaction can take it back. */
+  /** Stores the settings, which no transaction can roll back now. */
   async betweenTransactions(backend, tags, text) {
     if (!this.#dirty) return;
     if (resets(tags, text)) await this.#afterReset(backend, text);
@@ -56,7 +56,7 @@ export class Preferences {
     this.#dirty = false;
   }
 
-  /** The connection begins as another one did, with these values besides. */
+  /** Begins the connection like another one, with additional values. */
   beginLike(other, values) {
     const { user, role } = other.#home;
     this.state = makeState(user, role, [...other.#home.values, ...values]);
@@ -65,14 +65,14 @@ export class Preferences {
     this.limits = { ...other.limits };
   }
 
-  /** The connection begins with the settings of these names, and all others, that the handshake has made. */
+  /** Begins the connection with all settings of the handshake, including invented ones with these names. */
   async adopt(backend, names) {
     for (const name of names) this.#noteInvented(name);
     await this.#capture(backend);
     this.#home = this.state;
   }
 
-  /** A reset went to the package's defaults, and left the user as it was: both are put right. */
+  /** Corrects a reset, which restores the package's defaults and keeps the user. */
   async #afterReset(backend, text, local = false) {
     const [[user, role]] = await backend.sql(IDENTITY);
     const before = { user, role };
@@ -98,7 +98,7 @@ export class Preferences {
     this.limits.idle = Number(limits.get("idle_in_transaction_session_timeout") ?? 0);
   }
 
-  /** Remembers names that may be invented settings, which may also be parameters of set_config. */
+  /** Records names that may be invented settings, including parameters of set_config. */
   #noteInvented(text) {
     for (const name of inventedNames(text)) if (this.#invented.size < MOST_INVENTED) this.#invented.add(name);
   }

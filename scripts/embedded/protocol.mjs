@@ -57,7 +57,7 @@ export function errorFields(body) {
   return fields;
 }
 
-/** Reads the zero-terminated string at `start`; answers it and the offset after it. */
+/** Reads the zero-terminated string at `start`; returns the string and the offset after it. */
 export function readString(bytes, start) {
   const end = bytes.indexOf(0, start);
   if (end < 0) throw new ProtocolViolation("a string in a message has no end");
@@ -95,8 +95,8 @@ export function startupParameters(body) {
 }
 
 /**
- * Cuts what a client sends into messages. Nothing is allocated ahead of the bytes that arrive, and a length
- * word that no honest client sends ends the connection.
+ * Splits the bytes of a client into messages. Nothing is allocated ahead of the bytes that arrive, and an implausible
+ * length ends the connection.
  */
 export class Framer {
   #chunks = [];
@@ -104,12 +104,12 @@ export class Framer {
   #needed = 0;
   #started = false;
 
-  /** Bytes received that do not form a whole message yet. */
+  /** Received bytes that do not form a complete message yet. */
   get held() {
     return this.#size;
   }
 
-  /** The startup phase is over: from now on messages have a type. */
+  /** Ends the startup phase: messages have a type from now on. */
   start() {
     this.#started = true;
   }

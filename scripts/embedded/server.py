@@ -29,7 +29,7 @@ DIRECTORY_IN_USE, PORT_IN_USE = 2, 3
 
 @dataclass(slots=True)
 class EmbeddedServer:
-    """A running embedded database. It stops when this process ends, however that happens."""
+    """A running embedded database. The database stops when this process ends, even if it is killed."""
 
     process: subprocess.Popen[str]
     data: Path
@@ -43,20 +43,20 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """Where psycopg, psql and others connect."""
+        """The connection URL."""
         return self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
-        """Return the same for another database of this server."""
+        """Return the connection URL of another database of this server."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     @property
     def log(self) -> str:
-        """The last lines that it wrote."""
+        """The last lines of the gateway's log."""
         return self._log.text
 
     def stop(self, timeout: float = 5.0) -> int:
-        """Stop it cleanly, after `timeout` seconds by force; return its exit code."""
+        """Stop the gateway, by force after `timeout` seconds; return its exit code."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
@@ -81,7 +81,7 @@ class EmbeddedServer:
 
 
 class _Log:
-    """Keeps the last lines of the gateway's standard error, and repeats them on ours if asked to."""
+    """Keeps the last lines of the gateway's standard error, and optionally repeats them on this process's."""
 
     def __init__(self, stream: IO[str], echo: bool) -> None:
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
@@ -118,15 +118,15 @@ def start(
     echo: bool = False,
     ready_timeout: float = READY_SECONDS,
 ) -> EmbeddedServer:
-    """Serve the databases in `data` on 127.0.0.1 and return when they can be used.
+    """Serve the databases in `data` on 127.0.0.1 and return when they are ready.
 
-    port: 0 takes a free one.
+    port: 0 takes a free port.
     template: a data directory to copy instead of creating a new one.
-    jobs_interval: seconds between two looks for TimescaleDB jobs that are due; 0 runs none.
-    turn_timeout: seconds that a connection waits for the one backend before its statement fails with 55P03.
+    jobs_interval: seconds between two checks for due TimescaleDB jobs; 0 runs none.
+    turn_timeout: seconds that a connection waits for the backend before its statement fails with 55P03.
     idle_timeout: seconds that a connection may keep an idle transaction open while others wait.
-    stall_timeout: seconds that it may neither send a COPY's data nor read an answer, while others wait.
-    echo: repeat what it logs on standard error.
+    stall_timeout: seconds that a connection may neither send a COPY's data nor read a result, while others wait.
+    echo: repeat the gateway's log on standard error.
     """
     options = {
         "data": str(Path(data).absolute()),
@@ -163,7 +163,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _launch(arguments: list[str]) -> subprocess.Popen[str]:
-    """Start the gateway in a session of its own, so that a Ctrl-C in the terminal reaches only its parent."""
+    """Start the gateway in its own session, so that a Ctrl-C in the terminal reaches only the parent."""
     if not PACKAGE.is_file():
         raise NotInstalled(
             f"The embedded database is not installed in {HERE}: "
@@ -208,7 +208,7 @@ def _failure(server: EmbeddedServer, port: int, what: str) -> EmbeddedError:
 
 
 def serve(data: Path, port: int) -> int:
-    """Run it in the foreground until Ctrl-C or SIGTERM."""
+    """Run the database in the foreground until Ctrl-C or SIGTERM."""
     with start(data, port, echo=True) as server:
         print(f"{server.url} (embedded TimescaleDB in {data}, for trying out and tests; Ctrl-C stops it)", flush=True)
         try:

@@ -53,13 +53,13 @@ export class Session {
   #door;
   #databases;
   #log;
-  #early = []; // messages that came before the handshake was over
+  #early = []; // messages that arrived before the end of the handshake
   #units = new Units();
   #turn = null;
   #running = null;
   #skipToSync = false;
   #holds = false;
-  #recorded = false; // settings for later logins, by the transaction that is open
+  #recorded = false; // whether the open transaction records settings for later logins
   #statements;
   #temporary = new TemporaryObjects();
   #copy;
@@ -83,7 +83,7 @@ export class Session {
     socket.on("close", () => this.#onClose());
   }
 
-  // ------------------------------------------------------------------ what the client sends
+  // ------------------------------------------------------------------ messages of the client
 
   #onData(chunk) {
     this.#lastSign = Date.now();
@@ -148,13 +148,13 @@ export class Session {
     }
   }
 
-  /** The handshake is over, as far as the backend goes: from now on the session belongs to it. */
+  /** Adds the session to the backend after the backend's part of the handshake. */
   join(backend) {
     this.backend = backend;
     backend.sessions.add(this);
   }
 
-  /** Runs the part of a handshake that needs PostgreSQL. */
+  /** Runs the part of the handshake that needs PostgreSQL. */
   introduce(work) {
     this.#takeTurn(async () => {
       await work();
@@ -206,7 +206,7 @@ export class Session {
     }
   }
 
-  /** The unit at the head of the queue is answered with an error instead of being run. */
+  /** Answers the unit at the head of the queue with an error instead of running it. */
   #refuse(code, text, hint) {
     this.#turn = null;
     const unit = this.#shiftUnit();
@@ -228,7 +228,7 @@ export class Session {
   async #execute() {
     const unit = this.#shiftUnit();
     if (this.#skipToSync) return this.#skip(unit);
-    // Drivers that send statements in a pipeline also flush after a Sync, when nothing is left to answer.
+    // Pipelining drivers also flush after a Sync, when no answer is outstanding.
     if (!this.#holds && unit.end === "H" && unit.messages.length === 1) return false;
     this.#running = unit;
     const { backend } = this;
@@ -252,7 +252,7 @@ export class Session {
     return this.#afterwards(translated.texts, sent);
   }
 
-  /** After a refused unit without a Sync, the client's messages up to its Sync are void. */
+  /** After a refused unit without a Sync, ignores the client's messages up to its Sync. */
   #skip(unit) {
     if (unit.end === "S") {
       this.#skipToSync = false;
@@ -261,7 +261,7 @@ export class Session {
     return false;
   }
 
-  /** Brings the shared session into this connection's state. */
+  /** Brings the shared session into the state of this connection. */
   async #settleIn() {
     const { backend } = this;
     if (this.#databases.isStale(backend)) await this.asBase(() => this.#databases.refreshCatalog(backend));
@@ -280,7 +280,7 @@ export class Session {
     return limit ? setTimeout(() => this.cancel("canceling statement due to statement timeout"), limit) : null;
   }
 
-  /** PostgreSQL's answer on its way to the client. */
+  /** Sends PostgreSQL's messages to the client. */
   #pass(bytes) {
     this.#lastSign = Date.now();
     const count = bytes.length;
@@ -294,7 +294,7 @@ export class Session {
     });
   }
 
-  /** Keeps the books after a unit of work; answers whether the session keeps the backend. */
+  /** Updates the session after a unit of work; returns whether the session keeps the backend. */
   async #afterwards(texts, sent) {
     const { backend } = this;
     const { tags, failed, ready } = this.#answers.summary();
@@ -326,7 +326,7 @@ export class Session {
 
   // ------------------------------------------------------------------ called by the answers
 
-  /** PostgreSQL is ready for a COPY's data. */
+  /** PostgreSQL is ready for the data of a COPY. */
   copyBegins() {
     this.#copy.begin(this.backend);
   }
@@ -335,7 +335,7 @@ export class Session {
     this.#copy.end();
   }
 
-  /** Writes to the client outside of PostgreSQL's answers. */
+  /** Writes to the client outside of PostgreSQL's messages. */
   send(bytes) {
     if (this.socket.destroyed) return;
     this.socket.write(bytes);
@@ -344,7 +344,7 @@ export class Session {
 
   // ------------------------------------------------------------------ interruptions
 
-  /** Cancels what the session does or waits for. */
+  /** Cancels the session's running statement, or its wait for a turn. */
   cancel(text = "canceling statement due to user request") {
     if (this.#running) {
       this.#answers.cancelText = text;
@@ -356,8 +356,8 @@ export class Session {
   }
 
   /**
-   * Ends a session that keeps the backend from others, or past its own limit, while waiting for its client: between
-   * two statements of a transaction, or, for `stall` ms, in the middle of a COPY or of an answer.
+   * Ends a session that holds the backend while others wait, or beyond its own limit, and waits for its client: between two
+   * statements of a transaction, or, for `stall` ms, in the middle of a COPY or of a result.
    */
   evictIfIdle({ idle, stall }) {
     const stalls = Boolean(this.#running) && (this.#copy.waiting || this.#unread > 0);
@@ -381,7 +381,7 @@ export class Session {
     this.end("25P03", `terminating connection due to idle-in-transaction timeout: ${who}: ${why}`, hint);
   }
 
-  /** Tells the client why, and ends the connection. */
+  /** Sends the reason to the client, and ends the connection. */
   end(code, text, hint) {
     if (this.ended) return;
     this.ended = true;
@@ -395,7 +395,7 @@ export class Session {
     this.#leave();
   }
 
-  /** Gives up what the session has: its running statement after a moment's grace, then everything else in turn. */
+  /** Releases the session's resources: the running statement after a grace period, then everything else in a turn. */
   #leave() {
     if (this.#cleaned) return;
     this.#cleaned = true;
@@ -427,7 +427,7 @@ export class Session {
     return false;
   }
 
-  /** What the session created for itself only. */
+  /** Removes the objects that only this session uses. */
   get temporary() {
     return this.#temporary;
   }

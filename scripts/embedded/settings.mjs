@@ -1,17 +1,17 @@
 /**
- * Session settings. All connections share one PostgreSQL session, so each connection's settings and role are
- * remembered as a state, and the backend is brought into it when it changes hands.
+ * Session settings. All connections share one PostgreSQL session, so the settings and role of each connection are stored
+ * as a state, which the backend assumes when the connection gets its turn.
  */
 
 export const SUPERUSER = "postgres";
 
-/** How clients tell that the server is this one. */
+/** Identifies the embedded server to clients. */
 const MARKER = "hyperpulse.embedded";
 
-/** Not DEFAULT: a backend without authentication has none, and PostgreSQL then does nothing. */
+/** Not DEFAULT, which does nothing in a backend without authentication. */
 const AS_SUPERUSER = `SET SESSION AUTHORIZATION ${SUPERUSER}`;
 
-/** The package's built-in defaults are not PostgreSQL's (sequential scans off, an empty search_path, debug logs). */
+/** PostgreSQL's defaults, where the package has others (sequential scans off, an empty search_path, debug logs). */
 const BASE_VALUES = new Map([
   ["allow_system_table_mods", "off"],
   ["client_min_messages", "notice"],
@@ -25,10 +25,10 @@ const BASE_VALUES = new Map([
 const NOT_SETTINGS =
   "'role', 'seed', 'session_authorization', 'transaction_deferrable', 'transaction_isolation', 'transaction_read_only'";
 
-/** Reads the user, and the role if SET ROLE took one. */
+/** Reads the user, and the role if SET ROLE has set one. */
 export const IDENTITY = "SELECT session_user, nullif(current_user, session_user)";
 
-/** Reads the settings that are in force and not defaults. */
+/** Reads the active settings that differ from the defaults. */
 export const CAPTURE = `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
   WHERE source = 'session' AND name NOT IN (${NOT_SETTINGS})`;
 
@@ -36,13 +36,13 @@ export const CAPTURE = `SELECT name, pg_catalog.current_setting(name) FROM pg_ca
 export const LIMITS = `SELECT name, setting FROM pg_catalog.pg_settings
   WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout')`;
 
-/** Settings that an extension or an application invents are not listed in pg_settings: their names come from the SQL. */
+/** Invented settings of extensions and applications are not listed in pg_settings: their names are taken from the SQL. */
 const INVENTED = /\b[a-z_][\w$]*\.[a-z_][\w$]*/gi;
 
-/** The names in a text that could be those of invented settings. */
+/** The names in a text that may be invented settings. */
 export const inventedNames = (text) => (text.match(INVENTED) ?? []).map((name) => name.toLowerCase());
 
-/** Reads the invented settings among these names that are set. */
+/** Reads those of the names that are set as invented settings. */
 export function captureInvented(names) {
   const list = [...names].map((name) => `(${literal(name)})`).join(", ");
   return `SELECT name, pg_catalog.current_setting(name, true) FROM (VALUES ${list}) AS invented (name)
@@ -50,8 +50,8 @@ export function captureInvented(names) {
 }
 
 /**
- * Puts values back that a reset took to the package's defaults, and leaves a session that was `before` a user and role
- * to those of `after`: some of these settings are the superuser's. `local` ends with the transaction.
+ * Restores values after a reset to the package's defaults, as the superuser where a setting needs that: the session had the
+ * user and role of `before`, and gets those of `after`. `local` ends with the transaction.
  */
 export function restore(values, before, after, local = false) {
   const pairs = [...values].map(([name, value]) => `(${literal(name)}, ${literal(value)})`).join(", ");
@@ -68,14 +68,14 @@ export function setting(name, value) {
   return `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`;
 }
 
-/** Quotes a text for SQL, whatever standard_conforming_strings says. */
+/** Quotes a text for SQL, independently of standard_conforming_strings. */
 export function literal(text) {
   return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }
 
 export const identifier = (name) => `"${name.replaceAll('"', '""')}"`;
 
-/** A state: the user, the role taken by SET ROLE (or null), and values that differ from or belong to the base. */
+/** A state: the user, the role set by SET ROLE (or null), and the values of the base or different from it. */
 export function makeState(user, role, values) {
   const all = new Map([...BASE_VALUES, ...values]);
   const key = JSON.stringify([user, role, [...all].sort(([a], [b]) => (a < b ? -1 : 1))]);
@@ -84,7 +84,7 @@ export function makeState(user, role, values) {
 
 export const BASE_STATE = makeState(SUPERUSER, null, []);
 
-/** The statements that lead from one state to another; from null, whatever is in force is put back first. */
+/** The statements that lead from one state to another; from null, the active settings are reset first. */
 export function transition(from, to) {
   if (!from) return ["ROLLBACK", AS_SUPERUSER, "RESET ALL", assign(to), ...identityOf(to)];
   const changes = [];
@@ -99,7 +99,7 @@ export function transition(from, to) {
   return changes.length ? [changes.join("; ")] : [];
 }
 
-/** The statements that take a user and a role, for a session that is the superuser's. */
+/** The statements that set a user and a role, in a session of the superuser. */
 function identityOf({ user, role }) {
   const statements = [];
   if (user !== SUPERUSER) statements.push(`SET SESSION AUTHORIZATION ${identifier(user)}`);

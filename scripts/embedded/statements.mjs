@@ -1,6 +1,6 @@
 /**
- * One connection's prepared statements. They all live in the same PostgreSQL session, so each gets a name of the
- * gateway's, and its Parse message is kept to be sent again when PostgreSQL has lost the statement.
+ * The prepared statements of one connection. All connections share a PostgreSQL session, so each statement gets a name
+ * chosen by the gateway, and its Parse message is kept in case PostgreSQL loses the statement.
  */
 import { message, readString, strings } from "./protocol.mjs";
 
@@ -20,8 +20,8 @@ export class Statements {
   }
 
   /**
-   * Translates one unit of work. Answers the messages to send, the SQL texts it runs, and what to expect for each
-   * Parse and Close among them, in order.
+   * Translates one unit of work. Returns the messages to send, the SQL texts, and the expected result of each Parse and
+   * Close, in order.
    */
   translate(messages, backend) {
     const unit = { out: [], texts: [], expected: [], backend, parsesUnnamed: false };
@@ -91,7 +91,7 @@ export class Statements {
     unit.out.push(message("C", strings(`S${backendName}`)));
   }
 
-  /** Sends a statement's Parse again if PostgreSQL does not have it now. */
+  /** Sends a statement's Parse again if PostgreSQL has lost the statement. */
   #ensure(name, unit) {
     const fresh = unit.parsed?.get(name);
     if (fresh) return fresh;
@@ -112,14 +112,14 @@ export class Statements {
     this.#names.delete(name);
   }
 
-  /** The name at PostgreSQL: short, since names are cut at 63 bytes there, and no other connection's. */
+  /** The name in PostgreSQL: unique among connections, and short, since PostgreSQL truncates names at 63 bytes. */
   #backendName(name) {
     if (!name) return "";
     if (!this.#names.has(name)) this.#names.set(name, `c${this.#connection}_${++this.#counter}`);
     return this.#names.get(name);
   }
 
-  /** PREPARE, EXECUTE and DEALLOCATE name statements in their SQL. */
+  /** Renames the statements that PREPARE, EXECUTE and DEALLOCATE name in their SQL. */
   #renameInSql(sql) {
     return sql.replace(BY_NAME, (all, head, quoted) => {
       const name = quoted[0] === '"' ? quoted.slice(1, -1).replaceAll('""', '"') : quoted.toLowerCase();
@@ -128,14 +128,14 @@ export class Statements {
     });
   }
 
-  /** DEALLOCATE ALL or DISCARD ALL was run by this connection. */
+  /** Forgets all statements after a DEALLOCATE ALL or DISCARD ALL of this connection. */
   clear() {
     this.#named.clear();
     this.#names.clear();
     this.#unnamed = null;
   }
 
-  /** The names to close at PostgreSQL when the connection ends. */
+  /** The names to close in PostgreSQL when the connection ends. */
   leftOver(backend) {
     return [...this.#named.values()]
       .filter(({ epoch }) => epoch === backend.epoch)

@@ -1,4 +1,4 @@
-/** The temporary tables of one connection. They live in the shared session, so they are dropped when it ends. */
+/** The temporary tables of one connection, in the shared session. They are dropped when the connection ends. */
 
 import { BASE_STATE } from "./settings.mjs";
 
@@ -9,13 +9,13 @@ const FIND = `SELECT oid, format('DROP %s IF EXISTS %s CASCADE', CASE relkind WH
   FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema() AND relkind IN ('r', 'p', 'v', 'S')`;
 
 export class TemporaryObjects {
-  /** True when a statement may have created some. */
+  /** True if a statement may have created temporary tables. */
   suspected = false;
 
   #owned = new Set();
   #locks = false;
 
-  /** Looks at the text of statements that ran. */
+  /** Examines the text of executed statements. */
   note(text) {
     if (MENTIONED.test(text)) this.suspected = true;
     if (ADVISORY.test(text)) this.#locks = true;
@@ -29,7 +29,7 @@ export class TemporaryObjects {
     return this.#owned.has(oid);
   }
 
-  /** Claims the temporary tables that no other connection owns. */
+  /** Claims the temporary tables that belong to no other connection. */
   async find(backend) {
     this.suspected = false;
     const others = [...backend.sessions].map(({ temporary }) => temporary).filter((one) => one !== this);
@@ -38,7 +38,7 @@ export class TemporaryObjects {
     }
   }
 
-  /** Drops what is left; advisory locks go when no other connection of `sessions` has taken any. */
+  /** Drops the remaining tables; releases advisory locks if no other connection of `sessions` has taken any. */
   async drop(backend, sessions) {
     if (this.#locks && ![...sessions].some(({ temporary }) => temporary.holdsLocks))
       await backend.sql("SELECT pg_catalog.pg_advisory_unlock_all()");

@@ -1,9 +1,9 @@
 /**
- * Who may use the one backend next. Work is done in the order of asking, one unit each; a holder that keeps the
- * backend (because its transaction is open) goes first until it lets go; whoever waits too long is refused.
+ * The queue for the single backend. Units of work run in the order of their requests; a holder that keeps the backend
+ * (because its transaction is open) comes first until it releases the backend; requests that wait too long are refused.
  */
 export class Turns {
-  /** Whoever has the backend now: while its work runs, and beyond for as long as that work said to keep it. */
+  /** The holder of the backend: while its work runs, and afterwards for as long as it keeps the backend. */
   holder = null;
 
   #queue = [];
@@ -15,14 +15,14 @@ export class Turns {
     this.#timeout = timeout;
   }
 
-  /** True while others wait for the holder, patient turns aside. */
+  /** True while turns other than patient ones wait for the holder. */
   get contended() {
     return this.#queue.some((turn) => turn.who !== this.holder && !turn.patient);
   }
 
   /**
-   * Queues `{who, work, refuse?, patient?}`: `work` answers whether `who` keeps the backend; `refuse` is called instead of
-   * it after too long; for a `patient` one, the gateway's own, no holder needs to hurry.
+   * Queues `{who, work, refuse?, patient?}`: `work` returns whether `who` keeps the backend; `refuse` is called instead after
+   * too long a wait; a `patient` turn, of the gateway itself, does not limit the holder.
    */
   take(turn) {
     this.#queue.push(turn);
@@ -30,7 +30,7 @@ export class Turns {
     this.#next();
   }
 
-  /** The time in which nobody gets a turn does not count. */
+  /** Limits the wait of a turn, not counting pauses. */
   #limitWait(turn) {
     turn.timer = setTimeout(() => {
       if (this.#paused) this.#limitWait(turn);
@@ -39,7 +39,7 @@ export class Turns {
     turn.timer.unref();
   }
 
-  /** Takes a waiting turn out of the queue; false if it is not there any more. */
+  /** Removes a waiting turn from the queue; false if the turn is no longer queued. */
   withdraw(turn) {
     const at = this.#queue.indexOf(turn);
     if (at < 0) return false;
@@ -48,7 +48,7 @@ export class Turns {
     return true;
   }
 
-  /** Nobody gets a turn until `resume`; a holder loses the backend. */
+  /** Stops all turns until `resume`; a holder loses the backend. */
   pause() {
     this.#paused = true;
     this.holder = null;

@@ -1,4 +1,4 @@
-/** What a client asks for, as units of work: the messages up to where it may wait for an answer. */
+/** The messages of a client as units of work: each unit ends where the client may wait for an answer. */
 
 const QUEUED_LIMIT = 4 * 1024 * 1024;
 const ENDS = new Set(["Q", "S", "F", "H"]);
@@ -9,7 +9,7 @@ export class Units {
   #whole = [];
   #wholeSize = 0;
 
-  /** Takes a message; answers whether a unit is whole with it, or would take too much memory if it went on. */
+  /** Adds a message; returns whether the message completes a unit, or the unit has reached its limit of memory. */
   take(type, message) {
     this.#gathered.push(message);
     this.#gatheredSize += message.length;
@@ -21,19 +21,19 @@ export class Units {
     return true;
   }
 
-  /** Takes the first whole unit out, or answers undefined. */
+  /** Removes and returns the first complete unit, or undefined. */
   shift() {
     const unit = this.#whole.shift();
     if (unit) this.#wholeSize -= unit.size;
     return unit;
   }
 
-  /** True if no whole unit waits. */
+  /** True if no complete unit is queued. */
   get empty() {
     return !this.#whole.length;
   }
 
-  /** True while the client should send no more for now. */
+  /** True while the client must pause. */
   get full() {
     return this.#wholeSize > QUEUED_LIMIT;
   }

@@ -1,9 +1,9 @@
 /**
- * One database: PGlite with TimescaleDB in a thread of its own, so that a long statement never blocks the sockets.
+ * One database: PGlite with TimescaleDB in its own thread, so that a long statement never blocks the sockets.
  *
  * The thread never returns to its event loop. It sleeps until the main thread posts a message, hands the bytes to
- * PostgreSQL, and posts back what PostgreSQL writes. Both callbacks may sleep in the middle of a statement: the
- * reading one until a COPY's next data arrives, the writing one while the client reads slower than the query runs.
+ * PostgreSQL, and posts PostgreSQL's output back. Both callbacks may sleep in the middle of a statement: the read callback
+ * until more data of a COPY arrives, the write callback while the client reads slower than the query runs.
  */
 import fs from "node:fs";
 import path from "node:path";
@@ -26,7 +26,7 @@ const output = { chunks: [], size: 0 };
 const input = { bytes: new Uint8Array(0), at: 0 };
 let postgres;
 
-/** Asks PostgreSQL to cancel at its next check for interrupts, which reads these two neighbouring flags. */
+/** Requests a cancel at PostgreSQL's next check for interrupts, which reads these two adjacent flags. */
 function raiseInterrupt() {
   if (!postgres || !Atomics.exchange(control, CANCEL, 0)) return false;
   const pending = postgres._InterruptPending >> 2;
@@ -35,7 +35,7 @@ function raiseInterrupt() {
   return true;
 }
 
-/** PostgreSQL sleeps by reading the monotonic clock over and over, so a cancel shows it a time far ahead, once. */
+/** PostgreSQL sleeps by polling the monotonic clock, so a cancel returns a time far ahead, once. */
 function wakingClock(readClock) {
   return (clock, precision, pointer) => {
     const cancelled = control[CANCEL] && raiseInterrupt();
@@ -50,7 +50,7 @@ function clearInterrupt() {
   postgres.HEAP32[(postgres._InterruptPending >> 2) + 1] = 0;
 }
 
-/** Wraps the imports that a running statement passes through, the only places where a cancel can be noticed. */
+/** Wraps the imports that a running statement calls, the only places where a cancel can be detected. */
 function watchedImports(imports) {
   const watch = (call) =>
     function (...args) {
@@ -81,7 +81,7 @@ const hooks = {
   }),
 };
 
-/** Sleeps until the main thread posts something. */
+/** Sleeps until the main thread posts a message. */
 function nextMessage() {
   for (;;) {
     const seen = Atomics.load(control, WAKE);
@@ -91,7 +91,7 @@ function nextMessage() {
   }
 }
 
-/** Posts what PostgreSQL has written; `done` tells in the same message that the unit of work is over. */
+/** Posts PostgreSQL's output; `done` marks the message as the end of the unit of work. */
 function flushOutput(done = false) {
   if (!output.size && !done) return;
   const bytes = Buffer.concat(output.chunks, output.size);
@@ -110,7 +110,7 @@ function waitForSlowReader() {
   }
 }
 
-/** PostgreSQL writes. */
+/** The write callback of PostgreSQL. */
 function write(pointer, length) {
   if (Atomics.load(control, DISCARD)) return length;
   output.chunks.push(postgres.HEAPU8.slice(pointer, pointer + length));
@@ -122,7 +122,7 @@ function write(pointer, length) {
   return length;
 }
 
-/** PostgreSQL reads. It asks for more than the unit holds only while a COPY FROM STDIN is open. */
+/** The read callback of PostgreSQL, which requests more than the unit's bytes only during a COPY FROM STDIN. */
 function read(pointer, most) {
   while (input.at >= input.bytes.length) {
     flushOutput();
@@ -148,7 +148,7 @@ function run(bytes) {
   flushOutput(true);
 }
 
-/** Sets what a session cannot, as a command line would: the package reads no postgresql.conf. */
+/** Sets a setting that sessions cannot change, like the command line: the package reads no postgresql.conf. */
 function configure(name, value) {
   const texts = [name, value].map((text) => {
     const bytes = Buffer.from(`${text}\0`);
@@ -170,7 +170,7 @@ async function open({ directory, database, wasm, zones }) {
   });
   postgres = pglite.Module;
   if (zones) layZones(postgres.FS, readZones(zones));
-  configure("autovacuum", "off"); // there is none; api.upkeep analyzes in its place
+  configure("autovacuum", "off"); // there is none; api.upkeep runs ANALYZE instead
   postgres._set_read_write_cbs(postgres.addFunction(read, "iii"), postgres.addFunction(write, "iii"));
 }
 
@@ -178,7 +178,7 @@ function shutDown() {
   try {
     postgres._pgl_shutdown();
   } catch {
-    // It ends by throwing its exit status.
+    // PostgreSQL ends by throwing its exit status.
   }
   parentPort.postMessage({ stopped: true });
 }

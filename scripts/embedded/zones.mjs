@@ -1,4 +1,4 @@
-/** Current rules of time zones, laid over those that the database's package was built with. */
+/** Current time zone rules, which replace those built into the database's package. */
 import fs from "node:fs";
 import path from "node:path";
 
@@ -15,7 +15,7 @@ export function readZones(directory) {
     .filter(([, bytes]) => bytes.toString("latin1", 0, MAGIC.length) === MAGIC);
 }
 
-/** Writes them into the file system of an instance. PostgreSQL reads the file of a zone when a session first names it. */
+/** Writes zone files into the file system of an instance. PostgreSQL reads a file when a session first names the zone. */
 export function layZones(fileSystem, zones) {
   if (!fileSystem.analyzePath(TARGET).exists) throw new Error(`its package has no ${TARGET}`);
   for (const folder of new Set(zones.map(([name]) => path.posix.dirname(name)))) fileSystem.mkdirTree(`${TARGET}/${folder}`);

@@ -1,4 +1,4 @@
-"""Where current rules of time zones are: the compiled zone files of the PyPI package tzdata."""
+"""The compiled zone files of the PyPI package tzdata, with current time zone rules."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def zone_files() -> Path | None:
-    """Return the folder of the installed package's zone files; None where it is not installed."""
+    """Return the folder of the zone files of tzdata, or None if tzdata is not installed."""
     spec = importlib.util.find_spec("tzdata")
     return Path(spec.origin).parent / "zoneinfo" if spec and spec.origin else None

@@ -1,4 +1,4 @@
--- The finest bucket of which at most so many make up a range.
+-- The finest bucket that divides a range into at most max_points.
 CREATE FUNCTION api.auto_bucket(range_start timestamptz, range_end timestamptz, max_points int) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN coalesce((SELECT w.name
@@ -9,4 +9,4 @@ RETURN coalesce((SELECT w.name
                   LIMIT 1), '1mo');
 
 COMMENT ON FUNCTION api.auto_bucket IS
-  'The finest of 1m, 5m, 15m, 1h, 1d and 1w of which at most max_points make up the range; 1mo where none does.';
+  'The finest of 1m, 5m, 15m, 1h, 1d and 1w that divides the range into at most max_points buckets; 1mo if none does.';

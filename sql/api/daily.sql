@@ -1,4 +1,4 @@
--- Every user by local day, in one call.
+-- All users by local day, in one call.
 CREATE FUNCTION api.daily(
   tz text DEFAULT 'UTC', range_start date DEFAULT NULL, range_end date DEFAULT NULL,
   wanted_tenant text DEFAULT NULL, wanted_user text DEFAULT NULL
@@ -20,7 +20,7 @@ CREATE FUNCTION api.daily(
   day_end            timestamptz,
   complete           boolean
 )
--- STABLE: rollups and raw readings are then read in one snapshot.
+-- STABLE, so that rollups and raw readings are read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
@@ -33,19 +33,19 @@ DECLARE
   first_day    CONSTANT date := coalesce(range_start, coalesce(range_end, today) - 7);
   after_day    CONSTANT date := coalesce(range_end, today);
   horizon      CONSTANT timestamptz := (SELECT h.materialized FROM core.horizon AS h);
-  -- The first moments of the days, and the one after them.
+  -- The start of each day, and the end of the last one.
   midnights    CONSTANT timestamptz[] := (
     SELECT array_agg(api_internal.local_start(first_day + n, zone) ORDER BY n) FROM generate_series(0, after_day - first_day) AS n);
   from_ts      CONSTANT timestamptz := midnights[1];
   to_ts        CONSTANT timestamptz := midnights[cardinality(midnights)];
-  -- What answers as a whole, a day or four hours; what midnights and the horizon cut is taken apart into hours and quarters.
+  -- The coarsest level that is read, days or four hours; buckets cut by midnight or by the horizon are read as hours and quarters.
   level        text;
   width        interval;
   whole_to     timestamptz;
   hours_to     CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', horizon);
   cut          timestamptz[];
   cut_hours    timestamptz[];
-  all_hours    timestamptz[]; -- of everyone
+  all_hours    timestamptz[]; -- read for every user
   all_quarters timestamptz[];
   user_keys    int[];
   stale        record;
@@ -98,7 +98,7 @@ BEGIN
     ), stale_buckets AS MATERIALIZED (
       SELECT DISTINCT s.user_key, public.time_bucket(width, s.bucket) AS bucket FROM stale_hours AS s
     ), by_user AS MATERIALIZED (
-      -- The hours and quarters of each: what is cut, and what lies beside something stale.
+      -- The hours and quarters to read for each user: those of cut buckets, and the fresh ones of stale buckets.
       SELECT u.user_key, all_hours || coalesce(h.hours, '{}') AS hours, all_quarters || coalesce(q.quarters, '{}') AS quarters
         FROM unnest(user_keys) AS u (user_key)
         LEFT JOIN (SELECT s.user_key, array_agg(h.hour) AS hours
@@ -125,7 +125,7 @@ BEGIN
          AND r.bucket <> ALL (cut)
          AND NOT EXISTS (SELECT FROM stale_buckets AS s WHERE s.user_key = r.user_key AND s.bucket = r.bucket)
       UNION ALL
-      -- A look into the index for each user, whatever the number of days: OFFSET keeps the planner from reading everybody's.
+      -- One index lookup for each user, however many days: OFFSET keeps the planner from scanning all users.
       SELECT u.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.worn_minutes, r.resting_heart_rate
         FROM by_user AS u
@@ -163,7 +163,7 @@ BEGIN
            d.resting_heart_rate, d.worn_minutes, d.first_ts, d.last_ts, midnights[d.number], midnights[d.number + 1],
            midnights[d.number + 1] <= now()
       FROM days AS d
-      -- Names are compared once for each user, not for each day.
+      -- Sorts by name once for each user, not for each day.
       JOIN (SELECT u.user_key, t.tenant_id, u.user_id, row_number() OVER (ORDER BY t.tenant_id, u.user_id) AS place
               FROM core.app_user AS u
               JOIN core.tenant AS t USING (tenant_key)
@@ -173,4 +173,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.daily IS
-  'Users by local day of tz, range_start <= day < range_end, exactly: each with a reading on it; without a range the last seven days that are over, without a tenant or a user all of them. Steps; kilocalories; heart rate in beats per minute; resting_heart_rate is the lowest mean of a quarter of an hour with a heart rate in at least 3 of its minutes; worn_minutes are those with a heart rate; null where nothing was measured. complete says whether the day is over.';
+  'Users by local day of tz, range_start <= day < range_end, exact at every moment: one row for each user and day with a reading. Without a range: the last seven complete days; without a tenant or a user: all of them. Steps; calories in kilocalories; heart rate in beats per minute; resting_heart_rate is the lowest mean of a quarter of an hour with a heart rate in at least 3 of its minutes; worn_minutes counts the minutes with a heart rate; null where nothing was measured. complete is true once the day is over.';

@@ -4,9 +4,9 @@ CREATE FUNCTION api.delete_readings(
   OUT deleted bigint, OUT first_ts timestamptz, OUT last_ts timestamptz
 )
 LANGUAGE plpgsql
--- Most of what is deleted may be compressed.
+-- Most of the deleted rows may be compressed.
 SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0
--- In chunks that are compressed in part, a DELETE that finds rows by a bitmap overlooks those it has just decompressed.
+-- In partially compressed chunks, a DELETE by bitmap scan misses the rows that it has just decompressed.
 SET enable_bitmapscan = off
 SET datestyle = 'ISO'
 AS $$
@@ -28,7 +28,7 @@ BEGIN
   PERFORM api_internal.hold_horizon();
 
   SELECT h.raw_from INTO raw_from FROM core.horizon AS h;
-  -- What is left of those readings cannot be taken apart.
+  -- Rollups of dropped readings cannot be split.
   IF range_start < raw_from AND range_start < range_end AND EXISTS (
        SELECT FROM rollup.user_15m AS r
         WHERE r.user_key = wanted_user AND r.last_ts >= range_start AND r.first_ts < range_end
@@ -39,7 +39,7 @@ BEGIN
             HINT = format('Start at %s, or erase the user.', api_internal.iso_moment(raw_from));
   END IF;
 
-  -- Until none is left, whatever one DELETE overlooks. Literal bounds, so that chunks are excluded when it is planned.
+  -- Repeat until no reading is left, since one DELETE may miss some. Literal bounds let the planner exclude chunks.
   LOOP
     EXECUTE format(
       'WITH gone AS (
@@ -61,11 +61,11 @@ BEGIN
     PERFORM api_internal.mark_stale(found.user_keys, found.quarters);
   END LOOP;
   IF deleted > 0 THEN
-    -- What is latest now would take long to find out for each listener, so they are sent the state.
+    -- Finding each listener's new latest values would take long, so live listeners get the full state.
     PERFORM pg_notify('readings', 'many');
   END IF;
 END
 $$;
 
 COMMENT ON FUNCTION api.delete_readings IS
-  'Deletes a user''s readings in range_start <= t < range_end, of every device or of one, compressed ones too: how many, and the first and the last of them; zero and nulls where there are none. Marks what it touches stale, so that every answer is right once this is committed; live listeners are then sent the state. Refuses a range that holds readings which retention has dropped: of these only rollups are kept. The user and the devices stay.';
+  'Deletes a user''s readings in range_start <= t < range_end, of every device or of one, including compressed readings. Returns how many, and the first and last timestamps; zero and nulls if there are none. Marks the affected quarters of an hour stale, so that every answer is exact once the transaction commits; live listeners then get the full state. Refuses a range with readings that retention has dropped, because only their rollups are kept. The user and the devices stay.';

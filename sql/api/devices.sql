@@ -5,9 +5,9 @@ CREATE VIEW api.devices AS
     JOIN core.tenant AS t USING (tenant_key);
 
 COMMENT ON VIEW api.devices IS
-  'Devices by tenant. The smaller priority wins where several report the same metric in the same minute; ties go to the device registered first.';
-COMMENT ON COLUMN api.devices.tenant_id IS 'Whose device; two tenants may have a device of the same name.';
+  'Devices by tenant. Where several devices report the same metric in the same minute, the smallest priority wins; ties go to the device registered first.';
+COMMENT ON COLUMN api.devices.tenant_id IS 'The tenant of the device; two tenants may have devices of the same name.';
 COMMENT ON COLUMN api.devices.device_id IS 'The name under which the device reports, within the tenant.';
-COMMENT ON COLUMN api.devices.name IS 'What people call it; null where it has no other name.';
-COMMENT ON COLUMN api.devices.priority IS 'Of several devices that report a metric in a minute, the one with the smallest priority counts.';
-COMMENT ON COLUMN api.devices.registered_at IS 'When it reported first, or got its priority.';
+COMMENT ON COLUMN api.devices.name IS 'A name for display; null if none is set.';
+COMMENT ON COLUMN api.devices.priority IS 'Where several devices report a metric in the same minute, the smallest priority counts.';
+COMMENT ON COLUMN api.devices.registered_at IS 'When the device first reported or was given a priority.';

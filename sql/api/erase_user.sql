@@ -1,9 +1,9 @@
 -- Erases a user everywhere.
 CREATE FUNCTION api.erase_user(tenant_id text, user_id text) RETURNS TABLE (place text, erased bigint)
 LANGUAGE plpgsql
--- Most of what is erased may be compressed.
+-- Most of the erased rows may be compressed.
 SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0
--- In chunks that are compressed in part, a DELETE that finds rows by a bitmap overlooks those it has just decompressed.
+-- In partially compressed chunks, a DELETE by bitmap scan misses the rows that it has just decompressed.
 SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
@@ -13,9 +13,9 @@ DECLARE
   found   bigint;
 BEGIN
   IF who IS NOT NULL THEN
-    -- A refresh under way could still write down what it has read before.
+    -- A running refresh could still write rollups of the readings that it has read.
     PERFORM pg_advisory_xact_lock(hashtext('hyperpulse refresh'));
-    -- Another erasure may have been quicker; from here on none is.
+    -- Another erasure may have finished while this one waited for the lock.
     who := api_internal.find_user(tenant_id, user_id);
   END IF;
   IF who IS NULL THEN
@@ -24,7 +24,7 @@ BEGIN
     RETURN;
   END IF;
 
-  -- By key, since rollups reach back further than readings where these are dropped by age. Writers have no part in them.
+  -- By key, since rollups reach back further than raw readings under retention. Writers never touch rollups.
   INSERT INTO core.changed_day (day)
     SELECT DISTINCT public.time_bucket(INTERVAL '24 hours', r.bucket) FROM rollup.user_15m AS r WHERE r.user_key = who;
   FOREACH place IN ARRAY rollups LOOP
@@ -34,15 +34,15 @@ BEGIN
   END LOOP;
   DELETE FROM core.last_value AS v WHERE v.user_key = who;
 
-  -- Alone: a writer under way could still store readings of a key that will have no name. In the order in which a
-  -- refresh takes its locks.
+  -- Exclude writers: a running one could still store readings under the key of the erased user. The locks are taken in the
+  -- same order as by a refresh.
   PERFORM pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
   PERFORM api_internal.hold_horizon();
   UPDATE core.names_version SET version = version + 1;
 
   place := 'readings';
   erased := 0;
-  -- Until none is left, whatever one DELETE overlooks.
+  -- Repeat until no reading is left, since one DELETE may miss some.
   LOOP
     DELETE FROM core.reading AS r WHERE r.user_key = who;
     GET DIAGNOSTICS found = ROW_COUNT;
@@ -64,10 +64,10 @@ BEGIN
   GET DIAGNOSTICS erased = ROW_COUNT;
   RETURN NEXT;
 
-  -- Nobody can be told of a key without a name, so live listeners are sent the state.
+  -- A key without a name identifies no user to a listener, so live listeners get the full state.
   PERFORM pg_notify('readings', 'many');
 END
 $$;
 
 COMMENT ON FUNCTION api.erase_user IS
-  'Erases a user: every rollup, all readings, compressed ones and kept minutes too, and the name. One row for each place, with how many rows were erased there; zeros where no user of that name is known. Waits for pieces of refreshes that are under way; writers wait while readings are erased. Devices and events stay: they are the tenant''s. What is written for that user afterwards starts from nothing.';
+  'Erases a user: every rollup, all readings (including compressed readings and kept minutes), and the name. Returns one row for each place with the number of erased rows; zeros if the user is unknown. Waits for the running pieces of refreshes; writers wait while readings are erased. Devices and events stay, because they belong to the tenant. A later reading under the same name creates a new user.';

@@ -1,9 +1,9 @@
--- A tenant's events counted by bucket, source and type, over any range.
+-- Counts a tenant's events by bucket, source and type, over any range.
 CREATE FUNCTION api.event_counts(
   tenant_id text, bucket_size text, source text DEFAULT NULL, event_type text DEFAULT NULL,
   range_start timestamptz DEFAULT NULL, range_end timestamptz DEFAULT NULL
 ) RETURNS TABLE (bucket timestamptz, source text, event_type text, count bigint)
--- SQL, because PL/pgSQL refuses a column that is named like an argument.
+-- SQL, because PL/pgSQL refuses a result column with the name of an argument.
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -12,4 +12,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.event_counts IS
-  'How many events of a tenant happened in each bucket (UTC) of 1m, 1h or 1d, also called minute, hour and day, by source and event_type, exactly and at every moment: those in range_start <= ts < range_end, where null is unbounded, and of one source or event_type where given. Ordered by bucket, source and event_type; buckets without events have no row.';
+  'The number of a tenant''s events in each bucket (UTC) of 1m, 1h or 1d (also minute, hour and day), by source and event_type, exact at every moment. Counts range_start <= ts < range_end, where null is unbounded, and one source or event_type if given. Ordered by bucket, source and event_type; buckets without events have no row.';

@@ -1,4 +1,4 @@
--- Events counted by hour: from the rollup, and from the events where that is not up to date.
+-- Events counted by hour: from the rollup, and from core.event where the rollup is not up to date.
 CREATE VIEW api.event_counts_1h AS
   SELECT t.tenant_id, r.bucket, r.source, r.event_type, r.count
     FROM rollup.event_1h AS r
@@ -21,9 +21,9 @@ CREATE VIEW api.event_counts_1h AS
    GROUP BY 1, 2, 3, 4;
 
 COMMENT ON VIEW api.event_counts_1h IS
-  'How many events happened in each hour, by tenant, source and event_type, exactly and at every moment: the hour under way included. Buckets without events have no row. bucket is the start of the hour.';
-COMMENT ON COLUMN api.event_counts_1h.tenant_id IS 'Whose events.';
+  'The number of events in each hour, by tenant, source and event_type, exact at every moment, including the current hour. Buckets without events have no row.';
+COMMENT ON COLUMN api.event_counts_1h.tenant_id IS 'The tenant of the events.';
 COMMENT ON COLUMN api.event_counts_1h.bucket IS 'Start of the hour, UTC.';
-COMMENT ON COLUMN api.event_counts_1h.source IS 'Where they come from.';
-COMMENT ON COLUMN api.event_counts_1h.event_type IS 'What happened.';
-COMMENT ON COLUMN api.event_counts_1h.count IS 'How many.';
+COMMENT ON COLUMN api.event_counts_1h.source IS 'Where the events come from, such as web.';
+COMMENT ON COLUMN api.event_counts_1h.event_type IS 'What happened, such as click.';
+COMMENT ON COLUMN api.event_counts_1h.count IS 'The number of events.';

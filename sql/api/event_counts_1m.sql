@@ -1,4 +1,4 @@
--- Events counted by minute: from the rollup, and from the events where that is not up to date.
+-- Events counted by minute: from the rollup, and from core.event where the rollup is not up to date.
 CREATE VIEW api.event_counts_1m AS
   SELECT t.tenant_id, r.bucket, r.source, r.event_type, r.count
     FROM rollup.event_1m AS r
@@ -21,9 +21,9 @@ CREATE VIEW api.event_counts_1m AS
    GROUP BY 1, 2, 3, 4;
 
 COMMENT ON VIEW api.event_counts_1m IS
-  'How many events happened in each minute, by tenant, source and event_type, exactly and at every moment: the minute under way included. Buckets without events have no row. bucket is the start of the minute.';
-COMMENT ON COLUMN api.event_counts_1m.tenant_id IS 'Whose events.';
+  'The number of events in each minute, by tenant, source and event_type, exact at every moment, including the current minute. Buckets without events have no row.';
+COMMENT ON COLUMN api.event_counts_1m.tenant_id IS 'The tenant of the events.';
 COMMENT ON COLUMN api.event_counts_1m.bucket IS 'Start of the minute, UTC.';
-COMMENT ON COLUMN api.event_counts_1m.source IS 'Where they come from.';
-COMMENT ON COLUMN api.event_counts_1m.event_type IS 'What happened.';
-COMMENT ON COLUMN api.event_counts_1m.count IS 'How many.';
+COMMENT ON COLUMN api.event_counts_1m.source IS 'Where the events come from, such as web.';
+COMMENT ON COLUMN api.event_counts_1m.event_type IS 'What happened, such as click.';
+COMMENT ON COLUMN api.event_counts_1m.count IS 'The number of events.';

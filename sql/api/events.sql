@@ -4,10 +4,10 @@ CREATE VIEW api.events AS
     FROM core.event AS e
     JOIN core.tenant AS t USING (tenant_key);
 
-COMMENT ON VIEW api.events IS 'Every event as it was sent; of two with one event_id the first.';
-COMMENT ON COLUMN api.events.tenant_id IS 'Whose event.';
-COMMENT ON COLUMN api.events.event_id IS 'What makes it one event, however often it is sent; unique within the tenant.';
-COMMENT ON COLUMN api.events.source IS 'Where it comes from, such as web.';
+COMMENT ON VIEW api.events IS 'Events as they were sent; the first one of each event_id in a tenant.';
+COMMENT ON COLUMN api.events.tenant_id IS 'The tenant of the event.';
+COMMENT ON COLUMN api.events.event_id IS 'Identifies the event, however often it is sent; unique within the tenant.';
+COMMENT ON COLUMN api.events.source IS 'Where the event comes from, such as web.';
 COMMENT ON COLUMN api.events.event_type IS 'What happened, such as click.';
-COMMENT ON COLUMN api.events.ts IS 'When it happened.';
-COMMENT ON COLUMN api.events.payload IS 'Whatever else was sent with it, as JSON.';
+COMMENT ON COLUMN api.events.ts IS 'When the event happened.';
+COMMENT ON COLUMN api.events.payload IS 'The event''s other data, as JSON.';

@@ -1,4 +1,4 @@
--- How far rollups can be trusted, and what is being done about the rest.
+-- How far the rollups are up to date, and the state of the refresh.
 CREATE VIEW api.freshness AS
   SELECT l.level,
          h.materialized AS horizon,
@@ -20,7 +20,7 @@ CREATE VIEW api.freshness AS
     FROM core.horizon AS h
    CROSS JOIN core.run AS r
    CROSS JOIN unnest(ARRAY['15m', '1h', '1d']) AS l (level)
-    -- A failure of the job is noted by TimescaleDB, not by the job: a procedure that commits cannot.
+    -- TimescaleDB records a failure of the job; the job cannot, because a procedure that commits cannot catch errors.
     LEFT JOIN (SELECT s.job_id, s.last_run_status = 'Failed' AS failed, s.last_run_started_at AS began
                  FROM timescaledb_information.jobs AS i
                  JOIN timescaledb_information.job_stats AS s USING (job_id)
@@ -28,18 +28,18 @@ CREATE VIEW api.freshness AS
    WHERE r.task = 'refresh';
 
 COMMENT ON VIEW api.freshness IS
-  'By resolution: up to where rollups are trusted, how far that is behind now, and how many days of users, and of tenants events, are stale and read raw meanwhile. last_refresh is when a refresh last ended and refreshed_by who ran it; last_change, last_took and last_user_days are of the last one that found something to do; last_error is why the latest one failed, null where it did not; failures, last_failed and last_failure are of those that a service saw fail. Answers are exact whatever stands here; it is about speed.';
+  'By resolution: up to where rollups answer, how far that lags behind now, and how many user-days and tenants'' event days are stale and read raw until a refresh. last_refresh is when the last refresh ended, refreshed_by the session that ran it; last_change, last_took and last_user_days describe the last refresh that found something to do; last_error is why the latest refresh failed, null if it succeeded; failures, last_failed and last_failure count and describe the failures that a service observed. Freshness affects only the speed of answers, never their exactness.';
 COMMENT ON COLUMN api.freshness.level IS 'The resolution: 15m, 1h or 1d.';
-COMMENT ON COLUMN api.freshness.horizon IS 'Up to here rollups answer, but for what is stale.';
+COMMENT ON COLUMN api.freshness.horizon IS 'Before this moment rollups answer, except for stale quarters of an hour.';
 COMMENT ON COLUMN api.freshness.lag IS 'How far the horizon is behind now.';
-COMMENT ON COLUMN api.freshness.stale_days IS 'Days of users with something to roll up again, read from raw readings meanwhile.';
-COMMENT ON COLUMN api.freshness.stale_event_days IS 'Days of tenants whose events are to be counted again.';
-COMMENT ON COLUMN api.freshness.last_refresh IS 'When a refresh ended last.';
-COMMENT ON COLUMN api.freshness.last_error IS 'Why the latest refresh failed; null where it did not.';
-COMMENT ON COLUMN api.freshness.refreshed_by IS 'Who ran the last refresh: a service''s process, or a job of the database.';
-COMMENT ON COLUMN api.freshness.last_change IS 'When a refresh that found something to do ended last.';
-COMMENT ON COLUMN api.freshness.last_took IS 'How long that one took.';
-COMMENT ON COLUMN api.freshness.last_user_days IS 'How many days of users that one rolled up.';
-COMMENT ON COLUMN api.freshness.failures IS 'How many refreshes failed since the counting began.';
-COMMENT ON COLUMN api.freshness.last_failed IS 'When a refresh failed last.';
-COMMENT ON COLUMN api.freshness.last_failure IS 'Why that one failed.';
+COMMENT ON COLUMN api.freshness.stale_days IS 'User-days with stale quarters of an hour, which are read raw until a refresh.';
+COMMENT ON COLUMN api.freshness.stale_event_days IS 'Days of tenants with stale event counts, which are counted from events until a refresh.';
+COMMENT ON COLUMN api.freshness.last_refresh IS 'When the last refresh ended.';
+COMMENT ON COLUMN api.freshness.last_error IS 'Why the latest refresh failed; null if it succeeded.';
+COMMENT ON COLUMN api.freshness.refreshed_by IS 'What ran the last refresh: a process of the service, or a job of the database.';
+COMMENT ON COLUMN api.freshness.last_change IS 'When the last refresh that found something to do ended.';
+COMMENT ON COLUMN api.freshness.last_took IS 'How long the last refresh that found something to do took.';
+COMMENT ON COLUMN api.freshness.last_user_days IS 'How many user-days the last refresh that found something to do rolled up.';
+COMMENT ON COLUMN api.freshness.failures IS 'The number of failed refreshes that a service observed.';
+COMMENT ON COLUMN api.freshness.last_failed IS 'When the last failed refresh failed.';
+COMMENT ON COLUMN api.freshness.last_failure IS 'Why the last failed refresh failed.';

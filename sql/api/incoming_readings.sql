@@ -1,18 +1,18 @@
--- Readings on their way in, in the types that tools write.
+-- A write-only view of readings, with the column types that tools export.
 CREATE VIEW api.incoming_readings AS
   SELECT NULL::text AS tenant_id, NULL::text AS user_id, NULL::text AS device_id, NULL::timestamptz AS ts,
          NULL::double precision AS heart_rate, NULL::double precision AS steps, NULL::double precision AS calories
    WHERE false;
 
 COMMENT ON VIEW api.incoming_readings IS
-  'Takes INSERT and COPY FROM as api.readings does, and steps as tools write them that know no gaps: 72.0 is 72, and 72.5 is refused, where a column of whole numbers refuses the one and rounds the other. Holds nothing: what was written is in api.readings.';
-COMMENT ON COLUMN api.incoming_readings.tenant_id IS 'Whose user; default where an INSERT does not say.';
-COMMENT ON COLUMN api.incoming_readings.user_id IS 'Who was measured, within the tenant.';
-COMMENT ON COLUMN api.incoming_readings.device_id IS 'What measured; default where an INSERT does not say.';
-COMMENT ON COLUMN api.incoming_readings.ts IS 'When it was measured.';
-COMMENT ON COLUMN api.incoming_readings.heart_rate IS 'Beats per minute; null where it was not measured.';
-COMMENT ON COLUMN api.incoming_readings.steps IS 'Steps since the reading before, such as 72 or 72.0; null where they were not counted.';
-COMMENT ON COLUMN api.incoming_readings.calories IS 'Kilocalories burnt since the reading before; null where they were not measured.';
+  'Accepts INSERT and COPY FROM as api.readings does, and steps as exported by tools that have no nullable integers: 72.0 is stored as 72, and 72.5 is refused, where an integer column would refuse 72.0 in a COPY and round 72.5 in an INSERT. Holds no rows: the readings are in api.readings.';
+COMMENT ON COLUMN api.incoming_readings.tenant_id IS 'The tenant of the user; an INSERT without it stores default.';
+COMMENT ON COLUMN api.incoming_readings.user_id IS 'The user who was measured, within the tenant.';
+COMMENT ON COLUMN api.incoming_readings.device_id IS 'The device that measured; an INSERT without it stores default.';
+COMMENT ON COLUMN api.incoming_readings.ts IS 'When the reading was measured.';
+COMMENT ON COLUMN api.incoming_readings.heart_rate IS 'Heart rate in beats per minute; null if not measured.';
+COMMENT ON COLUMN api.incoming_readings.steps IS 'Steps since the previous reading, such as 72 or 72.0; null if not counted.';
+COMMENT ON COLUMN api.incoming_readings.calories IS 'Kilocalories burnt since the previous reading; null if not measured.';
 
 CREATE TRIGGER incoming_readings_are_whole
   INSTEAD OF INSERT ON api.incoming_readings

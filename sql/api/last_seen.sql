@@ -1,7 +1,7 @@
--- Everyone, and when each was last seen.
+-- All users, and when each was last seen.
 CREATE VIEW api.last_seen AS
   WITH border AS (
-    -- Nothing after now is seen, wherever the horizon is.
+    -- Readings after now do not count, wherever the horizon is.
     SELECT least(h.materialized, public.time_bucket(INTERVAL '15 minutes', now())) AS moment FROM core.horizon AS h
   )
   SELECT t.tenant_id,
@@ -10,7 +10,7 @@ CREATE VIEW api.last_seen AS
          greatest(o.last_ts, n.last_ts, s.last_ts) AS last_seen
     FROM core.tenant AS t
     JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
-   -- For each user by itself: the last quarter that the rollup answers for, readings above the horizon, and stale quarters.
+   -- Looked up for each user: the last quarter in the rollup, readings above the horizon, and stale quarters.
    CROSS JOIN LATERAL (
       SELECT (SELECT r.last_ts
                 FROM rollup.user_15m AS r
@@ -37,8 +37,8 @@ CREATE VIEW api.last_seen AS
        WHERE s.user_key = u.user_key) AS s;
 
 COMMENT ON VIEW api.last_seen IS
-  'Everyone, and when each was last seen, exactly: in place of min, max and count(DISTINCT user_id) over a view of readings, which would read all of them.';
-COMMENT ON COLUMN api.last_seen.tenant_id IS 'Whose user; two tenants may have a user of the same name.';
+  'All users, and when each was last seen, exact at every moment. Replaces min, max and count(DISTINCT user_id) over a view of readings, which would read all of them.';
+COMMENT ON COLUMN api.last_seen.tenant_id IS 'The tenant of the user; two tenants may have users of the same name.';
 COMMENT ON COLUMN api.last_seen.user_id IS 'The user, within the tenant.';
-COMMENT ON COLUMN api.last_seen.registered_at IS 'When the first reading arrived.';
-COMMENT ON COLUMN api.last_seen.last_seen IS 'When the latest reading was taken that does not lie after now; null without one.';
+COMMENT ON COLUMN api.last_seen.registered_at IS 'When the user''s first reading arrived.';
+COMMENT ON COLUMN api.last_seen.last_seen IS 'The timestamp of the latest reading up to now; null without one.';

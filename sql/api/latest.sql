@@ -13,4 +13,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.latest IS
-  'The latest value of each metric of a user, when it was measured and by which device; at the same moment the best device. One row per metric ever measured. A reading after now, of a clock that is wrong, hides nothing: the last of them is a row of the metric ahead, without a value.';
+  'The latest value of each metric of a user, when and by which device it was measured; of several devices at the same moment the best one. One row per metric ever measured. Readings after now, from a clock that is ahead, hide no values: the last of them is a row of the metric ahead, without a value.';

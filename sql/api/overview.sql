@@ -1,4 +1,4 @@
--- What each of a tenant's users did today, and how their heart went in the last half hour.
+-- Today's totals and the last half hour of heart rate, for each of a tenant's users.
 CREATE FUNCTION api.overview(
   tenant_id text, tz text DEFAULT 'UTC', user_ids text[] DEFAULT NULL, most int DEFAULT 1000
 ) RETURNS TABLE (
@@ -10,10 +10,10 @@ CREATE FUNCTION api.overview(
   day_end     timestamptz,
   first_minute timestamptz
 )
--- STABLE: rollups and raw readings are then read in one snapshot.
+-- STABLE, so that rollups and raw readings are read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
--- A generic plan would look at every chunk there is.
+-- A generic plan would open every chunk.
 SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
@@ -30,14 +30,15 @@ BEGIN
   RETURN QUERY
     WITH people AS (
       SELECT p.user_key, p.user_id, p.place,
-             -- Up to here the rollup answers for the day: to the first stale quarter, and not at all, where the day begins
-             -- beside a bucket.
+             -- The rollup answers for the day up to its first stale quarter, and for no part of a day that does not begin on a
+             -- quarter of an hour.
              CASE WHEN public.time_bucket(INTERVAL '15 minutes', overview.day_start) <> overview.day_start
                   THEN overview.day_start
                   ELSE greatest(overview.day_start, least(horizon, overview.day_end, (
                          SELECT min(s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes')
                            FROM core.stale_day AS s
-                          -- Nothing is added to the day: it is looked for among the user's marks, not the user among everybody's.
+                          -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks,
+                          -- not all users' marks of the day.
                           WHERE s.user_key = p.user_key
                             AND s.day + INTERVAL '0' >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
                             AND s.day + INTERVAL '0' < overview.day_end))) END AS rolled_up_to
@@ -52,7 +53,7 @@ BEGIN
       SELECT p.user_key, d.device_key, r.*
         FROM people AS p
        CROSS JOIN LATERAL (
-         -- A user's devices by skipping from one to the next, since the readings of a device lie side by side.
+         -- A skip scan over the user's devices: in the index the readings of a device are adjacent.
          WITH RECURSIVE worn AS (
            (SELECT r.device_key
               FROM core.reading AS r
@@ -127,4 +128,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.overview IS
-  'Of a tenant''s users, those registered first or those named: steps and calories of today (the day of tz, from day_start to day_end), exactly and of several devices the best one, and the average heart rate of each of the 30 minutes from first_minute to now; null where nothing was measured.';
+  'One row for each of a tenant''s users, those registered first or those named: today''s steps and calories (the day of tz, from day_start to day_end), exact and of several devices the best one, and the average heart rate of each of the 30 minutes from first_minute to now; null where nothing was measured.';

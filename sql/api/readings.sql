@@ -1,4 +1,4 @@
--- Readings with their names.
+-- Readings with names in place of keys.
 CREATE VIEW api.readings AS
   SELECT t.tenant_id, u.user_id, d.device_id, r.ts, r.heart_rate, r.steps, r.calories
     FROM core.reading AS r
@@ -7,14 +7,14 @@ CREATE VIEW api.readings AS
     JOIN core.tenant AS t ON t.tenant_key = u.tenant_key;
 
 COMMENT ON VIEW api.readings IS
-  'Every reading as it was sent: heart_rate in beats per minute, calories in kilocalories, null where it was not measured. All devices, before any rule between them. Writable: INSERT, UPDATE, DELETE and COPY FROM follow the rules of the service; tenant_id and device_id default to default, and an INSERT of what is there overwrites the metrics that it carries.';
-COMMENT ON COLUMN api.readings.tenant_id IS 'Whose user; default where an INSERT does not say.';
-COMMENT ON COLUMN api.readings.user_id IS 'Who was measured, within the tenant.';
-COMMENT ON COLUMN api.readings.device_id IS 'What measured; default where an INSERT does not say.';
-COMMENT ON COLUMN api.readings.ts IS 'When it was measured.';
-COMMENT ON COLUMN api.readings.heart_rate IS 'Beats per minute; null where it was not measured.';
-COMMENT ON COLUMN api.readings.steps IS 'Steps since the reading before; null where they were not counted.';
-COMMENT ON COLUMN api.readings.calories IS 'Kilocalories burnt since the reading before; null where they were not measured.';
+  'Readings as they were sent, of every device, before the best device of each minute is chosen: heart_rate in beats per minute, calories in kilocalories, null if not measured. Writable: INSERT, UPDATE, DELETE and COPY FROM follow the rules of the service; tenant_id and device_id default to default, and an INSERT of an existing reading overwrites the metrics that the new row carries.';
+COMMENT ON COLUMN api.readings.tenant_id IS 'The tenant of the user; an INSERT without it stores default.';
+COMMENT ON COLUMN api.readings.user_id IS 'The user who was measured, within the tenant.';
+COMMENT ON COLUMN api.readings.device_id IS 'The device that measured; an INSERT without it stores default.';
+COMMENT ON COLUMN api.readings.ts IS 'When the reading was measured.';
+COMMENT ON COLUMN api.readings.heart_rate IS 'Heart rate in beats per minute; null if not measured.';
+COMMENT ON COLUMN api.readings.steps IS 'Steps since the previous reading; null if not counted.';
+COMMENT ON COLUMN api.readings.calories IS 'Kilocalories burnt since the previous reading; null if not measured.';
 
 CREATE TRIGGER readings_are_written_like_the_service_does
   INSTEAD OF INSERT OR UPDATE OR DELETE ON api.readings

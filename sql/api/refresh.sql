@@ -1,4 +1,4 @@
--- Brings the rollups up to date: moves the horizon, rolls up what is stale, newest days first, then counts events.
+-- Brings the rollups up to date: moves the horizon, rolls up stale days, newest first, then counts events.
 -- No SET clause: a procedure with one cannot commit.
 CREATE PROCEDURE api.refresh(budget interval DEFAULT NULL)
 LANGUAGE plpgsql AS $$
@@ -18,4 +18,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.refresh IS
-  'Brings the rollups up to date and moves the horizon; with a budget it leaves stale days to the next one once so much time is over. Any number may run at once. Answers are exact before, during and after, and also when it is killed half-way: the next one picks up what is left.';
+  'Brings the rollups up to date and moves the horizon; with a budget, leaves the remaining stale days to the next refresh once that much time has passed. Any number of refreshes may run at once. Answers are exact before, during and after a refresh, and also if it is killed: the next one rolls up the rest.';

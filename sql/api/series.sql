@@ -15,10 +15,10 @@ CREATE FUNCTION api.series(
   bucket_used      text,
   sources          text[]
 )
--- STABLE: router, rollups and raw readings are then read in one snapshot.
+-- STABLE, so that marks, rollups and raw readings are read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
--- Moments are written into a query's text, and other styles write them with names of zones that mean several.
+-- The query's text contains timestamps; other styles write them with ambiguous zone abbreviations.
 SET datestyle = 'ISO'
 AS $$
 #variable_conflict use_column
@@ -28,7 +28,7 @@ DECLARE
   wanted_device CONSTANT int := CASE WHEN series.device_id IS NOT NULL THEN api_internal.find_device(tenant_id, series.device_id) END;
   bounds_start timestamptz := range_start;
   bounds_end   timestamptz := range_end;
-  -- How a moment's bucket is found, and the buckets of a range: local ones by the calendar of the time zone.
+  -- Expressions for the bucket of a timestamp, and for the buckets of a range; local buckets follow the calendar of the time zone.
   unit       text;
   width      interval;
   coarsest   text;
@@ -46,9 +46,9 @@ BEGIN
     RETURN;
   END IF;
   IF bucket = 'auto' AND bucket_used IN ('1m', '5m') AND range_start < (SELECT h.raw_from FROM core.horizon AS h) THEN
-    bucket_used := '15m'; -- nothing finer is kept there
+    bucket_used := '15m'; -- the finest resolution that retention keeps
   END IF;
-  -- Nothing lies outside these, and time zones need not be looked up for it.
+  -- No reading lies outside these bounds, so no time zone rules are needed for them.
   bounds_start := greatest(range_start, api_internal.setting('oldest_timestamp')::timestamptz);
   bounds_end := least(range_end, (SELECT b.newest + INTERVAL '24 hours' FROM api_internal.timestamp_bounds() AS b));
 
@@ -69,7 +69,7 @@ BEGIN
   coarsest := api_internal.coarsest_level(bucket_used, zone, bounds_start, bounds_end);
   SELECT array_agg((p.source, p.part_start, p.part_end, NULL)::api_internal.part), array_agg(DISTINCT p.source)
     INTO parts, sources
-    FROM api_internal.parts(wanted_user, bounds_start, bounds_end, coarsest) AS p;
+    FROM api_internal.route_range(wanted_user, bounds_start, bounds_end, coarsest) AS p;
   IF parts IS NULL THEN
     RETURN;
   END IF;
@@ -115,4 +115,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.series IS
-  'A user''s readings in range_start <= t < range_end by bucket, ascending, exactly: those that hold a reading, or with fill all of the range; raw gives each reading of every device. Days, weeks (from Monday) and months are local to tz, a name that api.time_zone knows. heart_rate_device is the device where a single one gave all of a bucket''s heart rates. bucket_used is what auto chose, sources the resolutions that answered.';
+  'A user''s readings in range_start <= t < range_end by bucket, ascending, exact at every moment: the buckets with a reading, or with fill all buckets of the range; raw returns each reading of every device. Days, weeks (from Monday) and months are local to tz, a name that api.time_zone resolves. heart_rate_device is set where a single device gave all heart rates of a bucket. bucket_used is the bucket that auto chose, sources the resolutions that answered.';

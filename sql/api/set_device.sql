@@ -1,11 +1,11 @@
--- Names a device and sets its priority, for the past too.
+-- Names a device and sets its priority, also for the past.
 CREATE FUNCTION api.set_device(tenant_id text, device_id text, name text, priority int) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
   device core.device;
 BEGIN
-  -- Without refreshers: one that is under way has read the old priority, and what it writes cannot be seen yet. Then alone,
-  -- unlike other writers: a reading of the device that commits meanwhile would be rolled up with the old priority.
+  -- Exclude refreshers: a running one has read the old priority, and its rows are not visible yet. Then exclude writers:
+  -- a reading of the device that commits meanwhile would be rolled up with the old priority.
   PERFORM pg_advisory_xact_lock(hashtext('hyperpulse refresh'));
   PERFORM pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
   PERFORM api_internal.hold_horizon();
@@ -19,17 +19,17 @@ BEGIN
      SET name = coalesce(set_device.name, d.name), priority = coalesce(set_device.priority, d.priority)
    WHERE d.device_key = device.device_key;
 
-  -- Where the device met others, it may win or lose now. Elsewhere nothing changes, and where raw readings are gone, nothing can.
+  -- Only where the device met others can the winner change, and only where raw readings are kept.
   IF set_device.priority <> device.priority THEN
     PERFORM api_internal.mark_stale(array_agg(r.user_key), array_agg(r.bucket))
        FROM rollup.device_15m AS r
       WHERE r.device_key = device.device_key AND r.bucket >= (SELECT raw_from FROM core.horizon)
      HAVING count(*) > 0;
-    -- Whose latest values are another device's now would take long to find out, so live listeners are sent the state.
+    -- Finding the users whose latest values now come from another device would take long, so live listeners get the full state.
     PERFORM pg_notify('readings', 'many');
   END IF;
 END
 $$;
 
 COMMENT ON FUNCTION api.set_device IS
-  'Gives a device a name and a priority, null keeping what it has, and registers it where it is new. A new priority holds for all the past of which raw readings are kept, at every resolution, once this is committed; live listeners are then sent the state.';
+  'Sets a device''s name and priority, where null keeps the present one, and registers a new device. Once the transaction commits, a new priority holds at every resolution for all time of which raw readings are kept; live listeners then get the full state.';

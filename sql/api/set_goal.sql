@@ -1,4 +1,4 @@
--- Sets what a user means to reach in a week.
+-- Sets a user's weekly goal.
 CREATE FUNCTION api.set_goal(tenant_id text, user_id text, metric text, target double precision) RETURNS void
 LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
@@ -18,4 +18,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.set_goal IS
-  'Sets how much of a metric (steps, calories, worn_minutes) a user means to reach in a week; null takes the goal back.';
+  'Sets a user''s weekly goal for a metric (steps, calories, worn_minutes); null removes the goal.';

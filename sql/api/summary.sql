@@ -12,7 +12,7 @@ CREATE FUNCTION api.summary(
   last             timestamptz,
   sources          text[]
 )
--- STABLE: router, rollups and raw readings are then read in one snapshot.
+-- STABLE, so that marks, rollups and raw readings are read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -27,7 +27,7 @@ BEGIN
   IF wanted_user IS NOT NULL AND (summary.device_id IS NULL OR wanted_device IS NOT NULL) THEN
     SELECT array_agg((p.source, p.part_start, p.part_end, NULL)::api_internal.part), array_agg(DISTINCT p.source)
       INTO parts, sources
-      FROM api_internal.parts(wanted_user, range_start, range_end) AS p;
+      FROM api_internal.route_range(wanted_user, range_start, range_end) AS p;
   END IF;
   RETURN QUERY
     SELECT coalesce(sum(r.heart_rate_count), 0)::bigint,
@@ -39,4 +39,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.summary IS
-  'One row: what a user''s readings in range_start <= t < range_end come to, exactly. Heart rate in beats per minute, calories in kilocalories; null where nothing was measured; first and last are null when the range holds no reading. sources names the resolutions that answered.';
+  'One row: the aggregates of a user''s readings in range_start <= t < range_end, exact at every moment. Heart rate in beats per minute, calories in kilocalories; null where nothing was measured; first and last are null if the range has no reading. sources names the resolutions that answered.';

@@ -1,4 +1,4 @@
--- The time zone that a name means, whatever else PostgreSQL takes it for.
+-- Resolves a name to a zone of the IANA database, where PostgreSQL might read an abbreviation or a POSIX rule.
 CREATE FUNCTION api.time_zone(name text) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
@@ -11,14 +11,14 @@ BEGIN
   END IF;
   FOR candidate IN
     SELECT c.name
-      FROM (-- As it is, where it can be neither an abbreviation, which has no summer time, nor a rule of POSIX.
+      FROM (-- Unchanged, if the name is neither an abbreviation, which has no summer time, nor a POSIX rule.
             SELECT wanted AS name, 1 AS place
              WHERE wanted ~ '^([A-Za-z_-]+/[A-Za-z_/-]+|Etc/GMT(\+([1-9]|1[0-2])|-([1-9]|1[0-4])))$'
                AND wanted !~* '^(posix|right)/'
             UNION ALL
             SELECT l.zone, 2 FROM api_internal.time_zone_links AS l WHERE lower(l.name) = lower(wanted)
             UNION ALL
-            -- What a database of old zones knows by its earlier name.
+            -- The earlier name, for a server with old zone files.
             SELECT l.name, 3 FROM api_internal.time_zone_links AS l WHERE lower(l.zone) = lower(wanted) AND l.name LIKE '%/%') AS c
      ORDER BY c.place, c.name
   LOOP
@@ -30,7 +30,7 @@ BEGIN
       RETURN candidate;
     EXCEPTION
       WHEN invalid_parameter_value THEN
-        NULL; -- this server has no such zone
+        NULL; -- the server has no such zone
     END;
   END LOOP;
   RAISE EXCEPTION 'tz is %', wanted
@@ -40,4 +40,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.time_zone IS
-  'The zone of the IANA database that a name means, under a name that AT TIME ZONE reads as that and nothing else: of Asia/Calcutta the one of Asia/Kolkata where the server knows only that, of CET and EST the zone, with its summer time where it has one, in place of the abbreviation. Refuses abbreviations such as CEST, rules of POSIX, and what this server has no zone for.';
+  'Resolves a name to a zone of the IANA database, under a name that AT TIME ZONE reads as that zone only: Asia/Calcutta becomes Asia/Kolkata on a server that knows only the latter, and CET and EST become the zones, with summer time where a zone has it, not the abbreviations. Refuses abbreviations such as CEST, POSIX rules, and zones that the server does not have.';

@@ -1,4 +1,4 @@
--- Compresses, drops, analyzes and checks what the settings say. No SET clause: a procedure with one cannot commit.
+-- The hourly maintenance: compresses, drops, analyzes and verifies. No SET clause: a procedure with one cannot commit.
 CREATE PROCEDURE api.upkeep()
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -10,7 +10,7 @@ DECLARE
   changed record;
   relation regclass;
 BEGIN
-  -- One at a time; the lock belongs to the session, since this commits several times.
+  -- One at a time. A session lock, since this procedure commits several times.
   place := api_internal.try_lock('upkeep');
   IF place IS NULL THEN
     RAISE NOTICE 'another upkeep is under way';
@@ -26,11 +26,11 @@ BEGIN
       FROM timescaledb_information.chunks AS i
      WHERE i.hypertable_schema = 'core' AND i.hypertable_name = 'reading'
        AND i.range_end <= least(cutoff, (SELECT h.materialized FROM core.horizon AS h))
-       -- Also chunks that were written to since they were compressed.
+       -- Includes chunks that were written to after their compression.
        AND (NOT i.is_compressed
             OR EXISTS (SELECT FROM unnest(changed.days) AS d (day) WHERE d.day >= i.range_start AND d.day < i.range_end))
-       -- A question that began before sees compressed readings in one piece, whenever they were written: those of a
-       -- stale day, which it reads raw, must not change under it.
+       -- Compressed readings are visible to older snapshots as well: readings of a stale day, which queries read raw, must
+       -- not change under a running query.
        AND NOT EXISTS (SELECT FROM core.stale_day AS s
                         WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start)
      ORDER BY i.range_start
@@ -40,13 +40,13 @@ BEGIN
     COMMIT;
   END LOOP;
 
-  -- Rollups stay, so nothing may be dropped that a stale day still needs to refresh them.
+  -- Rollups stay, so readings that a stale day still needs for its refresh are not dropped.
   FOR chunk IN
     SELECT i.range_start, i.range_end
       FROM timescaledb_information.chunks AS i
      WHERE i.hypertable_schema = 'core' AND i.hypertable_name = 'reading'
-       -- Without a setting nothing is old enough: a comparison with null is not true. What was let in at the door by now is
-       -- stored within the hour.
+       -- Without the setting the comparison with null is not true, and nothing is dropped. The hour covers readings that
+       -- were validated before the bound moved and are still being stored.
        AND i.range_end <= now() - api_internal.setting('raw_retention')::interval - INTERVAL '1 hour'
        AND i.range_end <= (SELECT materialized FROM core.horizon)
      ORDER BY i.range_start
@@ -57,8 +57,7 @@ BEGIN
     COMMIT;
   END LOOP;
 
-  -- Nothing else does where there is no autovacuum, as in the embedded database, and plans are then for tables of unknown
-  -- contents.
+  -- Without autovacuum, as in the embedded database, no statistics exist unless this procedure collects them.
   IF NOT current_setting('autovacuum')::boolean
      AND (changed.days IS NOT NULL
           OR (SELECT c.reltuples < 0 FROM pg_class AS c WHERE c.oid = 'core.app_user'::regclass)) THEN
@@ -76,7 +75,7 @@ BEGIN
     END LOOP;
   END IF;
 
-  -- Those rows and no others: what has changed meanwhile is left to the next upkeep.
+  -- Exactly the rows that were read: later changes are left to the next upkeep.
   DELETE FROM core.changed_day AS d
    USING unnest(changed.days, changed.versions) AS c (day, version)
    WHERE d.day = c.day AND d.version = c.version;

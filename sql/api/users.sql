@@ -1,10 +1,10 @@
--- People by tenant.
+-- Users by tenant.
 CREATE VIEW api.users AS
   SELECT t.tenant_id, u.user_id, u.registered_at
     FROM core.app_user AS u
     JOIN core.tenant AS t USING (tenant_key);
 
-COMMENT ON VIEW api.users IS 'Everyone with readings, by tenant, and since when they are known.';
-COMMENT ON COLUMN api.users.tenant_id IS 'Whose user; two tenants may have a user of the same name.';
+COMMENT ON VIEW api.users IS 'Users with readings, by tenant, and when each was registered.';
+COMMENT ON COLUMN api.users.tenant_id IS 'The tenant of the user; two tenants may have users of the same name.';
 COMMENT ON COLUMN api.users.user_id IS 'The user, within the tenant.';
-COMMENT ON COLUMN api.users.registered_at IS 'When the first reading arrived.';
+COMMENT ON COLUMN api.users.registered_at IS 'When the user''s first reading arrived.';

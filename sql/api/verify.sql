@@ -1,10 +1,10 @@
--- Compares rollups with what raw readings come to.
+-- Compares rollups with aggregates computed from raw readings.
 CREATE FUNCTION api.verify(range_start timestamptz, range_end timestamptz, users int DEFAULT NULL)
 RETURNS TABLE (level text, tenant_id text, user_id text, bucket timestamptz, problem text)
--- STABLE: rollups, stale days and raw readings are then read in one snapshot.
+-- STABLE, so that rollups, marks and raw readings are read in one snapshot.
 LANGUAGE sql STABLE AS $$
   WITH days AS (
-    -- Whole days that are materialized, and of which raw readings are kept.
+    -- Whole materialized days whose raw readings are kept.
     SELECT public.time_bucket(INTERVAL '24 hours', greatest(range_start, h.raw_from)) AS first_day,
            public.time_bucket(INTERVAL '24 hours', least(range_end, h.materialized)) AS after_last
       FROM core.horizon AS h
@@ -101,4 +101,4 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 COMMENT ON FUNCTION api.verify IS
-  'Compares every rollup with what raw readings come to, of users and of each device, for whole materialized days of a range, and for so many users drawn at random, or all: one row per bucket compared that is not stale; problem is null where they agree, which must be everywhere.';
+  'Compares the rollups of users and of devices with aggregates computed from raw readings, over the whole materialized days of a range, for a random sample of users or for all of them: one row per compared bucket that is not stale; problem is null where the two agree, which must hold everywhere.';

@@ -1,4 +1,4 @@
--- Every user by day, exact at every moment: rollups, but raw readings above the horizon and for stale quarters of an hour.
+-- Users by day, exact at every moment: from rollups, and from raw readings above the horizon and for stale quarters of an hour.
 CREATE VIEW api.vitals_1d AS
   SELECT t.tenant_id,
          u.user_id,
@@ -17,7 +17,7 @@ CREATE VIEW api.vitals_1d AS
          v.bucket + INTERVAL '24 hours' <= now() AS complete
     FROM core.tenant AS t
     JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
-   -- For each user by itself, so that a question about one costs what that one's readings cost.
+   -- LATERAL, so that a query for one user reads the readings of that user only.
    CROSS JOIN LATERAL (
       SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.heart_rate_device, r.worn_minutes, r.resting_heart_rate
@@ -33,7 +33,7 @@ CREATE VIEW api.vitals_1d AS
              CASE WHEN count(m.worn_minutes) = count(*) THEN sum(m.worn_minutes) END::smallint,
              min(m.heart_rate_sum / (m.heart_rate_count * 1e6::double precision)) FILTER (WHERE m.worn_minutes >= 3)
         FROM (
-          -- Of what is not over, or holds a stale quarter, the quarters that are in the rollup, and the others from raw readings.
+          -- Incomplete buckets and those with a stale quarter: fresh quarters from the rollup, the others from raw readings.
           SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
                  q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes
             FROM (SELECT public.time_bucket(INTERVAL '24 hours', h.materialized) AS bucket FROM core.horizon AS h
@@ -55,19 +55,19 @@ CREATE VIEW api.vitals_1d AS
     LEFT JOIN core.device AS d ON d.device_key = v.heart_rate_device;
 
 COMMENT ON VIEW api.vitals_1d IS
-  'Every user by day (UTC), exact at every moment, of several devices the best one, minute by minute and metric by metric: only days with a reading. Local days: api.daily.';
-COMMENT ON COLUMN api.vitals_1d.tenant_id IS 'Whose user; two tenants may have a user of the same name.';
+  'Users by day (UTC), exact at every moment; of several devices the best one, chosen for each minute and metric. Only days with a reading have a row. For local days use api.daily.';
+COMMENT ON COLUMN api.vitals_1d.tenant_id IS 'The tenant of the user; two tenants may have users of the same name.';
 COMMENT ON COLUMN api.vitals_1d.user_id IS 'The user, within the tenant.';
 COMMENT ON COLUMN api.vitals_1d.bucket IS 'Start of the day, UTC.';
-COMMENT ON COLUMN api.vitals_1d.heart_rate_count IS 'Heart rates counted; 0 without one.';
-COMMENT ON COLUMN api.vitals_1d.heart_rate_avg IS 'Mean of the heart rates, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_1d.heart_rate_count IS 'Number of heart rates; 0 if there are none.';
+COMMENT ON COLUMN api.vitals_1d.heart_rate_avg IS 'Mean heart rate, beats per minute; null without one.';
 COMMENT ON COLUMN api.vitals_1d.heart_rate_min IS 'Lowest heart rate, beats per minute; null without one.';
 COMMENT ON COLUMN api.vitals_1d.heart_rate_max IS 'Highest heart rate, beats per minute; null without one.';
-COMMENT ON COLUMN api.vitals_1d.heart_rate_device IS 'The device that gave every heart rate; null where several did, and without one.';
-COMMENT ON COLUMN api.vitals_1d.steps IS 'Steps; null where none were counted.';
-COMMENT ON COLUMN api.vitals_1d.calories IS 'Kilocalories burnt; null where none were measured.';
-COMMENT ON COLUMN api.vitals_1d.first_ts IS 'When the first reading of any metric was taken.';
-COMMENT ON COLUMN api.vitals_1d.last_ts IS 'When the last reading of any metric was taken.';
-COMMENT ON COLUMN api.vitals_1d.worn_minutes IS 'Minutes with a heart rate of any device; null where readings were dropped before they were counted.';
+COMMENT ON COLUMN api.vitals_1d.heart_rate_device IS 'The device that gave every heart rate; null if there are several devices, or no heart rate.';
+COMMENT ON COLUMN api.vitals_1d.steps IS 'Steps; null if none were counted.';
+COMMENT ON COLUMN api.vitals_1d.calories IS 'Kilocalories burnt; null if none were measured.';
+COMMENT ON COLUMN api.vitals_1d.first_ts IS 'The timestamp of the first reading of any metric.';
+COMMENT ON COLUMN api.vitals_1d.last_ts IS 'The timestamp of the last reading of any metric.';
+COMMENT ON COLUMN api.vitals_1d.worn_minutes IS 'Minutes with a heart rate of any device; null where retention dropped readings before these minutes were counted.';
 COMMENT ON COLUMN api.vitals_1d.resting_heart_rate IS 'Lowest mean of a quarter of an hour with a heart rate in at least 3 of its minutes, beats per minute; null without one.';
-COMMENT ON COLUMN api.vitals_1d.complete IS 'Whether the day is over. Devices that upload late may still add to it.';
+COMMENT ON COLUMN api.vitals_1d.complete IS 'True once the day is over. Late uploads may still change the row.';

@@ -1,4 +1,4 @@
--- Every user by minute, exact at every moment: from raw readings, which hold it in the least space.
+-- Users by minute, exact at every moment: from raw readings, since a rollup by minute would take more space.
 CREATE VIEW api.vitals_1m AS
   SELECT t.tenant_id,
          u.user_id,
@@ -14,7 +14,7 @@ CREATE VIEW api.vitals_1m AS
          v.last_ts
     FROM core.tenant AS t
     JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
-   -- For each user by itself, so that a question about one costs what that one's readings cost.
+   -- LATERAL, so that a query for one user reads the readings of that user only.
    CROSS JOIN LATERAL (
       WITH ranked AS (
         SELECT r.device_key, public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
@@ -48,16 +48,16 @@ CREATE VIEW api.vitals_1m AS
     LEFT JOIN core.device AS d ON d.device_key = v.heart_rate_device;
 
 COMMENT ON VIEW api.vitals_1m IS
-  'Every user by minute (UTC), exact at every moment, from raw readings, of several devices the best one, minute by minute and metric by metric: only minutes with a reading.';
-COMMENT ON COLUMN api.vitals_1m.tenant_id IS 'Whose user; two tenants may have a user of the same name.';
+  'Users by minute (UTC), exact at every moment, from raw readings; of several devices the best one, chosen for each minute and metric. Only minutes with a reading have a row.';
+COMMENT ON COLUMN api.vitals_1m.tenant_id IS 'The tenant of the user; two tenants may have users of the same name.';
 COMMENT ON COLUMN api.vitals_1m.user_id IS 'The user, within the tenant.';
 COMMENT ON COLUMN api.vitals_1m.bucket IS 'Start of the minute, UTC.';
-COMMENT ON COLUMN api.vitals_1m.heart_rate_count IS 'Heart rates counted; 0 without one.';
-COMMENT ON COLUMN api.vitals_1m.heart_rate_avg IS 'Mean of the heart rates, beats per minute; null without one.';
+COMMENT ON COLUMN api.vitals_1m.heart_rate_count IS 'Number of heart rates; 0 if there are none.';
+COMMENT ON COLUMN api.vitals_1m.heart_rate_avg IS 'Mean heart rate, beats per minute; null without one.';
 COMMENT ON COLUMN api.vitals_1m.heart_rate_min IS 'Lowest heart rate, beats per minute; null without one.';
 COMMENT ON COLUMN api.vitals_1m.heart_rate_max IS 'Highest heart rate, beats per minute; null without one.';
-COMMENT ON COLUMN api.vitals_1m.heart_rate_device IS 'The device that gave every heart rate; null where several did, and without one.';
-COMMENT ON COLUMN api.vitals_1m.steps IS 'Steps; null where none were counted.';
-COMMENT ON COLUMN api.vitals_1m.calories IS 'Kilocalories burnt; null where none were measured.';
-COMMENT ON COLUMN api.vitals_1m.first_ts IS 'When the first reading of any metric was taken.';
-COMMENT ON COLUMN api.vitals_1m.last_ts IS 'When the last reading of any metric was taken.';
+COMMENT ON COLUMN api.vitals_1m.heart_rate_device IS 'The device that gave every heart rate; null if there are several devices, or no heart rate.';
+COMMENT ON COLUMN api.vitals_1m.steps IS 'Steps; null if none were counted.';
+COMMENT ON COLUMN api.vitals_1m.calories IS 'Kilocalories burnt; null if none were measured.';
+COMMENT ON COLUMN api.vitals_1m.first_ts IS 'The timestamp of the first reading of any metric.';
+COMMENT ON COLUMN api.vitals_1m.last_ts IS 'The timestamp of the last reading of any metric.';

@@ -1,7 +1,7 @@
 -- The devices that a user wore in a range.
 CREATE FUNCTION api.worn_devices(tenant_id text, user_id text, range_start timestamptz, range_end timestamptz)
 RETURNS TABLE (device_id text, name text, priority int)
--- STABLE: router, rollups and raw readings are then read in one snapshot.
+-- STABLE, so that marks, rollups and raw readings are read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -12,9 +12,9 @@ DECLARE
 BEGIN
   RETURN QUERY
     WITH parts AS MATERIALIZED (
-      SELECT p.* FROM api_internal.parts(wanted_user, range_start, range_end) AS p WHERE wanted_user IS NOT NULL
+      SELECT p.* FROM api_internal.route_range(wanted_user, range_start, range_end) AS p WHERE wanted_user IS NOT NULL
     ), worn (device_key) AS (
-      -- Each part is looked up in the index by itself: that is what OFFSET keeps.
+      -- One index lookup for each part, which OFFSET enforces.
       SELECT r.sole_device
         FROM parts AS p
        CROSS JOIN LATERAL (SELECT r.* FROM rollup.user_1d AS r
@@ -51,4 +51,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.worn_devices IS
-  'The devices that gave a user''s readings in range_start <= t < range_end, the best first: the smallest priority, then the one registered first. Where raw readings are gone, those of whole quarters of an hour.';
+  'The devices that gave a user''s readings in range_start <= t < range_end, the best first: by smallest priority, then by registration. Where retention has dropped raw readings, the devices of whole quarters of an hour.';

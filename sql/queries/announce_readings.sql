@@ -1,2 +1,2 @@
--- Tell live listeners whose readings changed.
+-- Announce changed readings to live listeners.
 SELECT api_internal.announce(%(user_keys)s, %(timestamps)s, %(mark)s)

@@ -1,4 +1,4 @@
--- What a scraper wants to know of the database; one row. Seconds, moments as seconds since 1970.
+-- The metrics of the database for Prometheus; one row. Durations in seconds, timestamps in seconds since 1970.
 SELECT extract(epoch FROM f.lag)::float8 AS lag,
        f.stale_days,
        f.stale_event_days,

@@ -1,8 +1,8 @@
--- Events counted by bucket, source and type in a half-open range, those that come after the cursor.
+-- Events counted by bucket, source and type in a half-open range, after the cursor.
 SELECT bucket, source, event_type, count
   FROM api.event_counts(
     %(tenant_id)s, %(bucket_size)s, %(source)s::text, %(event_type)s::text,
-    -- Whole buckets are counted again, so the cursor's own bucket is asked for from its beginning.
+    -- Buckets are counted whole, so the range begins at the start of the cursor's bucket.
     greatest(%(start)s::timestamptz, %(after_bucket)s::timestamptz), %(end)s::timestamptz
   )
  WHERE %(after_bucket)s::timestamptz IS NULL

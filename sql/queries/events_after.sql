@@ -1,4 +1,4 @@
--- A tenant's events in a half-open range that come after the cursor (ts, event_id), as far as one piece goes.
+-- A tenant's events in a half-open range after the cursor (ts, event_id), as many as fit into one piece.
 SELECT *
   FROM api_internal.some_events(
          %(tenant_id)s, %(source)s, %(event_type)s, %(start)s, %(end)s, %(after_ts)s, %(after_event_id)s,

@@ -1,5 +1,5 @@
--- A page of a tenant's events, both ends of the range included, or what of it comes after (ts, event_id), as far as one
--- piece goes.
+-- A page of a tenant's events, both ends of the range included, or the rest of the page after (ts, event_id), as many as
+-- fit into one piece.
 SELECT *
   FROM api_internal.some_events(
          %(tenant_id)s, %(source)s, %(event_type)s, coalesce(%(start)s::timestamptz, '-infinity'),

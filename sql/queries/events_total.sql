@@ -1,4 +1,4 @@
--- How many events all pages of events_page hold together.
+-- The number of events on all pages of events_page.
 SELECT count(*) AS total
   FROM api.events
  WHERE tenant_id = %(tenant_id)s

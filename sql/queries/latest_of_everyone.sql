@@ -1,4 +1,5 @@
--- Each metric's latest value of a tenant's first users; people tells how many those are, in a row of its own where none was measured.
+-- Each metric's latest value of a tenant's first users; people is the number of these users, in a row of its own if
+-- nothing was measured.
 WITH people AS MATERIALIZED (
   SELECT u.user_key, u.user_id
     FROM core.app_user AS u

@@ -1,4 +1,4 @@
--- Each metric's latest value of the users of a tenant that have these names.
+-- Each metric's latest value of a tenant's users with the given names.
 WITH people AS MATERIALIZED (
   SELECT u.user_key, u.user_id
     FROM core.app_user AS u

@@ -1,6 +1,6 @@
--- Those of a tenant's users that have these keys and, unless there are none, these names.
+-- A tenant's users with the given keys and, if names are given, those names.
 SELECT u.user_key, u.user_id
-  -- Joined and looked up, since a plan that is kept compares with every element of an array.
+  -- A join, since a cached plan would compare each row with every element of an array.
   FROM unnest(%(user_keys)s::int[]) AS k (user_key)
   JOIN core.app_user AS u USING (user_key)
   JOIN core.tenant AS t USING (tenant_key)

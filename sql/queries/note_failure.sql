@@ -1,2 +1,2 @@
--- Note that a refresh or an upkeep failed, and why.
+-- Record that a refresh or an upkeep failed, and the reason.
 SELECT api_internal.note_failure(%(task)s, %(message)s)

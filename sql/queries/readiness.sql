@@ -1,4 +1,4 @@
--- What the database was migrated to; one row.
+-- The migration state of the database; one row.
 SELECT ARRAY(SELECT migration_id FROM migration._yoyo_migration) AS migrations,
        (SELECT digest FROM migration.api_build) AS api_digest,
        (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS timescaledb

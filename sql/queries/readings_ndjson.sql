@@ -11,5 +11,5 @@ COPY (
          AND r.ts < %(end)s::timestamptz
        ORDER BY r.ts, d.device_id
     ) AS o
--- JSON holds no control characters, so nothing is ever quoted.
+-- JSON contains no control characters, so COPY never quotes a line.
 ) TO STDOUT (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02', ENCODING 'UTF8')

@@ -1,2 +1,2 @@
--- Bring the rollups up to date, for no longer than a moment.
+-- Bring the rollups up to date, within a budget of time.
 CALL api.refresh(%(budget)s::interval)

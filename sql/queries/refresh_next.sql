@@ -1,4 +1,4 @@
--- What is left after a refresh: whether days are stale, how many refreshes did something yet, whether upkeep is due; one row.
+-- The state after a refresh: whether days are stale, how many refreshes found something to do, whether upkeep is due; one row.
 SELECT EXISTS (SELECT FROM core.stale_day) AS stale,
        r.runs,
        coalesce(u.seen_at < now() - INTERVAL '1 hour', true)

@@ -1,4 +1,4 @@
--- Whether some process is the refresher already; one row. The embedded database cannot tell: its connections share locks.
+-- Whether a process is the refresher; one row. Unknown on the embedded database, whose connections share locks.
 SELECT current_setting('hyperpulse.embedded', true) IS DISTINCT FROM 'on'
    AND EXISTS (SELECT
                  FROM pg_locks AS l

@@ -1,2 +1,2 @@
--- Tell other processes that clients listen to this one.
+-- Announce to other processes that this one has live clients.
 SELECT pg_notify('listeners', %(process)s)

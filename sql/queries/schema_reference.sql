@@ -1,4 +1,4 @@
--- Everything public, and the tables behind it, with what each promises: kind, name, definition, comment.
+-- All public objects and the tables behind them: kind, name, definition, comment.
 SELECT *
   FROM (
     SELECT 1 AS part, 'view' AS kind,

@@ -1,4 +1,4 @@
--- How the database does: freshness, runs, jobs, sizes and the last check of the rollups; one row.
+-- The state of the database: freshness, runs, jobs, sizes and the last verification of the rollups; one row.
 SELECT
   (SELECT jsonb_build_object(
             'horizon', f.horizon, 'lag', extract(epoch FROM f.lag), 'stale_days', f.stale_days,
@@ -46,7 +46,7 @@ SELECT
     LIMIT 1) AS verification,
   jsonb_build_object(
     'users', (SELECT count(*) FROM core.app_user), 'devices', (SELECT count(*) FROM core.device),
-    -- Where nothing was analyzed yet, the estimate is 0.
+    -- The estimate is 0 before the first ANALYZE.
     'readings', (SELECT nullif(approximate_row_count('core.reading'), CASE WHEN EXISTS (SELECT FROM core.reading) THEN 0 END)),
     'bytes', pg_database_size(current_database()),
     'postgresql', split_part(current_setting('server_version'), ' ', 1),

@@ -1,4 +1,4 @@
--- How do those who walk much compare with the rest, hour by hour (UTC) of the last seven days that are over?
+-- How do users who walk 8,000 steps a day compare with the rest, by hour (UTC) of the last seven complete days?
 WITH cohort AS (
   SELECT tenant_id, user_id, CASE WHEN avg(steps) >= 8000 THEN 'walks much' ELSE 'the rest' END AS cohort
     FROM api.daily('UTC')

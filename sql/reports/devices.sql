@@ -1,4 +1,4 @@
--- Which device gave how many minutes of heart rate in the last day, and which were never the best?
+-- How many minutes of heart rate did each device give in the last day, and which devices were never the best?
 SELECT d.tenant_id, d.device_id, d.name, d.priority, count(v.bucket) AS minutes
   FROM api.devices AS d
   LEFT JOIN api.vitals_1m AS v

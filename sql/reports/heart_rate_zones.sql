@@ -1,4 +1,4 @@
--- How many minutes of the last 24 hours did everyone spend in each zone of heart rate?
+-- How many minutes of the last 24 hours did each user spend in each heart rate zone?
 SELECT tenant_id, user_id,
        count(*) FILTER (WHERE heart_rate_avg < 60) AS below_60,
        count(*) FILTER (WHERE heart_rate_avg >= 60 AND heart_rate_avg < 100) AS from_60,

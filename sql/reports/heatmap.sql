@@ -1,4 +1,4 @@
--- How many steps are walked on which day of the week (1 is Monday) and at which hour (UTC), in the last 28 days that are over?
+-- How many steps fall on each day of the week (1 is Monday) and hour (UTC), in the last 28 complete days?
 SELECT tenant_id, extract(isodow FROM bucket AT TIME ZONE 'UTC')::int AS weekday,
        extract(hour FROM bucket AT TIME ZONE 'UTC')::int AS hour, sum(steps) AS steps
   FROM api.population_1h

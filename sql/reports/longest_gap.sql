@@ -1,5 +1,5 @@
--- What was everyone's longest time without a reading in the last seven days, and is it still going on?
--- From a quarter of an hour up; of shorter ones, only those in which a quarter of the clock ends are seen.
+-- What was each user's longest gap between readings in the last seven days, and is it still open?
+-- Finds all gaps from a quarter of an hour up; of shorter gaps only those that contain the end of a quarter.
 SELECT DISTINCT ON (tenant_id, user_id) tenant_id, user_id, silent_from, silent_to, silent_to - silent_from AS gap, going_on
   FROM (SELECT tenant_id, user_id, last_ts AS silent_from, lead(first_ts, 1, now()) OVER of_user AS silent_to,
                lead(first_ts) OVER of_user IS NULL AS going_on

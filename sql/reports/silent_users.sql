@@ -1,4 +1,4 @@
--- Who has not been heard of for a day, and since when?
+-- Which users have had no reading for a day, and since when?
 SELECT tenant_id, user_id, last_seen, now() - last_seen AS silent_for
   FROM api.last_seen
  WHERE last_seen < now() - INTERVAL '24 hours'

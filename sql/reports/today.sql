@@ -1,4 +1,4 @@
--- What has everyone done today (UTC)?
+-- What are each user's totals of today (UTC)?
 SELECT tenant_id, user_id, steps, round(calories::numeric, 1) AS calories, round(heart_rate_avg::numeric, 1) AS heart_rate,
        heart_rate_min, heart_rate_max
   FROM api.vitals_1d

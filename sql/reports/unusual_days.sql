@@ -1,4 +1,4 @@
--- On which of the last seven days (UTC) that are over was someone's resting heart rate far from that of the 28 days before?
+-- On which of the last seven complete days (UTC) was a user's resting heart rate far from that of the 28 days before?
 SELECT tenant_id, user_id, day, round(resting_heart_rate::numeric, 1) AS resting_heart_rate, round(mean::numeric, 1) AS usual,
        round(((resting_heart_rate - mean) / spread)::numeric, 1) AS deviations
   FROM (SELECT tenant_id, user_id, day, resting_heart_rate, count(resting_heart_rate) OVER before AS days,

@@ -1,4 +1,4 @@
--- Who reached which goal in the last week (from Monday, UTC) that is over?
+-- Which users reached which goals in the last complete week (from Monday, UTC)?
 SELECT g.tenant_id, g.user_id, g.metric, g.target, coalesce(sum(d.done), 0) AS done, coalesce(sum(d.done), 0) >= g.target AS reached
   FROM api.goals AS g
   LEFT JOIN (SELECT d.tenant_id, d.user_id, m.metric, m.done

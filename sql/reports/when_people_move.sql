@@ -1,4 +1,4 @@
--- At what hour of the day (UTC) did people walk most in the last 30 days that are over?
+-- At what hour of the day (UTC) did users walk most in the last 30 complete days?
 SELECT tenant_id, extract(hour FROM bucket AT TIME ZONE 'UTC')::int AS hour, sum(steps) AS steps,
        round(sum(steps) / sum(steps_users), 1) AS steps_of_a_walker
   FROM api.population_1h

@@ -108,12 +108,12 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ),
             (
                 "the router ignores marks",
-                Mutant("parts", {r"WHERE s.user_key = ": "WHERE false AND s.user_key = "}),
+                Mutant("route_range", {r"WHERE s.user_key = ": "WHERE false AND s.user_key = "}),
             ),
             (
                 "the router takes a bucket with a stale quarter in it",
                 Mutant(
-                    "parts",
+                    "route_range",
                     {r"SELECT taken - range_agg\(.*?\)\)\)\s+INTO": "SELECT taken - range_agg(r.range) INTO"},
                 ),
             ),
@@ -369,7 +369,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "the router trusts the announced horizon",
                 Mutant(
-                    "parts",
+                    "route_range",
                     {
                         r"SELECT h.materialized FROM": "SELECT h.announced FROM",
                         r"tstzrange\(h.materialized": "tstzrange(h.announced",
@@ -560,7 +560,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             (
                 "the router trusts the announced horizon",
                 Mutant(
-                    "parts",
+                    "route_range",
                     {
                         r"SELECT h.materialized FROM": "SELECT h.announced FROM",
                         r"tstzrange\(h.materialized": "tstzrange(h.announced",

@@ -14,7 +14,7 @@ from tests.support.reference_model import DAY, HOUR, MINUTE, Model
 ANSWERING = (
     "summary",
     "series",
-    "parts",
+    "route_range",
     "rows",
     "device_rows",
     "local_days",

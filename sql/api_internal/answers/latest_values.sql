@@ -1,4 +1,4 @@
--- Each metric's latest value as of now, of many users at once.
+-- Each metric's latest value up to now, for many users at once.
 CREATE FUNCTION api_internal.latest_values(user_keys int[]) RETURNS TABLE (
   user_key  int,
   metric    text,
@@ -23,4 +23,4 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 COMMENT ON FUNCTION api_internal.latest_values IS
-  'The latest value of each metric of users, given by key, when it was measured and by which device; at the same moment the best device. One row per user and metric ever measured. Readings after now do not count: the last of them is a row of the metric ahead, without a value.';
+  'The latest value of each metric of users given by key, when and by which device it was measured; of several devices at the same moment the best one. One row per user and metric ever measured. Readings after now do not count: the last of them is a row of the metric ahead, without a value.';

@@ -1,11 +1,11 @@
--- The latest values before a moment.
+-- A user's latest values before a moment.
 CREATE FUNCTION api_internal.older_values(user_key int, before timestamptz, metrics text[]) RETURNS TABLE (
   metric    text,
   value     double precision,
   ts        timestamptz,
   device_id text
 )
--- STABLE: rollups and raw readings are then read in one snapshot.
+-- STABLE, so that rollups and raw readings are read in one snapshot.
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 SET datestyle = 'ISO'
@@ -18,12 +18,12 @@ DECLARE
   day_end timestamptz := before;
   raw_day timestamptz;
 BEGIN
-  -- First what no rollup knows yet, then only the days of which a rollup says that they hold a missing metric.
+  -- First the time above the horizon, then only days that are stale or have a missing metric in the rollup.
   SELECT public.time_bucket(INTERVAL '24 hours', h.materialized), h.raw_from INTO day, raw_day FROM core.horizon AS h;
   WHILE missing <> '{}' LOOP
     IF day < day_end THEN
       FOR metric, value, ts, device_id IN EXECUTE format(
-          -- Literal bounds, so that chunks are excluded when it is planned.
+          -- Literal bounds let the planner exclude chunks.
           'SELECT DISTINCT ON (m.metric) m.metric, m.value, r.ts, d.device_id
              FROM core.reading AS r
             CROSS JOIN LATERAL (VALUES (''heart_rate'', r.heart_rate), (''steps'', r.steps), (''calories'', r.calories))
@@ -38,7 +38,8 @@ BEGIN
       day_end := day;
     END IF;
     day := greatest(
-      -- Nothing is added to the day: it is looked for among the user's marks, not the user among everybody's.
+      -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users'
+      -- marks of the day.
       (SELECT max(s.day + INTERVAL '0') FROM core.stale_day AS s
         WHERE s.user_key = wanted_user AND s.day + INTERVAL '0' < day_end),
       (SELECT v.bucket
@@ -52,7 +53,7 @@ BEGIN
     EXIT WHEN day IS NULL OR day < raw_day;
     day_end := day + INTERVAL '24 hours';
   END LOOP;
-  -- What retention has dropped is older than all of these.
+  -- Values that retention has dropped are older than all of the above.
   RETURN QUERY
     SELECT v.metric, v.value, v.ts, d.device_id
       FROM core.last_value AS v
@@ -62,4 +63,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.older_values IS
-  'Of each metric named (heart_rate, steps, calories) a user''s latest value before a moment, at which no later one may be known; at the same moment the best device. One row per metric that was ever measured.';
+  'A user''s latest value before a moment of each metric named (heart_rate, steps, calories); of several devices at the same moment the best one. One row per metric ever measured before it.';

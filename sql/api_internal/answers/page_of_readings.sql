@@ -1,15 +1,15 @@
--- What api_internal.user_readings does: reads ahead in windows that double.
+-- The implementation of api_internal.user_readings: reads ahead in windows that double.
 CREATE FUNCTION api_internal.page_of_readings(
   wanted_user int, wanted_device int, any_device boolean, range_start timestamptz, range_end timestamptz,
   after_ts timestamptz, after_device_id text, most int
 ) RETURNS TABLE (ts timestamptz, device_id text, heart_rate double precision, steps int, calories double precision)
--- STABLE: all windows are then read in one snapshot.
+-- STABLE, so that all windows are read in one snapshot.
 LANGUAGE plpgsql STABLE
--- Moments are written into the query's text, where only ISO says exactly which.
+-- The query's text contains timestamps, and only the ISO style is unambiguous.
 SET datestyle = 'ISO'
 AS $$
 DECLARE
-  -- Finite, so that windows come to an end.
+  -- Finite, so that the loop over windows ends.
   start  timestamptz := greatest(range_start, after_ts, '4713-01-02 00:00:00Z BC');
   finish CONSTANT timestamptz := least(range_end, '100000-01-01 00:00:00Z');
   stop   timestamptz;
@@ -19,7 +19,7 @@ BEGIN
   IF wanted_user IS NULL OR NOT any_device AND wanted_device IS NULL THEN
     RETURN;
   END IF;
-  -- To plan for a year of chunks takes a hundred times as long as to read a page from the first of them.
+  -- Planning a query over a year of chunks takes a hundred times as long as reading a page from the first chunk.
   WHILE start < finish AND most > 0 LOOP
     stop := least(start + width, finish);
     RETURN QUERY EXECUTE format(
@@ -41,4 +41,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.page_of_readings IS
-  'What api_internal.user_readings does, which is the one to call: a day first, then twice as much, until there are enough readings or the range ends.';
+  'The implementation of api_internal.user_readings, which callers use instead: reads a day, then twice as much, until there are enough readings or the range ends.';

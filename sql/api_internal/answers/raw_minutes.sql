@@ -1,4 +1,4 @@
--- What lies above the horizon by minute, from raw readings, where the horizon is where a refresher keeps it.
+-- Minutes above the horizon, from raw readings, as long as the horizon is kept up to date.
 CREATE VIEW api_internal.raw_minutes AS
   WITH by_device AS (
     SELECT r.user_key, r.device_key, public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
@@ -13,7 +13,7 @@ CREATE VIEW api_internal.raw_minutes AS
       FROM api_internal.reading_rows AS r
      WHERE r.bucket >= (SELECT greatest(h.materialized, public.time_bucket(INTERVAL '15 minutes', now() - INTERVAL '47 hours'))
                           FROM core.horizon AS h)
-       -- Known when it is planned, so that years of chunks are left out of the plan.
+       -- Known at planning, so that years of chunks are excluded from the plan.
        AND r.bucket >= now() - INTERVAL '48 hours'
      GROUP BY 1, 2, 3
   ), ranked AS (
@@ -36,4 +36,4 @@ CREATE VIEW api_internal.raw_minutes AS
    GROUP BY r.user_key, r.bucket;
 
 COMMENT ON VIEW api_internal.raw_minutes IS
-  'The minutes above the horizon and of the last 47 hours, from a quarter of an hour on, from raw readings, by user key; a part of api_internal.raw_quarters rather than a view to read.';
+  'Minutes above the horizon within the last 47 hours, rounded down to a quarter of an hour, from raw readings, by user key; a part of api_internal.raw_quarters, not meant to be read by itself.';

@@ -1,4 +1,4 @@
--- What the rollups do not answer for, by quarter of an hour.
+-- Quarters of an hour that no rollup answers for.
 CREATE VIEW api_internal.raw_quarters AS
   SELECT m.user_key,
          public.time_bucket(INTERVAL '15 minutes', m.bucket) AS bucket,
@@ -16,7 +16,7 @@ CREATE VIEW api_internal.raw_quarters AS
     FROM api_internal.raw_minutes AS m
    GROUP BY 1, 2
   UNION ALL
-  -- Everything else for each user by itself, with literal bounds: what is stale,
+  -- Stale quarters, looked up for each user with literal bounds.
   SELECT s.user_key, q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min, q.heart_rate_max,
          q.calories, q.steps, q.heart_rate_device, q.worn_minutes
     FROM (SELECT s.user_key, array_agg(s.user_key) AS user_keys, array_agg(s.bucket) AS buckets
@@ -24,7 +24,7 @@ CREATE VIEW api_internal.raw_quarters AS
            GROUP BY 1) AS s
    CROSS JOIN LATERAL api_internal.raw_quarters_of(s.user_keys[:1], 'infinity', '-infinity', s.user_keys, s.buckets) AS q
   UNION ALL
-  -- and, where no refresher has run for long, what has come since.
+  -- Time since the horizon beyond 47 hours, if no refresh has run for that long.
   SELECT u.user_key, q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min, q.heart_rate_max,
          q.calories, q.steps, q.heart_rate_device, q.worn_minutes
     FROM core.horizon AS h
@@ -33,4 +33,4 @@ CREATE VIEW api_internal.raw_quarters AS
    CROSS JOIN LATERAL api_internal.raw_quarters_of(ARRAY[u.user_key], h.materialized, n.recent_from, NULL, NULL) AS q;
 
 COMMENT ON VIEW api_internal.raw_quarters IS
-  'The quarters of an hour that the views api.vitals take from raw readings instead of rollups, by user key, with the columns of rollup.user_15m.';
+  'The quarters of an hour that the api.vitals views read from raw readings instead of rollups, by user key, with the columns of rollup.user_15m.';

@@ -1,4 +1,4 @@
--- Quarters of an hour of many users, from raw readings, in a plan of its own.
+-- Quarters of an hour of many users, from raw readings, planned separately.
 CREATE FUNCTION api_internal.raw_quarters_of(
   user_keys int[], range_start timestamptz, range_end timestamptz, stale_keys int[], stale_quarters timestamptz[]
 ) RETURNS TABLE (
@@ -27,7 +27,7 @@ BEGIN
   IF range_start >= range_end AND stale_keys IS NULL THEN
     RETURN;
   END IF;
-  -- Literal bounds, so that chunks are excluded when it is planned.
+  -- Literal bounds let the planner exclude chunks.
   RETURN QUERY EXECUTE format(
     'WITH by_device AS (
        SELECT r.user_key, r.device_key, public.time_bucket(INTERVAL ''1 minute'', r.bucket) AS bucket,
@@ -71,4 +71,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.raw_quarters_of IS
-  'The quarters of an hour of users in range_start <= bucket < range_end, and stale ones, given as arrays of users and quarters of one length, from raw readings, with columns as in rollup.user_15m: of several devices the best one, minute by minute and metric by metric.';
+  'Quarters of an hour of users in range_start <= bucket < range_end, and stale quarters, given as arrays of users and buckets of one length, computed from raw readings, with columns as in rollup.user_15m; of several devices the best one, chosen for each minute and metric.';

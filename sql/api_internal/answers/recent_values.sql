@@ -1,4 +1,4 @@
--- The latest values between two moments, and what lies after the later one, of many users at once.
+-- The latest values between two moments, and the last reading after them, for many users at once.
 CREATE FUNCTION api_internal.recent_values(user_keys int[], since timestamptz, until timestamptz) RETURNS TABLE (
   user_key  int,
   metric    text,
@@ -10,9 +10,9 @@ LANGUAGE plpgsql STABLE
 SET datestyle = 'ISO'
 AS $$
 BEGIN
-  -- The devices of each user by skipping from one to the next, and one step into the index for each device and metric,
-  -- since the readings of a device lie side by side. A literal bound, so that chunks are excluded when it is planned.
-  -- What lies ahead is one more metric, of which nothing but the moment counts.
+  -- A skip scan over the devices of each user, and one index lookup for each device and metric: in the index the readings
+  -- of a device are adjacent. A literal bound lets the planner exclude chunks. The last reading after the range is one
+  -- more metric, of which only the timestamp counts.
   RETURN QUERY EXECUTE format(
     'WITH RECURSIVE worn AS (
        SELECT u.user_key, (SELECT r.device_key FROM core.reading AS r
@@ -49,4 +49,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.recent_values IS
-  'The latest value between two moments, both included, of each metric of users, given by key; at the same moment the best device. One row per user and metric measured there, and one of the metric ahead, without a value, for the last reading of a user that lies after them.';
+  'The latest value between two moments, both included, of each metric of users given by key; of several devices at the same moment the best one. One row per user and metric measured in that range, and one row of the metric ahead, without a value, for a user''s last reading after the range.';

@@ -1,9 +1,9 @@
 -- A page of a tenant's users, and when each was last seen.
 CREATE FUNCTION api_internal.seen_users(tenant_id text, after_user_id text DEFAULT NULL, most int DEFAULT 100)
 RETURNS TABLE (user_id text, last_seen timestamptz)
--- STABLE: horizon, stale days, rollups and readings are then read in one snapshot.
+-- STABLE, so that horizon, stale days, rollups and readings are read in one snapshot.
 LANGUAGE plpgsql STABLE
--- Moments are written into the query's text, where only ISO says exactly which.
+-- The query's text contains timestamps, and only the ISO style is unambiguous.
 SET datestyle = 'ISO'
 AS $$
 #variable_conflict use_column
@@ -26,13 +26,13 @@ BEGIN
     RETURN;
   END IF;
 
-  -- What is not materialized, and stale days; literal bounds exclude chunks when the query is planned.
-  -- Nothing after now is seen, wherever the horizon is.
+  -- Time above the horizon, and stale days. Literal bounds let the planner exclude chunks. Readings after now do not
+  -- count, wherever the horizon is.
   SELECT least(h.materialized, public.time_bucket(INTERVAL '15 minutes', now())) INTO horizon FROM core.horizon AS h;
   raw := format('SELECT user_key, ts FROM core.reading WHERE user_key = ANY ($1) AND ts >= %L AND ts <= now()', horizon);
   SELECT min(s.day), max(s.day) INTO first_day, last_day FROM core.stale_day AS s WHERE s.user_key = ANY (keys);
   IF first_day IS NOT NULL THEN
-    -- Beside readings, minutes that were kept where readings are gone.
+    -- Raw readings, and the minutes that are kept in place of dropped readings.
     FOREACH place IN ARRAY ARRAY['SELECT user_key, ts AS bucket, ts FROM core.reading',
                                  'SELECT user_key, bucket, last_ts FROM core.kept_minute'] LOOP
       raw := raw || format(' UNION ALL SELECT r.user_key, r.ts FROM core.stale_day AS s JOIN (%s) AS r (user_key, bucket, ts) '
@@ -63,4 +63,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.seen_users IS
-  'So many users of a tenant in the order of their names, those that come after a name where one is given, and the moment of the latest reading of each that does not lie after now, exactly; null where there is none. From the rollup of 15 minutes below the horizon, and from readings above it and of stale quarters.';
+  'A page of a tenant''s users in the order of their names, after a name if one is given, with the timestamp of each user''s latest reading up to now, exact at every moment; null without one. From rollup.user_15m below the horizon, and from raw readings above the horizon and for stale quarters.';

@@ -1,4 +1,4 @@
--- Quarters of an hour that the rollups do not answer for, though they lie below the horizon.
+-- Quarters of an hour below the horizon that no rollup answers for.
 CREATE VIEW api_internal.stale_quarters AS
   SELECT DISTINCT s.user_key, s.day + q * INTERVAL '15 minutes' AS bucket
     FROM core.stale_day AS s
@@ -6,4 +6,4 @@ CREATE VIEW api_internal.stale_quarters AS
    WHERE get_bit(s.quarters, q) = 1 AND s.day + q * INTERVAL '15 minutes' < (SELECT materialized FROM core.horizon);
 
 COMMENT ON VIEW api_internal.stale_quarters IS
-  'The quarters of an hour below the horizon that are marked stale, by user key: the views api.vitals take them from raw readings.';
+  'The quarters of an hour below the horizon that are marked stale, by user key; the api.vitals views read them from raw readings.';

@@ -1,6 +1,6 @@
 -- Other names of time zones.
 CREATE VIEW api_internal.time_zone_links (name, zone) AS
-  -- The links of the IANA database 2026f (`L` in its tzdata.zi), and the four zones that PostgreSQL reads as rules of POSIX.
+  -- The links of the IANA database 2026f (`L` in its tzdata.zi), and the four zones that PostgreSQL reads as POSIX rules.
   VALUES
     ('Africa/Accra', 'Africa/Abidjan'),
     ('Africa/Addis_Ababa', 'Africa/Nairobi'),
@@ -261,4 +261,4 @@ CREATE VIEW api_internal.time_zone_links (name, zone) AS
     ('Zulu', 'Etc/UTC');
 
 COMMENT ON VIEW api_internal.time_zone_links IS
-  'Earlier and other names of time zones, and the zone of the IANA database that each means: what installations of PostgreSQL leave out, and what PostgreSQL takes for an abbreviation. api.time_zone reads them.';
+  'Earlier and alternative names of time zones, each with its zone in the IANA database: names that PostgreSQL installations omit, and names that PostgreSQL reads as abbreviations. Used by api.time_zone.';

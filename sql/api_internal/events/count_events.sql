@@ -1,11 +1,11 @@
--- What api.event_counts does: routes a range to rollups and events, and counts.
+-- The implementation of api.event_counts: routes a range to rollups and events, and counts.
 CREATE FUNCTION api_internal.count_events(
   wanted_tenant text, bucket_size text, wanted_source text, wanted_type text,
   range_start timestamptz, range_end timestamptz
 ) RETURNS TABLE (bucket timestamptz, source text, event_type text, count bigint)
--- STABLE: horizon, stale days, rollups and events are then read in one snapshot.
+-- STABLE, so that horizon, stale days, rollups and events are read in one snapshot.
 LANGUAGE plpgsql STABLE
--- Moments are written into the query's text, where only ISO says exactly which.
+-- The query's text contains timestamps, and only the ISO style is unambiguous.
 SET datestyle = 'ISO'
 AS $$
 #variable_conflict use_column
@@ -21,10 +21,10 @@ DECLARE
   level        record;
   level_from   timestamptz;
   level_to     timestamptz;
-  -- What the levels so far answer for; each finer one adds what it can on both sides.
+  -- The range that the levels so far answer for; each finer level extends it on both sides.
   rolled_from  timestamptz;
   rolled_to    timestamptz;
-  -- Literal bounds, so that chunks are excluded when the query is planned; parts that are empty cost nothing.
+  -- Literal bounds let the planner exclude chunks. Empty parts are left out.
   parts        text;
 BEGIN
   IF bucket_width IS NULL THEN
@@ -65,7 +65,7 @@ BEGIN
     END LOOP;
   END IF;
 
-  -- The ragged ends, what is not materialized yet, and stale days, neighbours together.
+  -- Ragged ends, time above the horizon, and stale days, with adjacent days in one part.
   parts := concat_ws(' UNION ALL ', parts,
     (SELECT string_agg(
               format('SELECT ts, source, event_type, 1::bigint FROM core.event '
@@ -89,4 +89,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.count_events IS
-  'What api.event_counts does, which is the one to call: whole buckets of the bucket size and of finer rollups below the horizon that are in no stale day, and the events themselves for everything else.';
+  'The implementation of api.event_counts, which callers use instead: counts from whole buckets of the bucket size and of finer rollups where they are below the horizon and in no stale day, and from events for the rest of the range.';

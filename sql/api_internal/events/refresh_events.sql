@@ -1,4 +1,4 @@
--- Refreshes every level of event counts over a range, each on the one before; commits between them.
+-- Refreshes every level of event counts over a range, each from the finer one, and commits after each.
 CREATE PROCEDURE api_internal.refresh_events(range_start timestamptz, range_end timestamptz, forced boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -8,7 +8,7 @@ BEGIN
     SELECT * FROM (VALUES (1, 'rollup.event_1m', INTERVAL '1 minute'), (2, 'rollup.event_1h', INTERVAL '1 hour'),
                           (3, 'rollup.event_1d', INTERVAL '24 hours')) AS l (part, name, width)
   LOOP
-    -- The buckets that end after the old horizon and by the new one; a bucket cut by the new one waits for its end.
+    -- Buckets that end within the range. A bucket that the new horizon cuts is refreshed once the horizon passes its end.
     IF public.time_bucket(level.width, range_start) < public.time_bucket(level.width, range_end) THEN
       CALL public.refresh_continuous_aggregate(level.name::regclass,
                                                public.time_bucket(level.width, range_start),

@@ -1,4 +1,4 @@
--- Counts the events of new time, and moves their horizon.
+-- Counts the events of new time, and moves the horizon of events.
 -- No SET clause: a procedure with one cannot commit.
 CREATE PROCEDURE api_internal.refresh_new_events()
 LANGUAGE plpgsql AS $$
@@ -11,7 +11,7 @@ BEGIN
   IF horizon.events_materialized >= horizon.announced THEN
     RETURN;
   END IF;
-  -- One at a time; the lock belongs to the session, since this commits several times.
+  -- One at a time. A session lock, since this procedure commits several times.
   place := api_internal.try_lock('events');
   IF place IS NULL THEN
     RETURN;
@@ -31,4 +31,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api_internal.refresh_new_events IS
-  'Refreshes the event counts of what lies between their horizon and the announced one, which is where events are marked, and moves their horizon; leaves at once where another one is at it.';
+  'Refreshes the event counts between the horizon of events and the announced horizon, below which writers mark, and moves the horizon of events; returns at once if another session is doing so.';

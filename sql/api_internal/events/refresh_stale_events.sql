@@ -10,14 +10,14 @@ BEGIN
   IF NOT EXISTS (SELECT FROM core.stale_event_day) THEN
     RETURN;
   END IF;
-  -- One at a time; the lock belongs to the session, since this commits several times.
+  -- One at a time. A session lock, since this procedure commits several times.
   place := api_internal.try_lock('events');
   IF place IS NULL THEN
     RETURN;
   END IF;
   SELECT h.events_materialized INTO trusted FROM core.horizon AS h;
-  -- A claim remembers the version seen; whoever writes meanwhile gives a new one, and the row stays. Rows that a writer
-  -- holds are skipped here and below: they are about to get a new version, and waiting for them could deadlock.
+  -- A claim records the version seen. A later write sets a new version, so its row stays. Rows that a writer
+  -- has locked are skipped here and below: they are about to get a new version, and waiting for them could deadlock.
   UPDATE core.stale_event_day AS s
      SET claimed = s.version
     FROM (SELECT tenant_key, day FROM core.stale_event_day
@@ -48,4 +48,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api_internal.refresh_stale_events IS
-  'Refreshes the event counts of days that late events made stale; part of api.refresh; leaves at once where another one is at it.';
+  'Refreshes the event counts of days that late events made stale; part of api.refresh; returns at once if another session is doing so.';

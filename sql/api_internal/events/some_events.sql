@@ -1,11 +1,11 @@
--- Events in order, as many as go into one piece of an answer.
+-- Events in order, as many as fit into one piece of an answer.
 CREATE FUNCTION api_internal.some_events(
   wanted_tenant text, wanted_source text, wanted_type text, range_start timestamptz, range_end timestamptz,
   after_ts timestamptz, after_event_id text, skipped bigint, most int, most_bytes int
 ) RETURNS TABLE (ts timestamptz, event_id text, source text, event_type text, payload text, bytes int)
--- PL/pgSQL, since a loop can stop at a size before it has read the payloads beyond, which may have 256 kB each.
+-- PL/pgSQL, since a loop can stop at a size without reading further payloads, which may have 256 kB each.
 LANGUAGE plpgsql STABLE
--- Ranges lie in few of the chunks, which only a plan for their bounds knows.
+-- A custom plan excludes the chunks outside the range.
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
@@ -20,7 +20,7 @@ BEGIN
      WHERE e.tenant_key = wanted_key
        AND (wanted_source IS NULL OR e.source = wanted_source)
        AND (wanted_type IS NULL OR e.event_type = wanted_type)
-       AND e.ts >= greatest(range_start, after_ts) -- which leaves out the chunks before, unlike the comparison of rows
+       AND e.ts >= greatest(range_start, after_ts) -- excludes earlier chunks, unlike the comparison of rows
        AND e.ts < range_end
        AND (after_ts IS NULL OR (e.ts, e.event_id) > (after_ts, after_event_id))
      ORDER BY e.ts, e.event_id
@@ -40,4 +40,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.some_events IS
-  'Events of a tenant in range_start <= ts < range_end by ts and event_id, of a source and a type where they are not null, after a ts and event_id where they are not null: `skipped` are left out, then `most` are given, or fewer once their payloads have most_bytes.';
+  'Events of a tenant in range_start <= ts < range_end ordered by ts and event_id; if not null, of one source and type, and after a ts and event_id. Skips `skipped` events, then returns `most`, or fewer once their payloads reach most_bytes.';

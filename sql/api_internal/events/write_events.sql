@@ -1,9 +1,9 @@
--- Stores events whose event_id is not taken yet; the first one stays.
+-- Stores events with new event_ids; the first event of an event_id stays.
 CREATE FUNCTION api_internal.write_events(
   tenant_ids text[], event_ids text[], sources text[], event_types text[], timestamps timestamptz[], payloads jsonb[]
 ) RETURNS boolean[]
 LANGUAGE plpgsql
--- A generic plan takes every array for a short one, and then joins them row by row.
+-- A generic plan assumes short arrays and joins them by nested loops.
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
@@ -44,11 +44,11 @@ BEGIN
   SELECT array_agg(i.is_first AND taken.event_id IS NOT NULL ORDER BY i.item) INTO created
     FROM incoming AS i
     LEFT JOIN taken USING (tenant_key, event_id)
-    -- Joined, since a WITH that nothing reads is not run.
+    -- Joined, since a SELECT in a WITH clause runs only if it is read.
     LEFT JOIN marked ON true;
   RETURN created;
 END
 $$;
 
 COMMENT ON FUNCTION api_internal.write_events IS
-  'Stores a batch of events, given as arrays of one length. Returns for each item whether it was created; false means that its (tenant_id, event_id) was taken, and what was stored first stays.';
+  'Stores a batch of events, given as arrays of one length. Returns for each item whether it was created; false means that its (tenant_id, event_id) exists, and the event stored first stays.';

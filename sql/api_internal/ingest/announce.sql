@@ -1,4 +1,4 @@
--- Tells live listeners, once the transaction commits, whose readings it changed.
+-- Announces changed readings to live listeners when the transaction commits.
 CREATE FUNCTION api_internal.announce(user_keys int[], timestamps timestamptz[], mark text DEFAULT '') RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -9,9 +9,9 @@ BEGIN
   IF mark <> '' AND cardinality(user_keys) = 0 THEN
     PERFORM pg_notify('readings', mark || ':');
   END IF;
-  -- Packed as they are: to sum them up by user here would cost a write several times as much. A notification
-  -- holds less than 8000 bytes, and a reading takes 27; that leaves 80 for the mark and a number, without which
-  -- PostgreSQL would deliver two that are the same only once.
+  -- Sent unaggregated: grouping by user here would cost a write several times as much. A notification holds less than
+  -- 8000 bytes, and a reading takes 27, which leaves 80 for the mark and a number. Without the number PostgreSQL would
+  -- deliver equal notifications only once.
   FOR item IN 1 .. coalesce(cardinality(user_keys), 0) BY 290 LOOP
     PERFORM pg_notify('readings', mark || '/' || nextval('core.stale_version') || ':' || encode(
       array_send(user_keys[item : item + 289]) || array_send(timestamps[item : item + 289]), 'base64'));
@@ -20,4 +20,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.announce IS
-  'Sends the readings of a batch, all of them changed, on the channel readings when the transaction commits: for 290 at a time the base64 of array_send(user_keys) || array_send(timestamps); for more than 20000 only the word many. Before it stand a mark of at most 40 characters, by which whoever wrote knows what was written, a slash, a number that makes each notification another, and a colon. Without readings the mark stands alone, with the colon; so does the service announce while nobody says on the channel listeners, every other second, that others listen.';
+  'Announces the readings of a batch, all of them changed, on the channel readings when the transaction commits: for each 290 the base64 of array_send(user_keys) || array_send(timestamps); for more than 20000 only the word many. The payload begins with a mark of at most 40 characters, by which the writer recognizes its own notification, a slash, a number that makes the notification unique, and a colon. Without readings the payload is the mark and a colon; the service announces that while no other process reports on the channel listeners, every other second, that it has clients.';

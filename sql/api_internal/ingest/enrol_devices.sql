@@ -1,7 +1,7 @@
--- Keys of devices by name; unknown ones are registered in order of first appearance, because that breaks ties.
+-- Keys of devices by name; registers unknown devices in order of first appearance, which breaks ties of priority.
 CREATE FUNCTION api_internal.enrol_devices(tenant_ids text[], device_ids text[]) RETURNS int[]
 LANGUAGE plpgsql
--- A generic plan takes every array for a short one, and then joins them row by row.
+-- A generic plan assumes short arrays and joins them by nested loops.
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
@@ -34,4 +34,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.enrol_devices IS
-  'Keys of devices, in the order of the names given; registers the unknown ones in order of first appearance, with the priority that core.known_device gives them, else 999.';
+  'Keys of devices, in the order of the given names; registers unknown devices in order of first appearance, with the priority from core.known_device, or 999.';

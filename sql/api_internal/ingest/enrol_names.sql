@@ -1,4 +1,4 @@
--- Keys of users and devices, for a process that keeps them.
+-- Keys of users and devices, for a process that caches them.
 CREATE FUNCTION api_internal.enrol_names(
   tenant_id text, user_ids text[], device_ids text[],
   OUT names_version bigint, OUT user_keys int[], OUT device_keys int[]
@@ -16,4 +16,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.enrol_names IS
-  'Keys of users and of devices of a tenant, in the order of the names given; registers the unknown ones. They hold, once this is committed, for as long as api_internal.begin_writing returns the same version of names.';
+  'Keys of users and devices of a tenant, in the order of the given names; registers unknown names. Once the transaction commits, the keys are valid for as long as api_internal.begin_writing returns the same version of names.';

@@ -1,7 +1,7 @@
--- Registers unknown tenants, and holds everyone else who would register a name until this transaction ends.
+-- Registers unknown tenants, and keeps other transactions from registering names until this one ends.
 CREATE FUNCTION api_internal.enrol_tenants(tenant_ids text[]) RETURNS void
 LANGUAGE plpgsql
--- A generic plan takes every array for a short one, and then joins them row by row.
+-- A generic plan assumes short arrays and joins them by nested loops.
 SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
@@ -17,4 +17,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.enrol_tenants IS
-  'Registers the unknown tenants among those named; whoever registers a name waits here for the one before.';
+  'Registers the unknown ones among the given tenants; transactions that register names wait here for each other.';

@@ -1,7 +1,7 @@
--- Keys of users by name; unknown ones, and their tenants, are registered.
+-- Keys of users by name; registers unknown users and their tenants.
 CREATE FUNCTION api_internal.enrol_users(tenant_ids text[], user_ids text[]) RETURNS int[]
 LANGUAGE plpgsql
--- A generic plan takes every array for a short one, and then joins them row by row.
+-- A generic plan assumes short arrays and joins them by nested loops.
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
@@ -33,4 +33,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.enrol_users IS
-  'Keys of users, in the order of the names given; registers the unknown ones, and their tenants, in order of first appearance.';
+  'Keys of users, in the order of the given names; registers unknown users, and their tenants, in order of first appearance.';

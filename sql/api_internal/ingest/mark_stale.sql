@@ -1,11 +1,11 @@
--- Quarters of an hour whose rollups are out of date from now on.
+-- Marks quarters of an hour whose rollups are out of date.
 CREATE FUNCTION api_internal.mark_stale(user_keys int[], timestamps timestamptz[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
   horizon CONSTANT core.horizon := (SELECT h FROM core.horizon AS h);
   dropped CONSTANT timestamptz := (SELECT min(t.ts) FROM unnest(timestamps) AS t (ts) WHERE t.ts < horizon.raw_from);
 BEGIN
-  -- What is kept there are rollups: computed again from this reading alone, they would lose all the others.
+  -- Only rollups are kept there: computed from this reading alone, they would lose all the dropped ones.
   IF dropped IS NOT NULL THEN
     RAISE EXCEPTION 'readings of % are gone', dropped
       USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -23,4 +23,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.mark_stale IS
-  'Marks the quarters of an hour of users at these moments as stale where they lie below the horizon, which api_internal.hold_horizon must keep; readers take them from raw readings until they are refreshed. Fails where retention has dropped raw readings.';
+  'Marks quarters of an hour of users stale, given by timestamps, where they lie below the horizon, which the caller must hold by api_internal.hold_horizon; readers take them from raw readings until a refresh. Fails where retention has dropped raw readings.';

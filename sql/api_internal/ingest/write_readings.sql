@@ -1,4 +1,4 @@
--- Stores readings: new ones are inserted, known ones take over the fields that they carry.
+-- Stores readings by name: inserts new ones, and updates existing ones with the fields that are not null.
 CREATE FUNCTION api_internal.write_readings(
   tenant_ids text[], user_ids text[], device_ids text[], timestamps timestamptz[],
   heart_rates double precision[], steps int[], calories double precision[]
@@ -24,4 +24,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.write_readings IS
-  'Stores a batch of readings, given as arrays of one length, each identity (tenant, user, device, timestamp) at most once. Returns for each item inserted, updated or unchanged. A null field keeps what is stored.';
+  'Stores a batch of readings, given as arrays of one length, each identity (tenant, user, device, timestamp) at most once. Returns inserted, updated or unchanged for each item. A null field keeps the stored value.';

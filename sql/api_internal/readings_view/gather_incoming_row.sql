@@ -1,4 +1,4 @@
--- What an INSERT into api.incoming_readings does with a row.
+-- The row trigger of an INSERT into api.incoming_readings.
 CREATE FUNCTION api_internal.gather_incoming_row() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -17,4 +17,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.gather_incoming_row IS
-  'The trigger behind api.incoming_readings: refuses steps with a fraction, and gathers the row for api_internal.merge_gathered.';
+  'The row trigger of api.incoming_readings: refuses steps with a fraction, and gathers the row for api_internal.merge_gathered.';

@@ -1,4 +1,4 @@
--- Makes the place where the readings of an INSERT into api.readings wait until its end.
+-- Creates the temporary table that gathers the rows of an INSERT into api.readings.
 CREATE FUNCTION api_internal.gather_readings() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -21,4 +21,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.gather_readings IS
-  'The trigger before an INSERT into api.readings or api.incoming_readings: its readings wait in a temporary table, so that all are written together, in the one order that keeps writers from deadlocks.';
+  'The trigger before an INSERT into api.readings or api.incoming_readings: gathers the readings in a temporary table, so that they are written together, in the order of all writers, which prevents deadlocks.';

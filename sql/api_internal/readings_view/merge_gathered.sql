@@ -1,4 +1,4 @@
--- Writes what an INSERT into api.readings has gathered.
+-- Stores the readings that an INSERT into api.readings has gathered.
 CREATE FUNCTION api_internal.merge_gathered() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -31,7 +31,7 @@ BEGIN
            array_agg(f.ts ORDER BY f.place) AS timestamps, array_agg(f.heart_rate ORDER BY f.place) AS heart_rates,
            array_agg(f.steps ORDER BY f.place) AS steps, array_agg(f.calories ORDER BY f.place) AS calories
       FROM (SELECT u.user_key, d.device_key, g.ts,
-                   -- Of what has one identity, each metric as the last one carries it.
+                   -- Of rows with one identity, the last value of each metric.
                    (array_agg(g.heart_rate ORDER BY g.item DESC) FILTER (WHERE g.heart_rate IS NOT NULL))[1] AS heart_rate,
                    (array_agg(g.steps ORDER BY g.item DESC) FILTER (WHERE g.steps IS NOT NULL))[1] AS steps,
                    (array_agg(g.calories ORDER BY g.item DESC) FILTER (WHERE g.calories IS NOT NULL))[1] AS calories,
@@ -53,4 +53,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.merge_gathered IS
-  'The trigger after an INSERT into api.readings or api.incoming_readings: resolves names, merges, marks stale days and tells live listeners, as the service does.';
+  'The trigger after an INSERT into api.readings or api.incoming_readings: resolves names, merges, marks stale days and notifies live listeners, as the service does.';

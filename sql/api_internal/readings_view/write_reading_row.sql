@@ -1,4 +1,4 @@
--- What writing to the view api.readings does with a row: the same as the service.
+-- The row trigger of the view api.readings, which stores a row as the service does.
 CREATE FUNCTION api_internal.write_reading_row() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -25,7 +25,7 @@ BEGIN
     DELETE FROM core.reading
      WHERE user_key = keys.f1 AND device_key = keys.f2 AND ts = OLD.ts;
   END IF;
-  -- Gone since the statement began: then there is nothing to change, and nothing may come back.
+  -- Deleted since the statement began: the reading must not be stored again.
   IF NOT FOUND THEN
     RETURN NULL;
   END IF;
@@ -50,4 +50,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.write_reading_row IS
-  'The trigger behind api.readings: an UPDATE or DELETE resolves names, merges, marks stale days and tells live listeners, as the service does; the rows of an INSERT are gathered for api_internal.merge_gathered.';
+  'The row trigger of api.readings: an UPDATE or DELETE resolves names, merges, marks stale days and notifies live listeners, as the service does; the rows of an INSERT are gathered for api_internal.merge_gathered.';

@@ -1,4 +1,4 @@
--- Moves the horizon: announces it, marks what it passes, and only then lets readers trust it.
+-- Moves the horizon: announces it, marks the new time, and only then lets readers trust it.
 -- No SET clause: a procedure with one cannot commit.
 CREATE PROCEDURE api_internal.advance_horizon()
 LANGUAGE plpgsql AS $$
@@ -9,14 +9,14 @@ DECLARE
 BEGIN
   wanted := public.time_bucket(greatest(api_internal.setting('refresh_step')::interval, INTERVAL '15 minutes'),
                                now() - api_internal.setting('refresh_lag')::interval);
-  -- Locks in the order in which everyone takes them: that of refreshes, the row, that of writers. One process at a time has
-  -- the row, and another one leaves at once, so that writers wait for no one who waits.
+  -- The lock order of all transactions: the lock of refreshes, the row, the lock of writers. One process at a time locks
+  -- the row, and others return at once, so that writers never queue behind a waiting refresher.
   IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtext('hyperpulse refresh')) THEN
     RETURN;
   END IF;
   SELECT h.* INTO horizon FROM core.horizon AS h WHERE h.announced < wanted FOR UPDATE SKIP LOCKED;
   IF FOUND THEN
-    -- The exclusive lock is there once every writer that saw the old horizon has ended; later ones will mark.
+    -- The exclusive lock is granted once every writer that saw the old horizon has ended. Later writers see the new one and mark.
     PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('hyperpulse horizon'));
     UPDATE core.horizon SET announced = wanted;
     COMMIT;
@@ -35,4 +35,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api_internal.advance_horizon IS
-  'Moves the horizon to where refresh_lag and refresh_step say, a day of new time in each transaction; what it passes is marked stale for those who have readings there, so a refresh of stale days does the rest. Leaves at once while a priority changes, or someone is erased.';
+  'Moves the horizon according to refresh_lag and refresh_step, a day of new time in each transaction; marks the new time stale for users with readings in it, so that a refresh of stale days rolls it up. Returns at once while a priority changes or a user is erased.';

@@ -1,11 +1,11 @@
--- Drops raw readings, and remembers that they are gone.
+-- Drops raw readings, and records up to where they are dropped.
 CREATE FUNCTION api_internal.drop_raw(range_start timestamptz, range_end timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET datestyle = 'ISO'
 AS $$
 BEGIN
-  -- In the order in which everyone takes these. Without refreshers, which may be about to read what goes, and without writers,
-  -- who learn from here on that nothing older is accepted.
+  -- The lock order of all transactions. Excludes refreshers, which might read the dropped readings, and writers, which must
+  -- see the new bound before they store older readings.
   PERFORM pg_advisory_xact_lock(hashtext('hyperpulse refresh'));
   PERFORM FROM core.horizon FOR UPDATE;
   PERFORM pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
@@ -41,4 +41,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.drop_raw IS
-  'Drops the chunks of raw readings before the end of a range, the range of the oldest one, unless a stale day still needs them; returns whether it did. From then on no reading is accepted there, whatever the settings say, so that rollups are never computed from the rest; each metric''s last value of a user is kept.';
+  'Drops the chunks of raw readings before the end of a range, which is the range of the oldest chunk, unless a stale day still needs them; returns whether it did. No reading is accepted there afterwards, regardless of the settings, so that rollups are never computed from a part of the readings. Keeps each user''s last value of each metric.';

@@ -1,4 +1,4 @@
--- Marks what the horizon passes: a range within one day.
+-- Marks the time that the horizon passes: a range within one day.
 CREATE FUNCTION api_internal.mark_new_time(range_start timestamptz, range_end timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET datestyle = 'ISO'
@@ -6,7 +6,7 @@ AS $$
 DECLARE
   day     CONSTANT timestamptz := public.time_bucket(INTERVAL '24 hours', range_start);
   day_end CONSTANT timestamptz := day + INTERVAL '24 hours';
-  -- An hour, four hours, or the day, that ends here is written down now, also for users who have readings only earlier in it.
+  -- An hour, four hours or day that ends here is rolled up now, also for users whose readings in it are all older.
   since   CONSTANT timestamptz := CASE WHEN range_end = day_end THEN day
                                        WHEN public.time_bucket(INTERVAL '4 hours', range_end) > range_start
                                        THEN public.time_bucket(INTERVAL '4 hours', range_start)
@@ -14,8 +14,8 @@ DECLARE
                                        THEN public.time_bucket(INTERVAL '1 hour', range_start)
                                        ELSE range_start END;
 BEGIN
-  -- From each user and device to the next: what this costs follows the people of the day, not their readings. Literal
-  -- bounds, so that the one chunk is found when the query is planned.
+  -- A skip scan over users and devices, whose cost depends on the users of the day, not on their readings. Literal bounds
+  -- let the planner exclude all other chunks.
   EXECUTE format(
     'WITH RECURSIVE pair AS (
        (SELECT r.user_key, r.device_key
@@ -44,4 +44,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.mark_new_time IS
-  'Marks a range within one day (UTC), whose ends are multiples of 15 minutes, as stale for every user with readings there, or in the hour, the four hours or the day that ends with it.';
+  'Marks a range within one day (UTC), whose ends are multiples of 15 minutes, stale for every user with readings in the range, or in the hour, four hours or day that end with it.';

@@ -5,4 +5,4 @@ RETURN ((~ B'0'::bit(96)) >> (extract(epoch FROM greatest(from_ts, day) - day) /
      & ((~ B'0'::bit(96)) << (96 - (extract(epoch FROM least(to_ts, day + INTERVAL '24 hours') - day) / 900)::int));
 
 COMMENT ON FUNCTION api_internal.quarter_bits IS
-  'Those quarters of a day (UTC) that lie in a half-open range whose ends are multiples of 15 minutes and that touches the day, as the bits of core.stale_day.';
+  'The quarters of a day (UTC) in a half-open range, as the bits of core.stale_day; the ends of the range are multiples of 15 minutes, and the range overlaps the day.';

@@ -1,4 +1,4 @@
--- The moments of quarters that are given as bits.
+-- The ranges of quarters that are given as bits.
 CREATE FUNCTION api_internal.quarter_ranges(day timestamptz, quarters bit(96)) RETURNS tstzmultirange
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
@@ -12,4 +12,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.quarter_ranges IS
-  'The half-open ranges that those quarters of a day make up whose bits are set; null where none is.';
+  'The quarters of a day whose bits are set, as half-open ranges; null if no bit is set.';

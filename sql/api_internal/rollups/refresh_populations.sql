@@ -1,4 +1,4 @@
--- Brings what all users of a tenant did together up to date.
+-- Brings the aggregates over all users of a tenant up to date.
 -- No SET clause: a procedure with one cannot commit.
 CREATE PROCEDURE api_internal.refresh_populations(days timestamptz[])
 LANGUAGE plpgsql AS $$
@@ -6,7 +6,7 @@ DECLARE
   piece record;
 BEGIN
   FOR piece IN
-    -- Neighbouring days together, and of a day that is not over what is.
+    -- Adjacent days in one range, which ends at the horizon.
     SELECT l.name, i.range_start, least(i.range_end, public.time_bucket(l.width, h.materialized)) AS range_end
       FROM (SELECT min(d.day) AS range_start, max(d.day) + INTERVAL '24 hours' AS range_end
               FROM (SELECT d.day, d.day - row_number() OVER (ORDER BY d.day) * INTERVAL '24 hours' AS island
@@ -25,4 +25,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api_internal.refresh_populations IS
-  'Refreshes the continuous aggregates of tenants for days (UTC) that have changed in the rollups of users, up to the horizon; api.upkeep calls it. It computes whole ranges of time for all users, so it runs by the hour, not with every late reading.';
+  'Refreshes the continuous aggregates of tenants for days (UTC) whose rollups of users have changed, up to the horizon; called by api.upkeep. A refresh computes whole ranges of time for all users, so it runs every hour, not with every late reading.';

@@ -11,7 +11,7 @@ DECLARE
   stale      record;
 BEGIN
   user_days := 0;
-  -- Shared among refreshers. What changes that which a refresh takes for granted, a priority or a user, takes it alone.
+  -- Shared among refreshers. A change of a priority and an erasure take the lock exclusively.
   IF NOT pg_try_advisory_xact_lock_shared(hashtext('hyperpulse refresh')) THEN
     day := NULL;
     RETURN;
@@ -43,14 +43,14 @@ BEGIN
            LIMIT most) AS c;
   user_key := candidates[cardinality(candidates)];
 
-  -- The claim: other refreshers pass these users over until this transaction ends. Writers never lock them.
+  -- The claim: other refreshers skip these users until this transaction ends. Writers never lock them.
   SELECT array_agg(u.user_key) INTO ours
     FROM (SELECT a.user_key
             FROM core.app_user AS a
            WHERE a.user_key = ANY (candidates)
            ORDER BY a.user_key
              FOR NO KEY UPDATE SKIP LOCKED) AS u;
-  -- Whatever is marked now is committed, so the statements that follow see the readings that were written with it.
+  -- Every mark that is visible here is committed, so the following statements see the readings that were written with it.
   SELECT array_agg(s.user_key) AS user_keys, array_agg(s.version) AS versions, array_agg(s.quarters) AS quarters INTO marks
     FROM core.stale_day AS s
    WHERE s.day = refresh_users.day AND s.user_key = ANY (ours);
@@ -62,7 +62,7 @@ BEGIN
             FROM unnest(marks.user_keys, marks.quarters) AS s (user_key, quarters)
            GROUP BY s.user_key) AS m;
   PERFORM api_internal.roll_up(day, stale.user_keys, stale.quarters);
-  -- These marks and no others: one that a writer has added meanwhile stands for readings that may not be rolled up.
+  -- Exactly the marks that were read: a mark added since then stands for readings that may not be rolled up.
   DELETE FROM core.stale_day AS s
    USING unnest(marks.user_keys, marks.versions) AS m (user_key, version)
    WHERE s.user_key = m.user_key AND s.day = refresh_users.day AND s.version = m.version;
@@ -72,4 +72,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.refresh_users IS
-  'Rolls up the stale quarters of the next users, at most so many, whose day comes after a day and a user_key in the order of refreshing (days newest first, then users); returns the last of them, whose user_days were rolled up, fewer where other refreshers are at work, and null instead of a day where none is left, or while a priority changes or someone is erased.';
+  'Rolls up the stale quarters of the next users, at most `most`, after a day and user_key in the order of refreshing (days newest first, then users). Returns the day and the last user_key, and the number of user-days rolled up, which is smaller where other refreshers hold users; the day is null if none is left, or while a priority changes or a user is erased.';

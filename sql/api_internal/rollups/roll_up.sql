@@ -1,10 +1,10 @@
--- Writes down what the readings of users come to: quarters of an hour from raw readings, and the coarser
--- buckets that hold them, each from the next finer ones.
+-- Writes the rollups of users: quarters of an hour from raw readings, and the coarser buckets around them, each from the
+-- next finer ones.
 CREATE FUNCTION api_internal.roll_up(day timestamptz, user_keys int[], quarters bit(96)[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  -- Buckets that the horizon still cuts are written down when it passes their end. The announced one: a user with
-  -- readings that this cannot see yet is marked when the other follows.
+  -- Buckets that the horizon cuts are written once it passes their end. This is the announced horizon: users with readings
+  -- that are not visible here yet are marked when the materialized horizon follows.
   horizon CONSTANT timestamptz := (SELECT h.announced FROM core.horizon AS h);
   hours   record;
   blocks  record;
@@ -31,4 +31,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.roll_up IS
-  'Brings the rollups of users up to date for those quarters of a day (UTC) whose bits are set, one bit string for each user, and for the hours, the four hours and the day that hold them; for a caller that keeps others from rolling up the same users.';
+  'Brings the rollups of users up to date for the quarters of a day (UTC) whose bits are set, one bit string for each user, and for the hours, four hours and day around them; for a caller that keeps others from rolling up the same users.';

@@ -1,5 +1,5 @@
--- Hours from quarters of an hour, four hours from hours, days from four hours: one function thrice, so that a session plans each
--- only once.
+-- Hours from quarters of an hour, four hours from hours, days from four hours: one function for each level, so that a session
+-- plans each of them once.
 DO $build$
 DECLARE
   level record;
@@ -7,7 +7,7 @@ BEGIN
   FOR level IN
     SELECT *
       FROM (VALUES ('15m', '1h', INTERVAL '1 hour',
-                    -- A quarter counts for the resting heart rate if it was worn for three minutes of it.
+                    -- A quarter counts for the resting heart rate if it has a heart rate in at least three minutes.
                     'min(q.heart_rate_sum / (q.heart_rate_count * 1e6::double precision)) FILTER (WHERE q.worn_minutes >= 3)'),
                    ('1h', '4h', INTERVAL '4 hours', 'min(q.resting_heart_rate)'),
                    ('4h', '1d', INTERVAL '24 hours', 'min(q.resting_heart_rate)')) AS l (finer, coarser, width, resting)
@@ -21,7 +21,7 @@ AS $function$
 DECLARE
   gone record;
 BEGIN
-  -- Each bucket is looked up in the index by itself, whatever a plan that is kept takes the size of the rollups for.
+  -- One index lookup for each bucket, also in a cached plan that misjudges the size of the rollups.
   WITH computed AS MATERIALIZED (
     SELECT t.user_key, t.bucket, q.*
       FROM unnest(user_keys, buckets) AS t (user_key, bucket)
@@ -33,13 +33,13 @@ BEGIN
                    WHEN min(q.heart_rate_device) IS NOT NULL THEN 0 END AS heart_rate_device,
               CASE WHEN count(q.sole_device) = count(*) AND min(q.sole_device) = max(q.sole_device)
                    THEN min(q.sole_device) END AS sole_device,
-              -- Null where an earlier release rolled up readings that are gone, of which it is not known.
+              -- Null where an earlier release rolled up readings without counting worn minutes, and the readings are dropped.
               CASE WHEN count(q.worn_minutes) = count(*) THEN sum(q.worn_minutes) END AS worn_minutes,
               %4$s AS resting_heart_rate
          FROM rollup.user_%1$s AS q
         WHERE q.user_key = t.user_key AND q.bucket >= t.bucket AND q.bucket < t.bucket + %3$L::interval) AS q
   ), by_device AS MATERIALIZED (
-    -- Where several devices reported: a finer bucket in which a single one did is that device's own.
+    -- Where several devices reported. A finer bucket of a single device stands for that device.
     SELECT c.user_key, d.device_key, c.bucket, d.first_ts, d.last_ts, d.heart_rate_sum, d.heart_rate_count,
            d.heart_rate_min, d.heart_rate_max, d.calories, d.steps
       FROM computed AS c
@@ -100,7 +100,7 @@ BEGIN
   SELECT array_agg(g.user_key) AS user_keys, array_agg(g.bucket) AS buckets, array_agg(g.device_key) AS device_keys INTO gone
     FROM gone AS g;
 
-  -- What was there and is no longer: buckets without a reading, and devices that met no other.
+  -- Delete buckets that have lost their last reading, and rows of devices that no longer meet another.
   IF gone.user_keys IS NOT NULL THEN
     DELETE FROM rollup.user_%2$s AS t
      USING unnest(gone.user_keys, gone.buckets, gone.device_keys) AS g (user_key, bucket, device_key)
@@ -113,7 +113,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION api_internal.roll_up_%2$s IS
-  'The part of api_internal.roll_up that adds up buckets of %2$s from those of %1$s: for users and buckets given as arrays of one length. What has not changed is not written.';
+  'The part of api_internal.roll_up that adds up buckets of %2$s from those of %1$s, for users and buckets given as arrays of one length. Unchanged rows are not written.';
 $format$, level.finer, level.coarser, level.width, level.resting);
   END LOOP;
 END

@@ -3,12 +3,12 @@ CREATE FUNCTION api_internal.roll_up_meetings(day timestamptz, user_keys int[], 
 LANGUAGE plpgsql
 SET datestyle = 'ISO'
 SET work_mem = '64MB'
--- The planner cannot know how many devices meet, and would sort the readings, or read everybody's.
+-- The planner cannot know how many devices meet, and would sort the readings, or scan those of all users.
 SET enable_sort = off
 SET enable_mergejoin = off
 AS $$
 BEGIN
-  -- Literal bounds, so that chunks are excluded when it is planned.
+  -- Literal bounds let the planner exclude chunks.
   EXECUTE format(
     'WITH by_minute AS MATERIALIZED (
        SELECT m.user_key, m.device_key, public.time_bucket(INTERVAL ''15 minutes'', q.bucket) AS quarter, q.*,
@@ -17,7 +17,7 @@ BEGIN
                  FROM unnest($1, $2, $3) AS u (user_key, device_key, bucket)
                 GROUP BY u.user_key, u.device_key) AS m
          JOIN core.device AS d ON d.device_key = m.device_key
-        -- Each device and run of quarters is looked up in the index by itself: that is what OFFSET keeps.
+        -- One index lookup for each device and run of quarters, which OFFSET enforces.
         CROSS JOIN LATERAL (
           SELECT public.time_bucket(INTERVAL ''1 minute'', r.bucket) AS bucket,
                  min(r.first_ts) AS first_ts, max(r.last_ts) AS last_ts,
@@ -38,7 +38,7 @@ BEGIN
          FROM by_minute AS b
         GROUP BY b.user_key, b.device_key, b.quarter
      ), best AS (
-       -- Of each minute and metric the best device that reported it: the smaller priority, then the one registered first.
+       -- The best device of each minute and metric: the smallest priority, then the one registered first.
        SELECT b.user_key, b.quarter, b.bucket, min(b.first_ts) AS first_ts, max(b.last_ts) AS last_ts,
               public.first(b.heart_rate_sum, b.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_sum,
               coalesce(public.first(b.heart_rate_count, b.rank) FILTER (WHERE b.heart_rate_count > 0), 0) AS heart_rate_count,
@@ -57,7 +57,7 @@ BEGIN
          SELECT b.user_key, b.quarter, min(b.first_ts), max(b.last_ts), sum(b.heart_rate_sum)::bigint,
                 sum(b.heart_rate_count)::int, min(b.heart_rate_min), max(b.heart_rate_max), sum(b.calories)::bigint,
                 sum(b.steps)::bigint,
-                -- The device, where a single one gave all: 0 stands for several.
+                -- The device if a single one gave all heart rates. 0 stands for several.
                 CASE WHEN min(b.heart_rate_device) = max(b.heart_rate_device) THEN min(b.heart_rate_device)
                      WHEN min(b.heart_rate_device) IS NOT NULL THEN 0 END,
                 CASE WHEN min(b.least_device) = max(b.greatest_device) THEN min(b.least_device) END,
@@ -89,4 +89,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.roll_up_meetings IS
-  'The part of api_internal.roll_up that decides between devices: for users, devices and quarters of an hour of a day (UTC) in which several of a user''s devices reported, given as arrays of one length, it writes the rows of the user and of each device.';
+  'The part of api_internal.roll_up that chooses between devices: writes the rows of the user and of each device, for quarters of an hour of a day (UTC) in which several of a user''s devices reported, given as arrays of users, devices and buckets of one length.';

@@ -3,14 +3,14 @@ CREATE FUNCTION api_internal.roll_up_quarters(day timestamptz, user_keys int[], 
 LANGUAGE plpgsql
 SET datestyle = 'ISO'
 SET work_mem = '64MB'
--- The planner cannot know how much of a day is marked, and would sort the readings, or read everybody's.
+-- The planner cannot know how much of a day is marked, and would sort the readings, or scan those of all users.
 SET enable_sort = off
 SET enable_mergejoin = off
 AS $$
 DECLARE
   found record;
 BEGIN
-  -- Literal bounds, so that chunks are excluded when it is planned.
+  -- Literal bounds let the planner exclude chunks.
   EXECUTE format(
     'WITH RECURSIVE marked AS MATERIALIZED (
        SELECT m.user_key, m.quarters FROM unnest($1, $2) AS m (user_key, quarters)
@@ -19,7 +19,7 @@ BEGIN
          FROM marked AS m
         CROSS JOIN LATERAL unnest(api_internal.quarter_ranges(%1$L, m.quarters)) AS r (run)
      ), worn AS (
-       -- A user''s devices by skipping from one to the next, since the readings of a device lie side by side.
+       -- A skip scan over the devices of a user: in the index the readings of a device are adjacent.
        SELECT m.user_key, (SELECT r.device_key
                              FROM api_internal.%3$I AS r
                             WHERE r.user_key = m.user_key AND r.bucket >= %1$L AND r.bucket < %2$L
@@ -36,7 +36,7 @@ BEGIN
          FROM worn AS w
         WHERE w.device_key IS NOT NULL
      ), by_device AS MATERIALIZED (
-       -- Each device and run is looked up in the index by itself: that is what OFFSET keeps.
+       -- One index lookup for each device and run of quarters, which OFFSET enforces.
        SELECT w.user_key, w.device_key, q.*
          FROM worn AS w
          JOIN runs AS x ON x.user_key = w.user_key
@@ -46,7 +46,7 @@ BEGIN
                  sum(r.heart_rate_sum)::bigint AS heart_rate_sum, sum(r.heart_rate_count)::int AS heart_rate_count,
                  min(r.heart_rate_min) AS heart_rate_min, max(r.heart_rate_max) AS heart_rate_max,
                  sum(r.calories)::bigint AS calories, sum(r.steps)::bigint AS steps,
-                 -- A bit for each minute, which costs a fifth of counting distinct ones.
+                 -- A bit for each minute, which costs a fifth of counting distinct minutes.
                  bit_count(bit_or(1 << (date_part(''minute'', r.bucket AT TIME ZONE ''UTC'')::int %% 15))
                              FILTER (WHERE r.heart_rate_count > 0)::bit(15)) AS worn_minutes
             FROM api_internal.%3$I AS r
@@ -58,7 +58,7 @@ BEGIN
      ), met AS MATERIALIZED (
        SELECT b.user_key, b.bucket FROM by_device AS b GROUP BY b.user_key, b.bucket HAVING count(*) > 1
      ), written AS (
-       -- Where a single device reported, there is nothing to decide.
+       -- Quarters of a single device, where no choice between devices is needed.
        INSERT INTO rollup.user_15m AS t (user_key, bucket, first_ts, last_ts, heart_rate_sum, heart_rate_count,
                                          heart_rate_min, heart_rate_max, calories, steps, heart_rate_device, sole_device,
                                          worn_minutes)
@@ -107,7 +107,7 @@ BEGIN
   IF found.user_keys IS NOT NULL THEN
     PERFORM api_internal.roll_up_meetings(day, found.user_keys, found.device_keys, found.buckets);
   END IF;
-  -- What was there and is no longer: quarters without a reading, and devices that met no other.
+  -- Delete quarters that have lost their last reading, and rows of devices that no longer meet another.
   IF found.gone_users IS NOT NULL THEN
     DELETE FROM rollup.user_15m AS t
      USING unnest(found.gone_users, found.gone_buckets, found.gone_devices) AS g (user_key, bucket, device_key)
@@ -120,4 +120,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.roll_up_quarters IS
-  'The part of api_internal.roll_up that reads raw readings and writes rollup.user_15m and rollup.device_15m. What has not changed is not written.';
+  'The part of api_internal.roll_up that reads raw readings and writes rollup.user_15m and rollup.device_15m. Unchanged rows are not written.';

@@ -13,4 +13,4 @@ CREATE TYPE api_internal.bucket_row AS (
 );
 
 COMMENT ON TYPE api_internal.bucket_row IS
-  'What a user did in a bucket of any resolution: sums of heart rate (beats per minute) and calories (kilocalories) in whole millionths, null where nothing was measured; the device_key that heart rate came from, 0 where several did.';
+  'A user''s aggregates in a bucket of any resolution: sums of heart rate (beats per minute) and calories (kilocalories) in whole millionths, null where nothing was measured; heart_rate_device is the device_key of all heart rates, 0 for several devices.';

@@ -1,8 +1,8 @@
--- When a time zone's clocks are changed.
+-- The clock changes of a time zone.
 CREATE FUNCTION api_internal.clock_changes(tz text, range_start timestamptz, range_end timestamptz) RETURNS SETOF timestamptz
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-  -- A zone's offset does not change twice within a week: weeks at whose ends it differs, then the hours of those.
+  -- The offset of a zone changes at most once a week: finds the weeks whose ends have different offsets, then the hours.
   RETURN QUERY
     SELECT h.moment
       FROM generate_series(public.time_bucket(INTERVAL '168 hours', range_start) - INTERVAL '168 hours',
@@ -14,4 +14,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.clock_changes IS
-  'The hours, by the moment at which they begin (UTC), at the end of which a clock in the time zone shows other than an hour more; those in the range and up to two weeks beside it.';
+  'The starts (UTC) of the hours during which the offset of the time zone changes, within the range and up to two weeks beyond its ends.';

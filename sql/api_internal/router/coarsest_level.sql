@@ -1,4 +1,4 @@
--- The coarsest rollup whose buckets never lie across the border of two asked for.
+-- The coarsest rollup whose buckets never straddle two of the requested buckets.
 CREATE FUNCTION api_internal.coarsest_level(bucket text, tz text, range_start timestamptz, range_end timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -10,12 +10,12 @@ BEGIN
   ELSIF upper(tz) IN ('UTC', 'GMT', 'ETC/UTC', 'Z') THEN
     RETURN '1d';
   END IF;
-  -- Local midnights that are not on the hour come from offsets of 30 or 45 minutes, and from before there were zones.
+  -- Local midnights off the hour come from offsets of 30 or 45 minutes, and from local mean time before zones were introduced.
   SELECT CASE WHEN bool_and(o.seconds % 3600 = 0) THEN 3600 WHEN bool_and(o.seconds % 900 = 0) THEN 900 END
     INTO step
     FROM generate_series(range_start - INTERVAL '192 hours', range_end + INTERVAL '192 hours', INTERVAL '168 hours') AS s (moment),
          LATERAL (SELECT date_part('epoch', (s.moment AT TIME ZONE tz) - (s.moment AT TIME ZONE 'UTC'))::int) AS o (seconds);
-  -- Some zones changed their clocks a minute after midnight: what lies across such a moment is not theirs to roll up.
+  -- Some zones changed their clocks a minute after midnight: a quarter that straddles such a change cannot be used.
   SELECT coalesce(bool_or((q.moment - INTERVAL '1 microsecond') AT TIME ZONE tz - (q.moment - INTERVAL '15 minutes') AT TIME ZONE tz
                           > INTERVAL '15 minutes'
                        OR (q.moment - INTERVAL '1 microsecond') AT TIME ZONE tz < (q.moment - INTERVAL '15 minutes') AT TIME ZONE tz),
@@ -32,4 +32,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.coarsest_level IS
-  'The coarsest rollup (1d, 1h, 15m, or raw for none) that buckets of that width can be composed from: local days need one that fits every offset of the time zone in the range.';
+  'The coarsest rollup (1d, 1h, 15m, or raw for none) that composes buckets of the given width: for local days one that fits every offset of the time zone in the range.';

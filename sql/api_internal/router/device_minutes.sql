@@ -1,18 +1,18 @@
--- What each device measured of a user in each minute, in a plan of its own.
+-- A user's minutes by device, planned separately.
 CREATE FUNCTION api_internal.device_minutes(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
 RETURNS SETOF api_internal.raw_rows
 LANGUAGE plpgsql STABLE
 SET datestyle = 'ISO'
--- The planner takes a strap's day for a few readings, and would sort them all.
+-- The planner underestimates the readings of a strap's day, and would sort all of them.
 SET enable_sort = off
 AS $$
 DECLARE
   source    CONSTANT text := api_internal.raw_source(lower(ranges));
   statement text;
 BEGIN
-  -- Literal bounds, so that chunks are excluded when the query is planned; it is kept small, since planning is the cost.
-  -- A few ranges are planned together, and many, as stale days make them, by and by. Long ones are added up where they
-  -- are read, since a strap has sixty readings a minute.
+  -- Literal bounds let the planner exclude chunks. Planning dominates the cost, so queries are small: many ranges, as from
+  -- stale days, are split into queries of ten. Long ranges are aggregated where they are read, since a strap has sixty
+  -- readings a minute.
   FOR statement IN
     SELECT string_agg(format(
              CASE WHEN upper(r.range) - lower(r.range) <= INTERVAL '1 hour'
@@ -32,4 +32,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.device_minutes IS
-  'A user''s raw rows in half-open ranges, of one device or, where device_key is null, of all; in ranges of more than an hour added up by minute and device.';
+  'A user''s raw rows in half-open ranges, of one device, or of all if device_key is null; added up by minute and device in ranges of more than an hour.';

@@ -1,4 +1,4 @@
--- What one device measured of a user in every part of a range.
+-- The rows of one device of a user, in every part of a range.
 CREATE FUNCTION api_internal.device_rows(user_key int, device_key int, parts api_internal.part[])
 RETURNS SETOF api_internal.bucket_row
 LANGUAGE plpgsql STABLE AS $$
@@ -14,7 +14,7 @@ BEGIN
               r.heart_rate_max, r.calories, r.steps, CASE WHEN r.heart_rate_count > 0 THEN $2 END
          FROM unnest($3) AS p
         CROSS JOIN LATERAL (
-          -- A bucket in which no other device reported has a single row, the user''s.
+          -- A bucket in which no other device reported has only the row of the user.
           SELECT u.bucket, u.first_ts, u.last_ts, u.heart_rate_sum, u.heart_rate_count, u.heart_rate_min,
                  u.heart_rate_max, u.calories, u.steps
             FROM rollup.user_%1$s AS u
@@ -35,4 +35,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.device_rows IS
-  'What api_internal.rows returns for a device alone: the rows of any resolution that together are the device''s readings of a user in the parts given. Parts name no midnight.';
+  'The rows that api_internal.rows returns for one device: rows of any resolution that together cover the device''s readings of a user in the given parts. The parts have no midnight.';

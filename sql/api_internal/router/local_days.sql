@@ -1,4 +1,4 @@
--- Local days, added up from buckets of four hours but for those that a local midnight or an end of the part cuts.
+-- Local days, added up from buckets of four hours, and from finer ones where midnight or an end of the part cuts.
 CREATE FUNCTION api_internal.local_days(user_key int, part api_internal.part)
 RETURNS SETOF api_internal.bucket_row
 LANGUAGE plpgsql STABLE
@@ -13,8 +13,7 @@ DECLARE
   hours_from  CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', part.part_start + INTERVAL '59 minutes');
   hours_to    CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', part.part_end);
   cut_hour    CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', part.midnight);
-  -- Hours of the four that are cut, and quarters of the hours that are cut: by name, so that one look into the index finds
-  -- those of a year.
+  -- The hours of cut blocks of four, and the quarters of cut hours: listed, so that one index scan finds those of a year.
   hours CONSTANT timestamptz[] := (
     SELECT array_agg(h.hour ORDER BY h.hour)
       FROM (SELECT public.time_bucket(INTERVAL '4 hours', part.part_start)
@@ -42,7 +41,7 @@ DECLARE
      WHERE q.quarter >= part.part_start AND q.quarter < part.part_end);
 BEGIN
   RETURN QUERY
-    -- Each column costs as much as reading its row: who asks for local days needs no first and last reading.
+    -- A column costs as much as reading its row, and callers of local days need neither first_ts nor last_ts.
     SELECT public.time_bucket(INTERVAL '24 hours', r.bucket, part.midnight), NULL::timestamptz, NULL::timestamptz,
            sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count), min(r.heart_rate_min), max(r.heart_rate_max),
            sum(r.calories)::bigint, sum(r.steps)::bigint,
@@ -74,4 +73,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.local_days IS
-  'A part of a user''s range, of source 1h or 15m, by local days that begin every 24 hours from its midnight: buckets of four hours and of one added up, by midnight and without first_ts and last_ts, and beside them, by quarter of an hour, those of hours that an end of the part or a midnight cuts.';
+  'A part of a user''s range, of source 1h or 15m, by local days that begin every 24 hours from the part''s midnight: rows by midnight, added up from buckets of four hours and of one hour, without first_ts and last_ts, and rows by quarter of an hour for hours that midnight or an end of the part cuts.';

@@ -1,4 +1,4 @@
--- Spans in which local days are 24 hours, and those around a change of the clocks.
+-- Spans in which local days have 24 hours, and spans around clock changes.
 CREATE FUNCTION api_internal.local_spans(tz text, range_start timestamptz, range_end timestamptz)
 RETURNS TABLE (span_start timestamptz, span_end timestamptz, midnight timestamptz)
 LANGUAGE plpgsql STABLE AS $$
@@ -28,4 +28,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.local_spans IS
-  'Splits a half-open range into spans in which the clocks of a time zone are not changed, each with a moment from which local days begin every 24 hours, and the days around a change, without one.';
+  'Splits a half-open range into spans without a clock change in the time zone, each with a midnight from which local days begin every 24 hours, and the days around a clock change, without a midnight.';

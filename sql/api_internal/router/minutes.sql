@@ -1,8 +1,8 @@
--- Where devices meet: each minute and metric takes the values of the best device that reported it.
+-- Chooses between devices: each minute and metric takes the values of the best device that reported it.
 CREATE FUNCTION api_internal.minutes(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
 RETURNS SETOF api_internal.bucket_row
 LANGUAGE plpgsql STABLE
--- Planned once; the part that needs literal bounds is in api_internal.device_minutes.
+-- Planned once. The part that needs literal bounds is in api_internal.device_minutes.
 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
@@ -22,7 +22,7 @@ BEGIN
       FROM api_internal.device_minutes(minutes.user_key, minutes.ranges, minutes.device_key) AS r
      GROUP BY 1, 2
   ), ranked AS (
-    -- The smaller priority wins, then the device registered first.
+    -- The smallest priority wins, then the device registered first.
     SELECT b.*, (d.priority::bigint << 32) + d.device_key AS rank
       FROM by_device AS b
       JOIN core.device AS d USING (device_key)
@@ -43,4 +43,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.minutes IS
-  'A user''s minutes in half-open ranges, from raw readings. Per metric only the best device counts: the smallest priority, then the one registered first; readings outside the ranges are not seen. Sums of heart rate (beats per minute) and calories (kilocalories) are in whole millionths; null means not measured. A device_key asks for that device alone.';
+  'A user''s minutes in half-open ranges, from raw readings. For each metric only the best device counts: the smallest priority, then the one registered first; readings outside the ranges are ignored. Sums of heart rate (beats per minute) and calories (kilocalories) are in whole millionths; null means not measured. A device_key selects one device.';

@@ -4,4 +4,4 @@ CREATE TYPE api_internal.part AS (
 );
 
 COMMENT ON TYPE api_internal.part IS
-  'A half-open part of a range that one resolution answers for (1d, 1h, 15m or raw). Where midnight is given, local days begin every 24 hours from it, and their rows may come added up.';
+  'A half-open part of a range that one resolution answers for (1d, 1h, 15m or raw). With a midnight, local days begin every 24 hours from that moment, and their rows may be added up by day.';

@@ -1,4 +1,4 @@
--- Raw readings in a plan of their own.
+-- Raw readings, planned separately.
 CREATE FUNCTION api_internal.raw_readings(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
 RETURNS SETOF api_internal.raw_rows
 LANGUAGE plpgsql STABLE
@@ -8,8 +8,8 @@ DECLARE
   source    CONSTANT text := api_internal.raw_source(lower(ranges));
   statement text;
 BEGIN
-  -- Literal bounds, so that chunks are excluded when the query is planned; it is kept small, since planning is the cost.
-  -- A few ranges are planned together, and many, as stale days make them, by and by.
+  -- Literal bounds let the planner exclude chunks. Planning dominates the cost, so queries are small: many ranges, as from
+  -- stale days, are split into queries of ten.
   FOR statement IN
     SELECT string_agg(format('SELECT * FROM api_internal.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s',
                              source, user_key, lower(r.range), upper(r.range),
@@ -24,4 +24,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.raw_readings IS
-  'A user''s rows of api_internal.raw_rows in half-open ranges, of one device or, where device_key is null, of all.';
+  'A user''s rows of api_internal.raw_rows in half-open ranges, of one device, or of all if device_key is null.';

@@ -1,4 +1,4 @@
--- Raw readings, and the minutes that stand in for those that retention dropped, in the columns of a rollup.
+-- Raw readings, and the minutes kept in place of dropped ones, with the columns of a rollup.
 CREATE VIEW api_internal.raw_rows AS
   SELECT * FROM api_internal.reading_rows
   UNION ALL
@@ -7,4 +7,4 @@ CREATE VIEW api_internal.raw_rows AS
     FROM core.kept_minute;
 
 COMMENT ON VIEW api_internal.raw_rows IS
-  'The rows of api_internal.reading_rows, and minutes of devices where an earlier release kept those and retention dropped the readings, which is before raw_from of core.horizon alone. From there on api_internal.reading_rows holds the same and is planned sooner.';
+  'The rows of api_internal.reading_rows, and the minutes of devices that an earlier release kept in place of dropped readings, all before raw_from of core.horizon. From raw_from on api_internal.reading_rows has the same rows and is planned faster.';

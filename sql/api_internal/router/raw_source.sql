@@ -1,4 +1,4 @@
--- Where the raw rows from a moment on are.
+-- The view of raw rows to read from a moment on.
 CREATE FUNCTION api_internal.raw_source(from_ts timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -7,4 +7,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.raw_source IS
-  'The view of api_internal that holds every raw row from a moment on and is planned soonest: raw_rows where minutes may stand in for readings that retention dropped, reading_rows elsewhere.';
+  'The view of api_internal with every raw row from a moment on that is planned fastest: raw_rows where minutes may replace readings that retention dropped, else reading_rows.';

@@ -1,4 +1,4 @@
--- Raw readings in the columns of a rollup.
+-- Raw readings with the columns of a rollup.
 CREATE VIEW api_internal.reading_rows AS
   SELECT user_key, device_key, ts AS bucket, ts AS first_ts, ts AS last_ts,
          round(heart_rate * 1e6)::bigint AS heart_rate_sum,
@@ -10,4 +10,4 @@ CREATE VIEW api_internal.reading_rows AS
     FROM core.reading;
 
 COMMENT ON VIEW api_internal.reading_rows IS
-  'Every reading by key as a row of the finest resolution, its moment as the bucket. Sums of heart rate and calories are in whole millionths.';
+  'Every reading by key as a row of the finest resolution, with its timestamp as the bucket. Sums of heart rate and calories are in whole millionths.';

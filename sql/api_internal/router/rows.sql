@@ -2,7 +2,7 @@
 CREATE FUNCTION api_internal.rows(user_key int, device_key int, parts api_internal.part[])
 RETURNS SETOF api_internal.bucket_row
 LANGUAGE plpgsql STABLE
--- Rollups have few chunks and are planned once in a session: planning costs more than reading a user's rows.
+-- Rollups have few chunks and are planned once per session, since planning costs more than reading a user's rows.
 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
@@ -16,7 +16,7 @@ BEGIN
     RETURN QUERY SELECT * FROM api_internal.device_rows(wanted_user, wanted_device, parts);
     RETURN;
   END IF;
-  -- Each part is looked up in the index by itself, whatever a plan that is kept takes parts for: that is what OFFSET keeps.
+  -- One index lookup for each part, which OFFSET enforces also in a cached plan that misjudges the number of parts.
   IF '1d' = ANY (sources) THEN
     RETURN QUERY
       SELECT r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count::bigint, r.heart_rate_min,
@@ -59,4 +59,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.rows IS
-  'The rows of any resolution that together are a user''s readings in the parts given; a device_key asks for that device alone. Where a part names a midnight, its rows may be those of local days, by their midnight, without first_ts and last_ts.';
+  'Rows of any resolution that together cover a user''s readings in the given parts; a device_key selects one device. Rows of a part with a midnight may be local days, by their midnight, without first_ts and last_ts.';

@@ -1,6 +1,6 @@
 -- A device's key, or null.
 CREATE FUNCTION api_internal.find_device(tenant_id text, device_id text) RETURNS int
--- In plpgsql, since that keeps its plan from call to call.
+-- In PL/pgSQL, which caches the plan across calls.
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (SELECT d.device_key
@@ -10,4 +10,4 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api_internal.find_device IS 'The key of a device; null where none of that name is known.';
+COMMENT ON FUNCTION api_internal.find_device IS 'The key of a device; null if the device is unknown.';

@@ -1,6 +1,6 @@
 -- A user's key, or null.
 CREATE FUNCTION api_internal.find_user(tenant_id text, user_id text) RETURNS int
--- In plpgsql, since that keeps its plan from call to call.
+-- In PL/pgSQL, which caches the plan across calls.
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (SELECT u.user_key
@@ -10,4 +10,4 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api_internal.find_user IS 'The key of a user; null where nobody of that name is known.';
+COMMENT ON FUNCTION api_internal.find_user IS 'The key of a user; null if the user is unknown.';

@@ -1,4 +1,4 @@
--- A moment as the service writes it.
+-- A timestamp in the format of the service's answers.
 CREATE FUNCTION api_internal.iso_moment(moment timestamptz) RETURNS text
 LANGUAGE sql STABLE
 RETURN rtrim(rtrim(to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z';

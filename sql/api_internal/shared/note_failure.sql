@@ -1,4 +1,4 @@
--- Remembers that a run of a task has failed.
+-- Records that a run of a task failed.
 CREATE FUNCTION api_internal.note_failure(task text, message text) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -10,4 +10,4 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 COMMENT ON FUNCTION api_internal.note_failure IS
-  'Remembers in core.run that a run of refresh or upkeep has failed, and why: the first 500 characters. A procedure that commits cannot note its own failure, so its caller does.';
+  'Records in core.run that a run of refresh or upkeep failed, and the first 500 characters of the reason. A procedure that commits cannot record its own failure, so its caller does.';

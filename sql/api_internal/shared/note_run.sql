@@ -1,12 +1,12 @@
--- Remembers that a run of a task has ended well.
+-- Records that a run of a task succeeded.
 CREATE FUNCTION api_internal.note_run(task text, started_at timestamptz, done bigint) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-  -- The clock, not now(): a procedure that never commits has begun its transaction with the run.
+  -- The clock, not now(), which is the start of the run in a procedure that never commits.
   ended   CONSTANT timestamptz := greatest(clock_timestamp(), note_run.started_at);
-  -- An upkeep checks rollups each time; a refresh comes every few seconds and mostly finds nothing.
+  -- An upkeep verifies rollups each time, whereas most refreshes find nothing to do.
   counted CONSTANT boolean := coalesce(note_run.done, 0) > 0 OR note_run.task = 'upkeep';
 BEGIN
   UPDATE core.run AS r
@@ -21,4 +21,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.note_run IS
-  'Remembers in core.run that a run of refresh or upkeep has ended, begun at a moment, with so many user-days refreshed or chunks changed; a refresh that found nothing to do is only seen. The runner is the application_name of the session.';
+  'Records in core.run that a run of refresh or upkeep ended: when it started, and how many user-days it refreshed or chunks it changed. A refresh that found nothing to do updates only seen_at and runner. The runner is the application_name of the session.';

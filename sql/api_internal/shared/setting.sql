@@ -1,4 +1,4 @@
--- One setting's value.
+-- The value of a setting.
 CREATE FUNCTION api_internal.setting(name text) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -7,4 +7,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.setting IS
-  'The value of one row of api.settings as text; null where it is switched off or unknown.';
+  'The value of a setting in api.settings as text; null if the setting is switched off or unknown.';

@@ -1,4 +1,4 @@
--- The moments at which a reading or an event is accepted.
+-- The timestamps that a reading or an event may have.
 CREATE FUNCTION api_internal.timestamp_bounds(OUT oldest timestamptz, OUT newest timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -9,4 +9,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.timestamp_bounds IS
-  'The earliest and the latest timestamp that is accepted now: from oldest_timestamp and raw_retention to future_tolerance ahead, and never where retention has dropped raw readings.';
+  'The earliest and latest timestamps accepted now: from oldest_timestamp, raw_retention and the end of dropped raw readings, to future_tolerance ahead of now.';

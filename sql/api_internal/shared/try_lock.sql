@@ -1,11 +1,12 @@
--- A lock of the session that a failed procedure cannot leave behind for others.
+-- A session lock that a failed procedure cannot keep from other sessions.
 CREATE FUNCTION api_internal.try_lock(name text) RETURNS int
 LANGUAGE plpgsql AS $$
 DECLARE
   space CONSTANT int := hashtext('hyperpulse ' || name);
 BEGIN
-  -- A procedure that commits cannot release its lock when it fails; the session keeps it, idle. So there are several
-  -- places: one held by an idle session is passed over, and whoever has one must find nobody at work in the others.
+  -- A procedure that commits cannot release its lock when it fails, so its idle session keeps the lock. The lock therefore
+  -- has several places: a place held by an idle session is skipped, and a session that takes a place succeeds only if no
+  -- active session holds another.
   FOR place IN 1 .. 8 LOOP
     CONTINUE WHEN NOT pg_try_advisory_lock(space, place);
     IF EXISTS (SELECT
@@ -24,4 +25,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.try_lock IS
-  'Takes the lock of that name for this session unless another session is at work under it; returns the place it took, or null. Release that with api_internal.unlock.';
+  'Takes the lock of that name for this session unless an active session holds it; returns the place taken, or null. Release the place by api_internal.unlock.';

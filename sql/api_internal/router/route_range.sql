@@ -1,35 +1,36 @@
--- The router: which resolutions a range of a user is composed from.
-CREATE FUNCTION api_internal.parts(
+-- The router: chooses the resolutions that a range of a user is composed from.
+CREATE FUNCTION api_internal.route_range(
   user_key int, range_start timestamptz, range_end timestamptz, coarsest text DEFAULT '1d'
 ) RETURNS TABLE (source text, part_start timestamptz, part_end timestamptz)
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-  -- What no resolution answers for yet.
+  -- The ranges that no resolution answers for yet.
   rest  tstzmultirange := tstzmultirange(tstzrange(range_start, greatest(range_start, range_end)));
   stale tstzmultirange := '{}';
   taken tstzmultirange;
   level record;
 BEGIN
   IF coarsest IN ('1d', '1h', '15m') AND range_start < (SELECT h.materialized FROM core.horizon AS h) THEN
-    -- What rollups do not answer for: above the horizon everything, below it what is marked.
+    -- The ranges that no rollup answers for: above the horizon, and the marked quarters below it.
     SELECT range_agg(r.ranges) INTO stale
       FROM (SELECT tstzmultirange(tstzrange(h.materialized, NULL)) AS ranges FROM core.horizon AS h
             UNION ALL
             SELECT api_internal.quarter_ranges(s.day, s.quarters)
               FROM core.stale_day AS s
-             -- Nothing is added to the day, so that it is looked for among the user's marks, never the user among everybody's.
-             WHERE s.user_key = parts.user_key
+             -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users'
+             -- marks of the day.
+             WHERE s.user_key = route_range.user_key
                AND s.day + INTERVAL '0' > range_start - INTERVAL '24 hours' AND s.day + INTERVAL '0' < range_end) AS r;
     FOR level IN
       SELECT l.name, l.width
         FROM (VALUES ('1d', INTERVAL '24 hours'), ('1h', INTERVAL '1 hour'), ('15m', INTERVAL '15 minutes')) AS l (name, width)
-       -- Few resolutions, since each costs more than the rows that a coarser one would save.
+       -- Only two levels, since querying another level costs more than the rows that it saves.
        WHERE l.name IN (coarsest, '15m')
        ORDER BY l.width DESC
     LOOP
-      -- Whole buckets, but for those in which anything is stale.
+      -- Whole buckets without a stale quarter.
       SELECT range_agg(tstzrange(b.whole_from, b.whole_to)) INTO taken
         FROM (SELECT public.time_bucket(level.width, lower(r.range) + level.width - INTERVAL '1 microsecond') AS whole_from,
                      public.time_bucket(level.width, upper(r.range)) AS whole_to
@@ -47,5 +48,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION api_internal.parts IS
-  'Splits a half-open range of a user into the parts that together answer for it: whole buckets of the coarsest rollup allowed (1d, 1h, 15m; raw for none), quarters of an hour beside them, and raw readings for ragged ends, for stale quarters, and above the horizon. Must be read in the same snapshot as the rollups.';
+COMMENT ON FUNCTION api_internal.route_range IS
+  'Splits a half-open range of a user into the parts that together answer for it: whole buckets of the coarsest rollup allowed (1d, 1h, 15m; raw for none), quarters of an hour beside them, and raw readings for ragged ends, for stale quarters, and above the horizon. The result is valid in the snapshot of this call.';
