@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import httpx
 
 from scripts import libraries
-from scripts.benchmarks.database import connect, database
-from scripts.benchmarks.service import ROOT, NoBrowser, browser, running_service
+from scripts.bench.database import connect, database
+from scripts.bench.service import ROOT, NoBrowser, browser, running_service
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

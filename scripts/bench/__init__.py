@@ -1,0 +1,1 @@
+"""How fast questions are answered, and what keeping the answers fast costs. Started by `python -m scripts.bench`."""

@@ -1,0 +1,90 @@
+"""What is sent in an overload: which kinds, how often, how much of it is new."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from scripts.bench.overload import forms
+from scripts.bench.overload.blocks import MICROSECONDS, Kind, Ledger
+from scripts.bench.overload.forms import Form
+
+AHEAD = timedelta(hours=12)
+"""How far ahead of now a reading may lie; the service takes 24 hours."""
+
+
+class Flow(NamedTuple):
+    """Requests of one form."""
+
+    ledger: Ledger
+    form: Form
+    rate: float
+    """Requests a second, at random moments."""
+    fresh: float
+    """Share of requests that write a new block."""
+    changed: float
+    """Share of the others that write a known block with other values; the rest sends it again as it was."""
+
+    @property
+    def name(self) -> str:
+        """Name the row of the table."""
+        size = self.ledger.kind.size
+        return f"{self.form.name}, {size:,} {'events' if self.ledger.kind.is_events else 'readings'}".replace(
+            "1 events", "1 event").replace("1 readings", "1 reading")  # fmt: skip
+
+
+class Shape(NamedTuple):
+    """A row below."""
+
+    form: Form
+    people: int
+    size: int
+    days: float
+    """Before today's midnight lies the first reading; 0 begins now."""
+    step: float
+    """Seconds between two readings of a person."""
+    rate: float
+    fresh: float
+    changed: float
+    metrics: int = 3
+    is_events: bool = False
+
+
+SHAPES = (
+    Shape(forms.READING, 500, 1, 0, 0.1, 1500, 0.5, 0.3),
+    Shape(forms.READING, 200, 100, 2, 1, 60, 0.15, 0.4),
+    Shape(forms.READING, 200, 1000, 3, 1, 30, 0.05, 0.3),
+    Shape(forms.READING, 100, 5000, 4, 1, 8, 0.05, 0.2),
+    Shape(forms.GZIP, 100, 5000, 6, 1, 2, 0.1, 0.2),
+    Shape(forms.LINES, 50, 20_000, 8, 1, 0.6, 0.1, 0.3),
+    Shape(forms.TABLE, 50, 20_000, 8, 1, 0.3, 0.1, 0.3),
+    Shape(forms.INGEST, 300, 20, 0, 1, 60, 0.3, 0.3),
+    Shape(forms.HEART_RATE, 300, 1, 1, 0.5, 100, 0.5, 0.3, metrics=1),
+    Shape(forms.HEART_RATES, 100, 200, 1, 1, 15, 0.3, 0.3, metrics=1),
+    Shape(forms.EVENT, 1, 1, 0, 0.01, 60, 0.6, 0, is_events=True),
+    Shape(forms.EVENTS, 1, 500, 1, 0.01, 3, 0.5, 0, is_events=True),
+)
+
+
+def mixture(factor: float, now: datetime) -> list[Flow]:
+    """Return what is sent, so many times as often as below."""
+    return [flow(number, shape, factor, now) for number, shape in enumerate(SHAPES, 1)]
+
+
+def flow(number: int, shape: Shape, factor: float, now: datetime) -> Flow:
+    """Make a flow of a row."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = midnight - timedelta(days=shape.days) if shape.days else now.replace(microsecond=0)
+    blocks_each = int((now + AHEAD - start).total_seconds() / (shape.size * shape.step))
+    kind = Kind(
+        f"events-{number}" if shape.is_events else shape.form.name,
+        number,
+        shape.people,
+        shape.size,
+        int(start.astimezone(UTC).timestamp()) * MICROSECONDS,
+        int(shape.step * MICROSECONDS),
+        blocks_each * shape.people,
+        shape.metrics,
+        shape.is_events,
+    )
+    return Flow(Ledger(kind), shape.form, shape.rate * factor, shape.fresh, shape.changed)

@@ -1,0 +1,199 @@
+"""`bench soak`: mixed load above capacity, and what is true afterwards."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts.bench.overload import check
+from scripts.bench.overload.load import MOST_UNDER_WAY, Load, Sent, send
+from scripts.bench.overload.mixture import mixture
+from scripts.bench.overload.options import Options
+from scripts.bench.overload.place import Running, running
+from scripts.bench.overload.report import Results, Verdict
+from scripts.bench.overload.watch import Probe, Seen, finish, watching
+
+Say = Callable[[str], None]
+
+CALM_SECONDS = 3.0
+"""Of probes before the load, which say what is normal."""
+AFTER_SECONDS = 15.0
+"""Of probes after the load."""
+MOST_MEMORY = 200e6
+MOST_GROWTH = 15e6
+"""Bytes by which the last third of the load may hold more than the middle one."""
+LEAST_MINUTES = 10
+"""Shorter runs tell of memory that is taken once, and are not judged by its growth."""
+BACK_SECONDS = 5.0
+NORMAL_SECONDS = 0.05
+"""A probe that takes no longer than this, or than three times what it takes without load, is a normal one."""
+TELL_SECONDS = 10.0
+ASKED = 200
+SHOWN_LINES = 12
+
+
+class Span(NamedTuple):
+    """When the load was on, of the monotonic clock."""
+
+    began: float
+    ended: float
+    drained: float
+
+
+def run(options: Options, say: Say) -> Results:
+    """Send, and compare."""
+    flows = mixture(options.factor, datetime.now(UTC))
+    load = Load(options.port, flows, options.seed, options.factor)
+    with running(options) as place:
+        with watching(place.port, place.pid, options.clients) as watcher:
+            time.sleep(CALM_SECONDS)
+            began = time.monotonic()
+            send(load, options.minutes * 60, teller(say, options.minutes * 60))
+            span = Span(began, load.ended, load.drained)
+            time.sleep(max(0.0, load.ended + AFTER_SECONDS - time.monotonic()))
+            seen = finish(watcher)
+        say("comparing what was sent with what is stored")
+        found = check.compare(place.url, [flow.ledger for flow in flows])
+        say("comparing rollups and answers with raw readings")
+        verified = check.verify(place.url, say)
+        answered = check.wrong_answers(place.url, ASKED)
+        return results(place, options, load, span, seen, found, verified, answered)
+
+
+def teller(say: Say, seconds: float) -> Callable[[Load, float], None]:
+    """Make what tells how far it is."""
+    last = 0.0
+
+    def tell(load: Load, at: float) -> None:
+        nonlocal last
+        if at < last + min(TELL_SECONDS, seconds / 5):
+            return
+        last = at
+        rows = load.rows.values()
+        begun, busy, taken = (sum(getattr(row, name) for row in rows) for name in ("begun", "busy", "taken"))
+        say(
+            f"  {at:5.0f} of {seconds:.0f} s: {begun:,} requests, {taken:,} taken, {busy:,} refused as busy, "
+            f"{len(load.tasks):,} under way; {sum(row.items for row in rows) / at:,.0f} items/s; "
+            f"{sum(load.faults.values())} faults"
+        )
+
+    return tell
+
+
+def results(
+    place: Running,
+    options: Options,
+    load: Load,
+    span: Span,
+    seen: Seen,
+    found: check.Found,
+    verified: check.Verified,
+    answered: tuple[int, int],
+) -> Results:
+    """Judge a run."""
+    seconds = span.drained - span.began
+    rows = list(load.rows.values())
+    busy, begun = sum(row.busy for row in rows), sum(row.begun for row in rows)
+    memory = memory_of(seen, span)
+    back, normal = back_to_normal(seen.probes, span)
+    under = [probe.seconds for probe in seen.probes if span.began <= probe.at < span.ended and probe.status == 200]
+    faults = sum(load.faults.values())
+    verdicts = [
+        Verdict("the load was above capacity", busy + load.not_begun > 0, f"{busy / begun:.1%} refused as busy"),
+        Verdict("no answer but success, what an invalid item earns, and busy", faults == 0, f"{faults:,} others"),
+        Verdict(
+            "every answered item is there, once, right",
+            found.wrong == 0,
+            f"{found.certain:,} answered, {found.readings:,} stored, {found.wrong:,} blocks wrong",
+        ),
+        Verdict("rollups equal raw readings", verified.holds, verified.figure),
+        Verdict("answers equal raw readings", answered[1] == 0, f"{answered[0]} asked, {answered[1]} differ"),
+        Verdict("memory stays under 200 MB", memory.most < MOST_MEMORY, f"at most {memory.most / 1e6:.0f} MB"),
+        Verdict(
+            "memory is flat",
+            memory.growth < MOST_GROWTH or options.minutes < LEAST_MINUTES,
+            memory.figure + ("; too short to be judged" if options.minutes < LEAST_MINUTES else ""),
+        ),
+        Verdict(
+            "a single reading is as fast as before within 5 s",
+            back <= BACK_SECONDS,
+            f"after {back:.1f} s; normal is up to {normal * 1000:.0f} ms",
+        ),
+    ]
+    notes = [
+        f"Beside it a single reading every tenth of a second, on a connection of its own: p50 {quantile(under, 0.5)}, "
+        f"p99 {quantile(under, 0.99)} ms ({len(under)} taken). {options.clients} live clients were told "
+        f"{seen.told / 1e6:,.1f} MB and connected again {seen.hung_up} times.",
+        f"{load.not_begun:,} requests were due and not begun, since {MOST_UNDER_WAY:,} were under way. "
+        f"All answers were there {span.drained - span.ended:.1f} s after the last request was sent.",
+        *(f"Fault, {count} times: {text}" for text, count in load.faults.most_common(5)),
+        *(f"Wrong: {text}" for text in found.faults),
+        *(f"The service said: {line}" for line in (last_words(place.log) if faults else ())),
+    ]
+    title = f"{place.version}; {seconds / 60:.1f} minutes, {options.workers} worker{'s'[: options.workers - 1]}"
+    heads = ("", "requests", "taken", "busy", "items/s", "p50 ms", "p99 ms")
+    return Results(title, heads, [cells(row, seconds) for row in rows], verdicts, notes)
+
+
+def last_words(log: Path) -> Sequence[str]:
+    """Return the last lines of a log."""
+    return log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
+
+
+def cells(row: Sent, seconds: float) -> Sequence[str]:
+    """Write a row."""
+    latencies = [quantile(row.latencies, share) for share in (0.5, 0.99)]
+    items = f"{row.items / seconds:,.0f}" if row.items else ""
+    return (row.name, f"{row.begun:,}", f"{row.taken:,}", f"{row.busy:,}", items, *latencies)
+
+
+def quantile(seconds: Sequence[float], share: float) -> str:
+    """Write a quantile in milliseconds."""
+    ordered = sorted(seconds)
+    return f"{ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000:,.0f}" if ordered else ""
+
+
+class Memory(NamedTuple):
+    """Bytes of the largest process of the service."""
+
+    most: int
+    growth: float
+    """From the middle third of the load to the last."""
+    slope: float
+    """Bytes a minute, over the last two thirds."""
+
+    @property
+    def figure(self) -> str:
+        """Write growth and slope."""
+        return f"{self.growth / 1e6:+.1f} MB in the last third; {self.slope / 1e6:+.2f} MB a minute"
+
+
+def memory_of(seen: Seen, span: Span) -> Memory:
+    """Judge the memory."""
+    third = (span.ended - span.began) / 3
+    middle = [size for at, size in seen.memory if span.began + third <= at < span.began + 2 * third]
+    last = [size for at, size in seen.memory if span.began + 2 * third <= at < span.ended]
+    both = [(at / 60, size) for at, size in seen.memory if span.began + third <= at < span.ended]
+    growth = statistics.median(last) - statistics.median(middle) if middle and last else 0.0
+    slope = statistics.linear_regression(*zip(*both, strict=True)).slope if len(both) > 1 else 0.0
+    return Memory(max((size for _, size in seen.memory), default=0), growth, slope)
+
+
+def back_to_normal(probes: Sequence[Probe], span: Span) -> tuple[float, float]:
+    """Return how long after the load probes were not normal, and what is normal, in seconds.
+
+    A second is normal in which nine of ten probes are.
+    """
+    calm = [probe.seconds for probe in probes if probe.at < span.began] or [NORMAL_SECONDS]
+    normal = max(NORMAL_SECONDS, 3 * statistics.median(calm))
+    back = 0
+    for second in range(int(AFTER_SECONDS)):
+        of_second = [probe for probe in probes if second <= probe.at - span.ended < second + 1]
+        slow = sum(probe.seconds > normal or probe.status != 200 for probe in of_second)
+        if not of_second or slow > len(of_second) / 10:
+            back = second + 1
+    return float(back), normal

@@ -1,0 +1,121 @@
+"""`bench upload`: one body of gigabytes, made while it is sent, and the memory of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import uvloop
+
+from scripts.bench.database import connect
+from scripts.bench.overload import check, forms
+from scripts.bench.overload.blocks import MICROSECONDS, Kind, Ledger, Write
+from scripts.bench.overload.client import Answer, Client, Request
+from scripts.bench.overload.options import Options
+from scripts.bench.overload.place import running
+from scripts.bench.overload.report import Results, Verdict
+from scripts.bench.overload.watch import finish, resident, watching
+
+Say = Callable[[str], None]
+
+PEOPLE = 1000
+BLOCK = 10_000
+"""Readings of a person, before the next one's."""
+PIECE = 1000
+MOST_GROWTH = 50e6
+PATIENCE = 24 * 3600.0
+TELL_SECONDS = 10.0
+PADDING = " " * 40
+"""Between two members of each line: the more bytes a line has, the fewer readings must be stored for two gigabytes."""
+
+
+def run(options: Options, say: Say) -> Results:
+    """Send, and weigh."""
+    start = (datetime.now(UTC) - timedelta(days=20)).replace(hour=0, minute=0, second=0, microsecond=0)
+    kind = Kind("upload", 1, PEOPLE, BLOCK, int(start.timestamp()) * MICROSECONDS, MICROSECONDS, 10**9)
+    ledger = Ledger(kind)
+    size = int(options.gigabytes * 1e9)
+    with running(options) as place:
+        warm(place.port, ledger)
+        with watching(place.port, place.pid, 0) as watcher:
+            time.sleep(3)
+            before = resident(place.pid)
+            began = time.monotonic()
+            answer = send(place.port, ledger, size, say)
+            seconds = time.monotonic() - began
+            seen = finish(watcher)
+        say("comparing what was sent with what is stored")
+        found = check.compare(place.url, [ledger])
+        with connect(place.url) as connection:
+            connection.execute("CHECKPOINT")
+    most = max((memory for at, memory in seen.memory if at >= began), default=0)
+    receipt = json.loads(answer.body) if answer.status == 200 else {}
+    sent = len(ledger.sent) * BLOCK
+    verdicts = [
+        Verdict("the upload was taken", answer.status == 200, f"{answer.status} {answer.body[:200].decode()}"),
+        Verdict("the receipt is true", receipt.get("received") == sent - BLOCK, f"{sent - BLOCK:,} readings sent"),
+        Verdict(
+            "every reading is there, once, right",
+            found.wrong == 0 and found.readings == sent,
+            f"{found.readings:,} of {sent:,} stored",
+        ),
+        Verdict(
+            "memory changes by less than 50 MB",
+            most - before < MOST_GROWTH,
+            f"{before / 1e6:.0f} MB before, at most {most / 1e6:.0f} MB",
+        ),
+    ]
+    rows = [(f"{size / 1e9:g} GB", f"{seconds:.0f}", f"{sent / seconds:,.0f}", f"{size / seconds / 1e6:.1f}")]
+    return Results(place.version, ("NDJSON", "seconds", "readings/s", "MB/s"), rows, verdicts)
+
+
+def warm(port: int, ledger: Ledger) -> None:
+    """Send a block first, so that what the service keeps anyway is there before it is weighed."""
+    ledger.sent.append(1)
+    ledger.answered.append(0)
+    write = Write(ledger.kind, 0, 0, is_new=True, was=None)
+    answer = ask(port, forms.as_ndjson(write))
+    ledger.answered[0] = int(answer.status == 200)
+
+
+def send(port: int, ledger: Ledger, size: int, say: Say) -> Answer:
+    """Send so many bytes as one body."""
+    began = told = time.monotonic()
+    sent = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal sent, told
+        while sent < size:
+            ledger.sent.append(1)
+            ledger.answered.append(1)
+            lines = padded(Write(ledger.kind, len(ledger.sent) - 1, 0, is_new=True, was=None))
+            for piece in forms.in_pieces(lines):
+                sent += len(piece)
+                yield piece
+            if time.monotonic() > told + TELL_SECONDS:
+                told = time.monotonic()
+                say(f"  {sent / 1e9:.2f} of {size / 1e9:g} GB after {told - began:.0f} s")
+
+    return ask(port, forms.post("/v1/readings", forms.NDJSON, pieces()))
+
+
+def padded(write: Write) -> Iterator[str]:
+    """Write lines with blanks between their members, as some clients do."""
+    return (line.replace(",", "," + PADDING) + "\n" for line in forms.objects(write))
+
+
+def ask(port: int, request: Request) -> Answer:
+    """Send one request, however long it takes."""
+
+    async def asked() -> Answer:
+        client = Client(port)
+        try:
+            return await client.ask(request, PATIENCE)
+        finally:
+            client.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(asked())
