@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import httpx
 
-from .model import MINUTE, Model, Rank, Total
-from .reading import DEFAULT_DEVICE, MICRO, Reading, instant, is_integer
-from .sender import Answer, deliver, problem
+from scripts.simulate.model import MINUTE, Model, Rank, Total
+from scripts.simulate.reading import DEFAULT_DEVICE, MICRO, Reading, instant, is_integer
+from scripts.simulate.sender import Answer, deliver, problem
 
 PRIORITIES = {"device_a": 1, "device_b": 2}
 """Device priorities that the service starts with; any other device has 999."""

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .check import Difference, Outcome
-from .reading import instant
-from .tally import Tally
+from scripts.simulate.check import Difference, Outcome
+from scripts.simulate.reading import instant
+from scripts.simulate.tally import Tally
 
 REFRESH, CALM = 0.25, 5.0
 """Seconds between two refreshes of the board, and between two lines where there is no terminal."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from .model import Model
-from .reading import Identity, Reading, fold
+from scripts.simulate.model import Model
+from scripts.simulate.reading import Identity, Reading, fold
 
 
 class Batch(NamedTuple):

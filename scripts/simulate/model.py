@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from .reading import MICRO, Reading
+from scripts.simulate.reading import MICRO, Reading
 
 MINUTE = 60 * MICRO
 """Microseconds in a minute."""

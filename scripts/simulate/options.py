@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
-from .reading import DEFAULT_DEVICE, is_integer
+from scripts.simulate.reading import DEFAULT_DEVICE, is_integer
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 

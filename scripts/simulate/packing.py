@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from .bodies import HIGHEST
-from .ledger import Batch, Ledger
-from .reading import MICRO, Identity, Reading
+from scripts.simulate.bodies import HIGHEST
+from scripts.simulate.ledger import Batch, Ledger
+from scripts.simulate.reading import MICRO, Identity, Reading
 
 
 def altered(reading: Reading, draw: Random, whole: bool) -> Reading:

@@ -12,8 +12,8 @@ from random import Random
 from typing import NamedTuple
 from zlib import crc32
 
-from . import bodies
-from .reading import DEFAULT_DEVICE, MICRO, Reading
+from scripts.simulate import bodies
+from scripts.simulate.reading import DEFAULT_DEVICE, MICRO, Reading
 
 MILLI = 1000
 """Microseconds in a millisecond."""

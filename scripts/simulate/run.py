@@ -11,8 +11,8 @@ from random import Random
 import httpx
 from rich.console import Console
 
-from . import plan
-from .check import (
+from scripts.simulate import plan
+from scripts.simulate.check import (
     Outcome,
     Range,
     aligned,
@@ -25,14 +25,14 @@ from .check import (
     registered_order,
     tied_devices,
 )
-from .display import Board, differences, outcome_words, sent_words
-from .ledger import Batch, Ledger
-from .model import Model, Rank
-from .options import Options
-from .packing import Packer
-from .reading import MICRO, as_body
-from .sender import ALARMING, deliver, problem, receipt_problem
-from .tally import Latencies, Tally
+from scripts.simulate.display import Board, differences, outcome_words, sent_words
+from scripts.simulate.ledger import Batch, Ledger
+from scripts.simulate.model import Model, Rank
+from scripts.simulate.options import Options
+from scripts.simulate.packing import Packer
+from scripts.simulate.reading import MICRO, as_body
+from scripts.simulate.sender import ALARMING, deliver, problem, receipt_problem
+from scripts.simulate.tally import Latencies, Tally
 
 WINDOW = 20_000
 """Acknowledged readings that may be sent again."""
