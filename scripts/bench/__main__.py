@@ -14,10 +14,10 @@ from scripts.bench import analysts
 from scripts.bench import options as answers_options
 from scripts.bench import report as answers_report
 from scripts.bench import run as answers
+from scripts.bench.ingest import interleaved
 from scripts.bench.ingest import options as ingest_options
 from scripts.bench.ingest import report as ingest_report
 from scripts.bench.ingest import run as ingest
-from scripts.bench.ingest import turns
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.live import run as live
 from scripts.bench.overload import kills, soak, upload
@@ -100,7 +100,7 @@ def measure_ingest(arguments: Sequence[str]) -> int:
     """Measure writing."""
     options = ingest_options.parse(arguments)
     if options.turns:
-        results = turns.run(options, say)
+        results = interleaved.run(options, say)
         ingest_report.show_turns(results, console())
     else:
         results = ingest.run(options, say)

@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from typing import Any, Protocol
 
+from scripts.load.chunks import Item, Reject
 from scripts.load.errors import CannotSend
-from scripts.load.pieces import Item, Reject
 from scripts.simulate.sender import Answer, problem
 
 PLACE = re.compile(r"readings\[(\d+)\]\.?(.*)")

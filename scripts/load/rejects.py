@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from scripts.load.chunks import Reject
 from scripts.load.errors import CannotRead
-from scripts.load.pieces import Reject
 
 MOST_TEXT = 1000
 

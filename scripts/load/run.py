@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from rich.console import Console
 
 from scripts.load import rejects
+from scripts.load.chunks import Piece, Reject, pieces
 from scripts.load.delivery import Outcome, deliver_items
 from scripts.load.display import Display, counted, summed
 from scripts.load.errors import CannotRead, CannotSend
@@ -24,7 +25,6 @@ from scripts.load.files import files_of, skipped_words
 from scripts.load.formats import Start, start_of
 from scripts.load.lines import Line, Source, opened, whole_lines
 from scripts.load.options import Options
-from scripts.load.pieces import Piece, Reject, pieces
 from scripts.load.state import OUTCOMES, FileState, file_state, read_state, write_state
 from scripts.simulate.sender import Answer, deliver
 from service.errors import Invalid

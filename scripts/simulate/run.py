@@ -11,7 +11,8 @@ from random import Random
 import httpx
 from rich.console import Console
 
-from scripts.simulate import plan
+from scripts.simulate import schedule
+from scripts.simulate.batching import Packer
 from scripts.simulate.check import (
     Outcome,
     Range,
@@ -29,7 +30,6 @@ from scripts.simulate.display import Board, differences, outcome_words, sent_wor
 from scripts.simulate.ledger import Batch, Ledger
 from scripts.simulate.model import Model, Rank
 from scripts.simulate.options import Options
-from scripts.simulate.packing import Packer
 from scripts.simulate.reading import MICRO, as_body
 from scripts.simulate.sender import ALARMING, deliver, problem, receipt_problem
 from scripts.simulate.tally import Latencies, Tally
@@ -66,7 +66,7 @@ class Simulation:
         self.client = client
         self.ending = asyncio.Event()
         self.terminated = False
-        self.cast = plan.Cast(options.seed, options.users, options.devices)
+        self.cast = schedule.Cast(options.seed, options.users, options.devices)
         self.draw = Random(options.seed)  # noqa: S311
         self.tally = Tally()
         self.board = Board(console, self.tally, len(options.users), progress=options.progress, quiet=options.quiet)
@@ -220,10 +220,10 @@ class Simulation:
     async def _send_past(self) -> None:
         """Send the history, a day of one device at a time; late ones after all others."""
         options = self.options
-        self.board.start_backfill(plan.history_size(self.cast, self.past, self.start, options.history_every))
+        self.board.start_backfill(schedule.history_size(self.cast, self.past, self.start, options.history_every))
         packer = self._packer(options.history_batch, V1)
-        held = plan.Held(options.late, options.late_by, self.draw)
-        for reading in plan.history(self.cast, self.past, self.start, options.history_every):
+        held = schedule.Held(options.late, options.late_by, self.draw)
+        for reading in schedule.history(self.cast, self.past, self.start, options.history_every):
             if self.ending.is_set():
                 break
             if not held.hold(reading, 0):
@@ -246,9 +246,9 @@ class Simulation:
         begin = clock() // 1000 * 1000 + 1000
         end = None if options.duration is None else begin + round(options.duration * MICRO)
         packer = self._packer(options.batch, path)
-        held = plan.Held(options.late, options.late_by, self.draw)
+        held = schedule.Held(options.late, options.late_by, self.draw)
         waiting_since: int | None = None
-        upcoming = plan.live(self.cast, begin, options.every, options.burst, options.burst_size)
+        upcoming = schedule.live(self.cast, begin, options.every, options.burst, options.burst_size)
         tick = next(upcoming)
         while not self.ending.is_set() and (end is None or clock() < end):
             now = clock()

@@ -17,12 +17,12 @@ import psycopg
 import pytest
 
 from scripts.bench.ingest.processes import CannotStart
-from scripts.bench.overload.blocks import Ledger
 from scripts.bench.overload.check import compare
 from scripts.bench.overload.client import Client
 from scripts.bench.overload.cluster import find_programs, other_user
-from scripts.bench.overload.forms import REFUSED
-from scripts.bench.overload.mixture import SHAPES, Flow, flow
+from scripts.bench.overload.request_formats import REFUSED
+from scripts.bench.overload.workload import Ledger
+from scripts.bench.overload.workload_mix import SHAPES, Flow, flow
 from tests.conftest import ROOT
 from tests.ports import free_port
 

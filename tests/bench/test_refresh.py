@@ -14,8 +14,8 @@ from rich.console import Console
 
 from scripts.bench.refresh import report
 from scripts.bench.refresh.hyperpulse import hyperpulse
-from scripts.bench.refresh.late import REFRESH
-from scripts.bench.refresh.measured import Aims, Row, Spent, middle, total
+from scripts.bench.refresh.late_reading import REFRESH
+from scripts.bench.refresh.measurement import Aims, Row, Spent, middle, total
 from scripts.bench.refresh.options import Options, parse
 from scripts.bench.refresh.readings import DAY, by_time, by_user, late, named, names
 from scripts.bench.refresh.run import Results, run

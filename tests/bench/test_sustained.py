@@ -15,13 +15,13 @@ import psycopg
 import pytest
 
 from scripts.bench.sustained.backlog import Marks, Waiting
-from scripts.bench.sustained.forever import rate_for_ever
-from scripts.bench.sustained.parts import NO_TIME
+from scripts.bench.sustained.extrapolation import rate_for_ever
+from scripts.bench.sustained.monitor import Look, Seen
 from scripts.bench.sustained.phones import AGAIN, LIVE, Phones
-from scripts.bench.sustained.refreshing import Cycle
+from scripts.bench.sustained.processor_time import NO_TIME
+from scripts.bench.sustained.progress import Progress
+from scripts.bench.sustained.refresher import Cycle
 from scripts.bench.sustained.search import growth, judge
-from scripts.bench.sustained.sent import Progress
-from scripts.bench.sustained.watching import Look, Seen
 from tests.conftest import ROOT
 from tests.ports import free_port
 

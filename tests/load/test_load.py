@@ -24,9 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.load.__main__ import main
+from scripts.load.chunks import pieces
 from scripts.load.formats import start_of
 from scripts.load.lines import opened
-from scripts.load.pieces import pieces
 from tests.conftest import ROOT
 from tests.ports import free_port
 from tests.service.test_csvs import columns as csv_columns

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.bench.ingest.client import Answered
-from scripts.bench.ingest.measured import Measured, Watched, timed
-from scripts.bench.ingest.place import Keys, Place, empty, fill_past, stored
+from scripts.bench.ingest.environment import Keys, Place, empty, fill_past, stored
+from scripts.bench.ingest.measurement import Measured, Watched, timed
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.ingest.readings import Reading, Readings, as_copy_text, texts
 

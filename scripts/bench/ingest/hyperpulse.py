@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.bench.ingest.client import Answered, Body, send, stream
-from scripts.bench.ingest.measured import Measured, Watched, timed
-from scripts.bench.ingest.place import Keys, Place, empty, fill_past, stored
+from scripts.bench.ingest.environment import Keys, Place, empty, fill_past, stored
+from scripts.bench.ingest.measurement import Measured, Watched, timed
 from scripts.bench.ingest.processes import CannotStart, server, wait_until_answering
 from scripts.bench.ingest.readings import Readings, as_json, by_line, chunks, json_array, texts
 from service.settings import Settings

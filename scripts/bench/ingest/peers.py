@@ -16,8 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from scripts.bench.database import connect
 from scripts.bench.ingest.client import Answered, Body, send
-from scripts.bench.ingest.measured import Measured, Watched, timed
-from scripts.bench.ingest.place import Place, empty, stored
+from scripts.bench.ingest.environment import Place, empty, stored
+from scripts.bench.ingest.measurement import Measured, Watched, timed
 from scripts.bench.ingest.processes import CannotStart, server, wait_until_answering
 from scripts.bench.ingest.readings import (
     Format,

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.bench.ingest.copying import SUBJECT
-from scripts.bench.ingest.measured import Measured, document
+from scripts.bench.ingest.measurement import Measured, document
 
 RIVALS = (
     ("of COPY", f"{SUBJECT}: fresh, 1 connection"),

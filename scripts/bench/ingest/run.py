@@ -10,9 +10,9 @@ from pathlib import Path
 
 from scripts.bench.ingest import hyperpulse, peers
 from scripts.bench.ingest.copying import copies
-from scripts.bench.ingest.measured import Measured
+from scripts.bench.ingest.environment import Keys, Place, enrol, place
+from scripts.bench.ingest.measurement import Measured
 from scripts.bench.ingest.options import Options
-from scripts.bench.ingest.place import Keys, Place, enrol, place
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.ingest.readings import Readings, shifted
 from scripts.bench.ingest.report import Results, machine

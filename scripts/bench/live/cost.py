@@ -20,10 +20,10 @@ from typing import NamedTuple
 from psycopg import sql
 
 from scripts.bench.database import Connection, connect
-from scripts.bench.live.ears import EVERYONE, opened, paths_of
 from scripts.bench.live.ratios import ratio
 from scripts.bench.live.senders import BATCH, SENDERS, bodies, now, post
 from scripts.bench.live.service import used
+from scripts.bench.live.subscribers import EVERYONE, opened, paths_of
 from service.database.schema import SQL
 
 ORDER = (False, True, True, False, True, False, False, True)  # whether it is announced: each pair is turned around

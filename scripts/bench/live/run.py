@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from scripts.bench.database import database
 from scripts.bench.live.cost import cost
-from scripts.bench.live.ears import paths_of
+from scripts.bench.live.latency import deaf, say, tell
 from scripts.bench.live.senders import BATCH
 from scripts.bench.live.service import service
-from scripts.bench.live.told import deaf, say, tell
+from scripts.bench.live.subscribers import paths_of
 from scripts.simulate.options import whole
 
 DESCRIPTION = """\

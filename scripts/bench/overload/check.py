@@ -10,7 +10,7 @@ from typing import NamedTuple
 import psycopg
 
 from scripts.bench.database import connect, value
-from scripts.bench.overload.blocks import Kind, Ledger
+from scripts.bench.overload.workload import Kind, Ledger
 
 READINGS = Path(__file__).with_name("check.sql").read_bytes()
 EVENTS = Path(__file__).with_name("check_events.sql").read_bytes()

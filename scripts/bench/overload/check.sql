@@ -1,4 +1,4 @@
--- What is stored of a kind, by block: see blocks.py for the formulas.
+-- What is stored of a kind, by block: see workload.py for the formulas.
 WITH stored AS (
   SELECT u.user_id::bigint %% 1000000 AS person,
          (extract(epoch FROM r.ts) * 1000000)::bigint - %(start)s::bigint AS since,

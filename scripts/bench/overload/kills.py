@@ -22,14 +22,14 @@ import uvloop
 
 from scripts.bench.database import connect, value, version
 from scripts.bench.ingest.processes import start, tree_ticks, wait_until_answering
-from scripts.bench.overload import check, forms
-from scripts.bench.overload.blocks import Write
+from scripts.bench.overload import check, request_formats
 from scripts.bench.overload.client import Client
 from scripts.bench.overload.cluster import Cluster, cluster
 from scripts.bench.overload.load import BUSY
-from scripts.bench.overload.mixture import Flow, Shape, flow
 from scripts.bench.overload.options import Options
 from scripts.bench.overload.report import Results, Verdict
+from scripts.bench.overload.workload import Write
+from scripts.bench.overload.workload_mix import Flow, Shape, flow
 from scripts.migrate import migrate
 from service.database.schema import ROOT
 
@@ -47,15 +47,15 @@ LONGEST_CALM = 1.0
 
 # Weights in place of rates.
 SHAPES = (
-    Shape(forms.READING, 200, 1, 0, 0.1, 6, 0.6, 0.4),
-    Shape(forms.READING, 100, 100, 2, 1, 4, 0.4, 0.4),
-    Shape(forms.GZIP, 50, 1000, 3, 1, 2, 0.3, 0.4),
-    Shape(forms.LINES, 20, 5000, 5, 1, 1, 0.3, 0.4),
-    Shape(forms.TABLE, 20, 5000, 6, 1, 1, 0.3, 0.4),
-    Shape(forms.INGEST, 100, 20, 0, 1, 2, 0.4, 0.4),
-    Shape(forms.HEART_RATES, 50, 200, 1, 1, 1, 0.4, 0.4, metrics=1),
-    Shape(forms.EVENT, 1, 1, 0, 0.01, 2, 0.6, 0, is_events=True),
-    Shape(forms.EVENTS, 1, 200, 1, 0.01, 1, 0.5, 0, is_events=True),
+    Shape(request_formats.READING, 200, 1, 0, 0.1, 6, 0.6, 0.4),
+    Shape(request_formats.READING, 100, 100, 2, 1, 4, 0.4, 0.4),
+    Shape(request_formats.GZIP, 50, 1000, 3, 1, 2, 0.3, 0.4),
+    Shape(request_formats.LINES, 20, 5000, 5, 1, 1, 0.3, 0.4),
+    Shape(request_formats.TABLE, 20, 5000, 6, 1, 1, 0.3, 0.4),
+    Shape(request_formats.INGEST, 100, 20, 0, 1, 2, 0.4, 0.4),
+    Shape(request_formats.HEART_RATES, 50, 200, 1, 1, 1, 0.4, 0.4, metrics=1),
+    Shape(request_formats.EVENT, 1, 1, 0, 0.01, 2, 0.6, 0, is_events=True),
+    Shape(request_formats.EVENTS, 1, 200, 1, 0.01, 1, 0.5, 0, is_events=True),
 )
 
 

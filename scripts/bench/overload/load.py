@@ -14,10 +14,10 @@ from typing import Any
 
 import uvloop
 
-from scripts.bench.overload.blocks import MICROSECONDS, Write
 from scripts.bench.overload.client import Answer, Client
-from scripts.bench.overload.forms import OVERVIEWS, REFUSED, Foreign, questions
-from scripts.bench.overload.mixture import Flow
+from scripts.bench.overload.request_formats import OVERVIEWS, REFUSED, Foreign, questions
+from scripts.bench.overload.workload import MICROSECONDS, Write
+from scripts.bench.overload.workload_mix import Flow
 
 TICK = 0.005
 MOST_UNDER_WAY = 1500

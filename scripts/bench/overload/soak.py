@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.bench.overload import check
+from scripts.bench.overload.environment import Running, running
 from scripts.bench.overload.load import MOST_UNDER_WAY, Load, Sent, send
-from scripts.bench.overload.mixture import mixture
+from scripts.bench.overload.monitor import Probe, Seen, finish, watching
 from scripts.bench.overload.options import Options
-from scripts.bench.overload.place import Running, running
 from scripts.bench.overload.report import Results, Verdict
-from scripts.bench.overload.watch import Probe, Seen, finish, watching
+from scripts.bench.overload.workload_mix import mixture
 
 Say = Callable[[str], None]
 

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 import uvloop
 
 from scripts.bench.database import connect
-from scripts.bench.overload import check, forms
-from scripts.bench.overload.blocks import MICROSECONDS, Kind, Ledger, Write
+from scripts.bench.overload import check, request_formats
 from scripts.bench.overload.client import Answer, Client, Request
+from scripts.bench.overload.environment import running
+from scripts.bench.overload.monitor import finish, resident, watching
 from scripts.bench.overload.options import Options
-from scripts.bench.overload.place import running
 from scripts.bench.overload.report import Results, Verdict
-from scripts.bench.overload.watch import finish, resident, watching
+from scripts.bench.overload.workload import MICROSECONDS, Kind, Ledger, Write
 
 Say = Callable[[str], None]
 
@@ -77,7 +77,7 @@ def warm(port: int, ledger: Ledger) -> None:
     ledger.sent.append(1)
     ledger.answered.append(0)
     write = Write(ledger.kind, 0, 0, is_new=True, was=None)
-    answer = ask(port, forms.as_ndjson(write))
+    answer = ask(port, request_formats.as_ndjson(write))
     ledger.answered[0] = int(answer.status == 200)
 
 
@@ -92,19 +92,19 @@ def send(port: int, ledger: Ledger, size: int, say: Say) -> Answer:
             ledger.sent.append(1)
             ledger.answered.append(1)
             lines = padded(Write(ledger.kind, len(ledger.sent) - 1, 0, is_new=True, was=None))
-            for piece in forms.in_pieces(lines):
+            for piece in request_formats.in_pieces(lines):
                 sent += len(piece)
                 yield piece
             if time.monotonic() > told + TELL_SECONDS:
                 told = time.monotonic()
                 say(f"  {sent / 1e9:.2f} of {size / 1e9:g} GB after {told - began:.0f} s")
 
-    return ask(port, forms.post("/v1/readings", forms.NDJSON, pieces()))
+    return ask(port, request_formats.post("/v1/readings", request_formats.NDJSON, pieces()))
 
 
 def padded(write: Write) -> Iterator[str]:
     """Write lines with blanks between their members, as some clients do."""
-    return (line.replace(",", "," + PADDING) + "\n" for line in forms.objects(write))
+    return (line.replace(",", "," + PADDING) + "\n" for line in request_formats.objects(write))
 
 
 def ask(port: int, request: Request) -> Answer:

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from scripts.bench.refresh.late import REFRESH
-from scripts.bench.refresh.measured import Aims, Row, Spent, middle
+from scripts.bench.refresh.late_reading import REFRESH
+from scripts.bench.refresh.measurement import Aims, Row, Spent, middle
 from scripts.bench.refresh.run import Results
 from scripts.bench.report import plain
 

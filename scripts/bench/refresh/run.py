@@ -12,14 +12,14 @@ from scripts.bench.history import Say
 from scripts.bench.ingest.report import machine
 from scripts.bench.refresh.aggregates import aggregates
 from scripts.bench.refresh.hyperpulse import NAME, hyperpulse
-from scripts.bench.refresh.late import one_late, one_late_embedded
-from scripts.bench.refresh.measured import Row
+from scripts.bench.refresh.late_days import late_days
+from scripts.bench.refresh.late_reading import one_late, one_late_embedded
+from scripts.bench.refresh.measurement import Row
 from scripts.bench.refresh.options import Options
 from scripts.bench.refresh.revision import revision, short
 from scripts.bench.refresh.series import arriving, syncing
 from scripts.bench.refresh.steps import Asked
 from scripts.bench.refresh.subject import Made, Subject
-from scripts.bench.refresh.uploaded import late_days
 from scripts.bench.refresh.whole_day import whole_day
 
 Ask = Callable[[Asked], Iterator[Row]]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from scripts.bench.refresh.measured import Row, Spent, spent, total
+from scripts.bench.refresh.measurement import Row, Spent, spent, total
 from scripts.bench.refresh.readings import DAY, QUARTER, Batch, by_time, by_user
 from scripts.bench.refresh.steps import MINUTE, Asked, Cut, Watch, gather_statistics, refresh, store, yesterday
 from scripts.bench.refresh.subject import Subject

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import psycopg
 
 from scripts.bench.history import Say
-from scripts.bench.refresh.measured import Spent, spent
+from scripts.bench.refresh.measurement import Spent, spent
 from scripts.bench.refresh.options import Options
 from scripts.bench.refresh.readings import DAY, Batch
 from scripts.bench.refresh.subject import Made, Subject

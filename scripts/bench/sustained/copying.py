@@ -11,7 +11,7 @@ import psycopg
 
 from scripts.bench.database import Connection, connect
 from scripts.bench.sustained.phones import Arrival
-from scripts.bench.sustained.sent import Progress, Window
+from scripts.bench.sustained.progress import Progress, Window
 
 LEAST = 1000
 """Readings of one COPY: what arrives is gathered, since nobody would commit each reading of a strap alone."""
@@ -20,7 +20,7 @@ COLUMNS = b"(ts, heart_rate, calories, user_key, device_key, steps) FROM STDIN"
 COPY = b"COPY plain.reading " + COLUMNS
 COPY_AGAIN = b"COPY pg_temp.again " + COLUMNS
 AGAIN = b"CREATE TEMP TABLE again (LIKE plain.reading) ON COMMIT DELETE ROWS"
-MERGE = Path(__file__).with_name("plain_again.sql").read_bytes()
+MERGE = Path(__file__).with_name("plain_merge.sql").read_bytes()
 
 
 class Line:

@@ -19,20 +19,20 @@ from scripts.bench.history import TENANT, names
 from scripts.bench.ingest.processes import CannotStart, server, wait_until_answering
 from scripts.bench.sustained import search
 from scripts.bench.sustained.backlog import Marks
-from scripts.bench.sustained.forever import rate_for_ever
+from scripts.bench.sustained.environment import database, is_seen, last_day, looking_on
+from scripts.bench.sustained.extrapolation import rate_for_ever
+from scripts.bench.sustained.monitor import Look, Seen, Watch, send
 from scripts.bench.sustained.options import Options
-from scripts.bench.sustained.parts import Meter
 from scripts.bench.sustained.phones import FIRST_STRAP, Phones, straps, wearers
-from scripts.bench.sustained.place import database, is_seen, last_day, looking_on
 from scripts.bench.sustained.posting import post
-from scripts.bench.sustained.refreshing import Refresher, refreshing
-from scripts.bench.sustained.row import Row, row_of
+from scripts.bench.sustained.processor_time import Meter
+from scripts.bench.sustained.progress import Progress
+from scripts.bench.sustained.refresher import Refresher, refreshing
+from scripts.bench.sustained.result_row import Row, row_of
 from scripts.bench.sustained.search import MOST_AGE, Found, Say, Stopped, Verdict
-from scripts.bench.sustained.sent import Progress
-from scripts.bench.sustained.watching import Look, Seen, Watch, send
 
 ENROL = Path(__file__).with_name("enrol.sql").read_bytes()
-STANDING = Path(__file__).with_name("standing.sql").read_bytes()
+STANDING = Path(__file__).with_name("existing_readings.sql").read_bytes()
 OFF = "off"
 PAUSE_SECONDS = 2.0
 ALONE_SECONDS = 15.0

@@ -12,20 +12,20 @@ from typing import NamedTuple
 
 from scripts.bench.database import Connection
 from scripts.bench.sustained.copying import copy
-from scripts.bench.sustained.forever import rate_for_ever
+from scripts.bench.sustained.environment import database, is_seen, last_day, looking_on
+from scripts.bench.sustained.extrapolation import rate_for_ever
+from scripts.bench.sustained.monitor import Look, Watch, send
 from scripts.bench.sustained.options import Options
-from scripts.bench.sustained.parts import Meter
 from scripts.bench.sustained.phones import Phones, straps
-from scripts.bench.sustained.place import database, is_seen, last_day, looking_on
-from scripts.bench.sustained.refreshing import Refresher, refreshing
-from scripts.bench.sustained.row import Row, row_of
+from scripts.bench.sustained.processor_time import Meter
+from scripts.bench.sustained.progress import Progress
+from scripts.bench.sustained.refresher import Refresher, refreshing
+from scripts.bench.sustained.result_row import Row, row_of
 from scripts.bench.sustained.search import MOST_AGE, Say, judge
-from scripts.bench.sustained.sent import Progress
-from scripts.bench.sustained.watching import Look, Watch, send
 
 NAME = "plain continuous aggregates, COPY"
 SCHEMA = Path(__file__).with_name("plain.sql").read_bytes()
-STANDING = Path(__file__).with_name("plain_standing.sql").read_bytes()
+STANDING = Path(__file__).with_name("plain_existing_readings.sql").read_bytes()
 REFRESH = Path(__file__).with_name("plain_refresh.sql").read_bytes()
 LEVELS = ("plain.user_15m", "plain.user_1h", "plain.user_1d")
 FIRST = 70_000_001

@@ -14,7 +14,7 @@ import uvloop
 from scripts.bench.ingest.client import BUSY, LONGEST, PAUSE, Body, Connection, Sending, head_of
 from scripts.bench.ingest.hyperpulse import JSON, PATH
 from scripts.bench.sustained.phones import Arrival
-from scripts.bench.sustained.sent import Window
+from scripts.bench.sustained.progress import Window
 
 TICK = 0.002
 Request = tuple[Arrival, float]

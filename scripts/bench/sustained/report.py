@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from scripts.bench.sustained.row import PARTS, Row
+from scripts.bench.sustained.result_row import PARTS, Row
 from scripts.bench.sustained.run import Results
 
 TITLES = ("readings/s", "kept up", "for ever", "of alone", "stale", "oldest s", "p99 ms", *PARTS, "WAL")

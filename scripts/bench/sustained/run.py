@@ -12,8 +12,8 @@ from scripts.bench.ingest.report import machine
 from scripts.bench.sustained import hyperpulse, plain
 from scripts.bench.sustained.hyperpulse import Code
 from scripts.bench.sustained.options import Options
+from scripts.bench.sustained.result_row import Row
 from scripts.bench.sustained.revision import checked_out, named
-from scripts.bench.sustained.row import Row
 from scripts.bench.sustained.search import Stopped
 from service.database.schema import ROOT
 

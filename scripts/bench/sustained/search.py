@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from scripts.bench.sustained.watching import LOOK_SECONDS, Look, Seen
+from scripts.bench.sustained.monitor import LOOK_SECONDS, Look, Seen
 
 MOST_AGE = 120.0
 """Seconds that a stale day may wait."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from scripts.bench.refresh.measured import NO_AIMS, Aims, Row, Spent, spent
+from scripts.bench.refresh.measurement import NO_AIMS, Aims, Row, Spent, spent
 from scripts.bench.refresh.readings import DAY, QUARTER, Late, Source, late
 from scripts.bench.refresh.steps import MINUTE, Asked, Cut, Watch, gather_statistics, refresh, yesterday
 from scripts.bench.refresh.subject import Subject

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from scripts.bench.sustained.refreshing import Cycle
+from scripts.bench.sustained.refresher import Cycle
 
 
 def per_reading(cycles: Sequence[Cycle]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from scripts.bench.sustained.watching import Seen
+from scripts.bench.sustained.monitor import Seen
 
 PARTS = ("service", "copy", "refresh", "rest")
 

@@ -12,13 +12,13 @@ from random import Random
 from typing import NamedTuple
 from zlib import crc32
 
-from scripts.simulate import bodies
+from scripts.simulate import physiology
 from scripts.simulate.reading import DEFAULT_DEVICE, MICRO, Reading
 
 MILLI = 1000
 """Microseconds in a millisecond."""
 
-DAY = bodies.DAY * MICRO
+DAY = physiology.DAY * MICRO
 """Microseconds in a day."""
 
 FAULTY_SHARE = 0.3
@@ -49,7 +49,7 @@ def reports(cast: Cast, user: str, device: str, at: int) -> tuple[bool, bool, bo
     if len(cast.devices) == 1:
         return True, True, True
     heart = not device.startswith("phone")
-    chance = bodies.uniform(crc32(user.encode()), crc32(device.encode()), at // (300 * MICRO), cast.seed)
+    chance = physiology.uniform(crc32(user.encode()), crc32(device.encode()), at // (300 * MICRO), cast.seed)
     if chance >= FAULTY_SHARE:
         return heart, True, True
     lost = int(chance / FAULTY_SHARE * 3)
@@ -59,7 +59,7 @@ def reports(cast: Cast, user: str, device: str, at: int) -> tuple[bool, bool, bo
 def measured(cast: Cast, user: str, device: str, at: int, span: float) -> Reading:
     """Return what a device measures at a moment, its steps and calories counted over the `span` seconds before."""
     noise = 0 if device == DEFAULT_DEVICE else crc32(device.encode())
-    seen = bodies.measure(cast.seed, user, at, span, noise)
+    seen = physiology.measure(cast.seed, user, at, span, noise)
     heart, steps, calories = reports(cast, user, device, at)
     return Reading(
         user,

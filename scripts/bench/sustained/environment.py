@@ -12,9 +12,9 @@ from psycopg.conninfo import make_conninfo
 
 from scripts import embedded
 from scripts.bench.database import Connection, connect, native_database, value
-from scripts.bench.ingest.place import is_here
+from scripts.bench.ingest.environment import is_here
 from scripts.bench.ingest.processes import PROC
-from scripts.bench.sustained.parts import BENCH
+from scripts.bench.sustained.processor_time import BENCH
 
 DAY = timedelta(days=1)
 

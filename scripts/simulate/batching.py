@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from scripts.simulate.bodies import HIGHEST
 from scripts.simulate.ledger import Batch, Ledger
+from scripts.simulate.physiology import HIGHEST
 from scripts.simulate.reading import MICRO, Identity, Reading
 
 

@@ -8,9 +8,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.simulate.batching import Packer, altered
 from scripts.simulate.ledger import Batch, Ledger
 from scripts.simulate.model import Model
-from scripts.simulate.packing import Packer, altered
 from scripts.simulate.reading import MICRO, Identity, Reading, fold
 
 START = 1_760_000_000 * MICRO

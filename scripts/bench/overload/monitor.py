@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.bench.ingest.processes import tree_ticks
-from scripts.bench.live.ears import Ear
+from scripts.bench.live.subscribers import Ear
 
 PROBE_SECONDS = 0.1
 """From one probe to the next."""

@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from scripts.bench.database import Connection, connect, value
 from scripts.bench.sustained.backlog import Waiting
-from scripts.bench.sustained.parts import REFRESHER, of_one
+from scripts.bench.sustained.processor_time import REFRESHER, of_one
 
 
 class Cycle(NamedTuple):

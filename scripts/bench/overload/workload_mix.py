@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from scripts.bench.overload import forms
-from scripts.bench.overload.blocks import MICROSECONDS, Kind, Ledger
-from scripts.bench.overload.forms import Form
+from scripts.bench.overload import request_formats
+from scripts.bench.overload.request_formats import Form
+from scripts.bench.overload.workload import MICROSECONDS, Kind, Ledger
 
 AHEAD = timedelta(hours=12)
 """How far ahead of now a reading may lie; the service takes 24 hours."""
@@ -51,18 +51,18 @@ class Shape(NamedTuple):
 
 
 SHAPES = (
-    Shape(forms.READING, 500, 1, 0, 0.1, 1500, 0.5, 0.3),
-    Shape(forms.READING, 200, 100, 2, 1, 60, 0.15, 0.4),
-    Shape(forms.READING, 200, 1000, 3, 1, 30, 0.05, 0.3),
-    Shape(forms.READING, 100, 5000, 4, 1, 8, 0.05, 0.2),
-    Shape(forms.GZIP, 100, 5000, 6, 1, 2, 0.1, 0.2),
-    Shape(forms.LINES, 50, 20_000, 8, 1, 0.6, 0.1, 0.3),
-    Shape(forms.TABLE, 50, 20_000, 8, 1, 0.3, 0.1, 0.3),
-    Shape(forms.INGEST, 300, 20, 0, 1, 60, 0.3, 0.3),
-    Shape(forms.HEART_RATE, 300, 1, 1, 0.5, 100, 0.5, 0.3, metrics=1),
-    Shape(forms.HEART_RATES, 100, 200, 1, 1, 15, 0.3, 0.3, metrics=1),
-    Shape(forms.EVENT, 1, 1, 0, 0.01, 60, 0.6, 0, is_events=True),
-    Shape(forms.EVENTS, 1, 500, 1, 0.01, 3, 0.5, 0, is_events=True),
+    Shape(request_formats.READING, 500, 1, 0, 0.1, 1500, 0.5, 0.3),
+    Shape(request_formats.READING, 200, 100, 2, 1, 60, 0.15, 0.4),
+    Shape(request_formats.READING, 200, 1000, 3, 1, 30, 0.05, 0.3),
+    Shape(request_formats.READING, 100, 5000, 4, 1, 8, 0.05, 0.2),
+    Shape(request_formats.GZIP, 100, 5000, 6, 1, 2, 0.1, 0.2),
+    Shape(request_formats.LINES, 50, 20_000, 8, 1, 0.6, 0.1, 0.3),
+    Shape(request_formats.TABLE, 50, 20_000, 8, 1, 0.3, 0.1, 0.3),
+    Shape(request_formats.INGEST, 300, 20, 0, 1, 60, 0.3, 0.3),
+    Shape(request_formats.HEART_RATE, 300, 1, 1, 0.5, 100, 0.5, 0.3, metrics=1),
+    Shape(request_formats.HEART_RATES, 100, 200, 1, 1, 15, 0.3, 0.3, metrics=1),
+    Shape(request_formats.EVENT, 1, 1, 0, 0.01, 60, 0.6, 0, is_events=True),
+    Shape(request_formats.EVENTS, 1, 500, 1, 0.01, 3, 0.5, 0, is_events=True),
 )
 
 

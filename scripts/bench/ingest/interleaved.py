@@ -14,7 +14,7 @@ from typing import NamedTuple
 from scripts.bench.ingest import hyperpulse, peers
 from scripts.bench.ingest.copying import copy
 from scripts.bench.ingest.hyperpulse import Shape
-from scripts.bench.ingest.measured import Measured
+from scripts.bench.ingest.measurement import Measured
 from scripts.bench.ingest.options import Options
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.ingest.report import Results

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from scripts.bench.overload.blocks import PEOPLE, Kind, Write, readings
-from scripts.bench.overload.blocks import moment as written
 from scripts.bench.overload.client import Request
+from scripts.bench.overload.workload import PEOPLE, Kind, Write, readings
+from scripts.bench.overload.workload import moment as written
 
 PIECE = 1000
 """Lines that are sent at once."""

@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scripts.bench.live.ears import EVERYONE, Ear, listen, opened, paths_of
 from scripts.bench.live.senders import BATCH, Sent, send
 from scripts.bench.live.service import used
+from scripts.bench.live.subscribers import EVERYONE, Ear, listen, opened, paths_of
 
 
 class Told(NamedTuple):

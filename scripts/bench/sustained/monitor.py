@@ -13,8 +13,8 @@ import psycopg
 from scripts.bench.database import Connection, value
 from scripts.bench.sustained.backlog import Backlog, Waiting
 from scripts.bench.sustained.pace import Pace
-from scripts.bench.sustained.parts import Meter
-from scripts.bench.sustained.sent import Progress, Send, Window
+from scripts.bench.sustained.processor_time import Meter
+from scripts.bench.sustained.progress import Progress, Send, Window
 
 LOOK_SECONDS = 1.0
 POSITION = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8"

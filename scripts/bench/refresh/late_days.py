@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from scripts.bench.refresh.measured import NO_AIMS, Aims, Row, spent
+from scripts.bench.refresh.measurement import NO_AIMS, Aims, Row, spent
 from scripts.bench.refresh.readings import DAY, by_user, late
 from scripts.bench.refresh.steps import MINUTE, Asked, Cut, gather_statistics, refresh, store, yesterday
 from scripts.bench.refresh.subject import Subject
