@@ -16,11 +16,11 @@ from scripts.bench.refresh.late_days import late_days
 from scripts.bench.refresh.late_reading import one_late, one_late_embedded
 from scripts.bench.refresh.measurement import Row
 from scripts.bench.refresh.options import Options
-from scripts.bench.refresh.revision import revision, short
 from scripts.bench.refresh.series import arriving, syncing
 from scripts.bench.refresh.steps import Asked
 from scripts.bench.refresh.subject import Made, Subject
 from scripts.bench.refresh.whole_day import whole_day
+from scripts.bench.revision import checked_out, migrate, short_hash
 
 Ask = Callable[[Asked], Iterator[Row]]
 ASKED: dict[str, Ask] = {
@@ -75,8 +75,8 @@ def subjects(options: Options, stack: ExitStack) -> tuple[Made, list[Made], list
     others: list[Made] = [] if options.alone else [plain]
     if options.against is None:
         return ours, others, []
-    migrating = stack.enter_context(revision(options.against))
-    title = f"{NAME} {short(options.against)}"
+    migrating = partial(migrate, stack.enter_context(checked_out(options.against)))
+    title = f"{NAME} {short_hash(options.against)}"
 
     def older(word: str) -> AbstractContextManager[Subject]:
         return hyperpulse(url, f"{options.database}_{word}", title, migrating)

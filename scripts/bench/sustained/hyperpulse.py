@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from scripts.bench.database import Connection, value, version
 from scripts.bench.history import TENANT, names
 from scripts.bench.ingest.processes import CannotStart, server, wait_until_answering
+from scripts.bench.revision import migrate
 from scripts.bench.sustained import search
 from scripts.bench.sustained.backlog import Marks
 from scripts.bench.sustained.environment import database, is_seen, last_day, looking_on
@@ -181,7 +181,7 @@ def measure(options: Options, code: Code, name: str, say: Say) -> tuple[str, lis
 def prepared(options: Options, code: Code, url: str, say: Say) -> Iterator[Trial]:
     """Migrate a database and fill it with the last day of people."""
     say(f"{code.name}: the last day of {options.users:,} people")
-    run(code, "scripts.migrate", "--database-url", url)
+    migrate(code.directory, url)
     with looking_on(url) as connection:
         connection.execute(
             "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
@@ -196,15 +196,6 @@ def prepared(options: Options, code: Code, url: str, say: Say) -> Iterator[Trial
         connection.execute("ANALYZE")
         say(f"  {trial.there:,} readings, refreshed in {time.monotonic() - began:.1f} s")
         yield trial
-
-
-def run(code: Code, module: str, *arguments: str) -> None:
-    """Run a program of a revision."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=code.directory, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise CannotStart(f"{code.name}: {module} fails: {done.stderr.strip()[-300:]}")
 
 
 def fill(connection: Connection, users: int) -> int:

@@ -85,7 +85,7 @@ def parser() -> Parser:
         default="auto",
         help="the service's elected one, or CALL api.refresh() every 2 s by the benchmark (what the service has)",
     )
-    made.add_argument("--against", metavar="REVISION", help="measure this revision too, in a git worktree of its own")
+    made.add_argument("--against", metavar="REVISION", help="measure this revision too, from a temporary directory")
     made.add_argument("--only", action="append", default=[], choices=CONTESTANTS, help="leave the others out")
     made.add_argument("--connections", type=whole(1, 1000), default=64, metavar="N", help="of phones, over HTTP (64)")
     made.add_argument("--copiers", type=whole(1, 100), default=2, metavar="N", help="clients of COPY (2)")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.ingest.report import machine
+from scripts.bench.revision import ROOT, checked_out, short_hash
 from scripts.bench.sustained import hyperpulse, plain
 from scripts.bench.sustained.hyperpulse import Code
 from scripts.bench.sustained.options import Options
 from scripts.bench.sustained.result_row import Row
-from scripts.bench.sustained.revision import checked_out, named
 from scripts.bench.sustained.search import Stopped
-from service.database.schema import ROOT
 
 Say = Callable[[str], None]
 
@@ -42,10 +39,9 @@ def run(options: Options, say: Say) -> Results:
         else:
             results.rows.append(plain.measure(options, say))
     if "against" in options.only and options.against:
-        with tempfile.TemporaryDirectory(prefix="hyperpulse-bench-") as directory:
-            name = f"Hyperpulse {named(options.against)}"
-            with checked_out(options.against, Path(directory)) as place:
-                results = of_code(results, Code(name, place), f"{options.database}_against", say)
+        name = f"Hyperpulse {short_hash(options.against)}"
+        with checked_out(options.against) as tree:
+            results = of_code(results, Code(name, tree), f"{options.database}_against", say)
     return results
 
 
