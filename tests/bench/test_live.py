@@ -1,4 +1,4 @@
-"""What `make bench ARGS=live` says of the cost of live updates: a ratio of neighbours, and how certain it is."""
+"""The cost of live updates in `make bench ARGS=live`: a ratio of neighbouring turns, and its confidence interval."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ def test_of_few_pairs_the_interval_holds_all() -> None:
 
 def test_each_pair_is_one_turn_with_nothing_announced_and_its_neighbour() -> None:
     pairs = in_pairs([Turn(float(on), number, 0.0) for number, on in enumerate(ORDER)])
-    assert [(silent.rate, told.rate) for silent, told in pairs] == [(0.0, 1.0)] * (len(ORDER) // 2)
-    assert [{silent.cpu, told.cpu} for silent, told in pairs] == [{2 * n, 2 * n + 1} for n in range(len(pairs))]
+    assert [(silent.rate, loud.rate) for silent, loud in pairs] == [(0.0, 1.0)] * (len(ORDER) // 2)
+    assert [{silent.cpu, loud.cpu} for silent, loud in pairs] == [{2 * n, 2 * n + 1} for n in range(len(pairs))]

@@ -1,1 +1,1 @@
-"""How soon live clients are told, what it takes, and what it costs those who write."""
+"""How soon live clients receive readings, what that takes of the processor, and what it costs the writers."""

@@ -1,7 +1,7 @@
-"""What live updates cost those who write: turns with and without, in turns.
+"""What live updates cost the writers: short runs with and without announcements, alternating.
 
-A machine may change its speed within seconds, by more than what is looked for. So turns are short, each is compared
-with its neighbour only, and what comes first alternates.
+A machine may change its speed within seconds by more than the cost to be measured. So turns are short, each is compared
+with its neighbour only, and the order of the two alternates.
 """
 
 from __future__ import annotations
@@ -23,16 +23,25 @@ from scripts.bench.database import Connection, connect
 from scripts.bench.live.ratios import ratio
 from scripts.bench.live.senders import BATCH, SENDERS, bodies, now, post
 from scripts.bench.live.service import used
-from scripts.bench.live.subscribers import EVERYONE, opened, paths_of
+from scripts.bench.live.subscribers import ALL_USERS, paths_of, subscribe
 from service.database.schema import SQL
 
-ORDER = (False, True, True, False, True, False, False, True)  # whether it is announced: each pair is turned around
-QUIET = 0.3  # seconds in which nothing is heard any more
+ORDER = (
+    False,
+    True,
+    True,
+    False,
+    True,
+    False,
+    False,
+    True,
+)  # announced or not, in pairs
+QUIET = 0.3  # seconds without a message, after which clients count as quiet
 LONGEST = 20.0  # seconds to wait for that
 
 
 class Turn(NamedTuple):
-    """A turn: readings a second; processor seconds for a million, of service and database, and of those who listen."""
+    """A turn: readings a second; processor seconds for a million, of service and database, and of the subscribers."""
 
     rate: float
     cpu: float
@@ -40,7 +49,7 @@ class Turn(NamedTuple):
 
 
 class Gate:
-    """What lets senders of another process send, and counts what they sent."""
+    """Opens and closes the senders of another process, and counts what they sent."""
 
     def __init__(self) -> None:
         self.is_open = multiprocessing.Event()
@@ -50,7 +59,7 @@ class Gate:
 
 
 def push(port: int, users: int, gate: Gate) -> None:
-    """Send as many readings as are taken while a gate is open."""
+    """Send as many readings as the service takes while a gate is open."""
     made = bodies(users)
     turn = iter(range(1 << 60))
     lock = threading.Lock()
@@ -80,7 +89,7 @@ def push(port: int, users: int, gate: Gate) -> None:
 
 @contextlib.contextmanager
 def pushing(port: int, users: int) -> Iterator[Gate]:
-    """Run senders, who wait until the gate is opened."""
+    """Run senders that wait until the gate is open."""
     gate = Gate()
     sender = multiprocessing.Process(target=push, args=(port, users, gate))
     sender.start()
@@ -91,73 +100,73 @@ def pushing(port: int, users: int) -> Iterator[Gate]:
         sender.join()
 
 
-class Crowd:
-    """Clients that read what they are sent, in a thread; what that takes of the processor, and when the last came."""
+class Readers:
+    """Subscribers that read in a thread, their processor seconds, and when the last message arrived."""
 
     def __init__(self, port: int, paths: Sequence[str]) -> None:
-        self.ears = opened(port, paths)
+        self.subscribers = subscribe(port, paths)
         self.cpu = 0.0
-        self.heard_at = 0.0
+        self.received_at = 0.0
         self.is_over = False
         self.thread = threading.Thread(target=self.read)
         self.thread.start()
 
     def read(self) -> None:
-        """Read until it is over."""
+        """Read until closed."""
         with selectors.DefaultSelector() as selector:
-            for ear in self.ears:
-                selector.register(ear.line, selectors.EVENT_READ, ear)
+            for subscriber in self.subscribers:
+                selector.register(subscriber.socket, selectors.EVENT_READ, subscriber)
             while not self.is_over:
                 for key, _ in selector.select(0.1):
-                    key.data.hear(False)
-                    self.heard_at = time.monotonic()
+                    key.data.receive(False)
+                    self.received_at = time.monotonic()
                 self.cpu = time.thread_time()
 
     def close(self) -> None:
-        """Let all go."""
+        """Close all connections."""
         self.is_over = True
         self.thread.join()
-        for ear in self.ears:
-            ear.line.close()
+        for subscriber in self.subscribers:
+            subscriber.socket.close()
 
 
 def cost(url: str, port: int, pid: int, users: int, clients: int, seconds: float, rounds: int) -> None:
-    """Compare how many readings are taken in, and what they take, with announcements and with nothing announced."""
-    paths = {"announced, nobody listens": [], "1 client of everyone": [EVERYONE]}
+    """Compare throughput and processor time with announcements and without."""
+    paths = {"announced, no client listens": [], "1 client of everyone": [ALL_USERS]}
     paths[f"{clients} clients of a user each"] = paths_of(clients, users)
     with pushing(port, users) as gate, connect(url) as connection:
         for kind, asked in paths.items():
-            crowd = Crowd(port, asked)
-            warm_up(port, users, crowd)
+            readers = Readers(port, asked)
+            warm_up(port, users, readers)
             pairs: list[tuple[Turn, Turn]] = []
             for _ in range(rounds):
                 turns = []
                 for on in ORDER:
                     with announcing(connection, on):
-                        turns.append(turn(connection, pid, gate, crowd, seconds))
+                        turns.append(turn(connection, pid, gate, readers, seconds))
                 pairs += in_pairs(turns)
-            crowd.close()
-            say(kind, pairs)
+            readers.close()
+            show(kind, pairs)
 
 
-def warm_up(port: int, users: int, crowd: Crowd) -> None:
-    """Send a reading of everybody: whom the service has not told of before, it asks the database for once."""
+def warm_up(port: int, users: int, readers: Readers) -> None:
+    """Send a reading of each user, since the service reads a user's state once before its first announcement."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     for body in bodies(users):
         post(connection, body.replace(b"@", now().isoformat().encode()))
     connection.close()
-    quiet(crowd)
+    quiet(readers)
 
 
 def in_pairs(turns: Sequence[Turn]) -> list[tuple[Turn, Turn]]:
-    """Pair neighbours: with nothing announced, and with announcements."""
+    """Pair neighbouring turns: without announcements first, with announcements second."""
     neighbours = zip(ORDER[::2], turns[::2], turns[1::2], strict=True)
     return [(second, first) if on_first else (first, second) for on_first, first, second in neighbours]
 
 
-def turn(connection: Connection, pid: int, gate: Gate, crowd: Crowd, seconds: float) -> Turn:
-    """Let the senders send for a while, and count; what is told of after that, is told before the next turn."""
-    before, heard, known = seconds_of(connection, pid), crowd.cpu, gate.readings.value
+def turn(connection: Connection, pid: int, gate: Gate, readers: Readers, seconds: float) -> Turn:
+    """Let the senders send for a while and count; wait for the last messages before the next turn."""
+    before, client_seconds, known = seconds_of(connection, pid), readers.cpu, gate.readings.value
     began = time.monotonic()
     gate.is_open.set()
     time.sleep(seconds)
@@ -167,22 +176,22 @@ def turn(connection: Connection, pid: int, gate: Gate, crowd: Crowd, seconds: fl
     took = time.monotonic() - began
     count = gate.readings.value - known
     spent = sum(after - before.get(process, 0.0) for process, after in seconds_of(connection, pid).items())
-    heard = crowd.cpu - heard
-    quiet(crowd)
-    return Turn(count / took, spent / count * 1e6, heard / count * 1e6)
+    client_seconds = readers.cpu - client_seconds
+    quiet(readers)
+    return Turn(count / took, spent / count * 1e6, client_seconds / count * 1e6)
 
 
-def quiet(crowd: Crowd) -> None:
-    """Wait until nobody is told anything."""
+def quiet(readers: Readers) -> None:
+    """Wait until no message arrives."""
     began = time.monotonic()
-    while (now := time.monotonic()) - max(began, crowd.heard_at) < QUIET and now < began + LONGEST:
+    while (now := time.monotonic()) - max(began, readers.received_at) < QUIET and now < began + LONGEST:
         time.sleep(0.02)
 
 
 def seconds_of(connection: Connection, pid: int) -> dict[int, float]:
-    """Return the processor seconds of the service and of the database's sessions, which may not be visible from here.
+    """Return the processor seconds of the service and of the database's sessions, where they run on this machine.
 
-    Those of sessions that do something else, such as a job of the database, are not among them.
+    Sessions that do something else, such as a job of the database, are left out.
     """
     pids = connection.execute(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
@@ -193,7 +202,7 @@ def seconds_of(connection: Connection, pid: int) -> dict[int, float]:
 
 @contextlib.contextmanager
 def announcing(connection: Connection, on: bool) -> Iterator[None]:
-    """Let writes be announced, or not."""
+    """Turn the announcement of writes on or off."""
     made = (SQL / "api_internal" / "ingest" / "announce.sql").read_text(encoding="utf-8").split("COMMENT ON")[0]
     made = made.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     head = made[: made.index("AS $$")]
@@ -204,15 +213,15 @@ def announcing(connection: Connection, on: bool) -> Iterator[None]:
         connection.execute(sql.SQL(made))
 
 
-def say(kind: str, pairs: Sequence[tuple[Turn, Turn]]) -> None:
+def show(kind: str, pairs: Sequence[tuple[Turn, Turn]]) -> None:
     """Print a comparison."""
-    on = [told for _, told in pairs]
+    on = [announced for _, announced in pairs]
     print(
         f"as many readings as are taken, {kind}, against nothing announced, {len(pairs)} pairs of turns, with 95 %: "
         f"{statistics.median(each.rate for each in on):,.0f} readings/s, "
-        f"{ratio([(silent.rate, told.rate) for silent, told in pairs])}; "
+        f"{ratio([(silent.rate, announced.rate) for silent, announced in pairs])}; "
         f"processor seconds a million readings: service and database {statistics.median(each.cpu for each in on):.1f}, "
-        f"{ratio([(silent.cpu, told.cpu) for silent, told in pairs])}, "
+        f"{ratio([(silent.cpu, announced.cpu) for silent, announced in pairs])}, "
         f"clients {statistics.median(each.clients for each in on):.1f}",
         flush=True,
     )

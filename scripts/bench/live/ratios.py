@@ -1,4 +1,4 @@
-"""What many noisy comparisons say together: a ratio, and between which ones the true one lies."""
+"""Estimate a ratio and its confidence interval from many noisy comparisons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Z = 1.96  # of a normal distribution, for 95 %
 
 
 class Ratio(NamedTuple):
-    """A ratio, and the interval in which the true one lies with 95 %."""
+    """A ratio and its 95 % confidence interval."""
 
     middle: float
     low: float
@@ -23,10 +23,10 @@ class Ratio(NamedTuple):
 
 
 def ratio(pairs: Sequence[tuple[float, float]]) -> Ratio:
-    """Compare second values with first ones: the median of the means of any two ratios, of their logarithms.
+    """Compare the second values of pairs with the first: the median of the means of any two logarithms of ratios.
 
     Hodges and Lehmann's estimate, which a few wild pairs hardly move, with the interval of Wilcoxon's signed ranks.
-    Nothing is left out. Fewer than six pairs say nothing with 95 %: then the interval holds all of them.
+    No pair is left out. Fewer than six pairs give no interval of 95 %: then it holds all of them.
     """
     logs = [math.log(second / first) for first, second in pairs]
     means = sorted((one + other) / 2 for one, other in combinations_with_replacement(logs, 2))

@@ -1,4 +1,4 @@
-"""Those who write: wearables that send a reading a second each, or as many as are taken."""
+"""The writers: wearables that send a reading a second each, or as many as the service takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 BATCH = 1000  # readings in a request
 SENDERS = 8
 IDLE = 3.0  # seconds after which the service may have closed a connection
-YEAR_ONE = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sent(NamedTuple):
@@ -25,12 +25,12 @@ class Sent(NamedTuple):
 
 
 def name(number: int) -> str:
-    """Name a user."""
+    """Return the name of a user."""
     return f"walker-{number}"
 
 
 def bodies(users: int) -> list[bytes]:
-    """Make the bodies of requests, with @ for the timestamp: everybody's reading of one second."""
+    """Make request bodies that hold a reading of each user, with @ for the timestamp."""
     made = []
     for first in range(0, users, BATCH):
         of_batch = range(first, min(first + BATCH, users))
@@ -43,7 +43,7 @@ def bodies(users: int) -> list[bytes]:
 
 
 def send(port: int, users: int, rate: float, seconds: float, results: multiprocessing.SimpleQueue[list[Sent]]) -> None:
-    """Send so many readings a second, or as many as are taken where rate is 0; put what was sent into a queue."""
+    """Send `rate` readings a second, or as many as the service takes for 0; put acknowledged requests into a queue."""
     made = bodies(users)
     size = min(BATCH, users)
     sent: list[Sent] = []
@@ -68,7 +68,7 @@ def send(port: int, users: int, rate: float, seconds: float, results: multiproce
             if at - used_at > IDLE:
                 connection.close()
             if post(connection, body.replace(b"@", moment.isoformat().encode())) == 200:
-                sent.append(Sent((moment - YEAR_ONE) // timedelta(microseconds=1), at, time.monotonic()))
+                sent.append(Sent((moment - EPOCH) // timedelta(microseconds=1), at, time.monotonic()))
             else:
                 time.sleep(0.1)
             used_at = time.monotonic()
@@ -83,14 +83,14 @@ def send(port: int, users: int, rate: float, seconds: float, results: multiproce
 
 
 def now() -> datetime:
-    """Return the time, and let some pass, so that no two requests have the same timestamp."""
+    """Return the time and wait a microsecond, so that no two requests have the same timestamp."""
     moment = datetime.now(UTC)
     time.sleep(1e-6)
     return moment
 
 
 def post(connection: HTTPConnection, body: bytes) -> int:
-    """Send readings; return the status."""
+    """Send readings and return the status."""
     connection.request("POST", "/v1/readings", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     answer.read()

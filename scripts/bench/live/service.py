@@ -1,4 +1,4 @@
-"""The service as what is measured, and what its process uses."""
+"""Run the service and measure its process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.database.schema import ROOT
 
 
 class Process(NamedTuple):
-    """What a process has used: seconds of CPU, and bytes of memory."""
+    """Processor seconds and bytes of memory that a process has used."""
 
     cpu: float
     memory: int
@@ -24,7 +24,7 @@ class Process(NamedTuple):
 
 @contextlib.contextmanager
 def service(database_url: str) -> Iterator[tuple[int, int]]:
-    """Run the service; yields its port and its process."""
+    """Run the service; yield its port and its process id."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     environment = {**os.environ, "DATABASE_URL": database_url, "PORT": str(port)}
@@ -39,7 +39,7 @@ def service(database_url: str) -> Iterator[tuple[int, int]]:
 
 
 def is_ready(port: int) -> bool:
-    """Tell whether the service answers."""
+    """Return whether the service is ready."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/ready")
@@ -51,7 +51,7 @@ def is_ready(port: int) -> bool:
 
 
 def used(pid: int) -> Process:
-    """Read what a process has used so far, from /proc."""
+    """Read from /proc what a process has used so far."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123
         fields = file.read().rpartition(")")[2].split()
     ticks = int(fields[11]) + int(fields[12])

@@ -1,4 +1,4 @@
-"""Those who listen, over WebSockets."""
+"""Live clients over WebSockets."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import quote
 
-from scripts.bench.live.senders import YEAR_ONE, name
+from scripts.bench.live.senders import EPOCH, name
 from scripts.bench.live.service import used
 
-EVERYONE = "/v1/live"
+ALL_USERS = "/v1/live"
 PING = b"\x89"  # the first byte of a frame
 READINGS = b'{"type":"readings"'
 
 
-class Ear:
-    """A client over a WebSocket, which does as little as it can: clients have computers of their own elsewhere."""
+class Subscriber:
+    """A client over a WebSocket that does as little as it can: real clients run on computers of their own."""
 
     def __init__(self, port: int, path: str) -> None:
-        self.heard: list[tuple[bytes, float]] = []
-        self.line = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self.line.sendall(
+        self.received: list[tuple[bytes, float]] = []
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         read = b""
         while b"\r\n\r\n" not in read:
-            piece = self.line.recv(4096)
+            piece = self.socket.recv(4096)
             if not piece:
-                raise ConnectionError("the service hung up")
+                raise ConnectionError("the service closed the connection")
             read += piece
         head, _, rest = read.partition(b"\r\n\r\n")
         assert b" 101 " in head, head
-        self.heard.append((rest, time.monotonic()))
-        self.line.setblocking(False)
+        self.received.append((rest, time.monotonic()))
+        self.socket.setblocking(False)
 
-    def hear(self, keep: bool) -> int:
-        """Read what has come, and keep it with the time, or not; return how many bytes it is. Answers pings."""
+    def receive(self, keep: bool) -> int:
+        """Read what has arrived, keep it with the time if asked to, answer pings, and return the number of bytes."""
         try:
-            piece = self.line.recv(1 << 20)
+            piece = self.socket.recv(1 << 20)
         except BlockingIOError:
             return 0
         if not piece:
-            raise ConnectionError("the service hung up")
+            raise ConnectionError("the service closed the connection")
         if keep:
-            self.heard.append((piece, time.monotonic()))
+            self.received.append((piece, time.monotonic()))
         if PING in piece and (found := whole_frame(piece[piece.index(PING) :])):
             # Masked, as a client's frames are, with zeros.
             payload = piece[piece.index(PING) :][found[1] : found[2]]
-            self.line.sendall(bytes((0x8A, 0x80 | len(payload))) + bytes(4) + payload)
+            self.socket.sendall(bytes((0x8A, 0x80 | len(payload))) + bytes(4) + payload)
         return len(piece)
 
     def messages(self) -> Iterator[tuple[bytes, float]]:
-        """Yield the messages that were kept, and when the end of each was read."""
+        """Yield the kept messages and when the end of each was read."""
         read = b""
-        for piece, at in self.heard:
+        for piece, at in self.received:
             read += piece
             while frame := whole_frame(read):
                 kind, start, end = frame
@@ -70,7 +70,7 @@ class Ear:
 
 
 def whole_frame(read: bytes) -> tuple[int, int, int] | None:
-    """Find the first frame: its opcode, and where its payload starts and ends; None where it has not come."""
+    """Return the opcode of the first frame and where its payload starts and ends; None if the frame is incomplete."""
     if len(read) < 2:
         return None
     size, start = read[1], 2
@@ -83,53 +83,58 @@ def whole_frame(read: bytes) -> tuple[int, int, int] | None:
 
 
 def timestamp(message: bytes) -> int:
-    """Return the last timestamp that a message is about, in µs."""
+    """Return the last timestamp of a message's readings, in µs."""
     moment = datetime.fromisoformat(message[message.rindex(b'"to":"') + 6 : -2].decode())
-    return (moment - YEAR_ONE) // timedelta(microseconds=1)
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-class Heard(NamedTuple):
-    """What was listened to: messages' last timestamps and when they were heard; what the clients cost, and memory."""
+class Received(NamedTuple):
+    """Messages' last timestamps and when they arrived; processor seconds of the clients; memory of the service."""
 
     messages: list[tuple[int, float]]
     cpu: float
     memory: int
 
 
-def opened(port: int, paths: Sequence[str]) -> list[Ear]:
-    """Let clients come, and wait until each has its state."""
-    ears = [Ear(port, path) for path in paths]
-    for ear in ears:
-        while not any(True for _ in ear.messages()):
-            wait_for(ear.line)
-            ear.hear(True)
-    return ears
+def subscribe(port: int, paths: Sequence[str]) -> list[Subscriber]:
+    """Connect a client for each path and wait until each has its state."""
+    subscribers = [Subscriber(port, path) for path in paths]
+    for subscriber in subscribers:
+        while not any(True for _ in subscriber.messages()):
+            wait_for(subscriber.socket)
+            subscriber.receive(True)
+    return subscribers
 
 
-def wait_for(line: socket.socket) -> None:
-    """Wait until there is something to read."""
+def wait_for(connection: socket.socket) -> None:
+    """Wait until a socket has something to read."""
     with selectors.DefaultSelector() as selector:
-        selector.register(line, selectors.EVENT_READ)
+        selector.register(connection, selectors.EVENT_READ)
         selector.select(30)
 
 
-def listen(ears: Sequence[Ear], pid: int, seconds: float) -> Heard:
-    """Listen, and note the most memory that a process had meanwhile."""
+def listen(subscribers: Sequence[Subscriber], pid: int, seconds: float) -> Received:
+    """Read messages for a while, and note the most memory that the process `pid` has meanwhile."""
     memory, end, cpu = 0, time.monotonic() + seconds, time.thread_time()
     with selectors.DefaultSelector() as selector:
-        for ear in ears:
-            selector.register(ear.line, selectors.EVENT_READ, ear)
+        for subscriber in subscribers:
+            selector.register(subscriber.socket, selectors.EVENT_READ, subscriber)
         looked = 0.0
         while (now := time.monotonic()) < end:
             if now > looked + 0.5:
                 looked, memory = now, max(memory, used(pid).memory)
             for key, _ in selector.select(0.1):
-                key.data.hear(True)
+                key.data.receive(True)
     cpu = time.thread_time() - cpu
-    told = [(timestamp(text), at) for ear in ears for text, at in ear.messages() if text.startswith(READINGS)]
-    return Heard(told, cpu, memory)
+    received = [
+        (timestamp(text), at)
+        for subscriber in subscribers
+        for text, at in subscriber.messages()
+        if text.startswith(READINGS)
+    ]
+    return Received(received, cpu, memory)
 
 
 def paths_of(clients: int, users: int) -> list[str]:
-    """Return the paths that each tell of one user, of users that are evenly spread."""
+    """Return paths that each subscribe to one user, evenly spread over all users."""
     return [f"/v1/live?user_id={quote(name(number * users // clients))}" for number in range(clients)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.bench.ingest.processes import tree_ticks
-from scripts.bench.live.subscribers import Ear
+from scripts.bench.live.subscribers import Subscriber
 
 PROBE_SECONDS = 0.1
 """From one probe to the next."""
@@ -146,22 +146,22 @@ def listen(port: int, clients: int, over: threading.Event, told: list[int]) -> N
                 tried = time.monotonic()
             for key, _ in selector.select(0.2):
                 try:
-                    told[0] += key.data.hear(keep=False)
+                    told[0] += key.data.receive(keep=False)
                 except OSError:
                     selector.unregister(key.fileobj)
-                    key.data.line.close()
+                    key.data.socket.close()
                     missing += 1
                     told[1] += 1
         for key in list(selector.get_map().values()):
-            key.data.line.close()
+            key.data.socket.close()
 
 
 def connect(selector: selectors.BaseSelector, port: int, most: int) -> int:
     """Let so many clients connect; return how many did."""
     for count in range(most):
         try:
-            ear = Ear(port, "/v1/live")
+            subscriber = Subscriber(port, "/v1/live")
         except (OSError, AssertionError):
             return count
-        selector.register(ear.line, selectors.EVENT_READ, ear)
+        selector.register(subscriber.socket, selectors.EVENT_READ, subscriber)
     return most
