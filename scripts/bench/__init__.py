@@ -1,1 +1,1 @@
-"""How fast questions are answered, and what keeping the answers fast costs. Started by `python -m scripts.bench`."""
+"""Benchmarks of ingest, answers, refreshes, live updates and overload. Run by `python -m scripts.bench`."""

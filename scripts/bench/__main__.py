@@ -1,4 +1,4 @@
-"""Measure how fast readings are stored and questions are answered. See --help."""
+"""Run a benchmark. See --help."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ usage: bench [ingest | answers | analysts | refresh | sustained | live | soak | 
   bench analysts   how fast views, api.daily and the reports answer
   bench refresh    what a refresh costs, and how that grows with what changed and with the number of users
   bench sustained  which rate of late uploads can be kept up for ever, with refreshes beside it
-  bench live       how soon live clients hear of a commit, and what it costs to tell them
-  bench soak       whether the service stands when it is sent more than it can take
-  bench kills      whether everything is there after kill -9 of this and that, under load
+  bench live       how soon live clients receive a commit, and what live updates cost
+  bench soak       whether the service withstands more than it can take
+  bench kills      whether everything is stored after kill -9 of service and database, under load
   bench upload     what an upload of gigabytes does to the memory of the service
 
 Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
 
 WIDTH = 140
-"""Columns: wide enough for the tables, in a pipe too."""
+"""Columns of the output, enough for the tables in a pipe too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmarks; their exit status."""
+    """Run the benchmarks and return the exit status."""
     signal.signal(signal.SIGTERM, stop)
     try:
         return measure(list(sys.argv[1:] if arguments is None else arguments))
@@ -61,12 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"bench: {error}")
         return 1
     except KeyboardInterrupt:
-        say("bench: stopped; what was started is ended, and its database is gone unless it was to be kept.")
+        say("bench: stopped; servers are stopped, and databases are dropped unless --keep is given.")
         return 130
 
 
 def measure(arguments: list[str]) -> int:
-    """Measure what the first word says."""
+    """Run the benchmark that the first argument names."""
     match arguments:
         case ["ingest", *rest]:
             return measure_ingest(rest)
@@ -97,7 +97,7 @@ def measure(arguments: list[str]) -> int:
 
 
 def measure_ingest(arguments: Sequence[str]) -> int:
-    """Measure writing."""
+    """Measure ingest."""
     options = ingest_options.parse(arguments)
     if options.turns:
         results = interleaved.run(options, say)
@@ -111,7 +111,7 @@ def measure_ingest(arguments: Sequence[str]) -> int:
 
 
 def measure_answers(arguments: Sequence[str]) -> int:
-    """Measure reading."""
+    """Measure answers."""
     options = answers_options.parse(arguments)
     results = answers.run(options, say)
     answers_report.show(results, console())
@@ -121,14 +121,14 @@ def measure_answers(arguments: Sequence[str]) -> int:
 
 
 def measure_analysts(arguments: Sequence[str]) -> int:
-    """Measure reading in SQL."""
+    """Measure what analysts read in SQL."""
     options = analysts.parse(arguments)
     analysts.show(analysts.run(options, say), options, console())
     return 0
 
 
 def measure_refresh(arguments: Sequence[str]) -> int:
-    """Measure refreshing; the exit status tells whether the rollups were right."""
+    """Measure refreshes; the exit status is 1 if rollups are wrong."""
     options = refresh_options.parse(arguments)
     results = refresh.run(options, say)
     refresh_report.show(results, console())
@@ -138,7 +138,7 @@ def measure_refresh(arguments: Sequence[str]) -> int:
 
 
 def measure_sustained(arguments: Sequence[str]) -> int:
-    """Measure what can be kept up; the exit status tells whether something was."""
+    """Measure sustained rates; the exit status is 1 if none is kept up."""
     options = sustained_options.parse(arguments)
     results = sustained.run(options, say)
     sustained_report.show(results, console())
@@ -148,7 +148,7 @@ def measure_sustained(arguments: Sequence[str]) -> int:
 
 
 def measure_overload(run: Callable[[Options, Say], Results], options: Options) -> int:
-    """Push the service over the edge; the exit status tells whether it stood."""
+    """Overload or kill the service; the exit status is 1 if something does not hold."""
     results = run(options, say)
     overload_report.show(results, console())
     if options.json is not None:
@@ -157,17 +157,17 @@ def measure_overload(run: Callable[[Options, Say], Results], options: Options) -
 
 
 def say(line: str) -> None:
-    """Tell what is going on, apart from the results."""
+    """Print progress to stderr, apart from the results."""
     print(line, file=sys.stderr, flush=True)
 
 
 def console() -> Console:
-    """Return where the tables go."""
+    """Return the console that tables are printed on."""
     return Console(width=max(WIDTH, Console().width))
 
 
 def stop(number: int, frame: FrameType | None) -> NoReturn:
-    """End like on Ctrl-C."""
+    """Stop as on Ctrl-C."""
     raise KeyboardInterrupt
 
 

@@ -1,4 +1,4 @@
-"""How fast those are answered who connect to the database itself: by views, by api.daily, and by the reports."""
+"""How fast the database answers direct connections: through the views, api.daily, and the reports."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STALE_DAYS = 1000
 
 
 class Options(NamedTuple):
-    """What a run does."""
+    """The options of a run."""
 
     server_url: str | None
     """Where databases can be created; None for the embedded database."""
@@ -59,7 +59,7 @@ class Options(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A question, and how long it took; limit is the aim in milliseconds."""
+    """A question and its times; `limit` is the target in milliseconds."""
 
     name: str
     times: Times
@@ -67,7 +67,7 @@ class Row(NamedTuple):
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Read the command line."""
+    """Return the options of the command line."""
     server_url = os.environ.get("BENCH_DATABASE_URL") or None
     parser = argparse.ArgumentParser(
         prog="bench analysts",
@@ -85,12 +85,12 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--questions", type=at_least(3), default=40, help="of each kind (40)")
     parser.add_argument("--database", default="hyperpulse_bench_analysts", help="its name")
     parser.add_argument("--keep", action="store_true", help="leave the database there; not for the embedded one")
-    parser.add_argument("--reuse", action="store_true", help="ask the database that --keep left; sql/ is applied anew")
+    parser.add_argument("--reuse", action="store_true", help="ask the database that --keep left; sql/ is applied again")
     return Options(server_url, **vars(parser.parse_args(arguments)))
 
 
 def run(options: Options, say: Say) -> tuple[str, list[Row]]:
-    """Load, ask, and return what was measured, after the versions."""
+    """Load and ask; return the versions and the rows."""
     with database(options.server_url, options.database, keep=options.keep, reuse=options.reuse) as url:
         if not options.reuse:
             load(url, options, say)
@@ -98,11 +98,14 @@ def run(options: Options, say: Say) -> tuple[str, list[Row]]:
             of = loaded(connection)
             say("With stale days of others.")
             stale(connection, of, options)
-            return version(connection), [*months(connection, of, options, say), *everyone(connection, of, options, say)]
+            return version(connection), [
+                *months(connection, of, options, say),
+                *all_users(connection, of, options, say),
+            ]
 
 
 def load(url: str, options: Options, say: Say) -> None:
-    """Write a month of the users and a day of the others, refresh, and do what upkeep does."""
+    """Write a month of the users and a day of the others, refresh, and run the upkeep."""
     with connect(url) as connection:
         midnight = value(connection, "SELECT date_trunc('day', now())")
         fill(connection, names("walker", options.users), midnight - options.days * DAY, midnight, options.every, say)
@@ -124,7 +127,7 @@ def stale(connection: Connection, of: History, options: Options) -> None:
 
 
 def months(connection: Connection, of: History, options: Options, say: Say) -> Iterator[Row]:
-    """Ask for a user's month, by the view and by api.series."""
+    """Ask for a user's month, through the view and through api.series."""
     for level in LEVELS:
         say(f"A user's month by {level}.")
         by_series = measure(connection, ask(SERIES, of, options, bucket=level, tz="UTC"))
@@ -134,7 +137,7 @@ def months(connection: Connection, of: History, options: Options, say: Say) -> I
 
 
 def ask(statement: bytes, of: History, options: Options, **more: object) -> Iterator[Question]:
-    """Ask about users of the first half, of whom no day is stale."""
+    """Yield questions about users of the first half, who have no stale day."""
     chance = random.Random(1)  # noqa: S311 - the same users each time
     users = list(of.users)[: max(1, len(of.users) // 2)]
     for _ in range(options.questions):
@@ -142,8 +145,8 @@ def ask(statement: bytes, of: History, options: Options, **more: object) -> Iter
         yield Question(statement, {"tenant": TENANT, "user": chance.choice(users), **span, **more})
 
 
-def everyone(connection: Connection, of: History, options: Options, say: Say) -> Iterator[Row]:
-    """Ask for everyone's days, and what the reports ask; once without what is stale, once with it."""
+def all_users(connection: Connection, of: History, options: Options, say: Say) -> Iterator[Row]:
+    """Ask for all users' days, with and without stale days, and run the reports."""
     first = of.start.date()
     days = {"first": first, "after": first + timedelta(days=options.days)}
     for zone in ZONES:
@@ -160,7 +163,7 @@ def everyone(connection: Connection, of: History, options: Options, say: Say) ->
 
 
 def text(report: Path) -> bytes:
-    """Return a report without its last semicolon, so that it can be explained."""
+    """Return a report without its last semicolon, as EXPLAIN needs it."""
     return report.read_bytes().rstrip().removesuffix(b";")
 
 

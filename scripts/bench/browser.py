@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 USERS = 1000
 YEAR = 365
 SIZE = (1440, 900)
-# Asks a frame for its time as soon as the tile shows the value, and answers with the clock that Date.now() reads.
+# Requests a frame as soon as the tile shows the value, and returns the time of Date.now() after it.
 WAIT_FOR_PIXEL = """value => new Promise(done => {
   const text = () => document.querySelector('.tile .heart .value')?.textContent;
   const look = () => text() === value
@@ -70,19 +70,19 @@ def main() -> int:
             httpx.Client(base_url=service, timeout=60) as client,
         ):
             print(f"Chromium {looking.version}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-            tell_first_load(looking, service)
-            tell_post_to_pixel(looking, client, service, options.posts)
+            show_first_load(looking, service)
+            show_post_to_pixel(looking, client, service, options.posts)
             fill(url, client, options.days)
-            tell_frames("scrolling 1000 tiles that change", scroll(looking, client, service))
-            tell_frames(f"exploring {options.days} days of minutes", explore(looking, service, options.days))
+            show_frames("scrolling 1000 tiles that change", scroll(looking, client, service))
+            show_frames(f"exploring {options.days} days of minutes", explore(looking, service, options.days))
     except NoBrowser as problem:
         print(problem, file=sys.stderr)
         return 1
     return 0
 
 
-def tell_first_load(looking: Browser, service: str) -> None:
-    """Load each page with nothing cached, ten times."""
+def show_first_load(looking: Browser, service: str) -> None:
+    """Load each page with an empty cache, ten times, and print the times."""
     for path in "/", "/explore?user=user0", "/system":
         took, moved = [], []
         for _ in range(10):
@@ -107,12 +107,12 @@ def tell_first_load(looking: Browser, service: str) -> None:
 
 
 def add_size(sizes: list[float], event: dict[str, float]) -> None:
-    """Note how many bytes came over the wire."""
+    """Note how many bytes were transferred."""
     sizes.append(event["encodedDataLength"])
 
 
-def tell_post_to_pixel(looking: Browser, client: httpx.Client, service: str, posts: int) -> None:
-    """Post one reading after the other; each ends with the frame that shows it."""
+def show_post_to_pixel(looking: Browser, client: httpx.Client, service: str, posts: int) -> None:
+    """Post readings one at a time, each until the frame that shows it, and print the times."""
     post(client, [reading("user0", datetime.now(UTC), 60)])
     page = open_page(looking, service, "/")
     page.wait_for_selector(".tile")
@@ -131,7 +131,7 @@ def tell_post_to_pixel(looking: Browser, client: httpx.Client, service: str, pos
 
 
 def fill(database_url: str, client: httpx.Client, days: int) -> None:
-    """Give a thousand users a reading, and one of them days of minutes."""
+    """Store a reading of a thousand users, and days of minutes of one of them."""
     now = datetime.now(UTC)
     post(client, [reading(f"user{number}", now, 60 + number % 90) for number in range(USERS)])
     for day in range(days):
@@ -199,15 +199,15 @@ def open_page(looking: Browser, service: str, path: str) -> Page:
 
 
 def frames(looking: Browser, page: Page) -> Frames:
-    """Read the frames that a page saw and what it did, and close it."""
+    """Return the frames and tasks of a page, and close it."""
     times = page.evaluate("() => { cancelAnimationFrame(watching_); return frames_; }")
     tasks = tracing.stop(looking)
     page.context.close()
     return Frames(times, tasks)
 
 
-def tell_frames(what: str, seen: Frames) -> None:
-    """Print what frames were seen, and apart from each other which tasks took long and which computed long."""
+def show_frames(what: str, seen: Frames) -> None:
+    """Print the frames, the tasks that took long, and those that computed long."""
     took = [task.took for task in seen.tasks]
     most = max(seen.tasks, key=lambda task: task.computed)
     kinds = ", ".join(
@@ -223,7 +223,7 @@ def tell_frames(what: str, seen: Frames) -> None:
 
 
 def reading(user_id: str, moment: datetime, rate: float, steps: int = 1) -> dict[str, Any]:
-    """Write a reading as it is sent."""
+    """Return a reading as JSON."""
     return {"user_id": user_id, "timestamp": moment.isoformat(), "heart_rate": rate, "steps": steps, "calories": 0.1}
 
 

@@ -1,4 +1,4 @@
-"""The database that is measured."""
+"""Databases to measure, and connections to them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Migrate = Callable[[str], object]
 def database(
     server_url: str | None, name: str, *, keep: bool = False, reuse: bool = False, migrating: Migrate = migrate
 ) -> Iterator[str]:
-    """Yield the address of a migrated database whose jobs do not run: of its own, or an embedded one."""
-    place = embedded_database() if server_url is None else native_database(server_url, name, keep, reuse)
-    with place as url:
+    """Yield the address of a migrated database whose jobs do not run: one on a server, or an embedded one."""
+    opened = embedded_database() if server_url is None else native_database(server_url, name, keep, reuse)
+    with opened as url:
         settle(url, migrating)
         yield url
 
 
 def settle(url: str, migrating: Migrate = migrate) -> None:
-    """Migrate a database, and keep its jobs still."""
+    """Migrate a database and stop its jobs."""
     migrating(url)
     with connect(url) as connection:
         connection.execute(
@@ -68,9 +68,9 @@ def native_database(server_url: str, name: str, keep: bool, reuse: bool) -> Iter
 
 
 def connect(url: str) -> Connection:
-    """Open a connection on which each statement commits; parameters become literals, as EXPLAIN and psql have them.
+    """Open a connection in autocommit; parameters become literals, which EXPLAIN can take.
 
-    What an earlier revision kept in another schema is found by its name alone.
+    The search_path finds functions by name alone, since earlier revisions have them in `api`.
     """
     return psycopg.connect(
         url,
@@ -81,13 +81,13 @@ def connect(url: str) -> Connection:
 
 
 def value(connection: Connection, statement: str, *parameters: object) -> Any:
-    """Return the one value that a statement yields."""
+    """Return the single value of a statement."""
     row = connection.execute(statement.encode(), parameters).fetchone()
     assert row is not None
     return row[0]
 
 
 def version(connection: Connection) -> str:
-    """Name the versions of PostgreSQL and TimescaleDB."""
+    """Return the versions of PostgreSQL and TimescaleDB."""
     timescaledb = value(connection, "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
     return f"PostgreSQL {value(connection, 'SHOW server_version').split()[0]}, TimescaleDB {timescaledb}"

@@ -1,4 +1,4 @@
-"""What keeping the answers fast costs, beside what writing the readings costs."""
+"""The cost of keeping answers fast, compared with the cost of writing."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ BATCH = 1000
 COPY = "COPY core.reading (user_key, device_key, ts, heart_rate, steps, calories) FROM STDIN (FORMAT binary)"
 TYPES = ("int4", "int4", "timestamptz", "float8", "int4", "float8")
 Batch = dict[str, list[object]]
-"""Columns of readings, by the name of write.sql's parameter."""
+"""Columns of readings by the parameter of write.sql."""
 
 
 class Cost(NamedTuple):
-    """Seconds that passed, and those that the database's process computed; None where that cannot be seen."""
+    """Elapsed seconds, and processor seconds of the database's process; None if these cannot be read."""
 
     passed: float
     computed: float | None
@@ -43,7 +43,7 @@ class Live(NamedTuple):
     refresh: Cost
     """Of a refresh every quarter of an hour."""
     idle_refresh: float
-    """Of one refresh that finds nothing to do; the job runs one a minute."""
+    """Seconds of a refresh with nothing to do; the job runs one a minute."""
 
 
 class Late(NamedTuple):
@@ -81,7 +81,7 @@ def live_day(connection: Connection, users: int, every: int) -> Live:
 
 
 def cost(connection: Connection, work: Callable[[], object]) -> Cost:
-    """Do something on a connection; return what it took."""
+    """Do work on a connection and return its cost."""
     computed, began = computed_seconds(connection), time.perf_counter()
     work()
     passed, after = time.perf_counter() - began, computed_seconds(connection)
@@ -89,7 +89,7 @@ def cost(connection: Connection, work: Callable[[], object]) -> Cost:
 
 
 def computed_seconds(connection: Connection) -> float | None:
-    """Return the CPU seconds of a connection's process, where it is one of this machine (Linux)."""
+    """Return the processor seconds of a connection's process, if it runs on this machine (Linux)."""
     process = Path(f"/proc/{connection.info.backend_pid}")
     try:
         name, _, rest = process.joinpath("stat").read_text().rpartition(")")
@@ -106,7 +106,7 @@ def computed_seconds(connection: Connection) -> float | None:
 
 
 def total(costs: list[Cost]) -> Cost:
-    """Add costs up."""
+    """Return the sum of costs."""
     computed = [cost.computed for cost in costs if cost.computed is not None]
     return Cost(sum(cost.passed for cost in costs), sum(computed) if computed else None)
 
@@ -128,7 +128,7 @@ def keyed(batch: Batch, keys: dict[str, tuple[int, int]]) -> list[tuple[object, 
 
 
 def copy(connection: Connection, batches: list[list[tuple[object, ...]]]) -> None:
-    """Store new readings by the statements of the service's fast lane."""
+    """Store new readings by the statements with which the service copies."""
     for batch in batches:
         with connection.transaction(), psycopg.Cursor(connection) as cursor:
             cursor.execute("SELECT api_internal.begin_writing()")
@@ -143,7 +143,7 @@ def copy(connection: Connection, batches: list[list[tuple[object, ...]]]) -> Non
 
 
 def write(connection: Connection, batches: list[Batch]) -> None:
-    """Write batches by the function that people with psql have."""
+    """Write batches by api's write function."""
     cursor = psycopg.Cursor(connection)
     for batch in batches:
         cursor.execute(WRITE, batch)
@@ -155,21 +155,21 @@ def set_lag_to(connection: Connection, moment: datetime) -> None:
 
 
 def set_lag(connection: Connection, lag: str) -> None:
-    """Set how far behind now the horizon stays."""
+    """Set how far the horizon stays behind now."""
     connection.execute("UPDATE core.setting SET value = %s WHERE name = 'refresh_lag'", (lag,))
-    # In the smallest steps; a revision that knows no steps has no such setting.
+    # The smallest step; revisions without steps have no such setting.
     connection.execute("UPDATE core.setting SET value = '15 minutes' WHERE name = 'refresh_step'")
 
 
 def timed_refresh(connection: Connection) -> float:
-    """Refresh; return the seconds."""
+    """Refresh and return the seconds."""
     began = time.perf_counter()
     connection.execute("CALL api.refresh()")
     return time.perf_counter() - began
 
 
 def readings_of(people: tuple[str, ...], start: datetime, end: datetime, every: int, seed: int = 1) -> Iterator[Batch]:
-    """Make batches as the service writes them: everybody's minute, then everybody's next."""
+    """Yield batches as the service writes them: a minute of every user, then the next."""
     chance = random.Random(f"{seed} {start}")  # noqa: S311
     count = math.ceil((end - start).total_seconds() / every)
     rows = [
@@ -184,7 +184,7 @@ def readings_of(people: tuple[str, ...], start: datetime, end: datetime, every: 
 
 
 def watch_of(person: str) -> str:
-    """Return the name of somebody's device."""
+    """Return the name of a person's device."""
     return f"watch of {person}"
 
 
@@ -194,7 +194,7 @@ def pulse(chance: random.Random) -> float:
 
 
 def late_day(connection: Connection, of: History, every: int, seed: int) -> Late:
-    """Overwrite a day of a user's past, and refresh."""
+    """Overwrite a day of a user's past, refresh, and return the times."""
     user = next(iter(of.users))
     start = of.start + (of.end - of.start) // 2
     start = start.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -210,5 +210,5 @@ def late_day(connection: Connection, of: History, every: int, seed: int) -> Late
 
 
 def best(connection: Connection, question: Question) -> float:
-    """Return the milliseconds in the database of the fastest of five."""
+    """Return the least of five times in the database, in milliseconds."""
     return min(in_database(connection, question) for _ in range(5))

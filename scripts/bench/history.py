@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 
 class History(NamedTuple):
-    """Whose readings there are, by name and key, and from when to when."""
+    """The users of a database, by name and key, and the range of their readings."""
 
     users: dict[str, int]
     start: datetime
@@ -26,13 +26,13 @@ class History(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What loading a history took, in seconds."""
+    """Seconds that loading a history took."""
 
     readings: int
     ingest: float
     backfill: float
     upkeep: float
-    """Of compressing what is old, and of VACUUM and ANALYZE."""
+    """Compression of old chunks, VACUUM and ANALYZE."""
 
 
 MARK = """
@@ -44,12 +44,12 @@ MARK = """
 
 
 def names(word: str, count: int) -> tuple[str, ...]:
-    """Names such as walker-1, walker-2."""
+    """Return names such as walker-1, walker-2."""
     return tuple(f"{word}-{number}" for number in range(1, count + 1))
 
 
 def load(url: str, users: int, days: int, every: int, say: Say, *, watch: bool) -> Loaded:
-    """Load the last days as a late upload of everybody, backfill the rollups, compress, and gather statistics."""
+    """Load the last days as a late upload of all users, backfill the rollups, compress, and gather statistics."""
     with connect(url) as connection:
         end = value(connection, "SELECT date_trunc('minute', now())")
         began = time.perf_counter()
@@ -63,7 +63,7 @@ def load(url: str, users: int, days: int, every: int, say: Say, *, watch: bool) 
 
 
 def fill(connection: Connection, users: tuple[str, ...], start: datetime, end: datetime, every: int, say: Say) -> int:
-    """Write everybody's readings day by day and mark the days stale; return how many they are."""
+    """Write all users' readings day by day and mark the days stale; return the number of readings."""
     tenants = [TENANT] * len(users)
     user_keys = value(connection, "SELECT api_internal.enrol_users(%s::text[], %s::text[])", tenants, list(users))
     watches = [f"watch of {user}" for user in users]
@@ -91,7 +91,7 @@ def loaded(connection: Connection) -> History:
     ).fetchall()
     users = {str(name): int(key) for name, key in rows}
     span = connection.execute(
-        # From the rollup: a question of all chunks of ten years needs more locks than PostgreSQL has by default.
+        # From the rollup: a query over all chunks of ten years needs more locks than PostgreSQL has by default.
         "SELECT min(first_ts), max(last_ts) FROM rollup.user_1d WHERE user_key = %s",
         (next(iter(users.values())),),
     ).fetchone()
@@ -100,7 +100,7 @@ def loaded(connection: Connection) -> History:
 
 
 def refresh(url: str, connection: Connection, say: Say, *, watch: bool) -> float:
-    """Bring the rollups up to date, watched from a second connection or not; return the seconds it took."""
+    """Refresh the rollups and return the seconds; with `watch`, print progress from a second connection."""
     done = threading.Event()
     watcher = threading.Thread(target=follow, args=(url, done, say), daemon=True)
     if watch:
@@ -114,7 +114,7 @@ def refresh(url: str, connection: Connection, say: Say, *, watch: bool) -> float
 
 
 def follow(url: str, done: threading.Event, say: Say) -> None:
-    """Say how many days are stale until it is done."""
+    """Print the number of stale days until `done` is set."""
     with connect(url) as connection:
         while not done.wait(10):
             stale = value(connection, "SELECT count(*) FROM core.stale_day")

@@ -1,4 +1,4 @@
-"""Ask questions and take the time: in the database, and as the client sees it."""
+"""Time questions, in the database and as seen by the client."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Times(NamedTuple):
 
     questions: int
     first_p50: float
-    """In the database, planning and execution, where the session may meet a chunk for the first time and opens it."""
+    """Planning and execution in the database, where the session may open a chunk for the first time."""
     first_p99: float
     p50: float
-    """The same, asked again."""
+    """The same question again."""
     p99: float
     client_p50: float
-    """As the client sees it over one connection."""
+    """As seen by the client, over one connection."""
     client_p99: float
 
 
 def measure(connection: Connection, questions: Iterable[Question]) -> Times:
-    """Ask each question three times, twice for the database's clock; fewer, if they take very long."""
+    """Ask each question three times, twice timed by the database; ask fewer questions if they take very long."""
     return in_turns([(connection, questions)])[0]
 
 
 def in_turns(asked: Sequence[tuple[Connection, Iterable[Question]]]) -> list[Times]:
-    """Ask each database its next question in turn, so that a machine that changes its speed changes it for all."""
+    """Ask each database its next question in turn, so that a change of the machine's speed affects all alike."""
     taken: list[tuple[list[float], list[float], list[float]]] = [([], [], []) for _ in asked]
     began = time.monotonic()
     for count, turn in enumerate(zip(*(questions for _, questions in asked), strict=True), start=1):
@@ -50,14 +50,14 @@ def in_turns(asked: Sequence[tuple[Connection, Iterable[Question]]]) -> list[Tim
 
 
 def times_of(first: list[float], inside: list[float], outside: list[float]) -> Times:
-    """Summarise what was taken."""
+    """Summarise times in milliseconds."""
     return Times(
         len(inside), *(percentile(times, percent) for times in (first, inside, outside) for percent in (50, 99))
     )
 
 
 def in_database(connection: Connection, question: Question) -> float:
-    """Return the milliseconds that the server needs to plan and execute."""
+    """Return the milliseconds of planning and execution."""
     row = connection.execute(EXPLAIN + question.statement, question.parameters).fetchone()
     assert row is not None
     plan = row[0][0]
@@ -65,12 +65,12 @@ def in_database(connection: Connection, question: Question) -> float:
 
 
 def by_client(connection: Connection, question: Question) -> float:
-    """Return the milliseconds from sending the question to having read the answer."""
+    """Return the milliseconds from sending a question to reading its answer."""
     began = time.perf_counter()
     connection.execute(question.statement, question.parameters).fetchall()
     return (time.perf_counter() - began) * 1000
 
 
 def percentile(values: list[float], percent: float) -> float:
-    """Return the smallest value that so many percent of all do not exceed."""
+    """Return the smallest value that `percent` of all values do not exceed."""
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

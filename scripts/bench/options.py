@@ -1,4 +1,4 @@
-"""The command line of the benchmarks."""
+"""The command line of `bench answers`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DESCRIPTION = """\
 Load users with a history of readings, backfill the rollups, and measure: how long questions take, how much
 faster they are than raw readings, what stale days and ten times the data change, and what freshness costs.
 
-On the server that BENCH_DATABASE_URL names, in a database of its own that is dropped and created anew; without
+On the server that BENCH_DATABASE_URL names, in a database of its own that is dropped and created again; without
 it on the embedded database, in a temporary directory, with less data."""
 
 EPILOG = """\
@@ -29,7 +29,7 @@ The times of one run compare; those of two runs differ by what else the machine 
 
 
 class Options(NamedTuple):
-    """What a run does."""
+    """The options of a run."""
 
     server_url: str | None
     """Where databases can be created; None for the embedded database."""
@@ -49,17 +49,17 @@ class Options(NamedTuple):
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the embedded database is measured."""
+        """Return whether the embedded database is measured."""
         return self.server_url is None
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Make a type for whole numbers from `least` on."""
+    """Return an argument type for whole numbers from `least` on."""
     return whole(least, 1_000_000)
 
 
 def parser() -> argparse.ArgumentParser:
-    """All options, in the order of --help."""
+    """Return the parser of all options."""
     made = argparse.ArgumentParser(
         prog="bench answers",
         description=DESCRIPTION,
@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     where = made.add_argument_group("where")
     where.add_argument("--database", default="hyperpulse_bench", metavar="NAME", help="(hyperpulse_bench)")
     where.add_argument("--keep", action="store_true", help="leave the database there; not for the embedded one")
-    where.add_argument("--reuse", action="store_true", help="ask the database that --keep left; sql/ is applied anew")
+    where.add_argument("--reuse", action="store_true", help="ask the database that --keep left; sql/ is applied again")
     where.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there too")
     return made
 

@@ -1,4 +1,4 @@
-"""What is asked, and how fast the answers have to be there."""
+"""The questions of `bench answers` and their targets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Kind(NamedTuple):
     target_p50: float | None = None
     target_p99: float | None = None
     baseline: str | None = None
-    """The kind that asks the same of the raw readings."""
+    """The kind that asks the same from raw readings."""
 
 
 class Question(NamedTuple):
@@ -45,7 +45,7 @@ class Question(NamedTuple):
 
 
 def ragged(days: int) -> Pick:
-    """Pick ranges of up to a day less than so many, with ends anywhere."""
+    """Pick ranges of up to a day less than `days`, with arbitrary ends."""
 
     def pick(chance: random.Random, of: History) -> Range:
         longest = min(days * DAY, of.end - of.start)
@@ -72,7 +72,7 @@ def local(days: int, tz: str) -> Pick:
 
 
 def until_now(days: int) -> Pick:
-    """Pick the last days: they end above the horizon."""
+    """Pick the last days, which end above the horizon."""
 
     def pick(_: random.Random, of: History) -> Range:
         return max(of.start, of.end - days * DAY), of.end
@@ -112,7 +112,7 @@ KINDS = (
 
 
 def ask(kind: Kind, of: History, count: int, seed: int) -> Iterator[Question]:
-    """Make random questions of a kind; the same seed makes the same."""
+    """Yield random questions of a kind; the same seed yields the same."""
     chance = random.Random(f"{seed} {kind.pick.__qualname__} {kind.name.removesuffix(', from raw')}")  # noqa: S311
     for _ in range(count):
         user = chance.choice(list(of.users))

@@ -16,7 +16,7 @@ from scripts.bench.run import ONCE, Results
 
 
 def write_json(results: Results, path: Path) -> None:
-    """Write every measurement; times in the units that their types name."""
+    """Write all measurements as JSON; times in the units that their types name."""
     text = json.dumps(
         plain({"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), **results._asdict()}), indent=2
     )
@@ -24,7 +24,7 @@ def write_json(results: Results, path: Path) -> None:
 
 
 def plain(thing: object) -> object:
-    """Turn named tuples into objects, all the way down."""
+    """Convert named tuples to dictionaries, recursively."""
     if isinstance(thing, dict):
         return {key: plain(item) for key, item in thing.items()}
     if isinstance(thing, tuple) and hasattr(thing, "_asdict"):
@@ -33,7 +33,7 @@ def plain(thing: object) -> object:
 
 
 def show(results: Results, console: Console) -> None:
-    """Print one table, and below it what loading and freshness cost."""
+    """Print the table, and below it the cost of loading and freshness."""
     console.print(f"\n{results.version}; {results.users:,} users × {results.days:,} days")
     table = Table("question", box=None, pad_edge=False)
     for title in ("first p50", "first p99", "p50 ms", "p99 ms", "client p50", "client p99", "× raw", "target"):
@@ -46,7 +46,7 @@ def show(results: Results, console: Console) -> None:
 
 
 def rows(results: Results) -> Iterator[tuple[str, ...]]:
-    """Make the rows: every kind, the raw baselines, then stale days and sizes."""
+    """Yield the rows: every kind, the raw baselines, then stale days and sizes."""
     for kind in KINDS + RAW:
         yield row(kind.name, kind, results.times[kind.name], results)
     for name, times in results.with_stale_days.items():
@@ -58,7 +58,7 @@ def rows(results: Results) -> Iterator[tuple[str, ...]]:
 
 
 def row(name: str, kind: Kind | None, times: Times, results: Results) -> tuple[str, ...]:
-    """Make one row of text."""
+    """Return one row as text."""
     raw = results.times[kind.baseline].p50 / times.p50 if kind and kind.baseline else None
     return (
         name,
@@ -74,7 +74,7 @@ def row(name: str, kind: Kind | None, times: Times, results: Results) -> tuple[s
 
 
 def judged(kind: Kind, times: Times) -> str:
-    """Say what the target is and whether it is met."""
+    """Return the target and whether it is met."""
     limits = [(kind.target_p50, times.p50), (kind.target_p99, times.p99)]
     set_limits = [(limit, reached) for limit, reached in limits if limit is not None]
     if not set_limits:
@@ -84,7 +84,7 @@ def judged(kind: Kind, times: Times) -> str:
 
 
 def costs(results: Results) -> Iterator[str]:
-    """Say what loading, freshness and a late upload cost."""
+    """Yield the cost of loading, freshness and a late upload."""
     if live := results.live:
         yield (
             f"A day as it happens, {live.readings:,} readings: ingest {live.ingest.passed:.1f} s, "

@@ -1,4 +1,4 @@
-"""A run from an empty database to the table of results."""
+"""A run of `bench answers`, from an empty database to the results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCALED = (
 
 
 class Results(NamedTuple):
-    """Everything measured; times by the kind's name."""
+    """All measurements; times by the kind's name."""
 
     version: str
     users: int
@@ -38,17 +38,17 @@ class Results(NamedTuple):
     times: dict[str, Times]
     stale_days: int
     with_stale_days: dict[str, Times]
-    """The same questions while so many days of other users are stale."""
+    """The same questions while `stale_days` days of other users are stale."""
     late: Late
     scaled: dict[str, dict[str, Times]]
-    """The same questions of databases of other sizes, by size."""
+    """The same questions on databases of other sizes, by size."""
 
 
 def run(options: Options, say: Say) -> Results:
-    """Measure what is asked for."""
-    place = database(options.server_url, options.database, keep=options.keep, reuse=options.reuse)
+    """Measure what the options select."""
+    measured = database(options.server_url, options.database, keep=options.keep, reuse=options.reuse)
     live, filled = None, None
-    with place as url:
+    with measured as url:
         if not options.reuse:
             with connect(url) as connection:
                 say(f"A day of {options.live_users:,} users as it happens.")
@@ -62,7 +62,7 @@ def run(options: Options, say: Say) -> Results:
             times |= all_times(connection, of, RAW, options._replace(questions=options.baselines), say)
             stale_days, stale = with_stale_days(connection, of, options, say)
             say("A late upload.")
-            # Another upload each time, since one that is there already changes nothing.
+            # A new seed each time, since an upload that is stored already changes nothing.
             late = freshness.late_day(connection, of, options.every, time.time_ns())
             name = version(connection)
     scaled = compare_sizes(options, say) if options.scale else {}
@@ -73,7 +73,7 @@ def run(options: Options, say: Say) -> Results:
 def all_times(
     connection: Connection, of: History, kinds: tuple[Kind, ...], options: Options, say: Say
 ) -> dict[str, Times]:
-    """Measure kinds of questions."""
+    """Measure several kinds of questions."""
     times = {}
     for kind in kinds:
         say(f"  {kind.name}")
@@ -82,7 +82,7 @@ def all_times(
 
 
 def with_stale_days(connection: Connection, of: History, options: Options, say: Say) -> tuple[int, dict[str, Times]]:
-    """Measure questions of some users while days of others are stale; return how many days are, and the times."""
+    """Measure questions about some users while days of others are stale; return the number of days and the times."""
     users = list(of.users.items())
     others = [key for _, key in users[len(users) // 2 :]]
     midnight = of.start.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -97,12 +97,12 @@ def with_stale_days(connection: Connection, of: History, options: Options, say: 
         asked = of._replace(users=dict(users[: len(users) // 2]))
         return len(marks), all_times(connection, asked, KINDS[:3], options, say)
     finally:
-        # Nothing changed in truth, so nothing needs a refresh.
+        # The marks do not stand for changes, so nothing needs a refresh.
         connection.execute("TRUNCATE core.stale_day")
 
 
 def compare_sizes(options: Options, say: Say) -> dict[str, dict[str, Times]]:
-    """Ask the same, in turns, of ten times the users and ten times the days, each with readings a tenth as dense."""
+    """Ask the same, in turn, with ten times the users and ten times the days, each with readings a tenth as dense."""
     sizes = {
         ONCE: (options.users, options.days),
         "ten times the users": (options.users * 10, options.days),
@@ -124,7 +124,7 @@ def compare_sizes(options: Options, say: Say) -> dict[str, dict[str, Times]]:
 
 @contextlib.contextmanager
 def sized(options: Options, size: str, users: int, days: int, say: Say) -> Iterator[tuple[Connection, History]]:
-    """Yield a connection to a database of a size, and what it holds."""
+    """Yield a connection to a database of a size, and its history."""
     name = f"{options.database}_{size.rsplit(maxsplit=1)[-1]}"
     with database(options.server_url, name, keep=options.keep, reuse=options.reuse) as url:
         if not options.reuse:

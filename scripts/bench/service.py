@@ -1,4 +1,4 @@
-"""The service and a browser, as what is looked at."""
+"""Run the service and a browser, for screenshots and measurements."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backg
 
 
 class NoBrowser(Exception):
-    """There is nothing to look with; the message says what to install."""
+    """There is no browser; the message says what to install."""
 
 
 @contextlib.contextmanager
 def running_service(database_url: str) -> Iterator[str]:
-    """Run the service as a process of its own on a free port; yields its address once it is ready."""
+    """Run the service on a free port, and yield its address once it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,7 +50,7 @@ def running_service(database_url: str) -> Iterator[str]:
 
 
 def is_ready(url: str) -> bool:
-    """Tell whether a service answers that it is ready."""
+    """Return whether a service is ready."""
     with contextlib.suppress(httpx.TransportError):
         return httpx.get(f"{url}/ready", timeout=5).is_success
     return False
@@ -58,7 +58,7 @@ def is_ready(url: str) -> bool:
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
-    """Run a headless Chromium of this machine; NoBrowser where there is none."""
+    """Run a headless Chromium of this machine; NoBrowser if there is none."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

@@ -1,6 +1,6 @@
-"""What a page's main thread did, from a trace of the browser: how long tasks took, and how much of that they computed.
+"""The tasks of a page's main thread, from a trace of the browser: elapsed time and processor time.
 
-Service, database and browser share the cores, so that a task may take long because others ran. Only what it computes is
+Service, database and browser share the cores, so a task may take long because others run. Only its processor time is
 the page's own.
 """
 
@@ -35,7 +35,7 @@ Event = dict[str, Any]
 
 
 class Task(NamedTuple):
-    """A task: how long it took and how much of that it computed, also by kind; milliseconds."""
+    """A task: elapsed time, processor time, and processor time by kind; milliseconds."""
 
     took: float
     computed: float
@@ -43,12 +43,12 @@ class Task(NamedTuple):
 
 
 def start(looking: Browser) -> None:
-    """Begin to trace a browser."""
+    """Start tracing a browser."""
     looking.start_tracing(categories=CATEGORIES)
 
 
 def stop(looking: Browser) -> list[Task]:
-    """End it; returns the tasks of the page that set the mark, from then on."""
+    """Stop tracing; return the tasks of the page that set the mark, after the mark."""
     events: list[Event] = json.loads(looking.stop_tracing())["traceEvents"]
     mark = next(event for event in events if event["name"] == BEGIN)
     thread = next(
@@ -61,13 +61,13 @@ def stop(looking: Browser) -> list[Task]:
 
 
 def is_own(event: Event, mark: Event, thread: int) -> bool:
-    """Tell whether an event with a duration is of the thread, after the mark."""
+    """Return whether an event has a duration and belongs to the thread, after the mark."""
     place = (event["pid"], event["tid"])
     return "dur" in event and place == (mark["pid"], thread) and bool(event["ts"] >= mark["ts"])
 
 
 def tasks_of(events: list[Event]) -> list[Task]:
-    """Put together what happened in each task; an event within another one is taken out of it."""
+    """Group events by task; the time of a nested event is subtracted from the event around it."""
     tasks: list[Task] = []
     around: list[Event] = []
     for event in events:

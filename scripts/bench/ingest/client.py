@@ -1,4 +1,4 @@
-"""A client fast enough not to be the limit: bodies are ready, connections stay, answers are barely looked at."""
+"""A client that is fast enough not to be the limit: bodies are ready, connections persist, answers are barely read."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ PAUSE = 0.02
 """Seconds until a body is sent again to a server that is busy."""
 
 LONGEST = 120.0
-"""Seconds that a row may take in all."""
+"""Seconds that a row may take altogether."""
 
 
 class Body(NamedTuple):
-    """The body of a request, and how many readings are in it."""
+    """The body of a request and the number of its readings."""
 
     content: bytes
     readings: int
 
 
 class Answered(NamedTuple):
-    """What became of the bodies that were sent."""
+    """The outcome of the bodies that were sent."""
 
     readings: int
     requests: int
     seconds: float
     latencies: list[float]
-    """Sorted; seconds, from when a request was due if there is a pace."""
+    """Seconds, sorted; from when a request was due if there is a pace."""
     busy: int
     refusal: str
     """The first answer that was neither success nor busy, "" where there is none."""
@@ -47,7 +47,7 @@ class Answered(NamedTuple):
 
 
 class Sending:
-    """What the connections of a row share."""
+    """State that the connections of a row share."""
 
     def __init__(self, bodies: Sequence[Body], head: str, seconds: float, pace: float | None) -> None:
         self.loop = asyncio.get_running_loop()
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
             self.send()
 
     def send(self) -> None:
-        """Send the body, perhaps once more."""
+        """Send the body, for the first time or again."""
         head = f"{self.sending.head}Content-Length: {len(self.body.content)}\r\n\r\n".encode()
         self.transport.writelines((head, self.body.content))
 
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         self.answer = data
 
     def on_message_complete(self) -> None:
-        """Count an answer, and go on."""
+        """Count an answer and send the next body."""
         status, sending = self.parser.get_status_code(), self.sending
         self.parser = httptools.HttpResponseParser(self)
         if status in BUSY:
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
 
 
 def head_of(path: str, media_type: str) -> str:
-    """Return the head of a request, but for the length."""
+    """Return the head of a request without its Content-Length."""
     return f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {media_type}\r\n"
 
 
@@ -151,7 +151,7 @@ def send(
     seconds: float,
     pace: float | None = None,
 ) -> Answered:
-    """Send bodies over so many connections, for so long; `pace` is requests a second."""
+    """Send bodies over several connections for `seconds`; `pace` is requests a second."""
 
     async def run() -> Answered:
         sending = Sending(bodies, head_of(path, media_type), seconds, pace)
@@ -172,7 +172,7 @@ def send(
 
 
 def stream(port: int, path: str, media_type: str, bodies: Sequence[Body], connections: int, seconds: float) -> Answered:
-    """Send the bodies as the pieces of one long request on each connection; a receipt ends each."""
+    """Send one long request on each connection, whose chunks are the bodies; a receipt ends each."""
 
     async def run() -> Answered:
         began = time.perf_counter()
@@ -190,7 +190,7 @@ def stream(port: int, path: str, media_type: str, bodies: Sequence[Body], connec
 
 
 async def one_stream(port: int, path: str, media_type: str, pieces: Sequence[Body], until: float) -> tuple[int, str]:
-    """Send one long request; return how many readings were received, or why not."""
+    """Send one long request; return the number of readings received, and the refusal."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = asyncio.create_task(whole_answer(reader))
     try:
@@ -211,7 +211,7 @@ async def one_stream(port: int, path: str, media_type: str, pieces: Sequence[Bod
 
 
 async def whole_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Read one answer: its status and its body."""
+    """Read one answer; return its status and body."""
 
     class Parts:
         body = b""
@@ -228,12 +228,12 @@ async def whole_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     while not parts.is_complete:
         data = await reader.read(65536)
         if not data:
-            raise ConnectionError("the server hung up without an answer")
+            raise ConnectionError("the server closed the connection without an answer")
         parser.feed_data(data)
     return parser.get_status_code(), parts.body
 
 
 def on_loop(work: Coroutine[Any, Any, Answered]) -> Answered:
-    """Run on the fast event loop."""
+    """Run on uvloop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.bench.ingest.client import Answered
-from scripts.bench.ingest.environment import Keys, Place, empty, fill_past, stored
+from scripts.bench.ingest.environment import Keys, Target, empty, fill_past, stored
 from scripts.bench.ingest.measurement import Measured, Watched, timed
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.ingest.readings import Reading, Readings, as_copy_text, texts
@@ -19,43 +19,43 @@ SUBJECT = "psql COPY"
 COPY = "\\copy bench.reading (ts, heart_rate, calories, user_key, device_key, steps) from '{}'"
 
 
-def copies(place: Place, fresh: Readings, late: Readings) -> Iterator[Measured]:
-    """Yield the rows of COPY; the fresh ones by one and by two connections are the limit."""
+def copies(target: Target, fresh: Readings, late: Readings) -> Iterator[Measured]:
+    """Yield the rows of COPY; the fresh ones over one and two connections are the limit."""
     if shutil.which("psql") is None:
         raise CannotStart("psql is not installed (Debian: postgresql-client), so there is no limit to compare with.")
-    yield copy(place, "fresh, 1 connection", fresh, fresh.by_user(), 1)
-    yield copy(place, "fresh, 2 connections", fresh, fresh.by_user(), 2)
-    yield copy(place, "time-interleaved, 2 connections", fresh, fresh.by_time(), 2)
-    yield copy(place, "late, 2 connections", late, late.by_user(), 2, keys=numbers(late.users))
+    yield copy(target, "fresh, 1 connection", fresh, fresh.by_user(), 1)
+    yield copy(target, "fresh, 2 connections", fresh, fresh.by_user(), 2)
+    yield copy(target, "time-interleaved, 2 connections", fresh, fresh.by_time(), 2)
+    yield copy(target, "late, 2 connections", late, late.by_user(), 2, keys=numbers(late.users))
 
 
 def numbers(users: int) -> Keys:
-    """Return the keys that the lines of COPY carry."""
+    """Return the keys in the lines of COPY."""
     return Keys(list(range(1, users + 1)), list(range(1, users + 1)))
 
 
 def copy(
-    place: Place, what: str, readings: Readings, order: Iterator[Reading], connections: int, keys: Keys | None = None
+    target: Target, what: str, readings: Readings, order: Iterator[Reading], connections: int, keys: Keys | None = None
 ) -> Measured:
-    """Copy all readings; given keys, into chunks that hold compressed readings already."""
-    empty(place.url)
+    """Copy all readings; with keys, into chunks that hold compressed readings already."""
+    empty(target.url)
     if keys is not None:
-        fill_past(place.url, "bench.reading", keys, readings)
-    before = stored(place.url, "bench.reading")
+        fill_past(target.url, "bench.reading", keys, readings)
+    before = stored(target.url, "bench.reading")
     lines = texts(readings, order, as_copy_text)
     with tempfile.TemporaryDirectory(prefix="hyperpulse-bench-") as directory:
         share = -(-len(lines) // connections)
         files = [Path(directory) / str(number) for number in range(connections)]
         for number, file in enumerate(files):
             file.write_text("".join(lines[number * share : (number + 1) * share]))
-        row = timed(SUBJECT, what, Watched(None, place.pid), lambda: run_psql(place.url, files, len(lines)))
-    if stored(place.url, "bench.reading") - before != len(lines):
+        row = timed(SUBJECT, what, Watched(None, target.pid), lambda: run_psql(target.url, files, len(lines)))
+    if stored(target.url, "bench.reading") - before != len(lines):
         raise CannotStart("psql's COPY did not store everything.")
     return row
 
 
 def run_psql(url: str, files: list[Path], count: int) -> Answered:
-    """Copy files side by side, each by a psql of its own."""
+    """Copy files in parallel, each with its own psql."""
     began = time.perf_counter()
     running = [
         subprocess.Popen(

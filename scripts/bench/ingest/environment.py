@@ -1,4 +1,4 @@
-"""The database that is written to, and how it is emptied and prepared between two rows."""
+"""The database that is written to, emptied and prepared between two rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAST = (Path(__file__).with_name("past.sql")).read_bytes()
 HOUR = timedelta(hours=1)
 
 
-class Place(NamedTuple):
+class Target(NamedTuple):
     """A migrated database."""
 
     url: str
@@ -32,15 +32,15 @@ class Place(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """What the database calls the users and their devices."""
+    """The keys of the users and of their devices."""
 
     user_keys: list[int]
     device_keys: list[int]
 
 
 @contextlib.contextmanager
-def place(server_url: str | None, name: str) -> Iterator[Place]:
-    """Yield a database of its own on a server, or an embedded one; both end here."""
+def target_database(server_url: str | None, name: str) -> Iterator[Target]:
+    """Yield a database created on a server, or an embedded one; drop or stop it afterwards."""
     if server_url is None:
         embedded.install()
         with (
@@ -53,35 +53,35 @@ def place(server_url: str | None, name: str) -> Iterator[Place]:
             yield prepared(url, None)
 
 
-def prepared(url: str, pid: int | None) -> Place:
-    """Migrate a database, still its jobs, and add the table that COPY fills."""
+def prepared(url: str, pid: int | None) -> Target:
+    """Migrate a database, stop its jobs, and add the table that COPY fills."""
     settle(url)
     with connect(url) as connection:
         connection.execute(SHAPE)
         if pid is None:
             backend = int(value(connection, "SELECT pg_backend_pid()"))
             pid = parent_of(backend) if is_here(connection) else None
-        return Place(url, pid, version(connection))
+        return Target(url, pid, version(connection))
 
 
 def is_here(connection: Connection) -> bool:
-    """Tell whether the server runs on this machine."""
+    """Return whether the server runs on this machine."""
     host = connection.info.host
     return host in ("localhost", "::1") or host.startswith(("/", "127."))
 
 
 def empty(url: str) -> None:
-    """Remove all readings; names stay, since a service remembers them."""
+    """Remove all readings; names stay, since the service caches their keys."""
     with connect(url) as connection:
         connection.execute("TRUNCATE core.reading, core.stale_day")
         connection.execute("TRUNCATE bench.reading")
-        # What one row wrote is not to be flushed while the next one runs.
+        # Otherwise the server flushes what one row wrote while the next one runs.
         with contextlib.suppress(psycopg.Error):
             connection.execute("CHECKPOINT")
 
 
 def enrol(url: str, users: int) -> Keys:
-    """Register users and a device of each."""
+    """Register users with a device each."""
     numbers = range(1, users + 1)
     tenants = [TENANT] * users
     with connect(url) as connection:
@@ -94,7 +94,7 @@ def enrol(url: str, users: int) -> Keys:
 
 
 def fill_past(url: str, table: str, keys: Keys, readings: Readings) -> None:
-    """Give the users readings in the hours around those that will be sent, and compress them."""
+    """Store readings of the users in the hours around those that will be sent, and compress them."""
     span = {"begin": readings.start - HOUR, "end": readings.start + 2 * HOUR, "every": timedelta(minutes=1)}
     with connect(url) as connection:
         connection.execute(PAST.replace(b"core.reading", table.encode()), {**keys._asdict(), **span})

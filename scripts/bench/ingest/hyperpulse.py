@@ -1,4 +1,4 @@
-"""Hyperpulse over HTTP: by the size of requests, by what arrives, by workers."""
+"""Hyperpulse over HTTP, by size of requests, kind of readings, and number of workers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.bench.ingest.client import Answered, Body, send, stream
-from scripts.bench.ingest.environment import Keys, Place, empty, fill_past, stored
+from scripts.bench.ingest.environment import Keys, Target, empty, fill_past, stored
 from scripts.bench.ingest.measurement import Measured, Watched, timed
 from scripts.bench.ingest.processes import CannotStart, server, wait_until_answering
 from scripts.bench.ingest.readings import Readings, as_json, by_line, chunks, json_array, texts
-from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 PATH = "/v1/readings"
 JSON, NDJSON = "application/json", "application/x-ndjson"
 WARM = timedelta(minutes=1)
-"""So much before the others lie the readings that open connections and create the chunk."""
+"""Time between the warm-up readings, which open connections and create the chunk, and the others."""
 
 
 class Shape(NamedTuple):
-    """How a row's requests look."""
+    """The requests of a row."""
 
     arrival: str
     batch: int
@@ -35,7 +34,7 @@ class Shape(NamedTuple):
 
     @property
     def what(self) -> str:
-        """Name the row."""
+        """Return the name of the row."""
         if self.is_stream:
             return f"{self.arrival}, NDJSON stream"
         pace = f" at {self.pace:,.0f}/s" if self.pace else ""
@@ -61,36 +60,31 @@ class Subject(NamedTuple):
 
     name: str
     port: int
-    place: Place
+    target: Target
     keys: Keys
     watched: Watched
     seconds: float
 
 
 @contextmanager
-def running(place: Place, keys: Keys, workers: int, port: int, seconds: float, directory: Path) -> Iterator[Subject]:
-    """Run the service with so many workers."""
-    environment = {"DATABASE_URL": place.url, "HOST": "127.0.0.1", "PORT": str(port), "STOP_WITH_STDIN": "1"}
+def running(target: Target, keys: Keys, workers: int, port: int, seconds: float, directory: Path) -> Iterator[Subject]:
+    """Run the service with `workers` processes."""
+    environment = {"DATABASE_URL": target.url, "HOST": "127.0.0.1", "PORT": str(port), "STOP_WITH_STDIN": "1"}
     if workers > 1:
         environment["WORKERS"] = str(workers)
     log = directory / f"service-{workers}.log"
     with server([sys.executable, "-m", "service"], ROOT, environment, log) as process:
         wait_until_answering(f"http://127.0.0.1:{port}/ready", process, log)
         name = f"Hyperpulse, {workers} worker{'' if workers == 1 else 's'}"
-        yield Subject(name, port, place, keys, Watched(process.pid, place.pid), seconds)
-
-
-def knows_workers() -> bool:
-    """Tell whether this release can run several workers."""
-    return "workers" in Settings.__annotations__
+        yield Subject(name, port, target, keys, Watched(process.pid, target.pid), seconds)
 
 
 def row(subject: Subject, shape: Shape, fresh: Readings, late: Readings) -> Measured:
     """Prepare the database for one row, and measure it."""
-    empty(subject.place.url)
+    empty(subject.target.url)
     readings = late if shape.arrival == "late" else fresh
     made = prepare(subject, shape, readings, bodies_of(shape, readings))
-    already = stored(subject.place.url, "core.reading")
+    already = stored(subject.target.url, "core.reading")
 
     def work() -> Answered:
         if shape.is_stream:
@@ -98,10 +92,8 @@ def row(subject: Subject, shape: Shape, fresh: Readings, late: Readings) -> Meas
         return send(subject.port, PATH, JSON, made, shape.connections, subject.seconds, shape.pace)
 
     measured = timed(subject.name, shape.what, subject.watched, work)
-    if measured.note.startswith("HTTP 415") and shape.is_stream:
-        return measured._replace(note="not taken by this release (415)", readings=0)
     if shape.arrival in ("fresh", "time-interleaved", "late"):
-        kept = stored(subject.place.url, "core.reading") - already
+        kept = stored(subject.target.url, "core.reading") - already
         if kept != measured.readings:
             raise CannotStart(f"{measured.name}: {measured.readings} readings were acknowledged, {kept} are stored.")
     return measured
@@ -116,10 +108,10 @@ def bodies_of(shape: Shape, readings: Readings) -> list[Body]:
 
 
 def prepare(subject: Subject, shape: Shape, readings: Readings, made: Sequence[Body]) -> Sequence[Body]:
-    """Store what is to be there already, as much as is stored in twice a row's time; return the bodies that fit it."""
+    """Store the readings that a row expects, as far as twice a row's time allows; return the bodies that match them."""
     match shape.arrival:
         case "late":
-            fill_past(subject.place.url, "core.reading", subject.keys, readings)
+            fill_past(subject.target.url, "core.reading", subject.keys, readings)
         case "half duplicate":
             every_second = texts(readings, readings.by_user(), as_json)[::2]
             there = load(subject, [Body(json_array(part), len(part)) for part in chunks(every_second, 5000)])
@@ -136,7 +128,7 @@ def prepare(subject: Subject, shape: Shape, readings: Readings, made: Sequence[B
 
 
 def load(subject: Subject, bodies: Sequence[Body]) -> Answered:
-    """Send bodies whose time is not taken; none may be refused."""
+    """Send bodies without measuring; CannotStart if one is refused."""
     answered = send(subject.port, PATH, JSON, bodies, 8, 2 * subject.seconds)
     if answered.refusal:
         raise CannotStart(f"The service refused what a row needs: {answered.refusal}")

@@ -1,7 +1,7 @@
-"""The rows that aims are set for, in turns: COPY, Hyperpulse and two peers one after the other, again and again.
+"""The rows that have targets, interleaved: COPY, Hyperpulse and two peers in turn, repeated.
 
-A machine that changes its speed between two rows of a table makes their ratio worth little. What is measured within
-some seconds of each other is compared here, and the median of many such comparisons is told.
+A machine that changes its speed between two rows of a table makes their ratio worth little. Only measurements within
+a few seconds of each other are compared here, and the result is the median of many such comparisons.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ SIZES = (1000, 5000)
 
 
 class Contestant(NamedTuple):
-    """Who has a turn."""
+    """A row that is measured once in each turn."""
 
     name: str
     measure: Callable[[], Measured]
 
 
 def run(options: Options, say: Say) -> Results:
-    """Measure every contestant as often as is asked for; they all run from the beginning to the end."""
+    """Measure every contestant `options.turns` times; their servers run all the time."""
     with begun(options, say) as running, ExitStack() as stack:
         contestants = [
             Contestant("psql COPY", partial(copied, running)),
@@ -47,7 +47,7 @@ def run(options: Options, say: Say) -> Results:
         ]
         for turn in range(options.turns):
             say(f"turn {turn + 1} of {options.turns}")
-            # To and fro, so that nobody always comes after the same one.
+            # In alternating order, so that no contestant always follows the same one.
             for contestant in contestants if turn % 2 == 0 else reversed(contestants):
                 row = contestant.measure()
                 if not row.readings:
@@ -57,26 +57,26 @@ def run(options: Options, say: Say) -> Results:
 
 
 def copied(running: Run) -> Measured:
-    """Measure the limit on one connection, which is the faster way on few cores."""
-    return copy(running.place, "fresh, 1 connection", running.fresh, running.fresh.by_user(), 1)
+    """Measure COPY on one connection, which is the faster way on few cores."""
+    return copy(running.target, "fresh, 1 connection", running.fresh, running.fresh.by_user(), 1)
 
 
 def of_hyperpulse(running: Run, stack: ExitStack, workers: int) -> list[Contestant]:
-    """Start the service with so many workers."""
+    """Start the service with `workers` processes."""
     name = f"Hyperpulse, {workers} worker{'' if workers == 1 else 's'}"
     shapes = [shape for shape in SHAPES if running.wanted(f"{name}: {shape.what}")]
     if not shapes:
         return []
     subject = stack.enter_context(
         hyperpulse.running(
-            running.place, running.keys, workers, running.next_port(), running.options.seconds, running.directory
+            running.target, running.keys, workers, running.next_port(), running.options.seconds, running.directory
         )
     )
     return [Contestant(name, partial(hyperpulse.row, subject, shape, running.fresh, running.late)) for shape in shapes]
 
 
 def of_peers(running: Run, stack: ExitStack) -> list[Contestant]:
-    """Start the peers that an aim names, where they are installed."""
+    """Start the peers that a target names, if they are installed."""
     bench, found = bench_of(running), []
     for name, served, row in (
         ("FastAPI + SQLAlchemy", peers.sqlalchemy_served, add_all),
@@ -93,5 +93,5 @@ def of_peers(running: Run, stack: ExitStack) -> list[Contestant]:
 
 
 def add_all(bench: peers.Bench, served: peers.Served, size: int) -> Measured:
-    """Measure the faster one of SQLAlchemy's ways."""
+    """Measure add_all, the fastest of SQLAlchemy's ways."""
     return peers.sqlalchemy_row(bench, served, "add_all", size)

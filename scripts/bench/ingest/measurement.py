@@ -1,4 +1,4 @@
-"""What a row of the table holds, and how processor time is taken."""
+"""The figures of a row, and the measurement of processor time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scripts.bench.ingest.processes import cpu_seconds
 
 
 class Cpu(NamedTuple):
-    """Processor seconds; None where they cannot be seen."""
+    """Processor seconds; None where they cannot be read."""
 
     service: float | None = None
     database: float | None = None
@@ -33,7 +33,7 @@ class Measured(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name the row."""
+        """Return the name of the row."""
         return f"{self.subject}: {self.what}"
 
     @property
@@ -50,7 +50,7 @@ class Watched(NamedTuple):
 
 
 def timed(subject: str, what: str, watched: Watched, work: Callable[[], Answered], *, note: str = "") -> Measured:
-    """Do the work of a row, and take its time."""
+    """Do the work of a row and measure it."""
     before = now(watched)
     answered = work()
     after = now(watched)
@@ -69,7 +69,7 @@ def timed(subject: str, what: str, watched: Watched, work: Callable[[], Answered
 
 
 def now(watched: Watched) -> Cpu:
-    """Return the processor time used so far; the client's with that of its psqls, which have ended."""
+    """Return the processor time used so far; that of the client includes its psql processes, which have ended."""
     return Cpu(cpu_seconds(watched.service), cpu_seconds(watched.database), sum(os.times()[:4]))
 
 

@@ -14,7 +14,7 @@ DESCRIPTION = """\
 Measure how many readings a second are stored: by psql's COPY into a hypertable of the same shape, the limit; by
 Hyperpulse over HTTP; and by what one would take instead. Everything, the client too, runs on this machine.
 
-On the server that BENCH_DATABASE_URL names, in a database of its own that is dropped and created anew; without
+On the server that BENCH_DATABASE_URL names, in a database of its own that is dropped and created again; without
 it on the embedded database, in a temporary directory, with fewer readings."""
 
 EPILOG = """\
@@ -29,13 +29,13 @@ Compare the figures of one run only. Ctrl-C stops what was started and drops the
 
 
 class Options(NamedTuple):
-    """What a run does."""
+    """The options of a run."""
 
     server_url: str | None
     """Where databases can be created; None for the embedded database."""
     database: str
     readings: int
-    """Most readings of a row."""
+    """The most readings of a row."""
     users: int
     seconds: float
     """After which a row sends no further request."""
@@ -44,14 +44,14 @@ class Options(NamedTuple):
     seed: int
     only: tuple[str, ...]
     turns: int
-    """How often the rows that aims are set for are measured in turns; 0 measures all rows once."""
+    """How often the rows that have targets are measured, interleaved; 0 measures all rows once."""
     port: int
-    """The first of the ports that servers are started on."""
+    """The first port that servers listen on."""
     json: Path | None
 
 
 def parser() -> Parser:
-    """All options, in the order of --help."""
+    """Return the parser of all options."""
     made = Parser(
         prog="bench ingest",
         description=DESCRIPTION,

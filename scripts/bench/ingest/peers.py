@@ -1,4 +1,4 @@
-"""Peers: started where they are installed, fed with the same readings, stopped."""
+"""Start each peer that is installed, send it the same readings, and stop it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from scripts.bench.database import connect
 from scripts.bench.ingest.client import Answered, Body, send
-from scripts.bench.ingest.environment import Place, empty, stored
+from scripts.bench.ingest.environment import Target, empty, stored
 from scripts.bench.ingest.measurement import Measured, Watched, timed
 from scripts.bench.ingest.processes import CannotStart, server, wait_until_answering
 from scripts.bench.ingest.readings import (
@@ -40,13 +40,13 @@ CONNECTIONS = {1: 100, 1000: 8, 5000: 8}
 WAYS = {"add_all": "add_all", "nothing": "ON CONFLICT DO NOTHING", "update": "ON CONFLICT DO UPDATE"}
 """SQLAlchemy's, by path."""
 TASKS = 3000
-"""Readings that Celery gets, as it takes the longest for one."""
+"""Readings sent to Celery, which takes the longest for one."""
 
 
 class Bench(NamedTuple):
-    """What every peer is given."""
+    """What every peer is measured with."""
 
-    place: Place
+    target: Target
     readings: Readings
     seconds: float
     directory: Path
@@ -56,19 +56,19 @@ class Bench(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """A peer by its name, and what measures it."""
+    """The name of a peer and its measurement."""
 
     name: str
     measure: Callable[[Bench, str], Iterator[Measured]]
 
 
 def measure(bench: Bench, peer: Peer) -> Iterator[Measured]:
-    """Yield the rows of a peer that are asked for; CannotStart where it is not installed."""
+    """Yield the selected rows of a peer; CannotStart if it is not installed."""
     return peer.measure(bench, peer.name)
 
 
 def json_list(parts: list[str]) -> bytes:
-    """Join readings into an array, even one alone."""
+    """Join readings into an array, also a single one."""
     return f"[{','.join(parts)}]".encode()
 
 
@@ -81,13 +81,13 @@ def bodies(
 
 
 def need_packages() -> None:
-    """Refuse where the peers' packages are not installed."""
+    """Raise CannotStart if the peers' packages are not installed."""
     if not PYTHON.exists():
         raise CannotStart("its packages are not installed; `make bench` installs them.")
 
 
 def need_program(*names: str, package: str) -> str:
-    """Return where a program is; CannotStart where it is not installed."""
+    """Return the path of a program; CannotStart if it is not installed."""
     for name in names:
         if found := shutil.which(name) or shutil.which(f"/usr/sbin/{name}"):
             return found
@@ -96,7 +96,7 @@ def need_program(*names: str, package: str) -> str:
 
 @contextmanager
 def fastapi(bench: Bench, module: str, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
-    """Serve an application with uvicorn; yields the port and the process."""
+    """Serve an application with uvicorn; yield the port and the process id."""
     need_packages()
     port, log = bench.port(), bench.directory / f"{module}.log"
     name = f"scripts.bench.peers.{module}:app"
@@ -118,11 +118,11 @@ class Served(NamedTuple):
 def sqlalchemy_served(bench: Bench, name: str) -> Iterator[Served]:
     """Serve SQLAlchemy's ways."""
     prepare_table(bench)
-    parts = {key: urllib.parse.quote(str(part), safe="") for key, part in conninfo_to_dict(bench.place.url).items()}
+    parts = {key: urllib.parse.quote(str(part), safe="") for key, part in conninfo_to_dict(bench.target.url).items()}
     password = f":{parts['password']}" if parts.get("password") else ""
     address = f"{parts.get('user', 'postgres')}{password}@{parts['host']}:{parts.get('port', 5432)}/{parts['dbname']}"
     with fastapi(bench, "fastapi_sqlalchemy", {"PEER_DATABASE_URL": f"postgresql+asyncpg://{address}"}) as (port, pid):
-        yield Served(name, port, Watched(pid, bench.place.pid))
+        yield Served(name, port, Watched(pid, bench.target.pid))
 
 
 def sqlalchemy_row(bench: Bench, served: Served, path: str, size: int) -> Measured:
@@ -136,7 +136,7 @@ def sqlalchemy_row(bench: Bench, served: Served, path: str, size: int) -> Measur
 
 
 def sqlalchemy(bench: Bench, name: str) -> Iterator[Measured]:
-    """Measure the three ways of SQLAlchemy, fresh, and ON CONFLICT with readings that are all there."""
+    """Measure the three ways of SQLAlchemy with fresh readings, and ON CONFLICT with stored ones."""
     with sqlalchemy_served(bench, name) as served:
         for path, way in WAYS.items():
             for size in CONNECTIONS:
@@ -161,8 +161,8 @@ def celery(bench: Bench, name: str) -> Iterator[Measured]:
     prepare_table(bench)
     empty_table(bench)
     broker, log = bench.port(), bench.directory / "celery.log"
-    environment = {"PEER_DATABASE_URL": bench.place.url, "PEER_BROKER_URL": f"redis://127.0.0.1:{broker}/0"}
-    # With everything on disk before a task counts as queued, as for readings that must not be lost.
+    environment = {"PEER_DATABASE_URL": bench.target.url, "PEER_BROKER_URL": f"redis://127.0.0.1:{broker}/0"}
+    # Redis keeps its queue on disk, as for readings that must not be lost.
     keep = ["--appendonly", "yes", "--appendfsync", "everysec", "--dir", str(bench.directory), "--bind", "127.0.0.1"]
     work = [str(PYTHON), "-m", "celery", "--app", "scripts.bench.peers.fastapi_celery:tasks", "worker"]
     with ExitStack() as stack:
@@ -176,14 +176,14 @@ def celery(bench: Bench, name: str) -> Iterator[Measured]:
         def until_stored() -> Answered:
             began = time.perf_counter()
             answered = sender(bench, port, "/readings", JSON, sent, 8)()
-            while stored(bench.place.url, "bench.peer_reading") < answered.readings:
+            while stored(bench.target.url, "bench.peer_reading") < answered.readings:
                 if running.poll() is not None or time.perf_counter() - began > 60:
                     raise CannotStart(f"its worker does not finish: {log.read_text(errors='replace')[-300:]}")
                 time.sleep(0.05)
             return answered._replace(seconds=time.perf_counter() - began)
 
         yield timed(
-            name, what, Watched(running.pid, bench.place.pid), until_stored, note="answered before it is stored"
+            name, what, Watched(running.pid, bench.target.pid), until_stored, note="answered before it is stored"
         )
 
 
@@ -231,7 +231,7 @@ def influxdb_row(bench: Bench, served: Served, size: int) -> Measured:
 
 
 def query_influxdb(served: Served, statement: str) -> None:
-    """Have InfluxDB do something."""
+    """Run a statement of InfluxDB."""
     query = urllib.parse.urlencode({"q": statement})
     with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/query?{query}", data=b""):
         pass
@@ -272,25 +272,25 @@ PEERS = (
 def sender(
     bench: Bench, port: int, path: str, media_type: str, sent: Sequence[Body], connections: int
 ) -> Callable[[], Answered]:
-    """Make the work of a row."""
+    """Return the work of a row."""
     return lambda: send(port, path, media_type, sent, connections, bench.seconds)
 
 
 def prepare_table(bench: Bench) -> None:
     """Create the table of the peers that write by SQL."""
-    with connect(bench.place.url) as connection:
+    with connect(bench.target.url) as connection:
         connection.execute(TABLE)
 
 
 def empty_table(bench: Bench) -> None:
-    """Remove what another row has stored."""
-    with connect(bench.place.url) as connection:
+    """Remove the readings of other rows."""
+    with connect(bench.target.url) as connection:
         connection.execute("TRUNCATE bench.peer_reading")
-    empty(bench.place.url)
+    empty(bench.target.url)
 
 
 def check_stored(bench: Bench, row: Measured) -> None:
-    """Refuse a row whose readings are not there."""
-    kept = stored(bench.place.url, "bench.peer_reading")
+    """Raise CannotStart if the readings of a row are not stored."""
+    kept = stored(bench.target.url, "bench.peer_reading")
     if kept != row.readings:
         raise CannotStart(f"{row.readings} readings were acknowledged, {kept} are stored.")

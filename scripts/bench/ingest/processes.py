@@ -1,4 +1,4 @@
-"""Servers that are measured: started, watched by their processor time, and stopped."""
+"""Start servers, read their processor time, and stop them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CannotStart(Exception):
 def server(
     command: Sequence[str], directory: Path, environment: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server, in a session of its own so that Ctrl-C reaches it through us only, and end it afterwards."""
+    """Run a server and stop it afterwards; in a session of its own, so that Ctrl-C reaches only this process."""
     with log.open("ab") as out, start(command, directory, environment, out) as process:
         try:
             yield process
@@ -39,7 +39,7 @@ def server(
 def start(
     command: Sequence[str], directory: Path, environment: Mapping[str, str], out: IO[bytes]
 ) -> subprocess.Popen[bytes]:
-    """Start a process whose standard input stays open as long as this one lives."""
+    """Start a process whose standard input stays open as long as this process lives."""
     return subprocess.Popen(
         command,
         cwd=directory,
@@ -52,7 +52,7 @@ def start(
 
 
 def wait_until_answering(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until a GET is answered at all; CannotStart when the process ends or that takes too long."""
+    """Wait until a GET gets any answer; CannotStart if the process ends or the wait is too long."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -68,18 +68,18 @@ def wait_until_answering(url: str, process: subprocess.Popen[bytes], log: Path) 
 
 
 def cpu_seconds(pid: int | None) -> float | None:
-    """Return the processor time of a process and all below it, also those that ended; None where it cannot be seen."""
+    """Return the processor time of a process and its descendants, ended ones included; None if it cannot be read."""
     if pid is None or not (PROC / str(pid) / "stat").exists():
         return None
     ticks = tree_ticks(pid)
-    # A process that ends meanwhile hands its time to the one above it, and may be missed: so until nothing changes.
+    # A process that ends meanwhile passes its time to its parent and may be missed: repeat until nothing changes.
     while (again := tree_ticks(pid)).keys() != ticks.keys():
         ticks = again
     return sum(again.values()) / os.sysconf("SC_CLK_TCK")
 
 
 def tree_ticks(pid: int) -> dict[int, int]:
-    """Return the ticks of a process and each below it, with those of their children that ended."""
+    """Return the clock ticks of a process and of each descendant, with those of their ended children."""
     children: dict[int, list[int]] = {}
     ticks: dict[int, int] = {}
     for path in PROC.iterdir():
@@ -99,7 +99,7 @@ def tree_ticks(pid: int) -> dict[int, int]:
 
 
 def parent_of(pid: int) -> int | None:
-    """Return the parent of a process of this machine, None where it cannot be seen."""
+    """Return the parent of a process of this machine; None if it cannot be read."""
     try:
         return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, IndexError):

@@ -1,4 +1,4 @@
-"""The readings that are sent: made before the clock runs, the same for everybody who is measured."""
+"""The readings that are sent: made before the clock starts, the same for every contestant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Reading(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """So many readings of so many users, one after the other at a fixed distance; no two alike."""
+    """`each` readings of each user, at a fixed interval; no two alike."""
 
     users: int
     each: int
@@ -34,14 +34,14 @@ class Readings(NamedTuple):
         return self.users * self.each
 
     def by_user(self) -> Iterator[Reading]:
-        """Everything of one user, then of the next: phones that upload what they have kept."""
+        """Yield all readings of one user, then of the next, as phones upload."""
         for user in range(1, self.users + 1):
             chance = random.Random(self.seed * 1_000_003 + user)  # noqa: S311
             for step in range(self.each):
                 yield self.one(user, step, chance.random())
 
     def by_time(self) -> Iterator[Reading]:
-        """One of each user, then the next of each: straps that send as they measure."""
+        """Yield one reading of each user, then the next of each, as chest straps send."""
         chance = random.Random(self.seed)  # noqa: S311
         for step in range(self.each):
             for user in range(1, self.users + 1):
@@ -54,28 +54,28 @@ class Readings(NamedTuple):
 
 
 def user_id(user: int) -> str:
-    """Name a user."""
+    """Return the id of a user."""
     return f"runner-{user}"
 
 
 def device_id(user: int) -> str:
-    """Name the user's device."""
+    """Return the id of a user's device."""
     return f"watch-{user}"
 
 
 def moments(readings: Readings) -> dict[int, str]:
-    """Write every moment of the readings once."""
+    """Return the text of every moment of the readings."""
     start = int(readings.start.timestamp())
     steps = range(start, start + readings.each * readings.every, readings.every)
     return {moment: datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for moment in steps}
 
 
 Format = Callable[[Reading, str], str]
-"""Writes a reading, whose moment is also given as text."""
+"""Formats a reading, whose moment is also given as text."""
 
 
 def as_json(reading: Reading, moment: str) -> str:
-    """Write a reading as POST /v1/readings takes it."""
+    """Format a reading as POST /v1/readings takes it."""
     user, _, heart_rate, steps, calories = reading
     return (
         f'{{"user_id":"runner-{user}","device_id":"watch-{user}","timestamp":"{moment}",'
@@ -84,19 +84,19 @@ def as_json(reading: Reading, moment: str) -> str:
 
 
 def as_copy_text(reading: Reading, moment: str) -> str:
-    """Write a reading as a line of COPY's text format into a table like core.reading."""
+    """Format a reading as a line of COPY's text format into a table like core.reading."""
     return f"{moment}\t{reading.heart_rate}\t{reading.calories}\t{reading.user}\t{reading.user}\t{reading.steps}\n"
 
 
 def as_line_protocol(reading: Reading, moment: str) -> str:
-    """Write a reading in InfluxDB's line protocol, with seconds."""
+    """Format a reading in InfluxDB's line protocol, with seconds."""
     user, seconds, heart_rate, steps, calories = reading
     fields = f"heart_rate={heart_rate},steps={steps}i,calories={calories}"
     return f"reading,user_id=runner-{user},device_id=watch-{user} {fields} {seconds}"
 
 
 def json_array(parts: list[str]) -> bytes:
-    """Join readings into the body of a request; one goes alone."""
+    """Join readings into the body of a request: an object for one, an array for several."""
     return parts[0].encode() if len(parts) == 1 else f"[{','.join(parts)}]".encode()
 
 
@@ -106,16 +106,16 @@ def by_line(parts: list[str]) -> bytes:
 
 
 def texts(readings: Readings, order: Iterator[Reading], form: Format) -> list[str]:
-    """Write readings in an order."""
+    """Format readings in an order."""
     said = moments(readings)
     return [form(reading, said[reading.moment]) for reading in order]
 
 
 def chunks(parts: list[str], size: int) -> Iterator[list[str]]:
-    """Cut into pieces of a size."""
+    """Split into parts of a size."""
     return (parts[first : first + size] for first in range(0, len(parts), size))
 
 
 def shifted(readings: Readings, by: timedelta) -> Readings:
-    """Return the same at another time."""
+    """Return the same readings at another time."""
     return readings._replace(start=readings.start + by)

@@ -1,4 +1,4 @@
-"""The table of results, for people, for documents and as JSON."""
+"""The table of results, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RIVALS = (
     ("of add_all", "FastAPI + SQLAlchemy: add_all, {}"),
     ("of InfluxDB", "InfluxDB: {}"),
 )
-"""Who a row is compared with in turns, by what it is."""
+"""Rows that a row is compared with in interleaved runs, by its description."""
 TITLES = ("readings/s", "of COPY", "p50 ms", "p99 ms", "service", "database", "client")
 
 
@@ -38,7 +38,7 @@ class Results(NamedTuple):
 
 
 def machine() -> str:
-    """Say how large this machine is."""
+    """Describe the size of this machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{os.cpu_count()} cores, {memory:.0f} GiB"
 
@@ -60,17 +60,17 @@ def show(results: Results, console: Console) -> None:
     for row in results.rows:
         table.add_row(row.name, *cells(row, limit))
     console.print(table, markup=False)
-    show_words(results, console)
+    show_notes(results, console)
 
 
 def headline(results: Results) -> str:
-    """Say what was measured where."""
+    """Return the title: versions, machine and sizes."""
     sizes = f"up to {results.readings:,} readings of {results.users:,} users"
     return f"\n{results.version}; {results.machine}; {sizes}"
 
 
-def show_words(results: Results, console: Console) -> None:
-    """Print each note once, and what was left out."""
+def show_notes(results: Results, console: Console) -> None:
+    """Print each note once, and the rows that were left out."""
     for words in dict.fromkeys(f"{row.name}: {row.note}" for row in results.rows if row.note):
         console.print(words, markup=False, highlight=False)
     for words in results.left_out:
@@ -78,7 +78,7 @@ def show_words(results: Results, console: Console) -> None:
 
 
 def show_turns(results: Results, console: Console) -> None:
-    """Print one table of what was measured in turns."""
+    """Print the table of an interleaved run."""
     turns: dict[str, list[Measured]] = {}
     for row in results.rows:
         turns.setdefault(row.name, []).append(row)
@@ -93,16 +93,16 @@ def show_turns(results: Results, console: Console) -> None:
         rate = statistics.median(row.rate for row in rows)
         table.add_row(name, f"{rate:,.0f}", *compared, *cells(median_row(rows), None)[3:6])
     console.print(table, markup=False)
-    show_words(results, console)
+    show_notes(results, console)
 
 
 def median_row(rows: Sequence[Measured]) -> Measured:
-    """Return the row whose rate is in the middle."""
+    """Return the row with the median rate."""
     return sorted(rows, key=lambda row: row.rate)[len(rows) // 2]
 
 
 def versus(rows: Sequence[Measured], rivals: Sequence[Measured]) -> str:
-    """Write how many times as fast as a rival of the same turn: the median, the least and the most."""
+    """Return how many times as fast as a rival of the same turn: the median, the least and the most."""
     if not rivals or rows[0].name == rivals[0].name or rows[0].subject == rivals[0].subject:
         return ""
     ratios = sorted(row.rate / rival.rate for row, rival in zip(rows, rivals, strict=True))
@@ -110,7 +110,7 @@ def versus(rows: Sequence[Measured], rivals: Sequence[Measured]) -> str:
 
 
 def cells(row: Measured, limit: float | None) -> tuple[str, ...]:
-    """Write the figures of a row."""
+    """Return the figures of a row as text."""
     if not row.readings:
         return ("",) * len(TITLES)
     million = row.readings / 1e6

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.bench.ingest import hyperpulse, peers
 from scripts.bench.ingest.copying import copies
-from scripts.bench.ingest.environment import Keys, Place, enrol, place
+from scripts.bench.ingest.environment import Keys, Target, enrol, target_database
 from scripts.bench.ingest.measurement import Measured
 from scripts.bench.ingest.options import Options
 from scripts.bench.ingest.processes import CannotStart
@@ -22,11 +22,11 @@ LATE = timedelta(days=-10)
 
 
 class Run:
-    """What the parts of a run share."""
+    """State that the parts of a run share."""
 
-    def __init__(self, options: Options, found: Place, keys: Keys, directory: Path, say: Say) -> None:
+    def __init__(self, options: Options, found: Target, keys: Keys, directory: Path, say: Say) -> None:
         self.options = options
-        self.place = found
+        self.target = found
         self.keys = keys
         self.directory = directory
         self.say = say
@@ -37,7 +37,7 @@ class Run:
         self.left_out: list[str] = []
 
     def wanted(self, name: str) -> bool:
-        """Tell whether a row is asked for."""
+        """Return whether a row is selected."""
         return not self.options.only or any(word in name.lower() for word in self.options.only)
 
     def next_port(self) -> int:
@@ -46,7 +46,7 @@ class Run:
         return self.port - 1
 
     def add(self, row: Measured) -> None:
-        """Keep a row, and say it."""
+        """Keep a row and print it."""
         self.rows.append(row)
         rate = f"{row.rate:,.0f}/s" if row.readings else ""
         self.say(f"  {row.name}  {rate}  {row.note}".rstrip())
@@ -54,33 +54,33 @@ class Run:
     def results(self) -> Results:
         """Return everything measured."""
         users, readings = self.options.users, self.fresh.total
-        return Results(machine(), self.place.version, readings, users, self.rows, self.left_out)
+        return Results(machine(), self.target.version, readings, users, self.rows, self.left_out)
 
 
 def fresh_readings(options: Options) -> Readings:
-    """Return readings of the last while, all of one day if that can be."""
+    """Return readings up to now, all of one day if possible."""
     each = options.readings // options.users
     span = timedelta(seconds=each * options.every)
     now = datetime.now(UTC).replace(microsecond=0)
     midnight = now.replace(hour=0, minute=0, second=0)
     start = now - span
     if start < midnight + timedelta(minutes=2) and now - span / 2 > midnight:
-        start = midnight + timedelta(minutes=2)  # a service takes what is a little ahead
+        start = midnight + timedelta(minutes=2)  # the service accepts readings that are a little ahead
     return Readings(options.users, each, start, options.every, options.seed)
 
 
 @contextmanager
 def begun(options: Options, say: Say) -> Iterator[Run]:
-    """Begin a run in an empty database."""
+    """Prepare a run in an empty database."""
     with (
         tempfile.TemporaryDirectory(prefix="hyperpulse-bench-") as directory,
-        place(options.server_url, options.database) as found,
+        target_database(options.server_url, options.database) as found,
     ):
         yield Run(options, found, enrol(found.url, options.users), Path(directory), say)
 
 
 def run(options: Options, say: Say) -> Results:
-    """Measure what is asked for, one row after the other."""
+    """Measure the selected rows, one after the other."""
     with begun(options, say) as running:
         measure_copy(running)
         for workers in (1, 2):
@@ -90,35 +90,32 @@ def run(options: Options, say: Say) -> Results:
 
 
 def measure_copy(running: Run) -> None:
-    """Measure the limit; every run needs it."""
+    """Measure COPY, the limit, in every run."""
     try:
-        for row in copies(running.place, running.fresh, running.late):
+        for row in copies(running.target, running.fresh, running.late):
             running.add(row)
     except CannotStart as reason:
         running.left_out.append(str(reason))
 
 
 def measure_hyperpulse(running: Run, workers: int) -> None:
-    """Measure Hyperpulse with so many workers."""
+    """Measure Hyperpulse with `workers` processes."""
     name = f"Hyperpulse, {workers} worker{'' if workers == 1 else 's'}"
     shapes = [shape for shape in hyperpulse.SHAPES if running.wanted(f"{name}: {shape.what}")]
     if not shapes:
         return
-    if workers > 1 and not hyperpulse.knows_workers():
-        running.left_out.append(f"{name}: this release has no WORKERS.")
-        return
     options = running.options
     with hyperpulse.running(
-        running.place, running.keys, workers, running.next_port(), options.seconds, running.directory
+        running.target, running.keys, workers, running.next_port(), options.seconds, running.directory
     ) as subject:
         for shape in shapes:
             running.add(hyperpulse.row(subject, shape, running.fresh, running.late))
 
 
 def bench_of(running: Run) -> peers.Bench:
-    """Return what peers are given."""
+    """Return what every peer is measured with."""
     return peers.Bench(
-        running.place,
+        running.target,
         running.fresh,
         running.options.seconds,
         running.directory,
@@ -128,10 +125,10 @@ def bench_of(running: Run) -> peers.Bench:
 
 
 def measure_peers(running: Run) -> None:
-    """Measure what is installed of the peers."""
+    """Measure the peers that are installed."""
     bench = bench_of(running)
     for peer in peers.PEERS:
-        # Without the word for a peer nothing of it needs to start.
+        # A peer that no --only names need not start.
         if running.options.only and not any(word.split(":")[0] in peer.name.lower() for word in running.options.only):
             continue
         try:

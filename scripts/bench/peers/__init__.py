@@ -1,1 +1,1 @@
-"""What one would write or install instead of Hyperpulse, each as a small honest program. Started by make bench."""
+"""Small programs that one might write instead of Hyperpulse. Started by make bench."""

@@ -1,4 +1,4 @@
-"""FastAPI, Celery and Redis: a task for each reading, as queues are often used; answered before it is stored."""
+"""FastAPI, Celery and Redis: a task for each reading, as queues are often used; answered before stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FastAPI, Polars and a Parquet file: readings wait in memory and are merged into the file when enough have come."""
+"""FastAPI, Polars and a Parquet file: readings are buffered in memory and merged into the file in batches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ lock = asyncio.Lock()
 
 @app.post("/readings")
 async def readings(items: list[Reading]) -> dict[str, int]:
-    """Keep readings in memory; whoever fills the buffer waits until it is written."""
+    """Buffer readings in memory; the request that fills the buffer waits until it is written."""
     waiting.extend(item.model_dump() for item in items)
     if len(waiting) >= ENOUGH:
         async with lock:
@@ -35,7 +35,7 @@ async def readings(items: list[Reading]) -> dict[str, int]:
 
 
 def merge(rows: list[dict[str, Any]]) -> None:
-    """Write the file anew with what has come, the last of each reading."""
+    """Merge rows into the file; of the same reading the last row stays."""
     frame = pl.DataFrame(rows)
     if FILE.exists():
         frame = pl.concat([pl.read_parquet(FILE), frame])

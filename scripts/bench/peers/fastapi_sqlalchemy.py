@@ -1,4 +1,4 @@
-"""FastAPI, SQLAlchemy and asyncpg, in the three ways that one finds: add_all, and bulk ON CONFLICT."""
+"""FastAPI, SQLAlchemy and asyncpg, in three common ways: add_all, and bulk INSERT with either ON CONFLICT."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_ROWS = 5000
 
 
 class Base(DeclarativeBase):
-    """What the tables are declared on."""
+    """Declarative base of the tables."""
 
 
 class Stored(Base):
@@ -45,7 +45,7 @@ app = FastAPI()
 
 @app.post("/add_all")
 async def add_all(readings: list[Reading]) -> dict[str, int]:
-    """Store readings as objects of the mapper."""
+    """Store readings as mapped objects."""
     async with session() as opened, opened.begin():
         opened.add_all(Stored(**reading.model_dump()) for reading in readings)
     return {"stored": len(readings)}
@@ -53,13 +53,13 @@ async def add_all(readings: list[Reading]) -> dict[str, int]:
 
 @app.post("/nothing")
 async def nothing(readings: list[Reading]) -> dict[str, int]:
-    """Store readings, and pass over those that are there."""
+    """Store readings, and skip those that are stored already."""
     return await execute(readings, lambda statement: statement.on_conflict_do_nothing())
 
 
 @app.post("/update")
 async def update(readings: list[Reading]) -> dict[str, int]:
-    """Store readings over those that are there."""
+    """Store readings, and overwrite those that are stored already."""
 
     def over(statement: Any) -> Any:
         new = statement.excluded
@@ -70,7 +70,7 @@ async def update(readings: list[Reading]) -> dict[str, int]:
 
 
 async def execute(readings: Sequence[Reading], resolve: Any) -> dict[str, int]:
-    """Send one INSERT of many rows, or a few where there are more parameters than one can carry."""
+    """Send one INSERT of many rows, or several if there are too many parameters for one."""
     rows = [reading.model_dump() for reading in readings]
     async with session() as opened, opened.begin():
         for first in range(0, len(rows), MOST_ROWS):

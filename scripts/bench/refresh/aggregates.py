@@ -30,12 +30,12 @@ DIFFERS = """
 @contextmanager
 def aggregates(server_url: str | None, database_name: str) -> Iterator[Subject]:
     """Yield a database with continuous aggregates of a quarter, an hour and a day, each over the one before."""
-    place = (
+    opened = (
         embedded_database()
         if server_url is None
         else native_database(server_url, database_name, keep=False, reuse=False)
     )
-    with place as url, connect(url) as connection:
+    with opened as url, connect(url) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
         connection.execute(SHAPE)
         yield Aggregates(connection)
