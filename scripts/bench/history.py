@@ -68,7 +68,7 @@ def fill(connection: Connection, users: tuple[str, ...], start: datetime, end: d
     user_keys = value(connection, "SELECT api_internal.enrol_users(%s::text[], %s::text[])", tenants, list(users))
     watches = [f"watch of {user}" for user in users]
     device_keys = value(connection, "SELECT api_internal.enrol_devices(%s::text[], %s::text[])", tenants, watches)
-    readings, told = 0, time.monotonic()
+    readings, reported = 0, time.monotonic()
     while start < end:
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
         until = min(end, midnight + DAY)
@@ -78,8 +78,8 @@ def fill(connection: Connection, users: tuple[str, ...], start: datetime, end: d
             readings += connection.execute(FILL, {"user_keys": user_keys, "device_keys": device_keys, **span}).rowcount
             connection.execute(MARK, {"user_keys": user_keys, "begin": start, "end": until})
         start = until
-        if time.monotonic() - told > 10:
-            told = time.monotonic()
+        if time.monotonic() - reported > 10:
+            reported = time.monotonic()
             say(f"  {readings:,} readings, up to {until:%Y-%m-%d}")
     return readings
 

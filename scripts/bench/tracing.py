@@ -62,8 +62,8 @@ def stop(looking: Browser) -> list[Task]:
 
 def is_own(event: Event, mark: Event, thread: int) -> bool:
     """Return whether an event has a duration and belongs to the thread, after the mark."""
-    place = (event["pid"], event["tid"])
-    return "dur" in event and place == (mark["pid"], thread) and bool(event["ts"] >= mark["ts"])
+    owner = (event["pid"], event["tid"])
+    return "dur" in event and owner == (mark["pid"], thread) and bool(event["ts"] >= mark["ts"])
 
 
 def tasks_of(events: list[Event]) -> list[Task]:

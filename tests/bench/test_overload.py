@@ -1,4 +1,4 @@
-"""What soak and kills compare by: every form is taken, and nothing that is lost, changed or added is overlooked."""
+"""The comparisons of soak and kills: the service takes every format, and lost, changed or added readings are found."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROUNDS = int(os.environ.get("KILL_ROUNDS", "2"))
 
 
 def small_flows() -> list[Flow]:
-    """Every form, in blocks of a few."""
+    """Return a flow of every format, in small blocks."""
     now = datetime.now(UTC)
     return [
         flow(number, shape._replace(people=min(shape.people, 2), size=min(shape.size, 4)), 1, now)
@@ -39,21 +39,21 @@ def small_flows() -> list[Flow]:
 
 
 async def send(port: int, flows: Sequence[Flow]) -> list[str]:
-    """Write some blocks of each, new ones, known ones and changed ones; return what was wrong with the answers."""
+    """Write new, known and changed blocks of each flow; return what is wrong with the answers."""
     client, chance, faults = Client(port), random.Random(1), []
     for each in flows:
         for fresh, changed in ((1, 0), (1, 0), (1, 0), (0, 0), (0, 0 if each.ledger.kind.is_events else 1)):
             write = each.ledger.next(chance, fresh, changed)
             assert write is not None
-            answer = await client.ask(each.form.request(write))
+            answer = await client.ask(each.format.request(write))
             each.ledger.end(write, answered=200 <= answer.status < 300)
             if each.ledger.under_way or not 200 <= answer.status < 300:
                 faults.append(f"{each.name}: {answer}")
             else:
-                faults.append(each.form.fault(write, json.loads(answer.body)))
-    for foreign in REFUSED:
-        answer = await client.ask(foreign.request)
-        faults.append("" if answer.status in foreign.statuses else f"{foreign.request}: {answer}")
+                faults.append(each.format.fault(write, json.loads(answer.body)))
+    for side_request in REFUSED:
+        answer = await client.ask(side_request.request)
+        faults.append("" if answer.status in side_request.statuses else f"{side_request.request}: {answer}")
     client.close()
     return [fault for fault in faults if fault]
 
@@ -111,7 +111,7 @@ def test_a_short_overload(server_url: str, tmp_path: Path) -> None:
     done = bench(["soak", "--minutes", "0.05", "--clients", "2", "--database", name, "--json", str(out)], server_url)
     verdicts = {each["what"]: each for each in json.loads(out.read_text())["verdicts"]}
     assert len(verdicts) == 8, done.stdout + done.stderr
-    # Of so few seconds on a busy machine neither how much was refused nor how fast it calmed down can be told.
+    # A few seconds on a busy machine do not show how much was refused or how fast latency recovers.
     for what in ("no answer but", "every answered", "answers equal", "memory stays"):
         (verdict,) = [each for name, each in verdicts.items() if name.startswith(what)]
         assert verdict["holds"], verdict

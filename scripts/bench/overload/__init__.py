@@ -1,1 +1,1 @@
-"""What the service does when it is pushed over the edge, or killed, and whether everything answered is there."""
+"""The service under overload and kill -9, and whether everything that it acknowledged is stored."""

@@ -22,20 +22,20 @@ SHOWN = 3
 
 
 class Found(NamedTuple):
-    """What a check found."""
+    """The result of a comparison."""
 
     readings: int
-    """That are stored."""
+    """Stored readings."""
     certain: int
-    """That were answered, and must be there."""
+    """Acknowledged readings, which must be stored."""
     faults: list[str]
-    """The first few things that are not as they must be."""
+    """Descriptions of the first few wrong blocks."""
     wrong: int
-    """Blocks of which that is so."""
+    """Number of wrong blocks."""
 
 
 def compare(url: str, ledgers: Sequence[Ledger]) -> Found:
-    """Compare every block; the database counts, so little of it is here at a time."""
+    """Compare every block; the database aggregates, so memory stays small."""
     stored = certain = wrong = 0
     faults: list[str] = []
     for ledger in ledgers:
@@ -69,13 +69,13 @@ def compare_kind(url: str, ledger: Ledger) -> Found:
 
 
 def arguments(kind: Kind) -> dict[str, object]:
-    """Return what the statement needs to know of a kind."""
+    """Return the parameters of the statement for a kind."""
     people = kind.name if kind.is_events else f"^{kind.number}\\d{{6}}$"
     return {**kind._asdict(), "people": people, "of": kind.people}
 
 
 def fault(ledger: Ledger, block: int, readings: int, oldest: int, newest: int, is_right: bool) -> str:
-    """Say what is wrong with a stored block, "" if nothing is."""
+    """Return what is wrong with a stored block, "" for nothing."""
     size = ledger.kind.size
     if not 0 <= block < len(ledger.sent):
         return "was never sent"
@@ -90,21 +90,21 @@ def fault(ledger: Ledger, block: int, readings: int, oldest: int, newest: int, i
 
 
 class Verified(NamedTuple):
-    """Rollups beside raw readings."""
+    """Rollups compared with raw readings."""
 
     buckets: int
     differ: int
     stale: int
-    """Days that refreshes did not get to."""
+    """Days that were not refreshed in time."""
 
     @property
     def holds(self) -> bool:
-        """Whether there were some, and all are equal."""
+        """Return whether there are buckets and all are equal."""
         return self.buckets > 0 and not self.differ and not self.stale
 
     @property
     def figure(self) -> str:
-        """Write it."""
+        """Return the counts as text."""
         return f"{self.buckets:,} buckets, {self.differ:,} differ, {self.stale:,} stale days left"
 
 
@@ -115,7 +115,7 @@ def verify(url: str, say: Callable[[str], None]) -> Verified:
         connection.execute(
             "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
         )
-        # While the job's own refresh is under way, this one returns at once.
+        # While the job's own refresh runs, this one returns at once.
         while (stale := value(connection, STALE)) and time.monotonic() < began + REFRESH_SECONDS:
             say(f"  {stale:,} stale days")
             connection.execute("CALL api.refresh()")
@@ -130,7 +130,7 @@ def verify(url: str, say: Callable[[str], None]) -> Verified:
 
 
 def wrong_answers(url: str, people: int) -> tuple[int, int]:
-    """Ask for so many people what a ragged range comes to: how many were asked about, and how many answers differ."""
+    """Compare summaries of ragged ranges of `people` users with raw readings; return how many were asked and differ."""
     with connect(url) as connection:
         row = connection.execute(ANSWERS, {"people": people}).fetchone()
     assert row is not None

@@ -1,6 +1,6 @@
-"""A client for any number of requests at once: it waits for no answer before it sends the next request.
+"""A client for any number of concurrent requests: it does not wait for an answer before it sends the next request.
 
-Connections are kept and used again; one that the service closed while it was idle is not counted as a failure.
+Connections are reused; one that the service closes while it is idle does not count as a failure.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ IDLE_SECONDS = 2.0
 
 
 class Request(NamedTuple):
-    """A request: its head without the framing of a body, and the body; in pieces it is sent chunked, as it is made."""
+    """A request: its head without the framing of the body, and the body; an iterable is sent chunked, as it is made."""
 
     head: str
     body: bytes | Iterable[bytes] = b""
 
 
 class Answer(NamedTuple):
-    """An answer; status 0 where there was none, and why stands in the body."""
+    """An answer; status 0 if there is none, with the reason as its body."""
 
     status: int
     body: bytes
@@ -32,8 +32,8 @@ class Answer(NamedTuple):
     seconds: float
 
 
-class Line(asyncio.Protocol):
-    """A connection: one request at a time."""
+class Connection(asyncio.Protocol):
+    """A connection that sends one request at a time."""
 
     def __init__(self) -> None:
         self.can_write = asyncio.Event()
@@ -44,7 +44,7 @@ class Line(asyncio.Protocol):
 
     @property
     def is_used(self) -> bool:
-        """Whether something was answered on it."""
+        """Return whether a request was answered on it."""
         return self.used > 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,7 +52,7 @@ class Line(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     async def ask(self, request: Request) -> Answer:
-        """Send a request and return the answer; ConnectionError where the connection is lost before."""
+        """Send a request and return the answer; ConnectionError if the connection is lost before."""
         began = time.perf_counter()
         self.parser = httptools.HttpResponseParser(self)
         self.body = b""
@@ -68,12 +68,12 @@ class Line(asyncio.Protocol):
         return Answer(self.parser.get_status_code(), self.body, self.retry_after, self.used - began)
 
     async def stream(self, head: str, pieces: Iterable[bytes]) -> None:
-        """Send a body in pieces, as fast as they are taken, until it ends or the answer is there."""
+        """Send a body in chunks, as fast as the service reads them, until it ends or the answer arrives."""
         assert self.answered is not None
         self.transport.write((head + "Transfer-Encoding: chunked\r\n\r\n").encode())
         for piece in pieces:
             if self.answered.done():
-                self.close()  # what is left of the body would be taken for the next request
+                self.close()  # the service would read the rest of the body as the next request
                 return
             self.transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
             await asyncio.sleep(0)
@@ -81,16 +81,16 @@ class Line(asyncio.Protocol):
         self.transport.write(b"0\r\n\r\n")
 
     def close(self) -> None:
-        """Use it no more."""
+        """Close the connection."""
         self.is_open = False
         self.transport.close()
 
     def pause_writing(self) -> None:
-        """Wait until the service takes more."""
+        """Hold writes until the service reads more."""
         self.can_write.clear()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Release writes."""
         self.can_write.set()
 
     def data_received(self, data: bytes) -> None:
@@ -99,7 +99,7 @@ class Line(asyncio.Protocol):
             self.parser.feed_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Look for what a refusal must say."""
+        """Note Retry-After and Connection: close."""
         match name.lower():
             case b"retry-after":
                 self.retry_after = True
@@ -107,16 +107,16 @@ class Line(asyncio.Protocol):
                 self.is_open = False
 
     def on_body(self, data: bytes) -> None:
-        """Keep the answer."""
+        """Keep the body of the answer."""
         self.body += data
 
     def on_message_complete(self) -> None:
-        """Hand over the answer."""
+        """Complete the request."""
         if self.answered is not None and not self.answered.done() and self.parser.get_status_code() >= 200:
             self.answered.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell whoever waits."""
+        """Fail the request that is under way."""
         self.is_open = False
         self.can_write.set()
         if self.answered is not None and not self.answered.done():
@@ -124,53 +124,55 @@ class Line(asyncio.Protocol):
 
 
 class Client:
-    """Asks over as many connections as it takes."""
+    """Sends requests over as many connections as needed."""
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.idle: list[Line] = []
+        self.idle: list[Connection] = []
 
     async def ask(self, request: Request, patience: float = 120.0) -> Answer:
-        """Return the answer; with status 0 where the connection cannot be opened, is lost, or nothing comes in time."""
+        """Return the answer; with status 0 if the connection cannot be opened, is lost, or times out."""
         began = time.perf_counter()
-        line = None
+        connection = None
         try:
             async with asyncio.timeout(patience):
-                # A stream cannot be sent again, so it gets a connection that nobody closes as idle meanwhile.
-                line = await (self.line() if isinstance(request.body, bytes) else self.new_line())
+                # A stream cannot be sent again, so it gets a new connection, which the service does not close as idle.
+                connection = await (
+                    self.free_connection() if isinstance(request.body, bytes) else self.open_connection()
+                )
                 try:
-                    answer = await line.ask(request)
+                    answer = await connection.ask(request)
                 except ConnectionError:
-                    if not line.is_used:
+                    if not connection.is_used:
                         raise
-                    # The service may have closed it, as idle, while this was on its way.
-                    line = await self.new_line()
-                    answer = await line.ask(request)
+                    # The service may have closed the connection as idle while the request was under way.
+                    connection = await self.open_connection()
+                    answer = await connection.ask(request)
         except (OSError, TimeoutError, httptools.HttpParserError) as error:
-            if line is not None:
-                line.close()
+            if connection is not None:
+                connection.close()
             return Answer(0, f"{type(error).__name__}: {error}".encode(), False, time.perf_counter() - began)
-        if line.is_open:
-            self.idle.append(line)
+        if connection.is_open:
+            self.idle.append(connection)
         else:
-            line.close()
+            connection.close()
         return answer
 
-    async def line(self) -> Line:
-        """Return a connection that nobody uses."""
+    async def free_connection(self) -> Connection:
+        """Return an idle connection, or open one."""
         while self.idle:
-            line = self.idle.pop()
-            if line.is_open and time.perf_counter() - line.used < IDLE_SECONDS:
-                return line
-            line.close()
-        return await self.new_line()
+            connection = self.idle.pop()
+            if connection.is_open and time.perf_counter() - connection.used < IDLE_SECONDS:
+                return connection
+            connection.close()
+        return await self.open_connection()
 
-    async def new_line(self) -> Line:
+    async def open_connection(self) -> Connection:
         """Open a connection."""
-        _, line = await asyncio.get_running_loop().create_connection(Line, "127.0.0.1", self.port)
-        return line
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", self.port)
+        return connection
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close idle connections."""
         while self.idle:
             self.idle.pop().close()

@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own, with TimescaleDB, that may be killed."""
+"""A temporary PostgreSQL server with TimescaleDB that may be killed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SETTINGS = {
 
 
 class Cluster:
-    """A server in a directory of its own."""
+    """A PostgreSQL server with its own data directory."""
 
     def __init__(self, programs: Path, directory: Path, log: Path) -> None:
         self.programs = programs
@@ -44,18 +44,18 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Return the server's address."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
     def create(self) -> None:
-        """Make the directory of its data."""
+        """Create the data directory."""
         initdb = [str(self.programs / "initdb"), "-D", str(self.data), "-U", "postgres", "-E", "UTF8", "--auth=trust"]
         made = subprocess.run(initdb, capture_output=True, text=True, **as_user(), check=False)
         if made.returncode:
             raise CannotStart(f"initdb failed: {made.stderr.strip()[-300:]}")
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start the server and wait until it accepts connections."""
         settings = [f"-c{name}={value}" for name, value in {**SETTINGS, "port": str(self.port)}.items()]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -68,7 +68,7 @@ class Cluster:
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        """Tell whether it takes connections."""
+        """Return whether the server accepts connections."""
         try:
             psycopg.connect(self.url, connect_timeout=2).close()
         except psycopg.Error:
@@ -76,7 +76,7 @@ class Cluster:
         return True
 
     def kill(self) -> None:
-        """Kill -9 everything of it, and wait until it is gone."""
+        """Kill -9 all of its processes and wait until they are gone."""
         assert self.process is not None
         of_it = set(tree_ticks(self.process.pid))
         for pid in (self.process.pid, *of_it):
@@ -87,7 +87,7 @@ class Cluster:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """End it; nothing of it is needed any more."""
+        """Stop the server at once, without a checkpoint."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)
             try:
@@ -113,29 +113,29 @@ def cluster(log: Path) -> Iterator[Cluster]:
 
 
 def find_programs() -> Path:
-    """Return where initdb and postgres are, beside a TimescaleDB with its Community module; or say what is missing."""
+    """Return the directory of initdb and postgres that have TimescaleDB's Community module; CannotStart if missing."""
     named = os.environ.get("BENCH_PG_BIN")
     if named is None:
         config = shutil.which("pg_config")
         if config is None:
             raise CannotStart("there is no pg_config: name the directory of PostgreSQL's programs in BENCH_PG_BIN.")
-        named = asked(Path(config), "--bindir")
+        named = ask_pg_config(Path(config), "--bindir")
     programs = Path(named)
     if not (programs / "initdb").exists() or not (programs / "pg_config").exists():
         raise CannotStart(f"there is no initdb and pg_config in {programs}; name another directory in BENCH_PG_BIN.")
-    libraries = Path(asked(programs / "pg_config", "--pkglibdir"))
+    libraries = Path(ask_pg_config(programs / "pg_config", "--pkglibdir"))
     if not any(libraries.glob("timescaledb-tsl-*.so")):
         raise CannotStart(f"there is no TimescaleDB with its Community module in {libraries}.")
     return programs
 
 
-def asked(config: Path, what: str) -> str:
-    """Ask pg_config."""
+def ask_pg_config(config: Path, what: str) -> str:
+    """Return one answer of pg_config."""
     return subprocess.run([config, what], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def other_user() -> pwd.struct_passwd | None:
-    """Return whom PostgreSQL runs as where this is root, which it refuses."""
+    """Return the user that PostgreSQL runs as if this process is root, as which PostgreSQL refuses to run."""
     if os.geteuid() != 0:
         return None
     name = os.environ.get("BENCH_PG_USER", "postgres")
@@ -146,14 +146,14 @@ def other_user() -> pwd.struct_passwd | None:
 
 
 def as_user() -> dict[str, Any]:
-    """Return the arguments of a process that must not be root."""
+    """Return Popen's arguments for a process that must not run as root."""
     owner = other_user()
     plain = {"cwd": "/", "env": {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}, "start_new_session": True}
     return plain if owner is None else {**plain, "user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     assert isinstance(port, int)

@@ -1,4 +1,4 @@
-"""The database and the service of a run: as they are in use, with the jobs of the database running."""
+"""The database and the service of a run, as in production, with the jobs of the database running."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Running(NamedTuple):
 
 @contextlib.contextmanager
 def running(options: Options) -> Iterator[Running]:
-    """Run the service on a database of its own."""
+    """Run the service on an empty database."""
     with tempfile.TemporaryDirectory(prefix="hyperpulse-bench-") as directory:
         log = Path(directory) / "service.log"
         with database(options, Path(directory) / "data") as url, service(url, options, log) as pid:
@@ -42,7 +42,7 @@ def running(options: Options) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def database(options: Options, directory: Path) -> Iterator[str]:
-    """Yield the address of a migrated database: one of its own on a server, or an embedded one."""
+    """Yield the address of a migrated database, created on a server or embedded."""
     if options.server_url is None:
         embedded.install()
         directory.mkdir()
@@ -57,7 +57,7 @@ def database(options: Options, directory: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def service(url: str, options: Options, log: Path) -> Iterator[int]:
-    """Run the service; yields its process."""
+    """Run the service and yield its process id."""
     environment = {
         "DATABASE_URL": url,
         "HOST": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""`bench kills`: kill -9 of this and that under load, and what is true afterwards."""
+"""`bench kills`: kill -9 of service, backends and database under load, and what holds afterwards."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ Say = Callable[[str], None]
 SENDERS = 16
 ASKED = 200
 AGAIN_SECONDS = 0.1
-"""After which a sender sends again what was not answered with success."""
+"""Pause before a sender repeats a request that did not succeed."""
 PATIENCE = 20.0
 BACK_SECONDS = 90.0
-"""Within which every sender must have been answered again after a kill."""
+"""Time after a kill within which every sender must be answered again."""
 LONGEST_CALM = 1.0
-"""Seconds at most from there to the next kill."""
+"""Longest pause from there to the next kill."""
 
-# Weights in place of rates.
+# The rates are weights here.
 SHAPES = (
     Shape(request_formats.READING, 200, 1, 0, 0.1, 6, 0.6, 0.4),
     Shape(request_formats.READING, 100, 100, 2, 1, 4, 0.4, 0.4),
@@ -60,7 +60,7 @@ SHAPES = (
 
 
 class Service:
-    """The service, started again whenever it was killed."""
+    """The service, restarted after each kill."""
 
     def __init__(self, url: str, options: Options, log: Path) -> None:
         self.environment = {
@@ -74,12 +74,12 @@ class Service:
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it."""
+        """Start the service."""
         with self.log.open("ab") as out:
             return start([sys.executable, "-m", "service"], ROOT, self.environment, out)
 
     def kill(self) -> None:
-        """Kill -9 all of its processes, and start it again."""
+        """Kill -9 all of its processes and start it again."""
         for pid in (self.process.pid, *tree_ticks(self.process.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -87,7 +87,7 @@ class Service:
         self.process = self.start()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the service."""
         self.process.terminate()
         try:
             self.process.wait(10)
@@ -96,7 +96,7 @@ class Service:
 
 
 class Senders:
-    """Clients that send each block until it is answered with success."""
+    """Clients that repeat each block until it succeeds."""
 
     def __init__(self, port: int, flows: Sequence[Flow], seed: int) -> None:
         self.client = Client(port)
@@ -117,18 +117,18 @@ class Senders:
                 await asyncio.sleep(0.01)
                 continue
             while not await self.send(chosen, write):
-                # From now on nobody knows how much of it is there.
+                # From now on it is unknown how much of the block is stored.
                 write = write._replace(is_new=False, was=None)
                 await asyncio.sleep(AGAIN_SECONDS)
             chosen.ledger.end(write, answered=True)
             self.taken[number] += 1
 
     async def send(self, chosen: Flow, write: Write) -> bool:
-        """Send a block; return whether it was answered with success."""
-        answer = await self.client.ask(chosen.form.request(write), PATIENCE)
+        """Send a block and return whether it succeeded."""
+        answer = await self.client.ask(chosen.format.request(write), PATIENCE)
         if 200 <= answer.status < 300:
             self.outcomes["answered"] += 1
-            if problem := chosen.form.fault(write, json.loads(answer.body)):
+            if problem := chosen.format.fault(write, json.loads(answer.body)):
                 self.faults[f"{chosen.name}: {problem}"] += 1
             return True
         if answer.status in BUSY and answer.retry_after:
@@ -140,7 +140,7 @@ class Senders:
         return False
 
     async def all_answered(self) -> None:
-        """Wait until each sender has been answered once more."""
+        """Wait until each sender completes one more block."""
         before = list(self.taken)
         async with asyncio.timeout(BACK_SECONDS):
             while any(now <= then for now, then in zip(self.taken, before, strict=True)):
@@ -150,7 +150,7 @@ class Senders:
 def run(options: Options, say: Say) -> Results:
     """Send, kill, and compare."""
     flows = [flow(number, shape, 1.0, datetime.now(UTC)) for number, shape in enumerate(SHAPES, 1)]
-    with places(options) as (database, service):
+    with started(options) as (database, service):
         senders = Senders(options.port, flows, options.seed)
         began = time.monotonic()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -186,8 +186,8 @@ def run(options: Options, say: Say) -> Results:
 
 
 @contextlib.contextmanager
-def places(options: Options) -> Iterator[tuple[Cluster, Service]]:
-    """Run a database and the service, both to be killed."""
+def started(options: Options) -> Iterator[tuple[Cluster, Service]]:
+    """Run a database and the service."""
     with (
         tempfile.TemporaryDirectory(prefix="hyperpulse-bench-") as directory,
         cluster(Path(directory) / "postgres.log") as database,
@@ -205,7 +205,7 @@ def places(options: Options) -> Iterator[tuple[Cluster, Service]]:
 async def kill_and_send(
     options: Options, senders: Senders, database: Cluster, service: Service, say: Say
 ) -> tuple[Counter[str], dict[str, float]]:
-    """Kill one thing after the other under load; return how often each, and how long it took to recover."""
+    """Kill at random under load; return the number of kills of each kind and its longest recovery in seconds."""
     tasks = [asyncio.create_task(senders.run(number)) for number in range(SENDERS)]
     chance = random.Random(options.seed)  # noqa: S311
     kills: Counter[str] = Counter()
@@ -228,7 +228,7 @@ async def kill_and_send(
 
 
 def kill(what: str, database: Cluster, service: Service, chance: random.Random) -> None:
-    """Kill something, and start it again where it does not start itself."""
+    """Kill the service, a backend or the database; start again what does not restart itself."""
     match what:
         case "the service":
             service.kill()
@@ -242,7 +242,7 @@ def kill(what: str, database: Cluster, service: Service, chance: random.Random) 
 
 
 def backends(url: str) -> list[int]:
-    """Return the processes of the service's connections, those at work if there are any."""
+    """Return the processes of the service's connections, only busy ones if there are any."""
     try:
         with connect(url) as connection:
             found = value(connection, BACKENDS)

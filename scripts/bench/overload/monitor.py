@@ -1,4 +1,4 @@
-"""Look at the service from a process of its own: its memory, how long a single reading takes, and live clients."""
+"""Monitor the service from a separate process: its memory, the latency of a single reading, and live clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scripts.bench.ingest.processes import tree_ticks
 from scripts.bench.live.subscribers import Subscriber
 
 PROBE_SECONDS = 0.1
-"""From one probe to the next."""
+"""Interval between two probes."""
 LOOK_SECONDS = 1.0
 PATIENCE = 60.0
 PERSON = "probe"
@@ -29,7 +29,7 @@ RECONNECT_SECONDS = 1.0
 
 
 class Probe(NamedTuple):
-    """A single reading, sent as nobody else's."""
+    """A single reading of a user of its own."""
 
     at: float
     """Of the monotonic clock."""
@@ -37,21 +37,21 @@ class Probe(NamedTuple):
     status: int
 
 
-class Seen(NamedTuple):
-    """What was seen."""
+class Observed(NamedTuple):
+    """The observations of a run."""
 
     probes: list[Probe]
     memory: list[tuple[float, int]]
     """Moments of the monotonic clock, and the bytes of the largest process of the service."""
-    told: int
-    """Bytes that live clients were told."""
-    hung_up: int
-    """How often a live client had to connect again."""
+    received_bytes: int
+    """Bytes that live clients received."""
+    reconnects: int
+    """Number of times a live client connected again."""
 
 
 @contextlib.contextmanager
 def watching(port: int, pid: int, clients: int) -> Iterator[Connection]:
-    """Watch from now on; `finish` ends it."""
+    """Monitor the service until the block ends; `finish` returns the observations."""
     ours, theirs = multiprocessing.Pipe()
     watcher = multiprocessing.Process(target=watch, args=(theirs, port, pid, clients), daemon=True)
     watcher.start()
@@ -62,37 +62,37 @@ def watching(port: int, pid: int, clients: int) -> Iterator[Connection]:
         watcher.join()
 
 
-def finish(line: Connection) -> Seen:
-    """End watching, and return what was seen."""
-    line.send(None)
-    seen = line.recv()
-    assert isinstance(seen, Seen)
-    return seen
+def finish(pipe: Connection) -> Observed:
+    """Stop monitoring and return the observations."""
+    pipe.send(None)
+    observed = pipe.recv()
+    assert isinstance(observed, Observed)
+    return observed
 
 
-def watch(line: Connection, port: int, pid: int, clients: int) -> None:
-    """Watch until told to stop."""
+def watch(pipe: Connection, port: int, pid: int, clients: int) -> None:
+    """Monitor until a message or the end of the pipe."""
     over = threading.Event()
     probes: list[Probe] = []
     memory: list[tuple[float, int]] = []
-    told = [0, 0]
+    counts = [0, 0]
     threads = [
         threading.Thread(target=probe, args=(port, over, probes)),
-        threading.Thread(target=weigh, args=(pid, over, memory)),
-        threading.Thread(target=listen, args=(port, clients, over, told)),
+        threading.Thread(target=sample_memory, args=(pid, over, memory)),
+        threading.Thread(target=listen, args=(port, clients, over, counts)),
     ]
     for thread in threads:
         thread.start()
     with contextlib.suppress(EOFError):
-        line.recv()
+        pipe.recv()
     over.set()
     for thread in threads:
         thread.join()
-    line.send(Seen(probes, memory, *told))
+    pipe.send(Observed(probes, memory, *counts))
 
 
 def probe(port: int, over: threading.Event, probes: list[Probe]) -> None:
-    """Send a reading every tenth of a second, one after the other."""
+    """Send a reading every tenth of a second, sequentially."""
     due = time.monotonic()
     while not over.wait(max(0.0, due - time.monotonic())):
         began = time.monotonic()
@@ -101,7 +101,7 @@ def probe(port: int, over: threading.Event, probes: list[Probe]) -> None:
 
 
 def post(port: int) -> tuple[float, int]:
-    """Send one reading over a connection of its own; return the seconds until the answer, and its status or 0."""
+    """Send one reading over a new connection; return the seconds until the answer, and its status or 0."""
     body = f'{{"user_id":"{PERSON}","timestamp":"{datetime.now(UTC).isoformat()}","steps":1}}'
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     began = time.monotonic()
@@ -117,27 +117,27 @@ def post(port: int) -> tuple[float, int]:
     return time.monotonic() - began, status
 
 
-def weigh(pid: int, over: threading.Event, memory: list[tuple[float, int]]) -> None:
-    """Read every second what the largest process holds."""
+def sample_memory(pid: int, over: threading.Event, memory: list[tuple[float, int]]) -> None:
+    """Sample the memory of the largest process every second."""
     while not over.wait(LOOK_SECONDS):
         memory.append((time.monotonic(), resident(pid)))
 
 
 def resident(pid: int) -> int:
-    """Return the resident bytes of the largest of a process and those below it."""
-    return max((of_one(each) for each in tree_ticks(pid)), default=0)
+    """Return the resident bytes of the largest of a process and its descendants."""
+    return max((resident_bytes(each) for each in tree_ticks(pid)), default=0)
 
 
-def of_one(pid: int) -> int:
-    """Return the resident bytes of a process; 0 where there is none."""
+def resident_bytes(pid: int) -> int:
+    """Return the resident bytes of a process; 0 if there is none."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
     except (OSError, IndexError):
         return 0
 
 
-def listen(port: int, clients: int, over: threading.Event, told: list[int]) -> None:
-    """Have live clients, of everyone, read all they are told; who is hung up on connects again."""
+def listen(port: int, clients: int, over: threading.Event, counts: list[int]) -> None:
+    """Run live clients of all users that read everything, and connect again those whose connection is closed."""
     with selectors.DefaultSelector() as selector:
         missing, tried = clients, 0.0
         while not over.is_set():
@@ -146,18 +146,18 @@ def listen(port: int, clients: int, over: threading.Event, told: list[int]) -> N
                 tried = time.monotonic()
             for key, _ in selector.select(0.2):
                 try:
-                    told[0] += key.data.receive(keep=False)
+                    counts[0] += key.data.receive(keep=False)
                 except OSError:
                     selector.unregister(key.fileobj)
                     key.data.socket.close()
                     missing += 1
-                    told[1] += 1
+                    counts[1] += 1
         for key in list(selector.get_map().values()):
             key.data.socket.close()
 
 
 def connect(selector: selectors.BaseSelector, port: int, most: int) -> int:
-    """Let so many clients connect; return how many did."""
+    """Connect up to `most` clients; return how many succeeded."""
     for count in range(most):
         try:
             subscriber = Subscriber(port, "/v1/live")

@@ -13,15 +13,15 @@ from scripts.simulate.options import Parser, whole
 SOAK = """\
 Send the service more than it can take: single readings, batches, NDJSON and CSV streams, gzip, duplicates and
 overwrites, invalid items, events, the earlier paths, with questions in between and live clients; requests begin when
-they are due, whatever became of those before. Then compare: every reading that was answered is there once with the
-right values, rollups and answers equal raw readings, memory was flat, and a single reading is fast again soon.
+they are due, independent of earlier answers. Then compare: every reading that was answered is stored once with the
+right values, rollups and answers equal raw readings, memory is flat, and a single reading is fast again soon.
 
-On the server that BENCH_DATABASE_URL names, in a database of its own that is dropped and created anew; without
-it on the embedded database, in a temporary directory, with less load. Exit status 1: something is not as it must be."""
+On the server that BENCH_DATABASE_URL names, in a database of its own that is dropped and created again; without
+it on the embedded database, in a temporary directory, with less load. Exit status 1: a check fails."""
 
 KILLS = """\
 Kill -9 the service, a backend of the database, and the whole database, at random, under load from clients that send
-again until they are answered. In the end every reading is there once with the right values, and rollups are exact.
+again until they are answered. In the end every reading is stored once with the right values, and rollups are exact.
 
 It starts a PostgreSQL of its own, in a temporary directory, from the programs in BENCH_PG_BIN, or else where
 pg_config says; TimescaleDB must be installed there. Started by root, PostgreSQL runs as the user in BENCH_PG_USER
@@ -34,7 +34,7 @@ On the server that BENCH_DATABASE_URL names, in a database of its own, or on the
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
-    """Make a type for numbers between two bounds."""
+    """Return an argument type for numbers between two bounds."""
 
     def parse(text: str) -> float:
         try:
@@ -49,7 +49,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
 
 
 class Options(NamedTuple):
-    """What a run does; what a command does not have is as here."""
+    """The options of a run; defaults stand for options that a command does not have."""
 
     server_url: str | None
     """Where databases can be created; None for the embedded database."""
@@ -66,7 +66,7 @@ class Options(NamedTuple):
 
 
 def parser(name: str, description: str) -> Parser:
-    """Return what the commands have in common."""
+    """Return a parser with the options that the commands share."""
     made = Parser(prog=f"bench {name}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--workers", type=whole(1, 64), default=1, metavar="N", help="processes of the service (1)")
     made.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed draws the same (1)")

@@ -1,4 +1,4 @@
-"""What a run found: rows of figures, and verdicts."""
+"""The results of a run: rows of figures, and verdicts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scripts.bench.ingest.report import machine
 
 
 class Verdict(NamedTuple):
-    """Something that must hold, whether it does, and the figure."""
+    """A condition, whether it holds, and the figure."""
 
     what: str
     holds: bool
@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
 
 
 class Results(NamedTuple):
-    """A run."""
+    """The results of a run."""
 
     title: str
     heads: Sequence[str]
@@ -41,8 +41,8 @@ def show(results: Results, console: Console) -> None:
     """Print the tables."""
     console.print(f"\n{results.title}; {machine()}", markup=False, highlight=False)
     table = Table(box=None, pad_edge=False)
-    for place, head in enumerate(results.heads):
-        table.add_column(head, justify="right" if place else "left", no_wrap=True)
+    for column, head in enumerate(results.heads):
+        table.add_column(head, justify="right" if column else "left", no_wrap=True)
     for row in results.rows:
         table.add_row(*row)
     console.print(table, markup=False)
@@ -55,7 +55,7 @@ def show(results: Results, console: Console) -> None:
 
 
 def write_json(results: Results, path: Path) -> None:
-    """Write everything."""
+    """Write the results as JSON."""
     document = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),

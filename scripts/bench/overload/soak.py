@@ -1,4 +1,4 @@
-"""`bench soak`: mixed load above capacity, and what is true afterwards."""
+"""`bench soak`: mixed load above capacity, and what holds afterwards."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from typing import NamedTuple
 
 from scripts.bench.overload import check
 from scripts.bench.overload.environment import Running, running
-from scripts.bench.overload.load import MOST_UNDER_WAY, Load, Sent, send
-from scripts.bench.overload.monitor import Probe, Seen, finish, watching
+from scripts.bench.overload.load import MOST_UNDER_WAY, Load, Outcomes, send
+from scripts.bench.overload.monitor import Observed, Probe, finish, watching
 from scripts.bench.overload.options import Options
 from scripts.bench.overload.report import Results, Verdict
-from scripts.bench.overload.workload_mix import mixture
+from scripts.bench.overload.workload_mix import flows_of
 
 Say = Callable[[str], None]
 
 CALM_SECONDS = 3.0
-"""Of probes before the load, which say what is normal."""
+"""Seconds of probes before the load, which define normal latency."""
 AFTER_SECONDS = 15.0
-"""Of probes after the load."""
+"""Seconds of probes after the load."""
 MOST_MEMORY = 200e6
 MOST_GROWTH = 15e6
-"""Bytes by which the last third of the load may hold more than the middle one."""
+"""Bytes by which memory may grow from the middle third of the load to the last."""
 LEAST_MINUTES = 10
-"""Shorter runs tell of memory that is taken once, and are not judged by its growth."""
+"""Memory growth of shorter runs is not judged: it includes memory that is allocated once."""
 BACK_SECONDS = 5.0
 NORMAL_SECONDS = 0.05
-"""A probe that takes no longer than this, or than three times what it takes without load, is a normal one."""
-TELL_SECONDS = 10.0
+"""A probe is normal if it takes at most this, or three times as long as without load."""
+REPORT_SECONDS = 10.0
 ASKED = 200
 SHOWN_LINES = 12
 
 
 class Span(NamedTuple):
-    """When the load was on, of the monotonic clock."""
+    """When the load began, ended and was drained, on the monotonic clock."""
 
     began: float
     ended: float
@@ -45,32 +45,32 @@ class Span(NamedTuple):
 
 
 def run(options: Options, say: Say) -> Results:
-    """Send, and compare."""
-    flows = mixture(options.factor, datetime.now(UTC))
+    """Send the load and compare."""
+    flows = flows_of(options.factor, datetime.now(UTC))
     load = Load(options.port, flows, options.seed, options.factor)
-    with running(options) as place:
-        with watching(place.port, place.pid, options.clients) as watcher:
+    with running(options) as environment:
+        with watching(environment.port, environment.pid, options.clients) as watcher:
             time.sleep(CALM_SECONDS)
             began = time.monotonic()
-            send(load, options.minutes * 60, teller(say, options.minutes * 60))
+            send(load, options.minutes * 60, reporter(say, options.minutes * 60))
             span = Span(began, load.ended, load.drained)
             time.sleep(max(0.0, load.ended + AFTER_SECONDS - time.monotonic()))
             seen = finish(watcher)
         say("comparing what was sent with what is stored")
-        found = check.compare(place.url, [flow.ledger for flow in flows])
+        found = check.compare(environment.url, [flow.ledger for flow in flows])
         say("comparing rollups and answers with raw readings")
-        verified = check.verify(place.url, say)
-        answered = check.wrong_answers(place.url, ASKED)
-        return results(place, options, load, span, seen, found, verified, answered)
+        verified = check.verify(environment.url, say)
+        answered = check.wrong_answers(environment.url, ASKED)
+        return results(environment, options, load, span, seen, found, verified, answered)
 
 
-def teller(say: Say, seconds: float) -> Callable[[Load, float], None]:
-    """Make what tells how far it is."""
+def reporter(say: Say, seconds: float) -> Callable[[Load, float], None]:
+    """Return a function that prints progress now and then."""
     last = 0.0
 
-    def tell(load: Load, at: float) -> None:
+    def report(load: Load, at: float) -> None:
         nonlocal last
-        if at < last + min(TELL_SECONDS, seconds / 5):
+        if at < last + min(REPORT_SECONDS, seconds / 5):
             return
         last = at
         rows = load.rows.values()
@@ -81,20 +81,20 @@ def teller(say: Say, seconds: float) -> Callable[[Load, float], None]:
             f"{sum(load.faults.values())} faults"
         )
 
-    return tell
+    return report
 
 
 def results(
-    place: Running,
+    environment: Running,
     options: Options,
     load: Load,
     span: Span,
-    seen: Seen,
+    seen: Observed,
     found: check.Found,
     verified: check.Verified,
     answered: tuple[int, int],
 ) -> Results:
-    """Judge a run."""
+    """Judge a run by its verdicts."""
     seconds = span.drained - span.began
     rows = list(load.rows.values())
     busy, begun = sum(row.busy for row in rows), sum(row.begun for row in rows)
@@ -106,7 +106,7 @@ def results(
         Verdict("the load was above capacity", busy + load.not_begun > 0, f"{busy / begun:.1%} refused as busy"),
         Verdict("no answer but success, what an invalid item earns, and busy", faults == 0, f"{faults:,} others"),
         Verdict(
-            "every answered item is there, once, right",
+            "every answered item is stored, once, right",
             found.wrong == 0,
             f"{found.certain:,} answered, {found.readings:,} stored, {found.wrong:,} blocks wrong",
         ),
@@ -126,15 +126,15 @@ def results(
     ]
     notes = [
         f"Beside it a single reading every tenth of a second, on a connection of its own: p50 {quantile(under, 0.5)}, "
-        f"p99 {quantile(under, 0.99)} ms ({len(under)} taken). {options.clients} live clients were told "
-        f"{seen.told / 1e6:,.1f} MB and connected again {seen.hung_up} times.",
+        f"p99 {quantile(under, 0.99)} ms ({len(under)} taken). {options.clients} live clients received "
+        f"{seen.received_bytes / 1e6:,.1f} MB and connected again {seen.reconnects} times.",
         f"{load.not_begun:,} requests were due and not begun, since {MOST_UNDER_WAY:,} were under way. "
-        f"All answers were there {span.drained - span.ended:.1f} s after the last request was sent.",
+        f"All answers arrived {span.drained - span.ended:.1f} s after the last request was sent.",
         *(f"Fault, {count} times: {text}" for text, count in load.faults.most_common(5)),
         *(f"Wrong: {text}" for text in found.faults),
-        *(f"The service said: {line}" for line in (last_words(place.log) if faults else ())),
+        *(f"The service said: {line}" for line in (last_words(environment.log) if faults else ())),
     ]
-    title = f"{place.version}; {seconds / 60:.1f} minutes, {options.workers} worker{'s'[: options.workers - 1]}"
+    title = f"{environment.version}; {seconds / 60:.1f} minutes, {options.workers} worker{'s'[: options.workers - 1]}"
     heads = ("", "requests", "taken", "busy", "items/s", "p50 ms", "p99 ms")
     return Results(title, heads, [cells(row, seconds) for row in rows], verdicts, notes)
 
@@ -144,15 +144,15 @@ def last_words(log: Path) -> Sequence[str]:
     return log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
 
 
-def cells(row: Sent, seconds: float) -> Sequence[str]:
-    """Write a row."""
+def cells(row: Outcomes, seconds: float) -> Sequence[str]:
+    """Return a row as text."""
     latencies = [quantile(row.latencies, share) for share in (0.5, 0.99)]
     items = f"{row.items / seconds:,.0f}" if row.items else ""
     return (row.name, f"{row.begun:,}", f"{row.taken:,}", f"{row.busy:,}", items, *latencies)
 
 
 def quantile(seconds: Sequence[float], share: float) -> str:
-    """Write a quantile in milliseconds."""
+    """Return a quantile in milliseconds as text."""
     ordered = sorted(seconds)
     return f"{ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000:,.0f}" if ordered else ""
 
@@ -168,12 +168,12 @@ class Memory(NamedTuple):
 
     @property
     def figure(self) -> str:
-        """Write growth and slope."""
+        """Return growth and slope as text."""
         return f"{self.growth / 1e6:+.1f} MB in the last third; {self.slope / 1e6:+.2f} MB a minute"
 
 
-def memory_of(seen: Seen, span: Span) -> Memory:
-    """Judge the memory."""
+def memory_of(seen: Observed, span: Span) -> Memory:
+    """Return the memory of the service during the load."""
     third = (span.ended - span.began) / 3
     middle = [size for at, size in seen.memory if span.began + third <= at < span.began + 2 * third]
     last = [size for at, size in seen.memory if span.began + 2 * third <= at < span.ended]
@@ -184,9 +184,9 @@ def memory_of(seen: Seen, span: Span) -> Memory:
 
 
 def back_to_normal(probes: Sequence[Probe], span: Span) -> tuple[float, float]:
-    """Return how long after the load probes were not normal, and what is normal, in seconds.
+    """Return how long after the load probes are slower than normal, and the normal latency, in seconds.
 
-    A second is normal in which nine of ten probes are.
+    A second is normal if nine of ten of its probes are.
     """
     calm = [probe.seconds for probe in probes if probe.at < span.began] or [NORMAL_SECONDS]
     normal = max(NORMAL_SECONDS, 3 * statistics.median(calm))

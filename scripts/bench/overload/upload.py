@@ -23,33 +23,33 @@ Say = Callable[[str], None]
 
 PEOPLE = 1000
 BLOCK = 10_000
-"""Readings of a person, before the next one's."""
+"""Consecutive readings of a person."""
 PIECE = 1000
 MOST_GROWTH = 50e6
 PATIENCE = 24 * 3600.0
-TELL_SECONDS = 10.0
+REPORT_SECONDS = 10.0
 PADDING = " " * 40
-"""Between two members of each line: the more bytes a line has, the fewer readings must be stored for two gigabytes."""
+"""Between two members of each line: longer lines need fewer readings for two gigabytes."""
 
 
 def run(options: Options, say: Say) -> Results:
-    """Send, and weigh."""
+    """Send the upload and compare the memory of the service."""
     start = (datetime.now(UTC) - timedelta(days=20)).replace(hour=0, minute=0, second=0, microsecond=0)
     kind = Kind("upload", 1, PEOPLE, BLOCK, int(start.timestamp()) * MICROSECONDS, MICROSECONDS, 10**9)
     ledger = Ledger(kind)
     size = int(options.gigabytes * 1e9)
-    with running(options) as place:
-        warm(place.port, ledger)
-        with watching(place.port, place.pid, 0) as watcher:
+    with running(options) as environment:
+        warm(environment.port, ledger)
+        with watching(environment.port, environment.pid, 0) as watcher:
             time.sleep(3)
-            before = resident(place.pid)
+            before = resident(environment.pid)
             began = time.monotonic()
-            answer = send(place.port, ledger, size, say)
+            answer = send(environment.port, ledger, size, say)
             seconds = time.monotonic() - began
             seen = finish(watcher)
         say("comparing what was sent with what is stored")
-        found = check.compare(place.url, [ledger])
-        with connect(place.url) as connection:
+        found = check.compare(environment.url, [ledger])
+        with connect(environment.url) as connection:
             connection.execute("CHECKPOINT")
     most = max((memory for at, memory in seen.memory if at >= began), default=0)
     receipt = json.loads(answer.body) if answer.status == 200 else {}
@@ -58,7 +58,7 @@ def run(options: Options, say: Say) -> Results:
         Verdict("the upload was taken", answer.status == 200, f"{answer.status} {answer.body[:200].decode()}"),
         Verdict("the receipt is true", receipt.get("received") == sent - BLOCK, f"{sent - BLOCK:,} readings sent"),
         Verdict(
-            "every reading is there, once, right",
+            "every reading is stored, once, right",
             found.wrong == 0 and found.readings == sent,
             f"{found.readings:,} of {sent:,} stored",
         ),
@@ -69,11 +69,11 @@ def run(options: Options, say: Say) -> Results:
         ),
     ]
     rows = [(f"{size / 1e9:g} GB", f"{seconds:.0f}", f"{sent / seconds:,.0f}", f"{size / seconds / 1e6:.1f}")]
-    return Results(place.version, ("NDJSON", "seconds", "readings/s", "MB/s"), rows, verdicts)
+    return Results(environment.version, ("NDJSON", "seconds", "readings/s", "MB/s"), rows, verdicts)
 
 
 def warm(port: int, ledger: Ledger) -> None:
-    """Send a block first, so that what the service keeps anyway is there before it is weighed."""
+    """Send a block first, so that caches are filled before memory is measured."""
     ledger.sent.append(1)
     ledger.answered.append(0)
     write = Write(ledger.kind, 0, 0, is_new=True, was=None)
@@ -82,33 +82,33 @@ def warm(port: int, ledger: Ledger) -> None:
 
 
 def send(port: int, ledger: Ledger, size: int, say: Say) -> Answer:
-    """Send so many bytes as one body."""
-    began = told = time.monotonic()
+    """Send one body of `size` bytes."""
+    began = reported = time.monotonic()
     sent = 0
 
     def pieces() -> Iterator[bytes]:
-        nonlocal sent, told
+        nonlocal sent, reported
         while sent < size:
             ledger.sent.append(1)
             ledger.answered.append(1)
             lines = padded(Write(ledger.kind, len(ledger.sent) - 1, 0, is_new=True, was=None))
-            for piece in request_formats.in_pieces(lines):
+            for piece in request_formats.in_chunks(lines):
                 sent += len(piece)
                 yield piece
-            if time.monotonic() > told + TELL_SECONDS:
-                told = time.monotonic()
-                say(f"  {sent / 1e9:.2f} of {size / 1e9:g} GB after {told - began:.0f} s")
+            if time.monotonic() > reported + REPORT_SECONDS:
+                reported = time.monotonic()
+                say(f"  {sent / 1e9:.2f} of {size / 1e9:g} GB after {reported - began:.0f} s")
 
     return ask(port, request_formats.post("/v1/readings", request_formats.NDJSON, pieces()))
 
 
 def padded(write: Write) -> Iterator[str]:
-    """Write lines with blanks between their members, as some clients do."""
+    """Yield lines with blanks between their members, as some clients send."""
     return (line.replace(",", "," + PADDING) + "\n" for line in request_formats.objects(write))
 
 
 def ask(port: int, request: Request) -> Answer:
-    """Send one request, however long it takes."""
+    """Send one request and wait for its answer."""
 
     async def asked() -> Answer:
         client = Client(port)

@@ -1,4 +1,4 @@
-"""What is sent in an overload: which kinds, how often, how much of it is new."""
+"""The mix of requests in an overload: kinds, rates, and shares of new blocks."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from scripts.bench.overload import request_formats
-from scripts.bench.overload.request_formats import Form
+from scripts.bench.overload.request_formats import Format
 from scripts.bench.overload.workload import MICROSECONDS, Kind, Ledger
 
 AHEAD = timedelta(hours=12)
-"""How far ahead of now a reading may lie; the service takes 24 hours."""
+"""How far ahead of now a reading may be; the service accepts 24 hours."""
 
 
 class Flow(NamedTuple):
-    """Requests of one form."""
+    """Requests of one format."""
 
     ledger: Ledger
-    form: Form
+    format: Format
     rate: float
     """Requests a second, at random moments."""
     fresh: float
     """Share of requests that write a new block."""
     changed: float
-    """Share of the others that write a known block with other values; the rest sends it again as it was."""
+    """Share of the others that change a known block; the rest repeats it unchanged."""
 
     @property
     def name(self) -> str:
-        """Name the row of the table."""
+        """Return the name of the row."""
         size = self.ledger.kind.size
-        return f"{self.form.name}, {size:,} {'events' if self.ledger.kind.is_events else 'readings'}".replace(
+        return f"{self.format.name}, {size:,} {'events' if self.ledger.kind.is_events else 'readings'}".replace(
             "1 events", "1 event").replace("1 readings", "1 reading")  # fmt: skip
 
 
 class Shape(NamedTuple):
-    """A row below."""
+    """The parameters of a flow."""
 
-    form: Form
+    format: Format
     people: int
     size: int
     days: float
-    """Before today's midnight lies the first reading; 0 begins now."""
+    """Days from the first reading to today's midnight; 0 begins now."""
     step: float
     """Seconds between two readings of a person."""
     rate: float
@@ -66,18 +66,18 @@ SHAPES = (
 )
 
 
-def mixture(factor: float, now: datetime) -> list[Flow]:
-    """Return what is sent, so many times as often as below."""
+def flows_of(factor: float, now: datetime) -> list[Flow]:
+    """Return the flows of all shapes, with their rates multiplied by `factor`."""
     return [flow(number, shape, factor, now) for number, shape in enumerate(SHAPES, 1)]
 
 
 def flow(number: int, shape: Shape, factor: float, now: datetime) -> Flow:
-    """Make a flow of a row."""
+    """Return the flow of a shape."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     start = midnight - timedelta(days=shape.days) if shape.days else now.replace(microsecond=0)
     blocks_each = int((now + AHEAD - start).total_seconds() / (shape.size * shape.step))
     kind = Kind(
-        f"events-{number}" if shape.is_events else shape.form.name,
+        f"events-{number}" if shape.is_events else shape.format.name,
         number,
         shape.people,
         shape.size,
@@ -87,4 +87,4 @@ def flow(number: int, shape: Shape, factor: float, now: datetime) -> Flow:
         shape.metrics,
         shape.is_events,
     )
-    return Flow(Ledger(kind), shape.form, shape.rate * factor, shape.fresh, shape.changed)
+    return Flow(Ledger(kind), shape.format, shape.rate * factor, shape.fresh, shape.changed)

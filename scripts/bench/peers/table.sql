@@ -1,4 +1,4 @@
--- The hypertable of the peers that write by SQL: names in place of keys, and the same identity.
+-- The hypertable of the peers that write by SQL: names instead of keys, with the same identity.
 CREATE TABLE IF NOT EXISTS bench.peer_reading (
   timestamp  timestamptz NOT NULL,
   heart_rate double precision,
