@@ -15,7 +15,7 @@ from rich.console import Console
 from scripts.bench.refresh import report
 from scripts.bench.refresh.hyperpulse import hyperpulse
 from scripts.bench.refresh.late_reading import REFRESH
-from scripts.bench.refresh.measurement import Aims, Row, Spent, middle, total
+from scripts.bench.refresh.measurement import Aims, Row, Spent, median_of, total
 from scripts.bench.refresh.options import Options, parse
 from scripts.bench.refresh.readings import DAY, by_time, by_user, late, named, names
 from scripts.bench.refresh.run import Results, run
@@ -26,7 +26,7 @@ PATIENCE = 60.0
 
 
 def options(server_url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Options:
-    """Ask for few readings."""
+    """Return options for few readings."""
     monkeypatch.setenv("BENCH_DATABASE_URL", server_url)
     name = f"hyperpulse_refresh_{os.getpid()}"
     sizes = ["--users", "4", "--sizes", "2", "--second-every", "0", "--repeats", "2", "--database", name]
@@ -82,7 +82,7 @@ def test_what_is_stale_or_wrong_is_a_problem(subject: Subject) -> None:
     assert subject.problems(day, 2) == []
     counted = "SELECT heart_rate_count FROM api.summary('default', 'walker-1', %s, %s, NULL)"
     assert subject.connection.execute(counted, (day, day + DAY)).fetchone() == (1441,)
-    # Past the door, so that nothing marks the day.
+    # Written to the table directly, so that nothing marks the day stale.
     subject.connection.execute("DELETE FROM core.reading WHERE ts < %s", (day + timedelta(hours=1),))
     assert any("walker-1" in problem for problem in subject.problems(day, 2))
 
@@ -106,11 +106,11 @@ def test_what_takes_too_long_is_cut(subject: Subject) -> None:
 
 def test_figures_are_medians_and_aims_are_judged() -> None:
     spent = (Spent(0.01, 0.009, 200_000), Spent(0.03, 0.02, 400_000), Spent(0.02, 0.01, 100_000))
-    assert middle(spent) == Spent(0.02, 0.01, 200_000)
+    assert median_of(spent) == Spent(0.02, 0.01, 200_000)
     assert total(spent) == Spent(0.06, 0.039, 700_000)
     assert total([Spent(1, None, 1), Spent(1, 1, 1)]).computed is None
     row = Row("late", "Hyperpulse", REFRESH, 100, 1, spent, Aims(passed=0.015, wal=0.3e6))
-    assert report.judged(row.aims, row, middle(spent)) == "≤ 15 ms missed, ≤ 0.3 MB met"
+    assert report.judged(row.aims, row, median_of(spent)) == "≤ 15 ms missed, ≤ 0.3 MB met"
     slower = row._replace(users=1000, spent=(Spent(0.05, 0.02, 1),))
     assert "2.00 times the least (aim ≤ 1.33: missed)" in "".join(report.growth([row, slower]))
     cut = row._replace(spent=(), note="cut after 5 s")

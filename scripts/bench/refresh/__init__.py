@@ -1,1 +1,1 @@
-"""What a refresh costs, and how that grows with what changed and with the number of users."""
+"""The cost of a refresh, and its growth with the changes and with the number of users."""

@@ -1,4 +1,4 @@
-"""Plain hierarchical continuous aggregates: no rule for several devices, and answers out of date in between."""
+"""Plain hierarchical continuous aggregates: no rule for several devices, and stale answers between refreshes."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Aggregates:
         self.span: tuple[datetime, datetime] | None = None
 
     def enrol(self, users: int, second_every: int) -> list[Source]:
-        """Give users and their devices numbers."""
+        """Assign numbers to users and their devices."""
         people = names(users, second_every)
         keys = {user: number for number, user in enumerate(dict.fromkeys(user for user, _ in people), 1)}
         return named([keys[user] for user, _ in people], range(1, len(people) + 1), people)
 
     def begin(self, horizon: datetime) -> None:
-        """Refresh what is empty, since a refresh that meets new time for the first time does more."""
+        """Refresh the empty aggregates, since the first refresh of a range does more."""
         self.aim(horizon)
         self.refresh()
 
@@ -80,7 +80,7 @@ class Aggregates:
         self.connection.execute(WRITE, [list(column) for column in zip(*rows, strict=True)])
 
     def aim(self, until: datetime) -> None:
-        """Remember up to where to refresh; from so long before that each level has a whole bucket."""
+        """Set the range of the next refresh, long enough for a whole bucket of each level."""
         self.span = (until - 3 * DAY, until)
 
     def refresh(self) -> None:
@@ -90,6 +90,6 @@ class Aggregates:
             self.connection.execute("CALL refresh_continuous_aggregate(%s, %s, %s)", (level, *self.span))
 
     def problems(self, start: datetime, users: int) -> list[str]:
-        """Say whether days differ from the readings in their number."""
+        """Return a problem if days and raw readings differ in the number of readings."""
         differ = value(self.connection, DIFFERS, start, start + DAY, start)
         return [f"{self.name}: {differ:,} days of users differ"] if differ else []

@@ -1,4 +1,4 @@
--- What one would write without a rule for several devices: hierarchical continuous aggregates over a hypertable.
+-- Hierarchical continuous aggregates over a hypertable, without a rule for several devices.
 CREATE SCHEMA plain;
 
 CREATE TABLE plain.reading (

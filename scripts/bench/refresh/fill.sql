@@ -1,4 +1,4 @@
--- Readings of many sources from one moment to another, written at once, as many batches of these minutes would lie.
+-- Readings of many sources in a range, written at once, in the order of the batches of these minutes.
 INSERT INTO {table} (ts, heart_rate, calories, user_key, device_key, steps)
 SELECT n.ts, (500 + mod(n.number, 997)) / 10.0, mod(n.number, 331) / 100.0, n.user_key, n.device_key, mod(n.number, 113)::int
   FROM (SELECT s.user_key,

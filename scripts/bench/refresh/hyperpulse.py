@@ -1,4 +1,4 @@
-"""Hyperpulse, of this revision or another: asked only for what every revision offers."""
+"""Hyperpulse, of this revision or another; scripts/bench/revision.py lists what another one must offer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VERIFY = "SELECT level, user_id, bucket, problem FROM api.verify(%s, %s, %s) WHE
 def hyperpulse(
     server_url: str | None, database_name: str, name: str = NAME, migrating: Migrate = migrate
 ) -> Iterator[Subject]:
-    """Yield a database of this revision of Hyperpulse, or of one that another way of migrating makes."""
+    """Yield a database that `migrating` makes: by default of this revision."""
     with database(server_url, database_name, migrating=migrating) as url, connect(url) as connection:
         yield Hyperpulse(connection, name, is_ours=migrating is migrate)
 
@@ -40,7 +40,7 @@ class Hyperpulse:
         self.is_ours = is_ours
 
     def enrol(self, users: int, second_every: int) -> list[Source]:
-        """Register users and their devices; every so manyth has a second one."""
+        """Register users and their devices; every `second_every`th user has a second one."""
         people = names(users, second_every)
         tenants = [TENANT] * len(people)
         user_ids, device_ids = (list(column) for column in zip(*people, strict=True))
@@ -51,11 +51,11 @@ class Hyperpulse:
         )
 
     def begin(self, horizon: datetime) -> None:
-        """Put the horizon where it is wanted."""
+        """Set the horizon."""
         self.connection.execute("UPDATE core.horizon SET materialized = %s, announced = %s", (horizon, horizon))
 
     def store(self, batch: Batch) -> None:
-        """Store a batch by the statements of the service's fast lane."""
+        """Store a batch by the statements with which the service copies."""
         with self.connection.transaction():
             announced = value(self.connection, "SELECT announced FROM begin_writing()")
             copy_into(TABLE, self.connection, batch)
@@ -69,7 +69,7 @@ class Hyperpulse:
             return fill_into(TABLE, self.connection, sources, start, end, every)
 
     def write(self, readings: Sequence[Late]) -> None:
-        """Write readings by the function that people with psql have."""
+        """Write readings by api's write function."""
         columns = {
             "tenant_ids": [TENANT] * len(readings),
             "user_ids": [reading.source.user for reading in readings],
@@ -82,7 +82,7 @@ class Hyperpulse:
         psycopg.Cursor(self.connection).execute(WRITE, columns)
 
     def aim(self, until: datetime) -> None:
-        """Set the lag so that the horizon moves up to a moment."""
+        """Set the lag so that the next refresh moves the horizon to a moment."""
         set_lag_to(self.connection, until)
 
     def refresh(self) -> None:
@@ -90,7 +90,7 @@ class Hyperpulse:
         self.connection.execute("CALL api.refresh()")
 
     def problems(self, start: datetime, users: int) -> list[str]:
-        """Say what api.verify finds, and whether days are still stale."""
+        """Return what api.verify finds, and whether days are still stale."""
         stale = value(self.connection, STALE)
         found = self.connection.execute(VERIFY, (start, start + DAY, users)).fetchall()
         wrong = [f"{self.name}: {level} of {user} at {bucket}: {problem}" for level, user, bucket, problem in found]

@@ -1,4 +1,4 @@
-"""What a step cost, and what it was to cost."""
+"""The cost of a step and its targets."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from scripts.bench.freshness import cost
 
 
 class Spent(NamedTuple):
-    """What one step took."""
+    """The cost of one step."""
 
     passed: float
     """Seconds."""
     computed: float | None
-    """Processor seconds of the connection's process; None where that cannot be seen."""
+    """Processor seconds of the connection's process; None if they cannot be read."""
     wal: int
     """Bytes of WAL, of the whole server."""
 
 
 class Aims(NamedTuple):
-    """At most so much; None where nothing is aimed at."""
+    """Upper limits; None for no target."""
 
     passed: float | None = None
     """Seconds."""
@@ -36,22 +36,22 @@ NO_AIMS = Aims()
 
 
 class Row(NamedTuple):
-    """A step of a question, measured once or again and again."""
+    """A step of a question, measured once or repeatedly."""
 
     question: str
     subject: str
     what: str
     users: int
     readings: int
-    """That one time of the step is about."""
+    """Readings in one repetition of the step."""
     spent: tuple[Spent, ...]
-    """Empty where the step was cut."""
+    """Costs of the repetitions; empty if the step was cut."""
     aims: Aims = NO_AIMS
     note: str = ""
 
 
 def spent(connection: Connection, work: Callable[[], object], *, checkpoint: bool = True) -> Spent:
-    """Do something on a connection; after a checkpoint, so that each page touched counts whole in the WAL, once."""
+    """Measure work on a connection; after a checkpoint, so that each touched page is written whole to the WAL, once."""
     if checkpoint:
         connection.execute("CHECKPOINT")
     before = position(connection)
@@ -60,12 +60,12 @@ def spent(connection: Connection, work: Callable[[], object], *, checkpoint: boo
 
 
 def position(connection: Connection) -> int:
-    """Return how many bytes of WAL were ever written."""
+    """Return the number of bytes of WAL written so far."""
     return int(value(connection, "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
 
 
 def total(many: Sequence[Spent]) -> Spent:
-    """Add steps up to one."""
+    """Return the sum of costs."""
     computed = [each.computed for each in many if each.computed is not None]
     return Spent(
         sum(each.passed for each in many),
@@ -74,7 +74,7 @@ def total(many: Sequence[Spent]) -> Spent:
     )
 
 
-def middle(many: Sequence[Spent]) -> Spent:
+def median_of(many: Sequence[Spent]) -> Spent:
     """Return the median of each figure."""
     computed = [each.computed for each in many if each.computed is not None]
     return Spent(

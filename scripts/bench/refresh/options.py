@@ -15,17 +15,16 @@ QUESTIONS = ("day", "late", "uploaded", "arriving", "syncing", "embedded")
 DESCRIPTION = """\
 Measure what a refresh costs, and how that grows: processor time of the database's process, time that passed, and WAL.
 
-  day        everybody's day at once: COPY above the horizon, a refresh of all, a refresh with nothing to do
-  late       one late reading of one user, with ever more users
-  uploaded   a whole day of everybody uploaded late, and one late reading of everybody
+  day        all users' day at once: COPY above the horizon, a refresh of all, a refresh with nothing to do
+  late       one late reading of one user, with increasing numbers of users
+  uploaded   a whole day of all users uploaded late, and one late reading of each
   arriving   the same day as it happens, with a refresh every quarter of an hour, and every hour
   syncing    phones that upload a quarter of an hour late, with a refresh after each round
   embedded   one late reading on the embedded database
 
 On the server that BENCH_DATABASE_URL names, in databases of its own that are dropped; without it on the embedded
 database, with few users. Beside Hyperpulse stand plain aggregates: continuous aggregates of a quarter, an hour and a
-day over the same readings, as one would write them without a rule for several devices; and another revision of
-Hyperpulse, if one is named."""
+day over the same readings, without a rule for several devices; and another revision of Hyperpulse, if one is named."""
 
 EPILOG = """\
 examples:
@@ -38,21 +37,21 @@ before it. WAL is that of the whole server: leave it alone meanwhile. Compare th
 
 
 class Options(NamedTuple):
-    """What a run does."""
+    """The options of a run."""
 
     server_url: str | None
     """Where databases can be created; None for the embedded database."""
     database: str
-    """How the names of its databases begin."""
+    """The prefix of the names of its databases."""
     users: int
     sizes: tuple[int, ...]
-    """So many users, one after the other, of whom one is late."""
+    """Numbers of users, measured one after the other, of whom one is late."""
     embedded_users: int
     second_every: int
-    """Every so manyth user has a second device; 0 for nobody."""
+    """Every Nth user has a second device; 0 for none."""
     repeats: int
     patience: float
-    """Seconds after which a refresh is cut, and repeating ends."""
+    """Seconds after which a refresh is cut and repetitions end."""
     seed: int
     only: tuple[str, ...]
     against: str | None
@@ -63,7 +62,7 @@ class Options(NamedTuple):
 
 
 def parser() -> Parser:
-    """All options, in the order of --help."""
+    """Return the parser of all options."""
     made = Parser(
         prog="bench refresh",
         description=DESCRIPTION,
@@ -89,7 +88,7 @@ def parser() -> Parser:
         type=whole(0, 1000),
         default=10,
         metavar="N",
-        help="every Nth user has a second device, where that is compared; 0: nobody (10)",
+        help="every Nth user has a second device, where that is compared; 0: none (10)",
     )
     made.add_argument("--repeats", type=whole(1, 1000), metavar="N", help="of small steps, for their median (11)")
     made.add_argument(

@@ -1,4 +1,4 @@
-"""The readings that are written: of whom, when, and in batches as the service's writer copies them."""
+"""The readings that are written, in batches as the service's writer copies them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 from service.database.binary_arrays import COLUMNS, EIGHT, FOUR, HEADER, TRAILER, WHOLE, pack_key
 
 BATCH = 5000
-"""Readings of a transaction, about."""
+"""Approximate number of readings in a transaction."""
 QUARTER = timedelta(minutes=15)
 DAY = timedelta(days=1)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-"""From which PostgreSQL counts microseconds."""
+"""The origin of PostgreSQL's microseconds."""
 
 
 class Source(NamedTuple):
@@ -24,22 +24,22 @@ class Source(NamedTuple):
     user_key: int
     device_key: int
     second: int
-    """Of the minute, at which it measures; a user's two devices differ."""
+    """The second of the minute at which the device measures; different for a user's two devices."""
 
 
 class Batch(NamedTuple):
     """Readings of one transaction."""
 
     rows: bytes
-    """As COPY takes them in binary."""
+    """In COPY's binary format."""
     readings: int
     user_keys: list[int]
     quarters: list[datetime]
-    """With user_keys, the quarters of an hour of users that the readings lie in."""
+    """The quarters of an hour that contain the readings, parallel to user_keys."""
 
 
 class Late(NamedTuple):
-    """A reading that comes late."""
+    """A late reading."""
 
     source: Source
     moment: datetime
@@ -49,7 +49,7 @@ class Late(NamedTuple):
 
 
 def named(user_keys: Sequence[int], device_keys: Sequence[int], names: Sequence[tuple[str, str]]) -> list[Source]:
-    """Put sources together; a user's second device measures half a minute after the first."""
+    """Return sources; a user's second device measures half a minute after the first."""
     known: set[int] = set()
     sources = []
     for user_key, device_key, (user, device) in zip(user_keys, device_keys, names, strict=True):
@@ -60,14 +60,14 @@ def named(user_keys: Sequence[int], device_keys: Sequence[int], names: Sequence[
 
 
 def names(users: int, second_every: int) -> list[tuple[str, str]]:
-    """Name users and their devices: one each, and a second one of every so manyth user; 0 stands for nobody's."""
+    """Return the names of users and devices: one each, and a second one of every `second_every`th user; 0 for none."""
     first = [(f"walker-{number}", f"watch of walker-{number}") for number in range(1, users + 1)]
     second = range(second_every, users + 1, second_every) if second_every else ()
     return first + [(f"walker-{number}", f"phone of walker-{number}") for number in second]
 
 
 def by_time(sources: Sequence[Source], start: datetime, end: datetime, every: timedelta) -> Iterator[Batch]:
-    """Make batches as straps send: some minutes of everybody, then the next."""
+    """Yield batches as chest straps send: some minutes of every user, then the next."""
     steps = max(1, BATCH // len(sources)) * every
     while start < end:
         until = min(end, start + steps)
@@ -76,14 +76,14 @@ def by_time(sources: Sequence[Source], start: datetime, end: datetime, every: ti
 
 
 def by_user(sources: Sequence[Source], start: datetime, end: datetime, every: timedelta) -> Iterator[Batch]:
-    """Make batches as phones upload: everything of some users, then of the next."""
+    """Yield batches as phones upload: all readings of some users, then of the next."""
     size = max(1, BATCH // max(1, (end - start) // every))
     for first in range(0, len(sources), size):
         yield batch(sources[first : first + size], start, end, every)
 
 
 def batch(sources: Sequence[Source], start: datetime, end: datetime, every: timedelta) -> Batch:
-    """Make a reading of each source at each step of a range, in the order in which the service writes."""
+    """Return a reading of each source at each step of a range, in the order in which the service writes."""
     steps = list(range(micros(start), micros(end), micros(EPOCH + every)))
     rows = [row(source, step) for source in sources for step in steps]
     quarters = [start + number * QUARTER for number in range(-((start - end) // QUARTER))]
@@ -97,7 +97,7 @@ def batch(sources: Sequence[Source], start: datetime, end: datetime, every: time
 
 
 def row(source: Source, step: int) -> bytes:
-    """Pack a reading of the minute that starts at a step; the values repeat seldom."""
+    """Return a binary row of the minute that starts at a step; values rarely repeat."""
     number = source.user_key * 7919 + step // 60_000_000 * 104_729 + source.device_key
     return WHOLE(
         COLUMNS, pack_key(source.user_key), pack_key(source.device_key), EIGHT, step + source.second * 1_000_000,
@@ -106,11 +106,11 @@ def row(source: Source, step: int) -> bytes:
 
 
 def late(source: Source, moment: datetime) -> Late:
-    """Make a reading that nothing else stands in the way of: half a second after where the source measures."""
+    """Return a reading with a timestamp of its own, half a second after the source measures."""
     minute = moment.replace(second=0, microsecond=0)
     return Late(source, minute + timedelta(seconds=source.second, milliseconds=500), 71.5, 17, 0.75)
 
 
 def micros(moment: datetime) -> int:
-    """Count the microseconds since 2000."""
+    """Return the microseconds since 2000."""
     return (moment - EPOCH) // timedelta(microseconds=1)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.bench.refresh.late_reading import REFRESH
-from scripts.bench.refresh.measurement import Aims, Row, Spent, middle
+from scripts.bench.refresh.measurement import Aims, Row, Spent, median_of
 from scripts.bench.refresh.run import Results
 from scripts.bench.report import plain
 
@@ -20,7 +20,7 @@ GROWTH = 4 / 3
 
 
 def write_json(results: Results, path: Path) -> None:
-    """Write every measurement; seconds and bytes."""
+    """Write all measurements as JSON, in seconds and bytes."""
     rows = [{**row._asdict(), "spent": [each._asdict() for each in row.spent]} for row in results.rows]
     document = {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), **results._asdict(), "rows": rows}
     text = json.dumps({name: plain(value) for name, value in document.items()}, indent=2, default=plain)
@@ -28,7 +28,7 @@ def write_json(results: Results, path: Path) -> None:
 
 
 def show(results: Results, console: Console) -> None:
-    """Print the tables, then what grew how, and what is wrong."""
+    """Print the tables, the growth, and the problems."""
     console.print(f"\n{'; '.join(results.versions)}; {results.machine}")
     console.print("Medians of what was repeated, from the least to the most; a checkpoint before each step.")
     for question in dict.fromkeys(row.question for row in results.rows):
@@ -42,7 +42,7 @@ def show(results: Results, console: Console) -> None:
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Make the table of a question: step by step, what is compared one below the other."""
+    """Return the table of a question: for each step, the subjects below each other."""
     made = Table(box=None, pad_edge=False)
     for title in TITLES:
         made.add_column(title, justify="right" if title else "left", no_wrap=bool(title) and title != "aims")
@@ -57,11 +57,11 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """Write the figures of a row."""
+    """Return the figures of a row as text."""
     about = (f"{row.users:,}", f"{row.readings:,}" if row.readings else "")
     if not row.spent:
         return (*about, row.note, "", "", "", "")
-    taken = middle(row.spent)
+    taken = median_of(row.spent)
     computed = [each.computed for each in row.spent if each.computed is not None]
     return (
         *about,
@@ -74,7 +74,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def ranged(values: Sequence[float], median: float) -> str:
-    """Write a median of seconds, and between which values it lies in the same unit."""
+    """Return a median of seconds as text, with the least and the most in the same unit."""
     scale, unit = (1.0, "s") if median >= 1 else (1000.0, "ms")
     digits = 2 if median * scale < 10 else 1 if median * scale < 100 else 0
     low, middle, high = (f"{value * scale:,.{digits}f}" for value in (min(values), median, max(values)))
@@ -82,7 +82,7 @@ def ranged(values: Sequence[float], median: float) -> str:
 
 
 def judged(aims: Aims, row: Row, taken: Spent) -> str:
-    """Say what is aimed at and whether it is met."""
+    """Return the targets and whether they are met."""
     limits: list[tuple[str, float | None, float | None]] = [
         (f"{(aims.passed or 0) * 1000:,.3g} ms", aims.passed, taken.passed),
         (
@@ -100,10 +100,12 @@ def judged(aims: Aims, row: Row, taken: Spent) -> str:
 
 
 def growth(rows: Sequence[Row]) -> Iterator[str]:
-    """Say how much the refresh after a late reading differs between numbers of users."""
+    """Yield by how much the refresh after a late reading differs between numbers of users."""
     for subject in dict.fromkeys(row.subject for row in rows):
         sized = {
-            row.users: middle(row.spent) for row in rows if row.subject == subject and row.what == REFRESH and row.spent
+            row.users: median_of(row.spent)
+            for row in rows
+            if row.subject == subject and row.what == REFRESH and row.spent
         }
         if len(sized) < 2:
             continue

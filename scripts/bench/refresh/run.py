@@ -1,4 +1,4 @@
-"""A run of `bench refresh`: every question asked of every subject that it is asked of."""
+"""A run of `bench refresh`: every question with every subject that it applies to."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from scripts.bench.refresh.late_reading import one_late, one_late_embedded
 from scripts.bench.refresh.measurement import Row
 from scripts.bench.refresh.options import Options
 from scripts.bench.refresh.series import arriving, syncing
-from scripts.bench.refresh.steps import Asked
-from scripts.bench.refresh.subject import Made, Subject
+from scripts.bench.refresh.steps import Context
+from scripts.bench.refresh.subject import OpenSubject, Subject
 from scripts.bench.refresh.whole_day import whole_day
 from scripts.bench.revision import checked_out, migrate, short_hash
 
-Ask = Callable[[Asked], Iterator[Row]]
+Ask = Callable[[Context], Iterator[Row]]
 ASKED: dict[str, Ask] = {
     "day": whole_day,
     "late": one_late,
@@ -35,35 +35,35 @@ OF_ANOTHER_REVISION = ("day", "late")
 
 
 class Results(NamedTuple):
-    """Everything measured."""
+    """All measurements."""
 
     machine: str
     versions: list[str]
-    """Of the databases, in the order in which they were met."""
+    """Versions of the databases, in order of their first use."""
     rows: list[Row]
     problems: list[str]
-    """What the rollups were found to get wrong."""
+    """Errors in the rollups."""
 
 
 def run(options: Options, say: Say) -> Results:
-    """Measure what is asked for."""
+    """Measure the selected questions."""
     results = Results(machine(), [], [], [])
     with ExitStack() as stack:
         ours, others, older = subjects(options, stack)
         for question in options.only:
             say(f"{question}:")
             if question == "embedded":
-                made: list[Made] = [embedded]
+                opened: list[OpenSubject] = [embedded]
             else:
-                made = [ours, *others, *(older if question in OF_ANOTHER_REVISION else ())]
-            for each in made:
-                asked = Asked(partial(noted, each, results.versions), options, say, results.problems)
-                results.rows.extend(ASKED[question](asked))
+                opened = [ours, *others, *(older if question in OF_ANOTHER_REVISION else ())]
+            for each in opened:
+                context = Context(partial(noted, each, results.versions), options, say, results.problems)
+                results.rows.extend(ASKED[question](context))
     return results
 
 
-def subjects(options: Options, stack: ExitStack) -> tuple[Made, list[Made], list[Made]]:
-    """Return what makes this revision's database, what it is compared with, and another revision's."""
+def subjects(options: Options, stack: ExitStack) -> tuple[OpenSubject, list[OpenSubject], list[OpenSubject]]:
+    """Return what opens this revision's database, those compared with it, and the other revision's."""
     url = options.server_url
 
     def ours(word: str) -> AbstractContextManager[Subject]:
@@ -72,7 +72,7 @@ def subjects(options: Options, stack: ExitStack) -> tuple[Made, list[Made], list
     def plain(word: str) -> AbstractContextManager[Subject]:
         return aggregates(url, f"{options.database}_{word}")
 
-    others: list[Made] = [] if options.alone else [plain]
+    others: list[OpenSubject] = [] if options.alone else [plain]
     if options.against is None:
         return ours, others, []
     migrating = partial(migrate, stack.enter_context(checked_out(options.against)))
@@ -85,15 +85,15 @@ def subjects(options: Options, stack: ExitStack) -> tuple[Made, list[Made], list
 
 
 def embedded(word: str) -> AbstractContextManager[Subject]:
-    """Make an embedded database, which needs no name."""
+    """Open an embedded database, which needs no name."""
     return hyperpulse(None, word)
 
 
 @contextmanager
-def noted(made: Made, versions: list[str], word: str) -> Iterator[Subject]:
-    """Make a subject, and note the versions that it runs on."""
-    with made(word) as subject:
-        # Workers of a parallel query would compute unseen; without JIT, as Hyperpulse sets for its databases.
+def noted(open_subject: OpenSubject, versions: list[str], word: str) -> Iterator[Subject]:
+    """Open a subject and note the versions that it runs on."""
+    with open_subject(word) as subject:
+        # The processor time of parallel workers is not measured; JIT is off as in Hyperpulse's databases.
         subject.connection.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
         found = version(subject.connection)
         if found not in versions:

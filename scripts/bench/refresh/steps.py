@@ -1,4 +1,4 @@
-"""Steps that every question is made of."""
+"""Steps that the questions share."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from scripts.bench.history import Say
 from scripts.bench.refresh.measurement import Spent, spent
 from scripts.bench.refresh.options import Options
 from scripts.bench.refresh.readings import DAY, Batch
-from scripts.bench.refresh.subject import Made, Subject
+from scripts.bench.refresh.subject import OpenSubject, Subject
 
 MINUTE = timedelta(minutes=1)
 SAMPLE = 20
-"""Users whose rollups are compared with their readings after each question."""
+"""Number of users whose rollups are compared with their readings after each question."""
 
 
-class Asked(NamedTuple):
-    """What a question is asked of, and how."""
+class Context(NamedTuple):
+    """The subject, options and output of a question."""
 
-    made: Made
+    open_subject: OpenSubject
     options: Options
     say: Say
     problems: list[str]
-    """To which is added what is found wrong."""
+    """Errors in the rollups, to which each check adds."""
 
     def check(self, subject: Subject, day: datetime) -> None:
-        """Compare rollups of a day with its readings, of some users drawn at random."""
+        """Compare rollups of a day with its readings, for random users."""
         self.problems.extend(subject.problems(day, SAMPLE))
 
 
@@ -38,26 +38,26 @@ class Cut(Exception):
     """A refresh took too long."""
 
 
-class Watch:
-    """Seconds since it was made, and whether it is time to say something."""
+class Stopwatch:
+    """Elapsed seconds, and whether progress is due."""
 
     def __init__(self) -> None:
-        self.began = self.told = time.monotonic()
+        self.began = self.reported = time.monotonic()
 
     def passed(self) -> float:
-        """Return the seconds since the beginning."""
+        """Return the elapsed seconds."""
         return time.monotonic() - self.began
 
     def is_due(self) -> bool:
-        """Tell whether the last time that this was so is ten seconds ago."""
-        if time.monotonic() - self.told < 10:
+        """Return whether ten seconds have passed since this last returned true."""
+        if time.monotonic() - self.reported < 10:
             return False
-        self.told = time.monotonic()
+        self.reported = time.monotonic()
         return True
 
 
 def yesterday() -> datetime:
-    """Return the midnight (UTC) at which the last day began that is over for long enough."""
+    """Return the start (UTC) of the day before yesterday, which is behind every horizon."""
     return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - 2 * DAY
 
 
@@ -68,13 +68,13 @@ def store(subject: Subject, batches: Sequence[Batch]) -> None:
 
 
 def refresh(subject: Subject, until: datetime, patience: float, *, checkpoint: bool = True) -> Spent:
-    """Refresh up to a moment; raises Cut when that takes longer than so many seconds."""
+    """Refresh up to a moment; raise Cut if that takes longer than `patience` seconds."""
     subject.aim(until)
     return bounded(subject, subject.refresh, patience, checkpoint=checkpoint)
 
 
 def bounded(subject: Subject, work: Callable[[], object], patience: float, *, checkpoint: bool = True) -> Spent:
-    """Do something; raises Cut, after which the connection may hold locks, when a statement takes too long."""
+    """Measure work; raise Cut, after which the connection may hold locks, if a statement takes too long."""
     subject.connection.execute(f"SET statement_timeout = {patience * 1000:.0f}".encode())
     try:
         taken = spent(subject.connection, work, checkpoint=checkpoint)
@@ -85,6 +85,6 @@ def bounded(subject: Subject, work: Callable[[], object], patience: float, *, ch
 
 
 def gather_statistics(subject: Subject, *, vacuum: bool = False) -> None:
-    """Do what autovacuum would sooner or later, so that it does not strike in between."""
+    """Run ANALYZE or VACUUM ahead, so that autovacuum does not run during a measurement."""
     embedded = subject.connection.execute("SELECT current_setting('hyperpulse.embedded', true)").fetchone() == ("on",)
     subject.connection.execute("VACUUM (ANALYZE)" if vacuum and not embedded else "ANALYZE")

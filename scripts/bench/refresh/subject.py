@@ -1,4 +1,4 @@
-"""What is measured: a database that takes readings and keeps rollups of them, empty at first."""
+"""The subject of a measurement: an initially empty database that stores readings and keeps rollups."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ class Subject(Protocol):
 
     name: str
     connection: Connection
-    """On which everything happens, so that its process is the one that computes."""
+    """The only connection, so that its process does all the work."""
     is_ours: bool
-    """Whether aims are set for it."""
+    """Whether targets apply to it."""
 
     def enrol(self, users: int, second_every: int) -> list[Source]:
-        """Register users and their devices; every so manyth has a second one."""
+        """Register users and their devices; every `second_every`th user has a second one."""
 
     def begin(self, horizon: datetime) -> None:
-        """Let everything before a moment be materialized; there is no reading yet."""
+        """Set the horizon before any reading is stored."""
 
     def store(self, batch: Batch) -> None:
         """Store new readings in a transaction."""
 
     def fill(self, sources: Sequence[Source], start: datetime, end: datetime, every: timedelta) -> int:
-        """Store new readings of a range above the horizon as fast as possible; return how many."""
+        """Store new readings of a range above the horizon as fast as possible; return their number."""
 
     def write(self, readings: Sequence[Late]) -> None:
-        """Write late readings as people with psql do."""
+        """Write late readings in SQL."""
 
     def aim(self, until: datetime) -> None:
-        """Let the next refresh bring everything before a moment up to date."""
+        """Set the moment up to which the next refresh materializes."""
 
     def refresh(self) -> None:
         """Bring the rollups up to date."""
 
     def problems(self, start: datetime, users: int) -> list[str]:
-        """Say what is wrong with the rollups of a day, of so many users drawn at random; nothing, if all is well."""
+        """Return errors in the rollups of a day, for `users` random users."""
 
 
-Made = Callable[[str], AbstractContextManager[Subject]]
-"""Makes a subject in a database of its own, which a word names; it ends with the context."""
+OpenSubject = Callable[[str], AbstractContextManager[Subject]]
+"""Opens a subject in a new database, which a word names; the database is dropped with the context."""
 
 
 def copy_into(table: str, connection: Connection, batch: Batch) -> None:
@@ -64,7 +64,7 @@ def copy_into(table: str, connection: Connection, batch: Batch) -> None:
 def fill_into(
     table: str, connection: Connection, sources: Sequence[Source], start: datetime, end: datetime, every: timedelta
 ) -> int:
-    """Write readings of a range into a table shaped like core.reading; return how many."""
+    """Write readings of a range into a table shaped like core.reading; return their number."""
     span = {"begin": start, "end": end, "every": every}
     keys = {
         "user_keys": [source.user_key for source in sources],
