@@ -40,7 +40,7 @@ usage: bench [ingest | answers | analysts | refresh | sustained | live | soak | 
   bench answers    how fast questions are answered, and what keeping the answers fast costs
   bench analysts   how fast views, api.daily and the reports answer
   bench refresh    what a refresh costs, and how that grows with what changed and with the number of users
-  bench sustained  which rate of late uploads can be kept up for ever, with refreshes beside it
+  bench sustained  which rate of late uploads can be sustained, with refreshes beside it
   bench live       how soon live clients receive a commit, and what live updates cost
   bench soak       whether the service withstands more than it can take
   bench kills      whether everything is stored after kill -9 of service and database, under load

@@ -1,4 +1,4 @@
-"""Answers with a list that may be long: fetched, written and sent in pieces, between which others have a turn."""
+"""Answers with a list that may be long: fetched, encoded and sent in pieces, so that other requests run in between."""
 
 from __future__ import annotations
 

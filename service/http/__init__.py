@@ -1,1 +1,1 @@
-"""What holds for HTTP, whatever a path is about."""
+"""HTTP itself: errors, formats, limits and streaming, independent of any path."""

@@ -1,4 +1,4 @@
-"""ASGI middleware for what holds for every path."""
+"""ASGI middleware that holds for every path: raw paths, compression, the same origin."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PlainPaths:
 
 
 def takes_gzip(headers: Headers) -> bool:
-    """Tell whether a client accepts gzip."""
+    """Return whether a client accepts gzip."""
     accepted = headers.get("accept-encoding", "")
     return "gzip" in accepted and not REFUSES_GZIP.search(accepted)
 

@@ -18,7 +18,7 @@ from service.refresh.failure_log import Complaints, note_failure
 from service.refresh.upkeep import Upkeep, stop
 from service.settings import Settings
 
-LOOK_SECONDS = 2.0  # between looks at whether somebody is elected
+LOOK_SECONDS = 2.0  # between looks at whether a process is elected
 SIGN_SECONDS = 2.0  # between signs of life of the elected session, see sql/queries/end_session_soon.sql
 FAILURE_SECONDS = 5.0  # before a refresh that failed is tried again
 BUDGET = "2 seconds"  # of one call of api.refresh
@@ -50,7 +50,7 @@ async def run(settings: Settings, pool: Pool, every: float) -> None:
                     if elected is not None:
                         await serve(settings, elected, every, complaints)
         except Exception as error:
-            # Whatever it is must not end the refreshing of a process that serves on.
+            # No failure ends the refreshing of a process that keeps serving.
             complaints.say("refreshing is interrupted, and begins again", error)
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -13,7 +13,7 @@ PIPE = "HEARTBEAT_PIPE"  # the variable that names the file descriptor
 
 @asynccontextmanager
 async def beating() -> AsyncIterator[None]:
-    """Beat until the block ends, where somebody listens."""
+    """Beat until the block ends, where a supervisor listens."""
     pipe = os.environ.get(PIPE, "")
     if not pipe:
         yield
@@ -32,7 +32,7 @@ async def beat(pipe: int) -> None:
         try:
             os.write(pipe, b".")
         except BlockingIOError:
-            pass  # nobody has listened for long: there are beats enough
+            pass  # the supervisor has not read for long: there are beats enough
         except OSError:
             return
         await asyncio.sleep(BEAT_SECONDS)

@@ -1,4 +1,4 @@
-"""Answers to HTTP/1.0, which knows no chunks: a body of unknown length goes on until the connection closes."""
+"""Answers to HTTP/1.0, which has no chunks: the end of a body of unknown length is that of the connection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A connection that does not send a whole request head in time is closed, so that silence cannot use them all up.
 
-So is one that goes on for long with a body that was answered already: nobody reads it.
+So is one that keeps sending a body that was answered already: it is not read.
 """
 
 from __future__ import annotations

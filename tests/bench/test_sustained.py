@@ -1,4 +1,4 @@
-"""`make bench ARGS=sustained`, with few people for seconds: its rows, right answers, nothing left; how it judges."""
+"""`make bench ARGS=sustained` with few people for seconds: rows, correct answers, nothing left; and verdicts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from scripts.bench.sustained.backlog import Marks, Waiting
-from scripts.bench.sustained.extrapolation import rate_for_ever
-from scripts.bench.sustained.monitor import Look, Seen
+from scripts.bench.sustained.backlog import StaleMarks, Waiting
+from scripts.bench.sustained.extrapolation import sustainable_rate
+from scripts.bench.sustained.monitor import Observed, Sample
 from scripts.bench.sustained.phones import AGAIN, LIVE, Phones
 from scripts.bench.sustained.processor_time import NO_TIME
 from scripts.bench.sustained.progress import Progress
@@ -53,7 +53,7 @@ def databases(server_url: str, name: str) -> tuple[int] | None:
 
 
 def test_a_small_run_keeps_up_and_leaves_nothing(server_url: str, is_embedded: bool, tmp_path: Path) -> None:
-    # That each stored reading was acknowledged, and each rollup equals its readings, the run sees to itself.
+    # The run itself checks that each stored reading was acknowledged and that rollups equal raw readings.
     name = f"hyperpulse_bench_{os.getpid()}"
     rows = bench(server_url, name, tmp_path / "out.json", "--only", "hyperpulse")
     kept_up, alone = rows["Hyperpulse"], rows["Hyperpulse, ingest alone"]
@@ -96,24 +96,24 @@ def test_arrivals_are_as_said() -> None:
     assert now - timedelta(minutes=2) < moments[-1] < now
     assert first.upload.days == len({moment.date() for moment in moments})
 
-    # Those that are sent again come later, and are a part of what was sent first.
+    # Repeated uploads arrive later, and are a part of the first one.
     before = {arrival.wearer: arrival for arrival in arrivals if not arrival.is_again}
     for arrival in again:
         part, whole = json.loads(arrival.body), json.loads(before[arrival.wearer].body)
         assert {each["timestamp"] for each in part} < {each["timestamp"] for each in whole}
 
 
-def window(days: list[int], *, offered: float = 100.0, arrived: int = 1000, ages: float = 1.0) -> Seen:
-    """A window of sending, a look a second, with so many days that wait."""
+def window(days: list[int], *, offered: float = 100.0, arrived: int = 1000, ages: float = 1.0) -> Observed:
+    """Return a window with a sample of the backlog a second."""
     progress = Progress(readings=int(offered * len(days)), days=arrived)
-    looks = [Look(second + 1.0, 0, Waiting(waiting, ages)) for second, waiting in enumerate(days)]
-    return Seen(offered, float(len(days)), progress, looks, NO_TIME, None)
+    samples = [Sample(second + 1.0, 0, Waiting(waiting, ages)) for second, waiting in enumerate(days)]
+    return Observed(offered, float(len(days)), progress, samples, NO_TIME, None)
 
 
 def test_what_waits_may_not_grow() -> None:
     steady = window([20, 10, 25, 15] * 15)
     assert judge(steady).is_kept_up
-    # Of 1000 that arrive in 100 s two wait each second.
+    # Of 1000 days that arrive in 100 s, two a second are not refreshed.
     growing = window([2 * second for second in range(100)])
     assert growth(growing) == pytest.approx(0.2)
     assert "grew by 20%" in judge(growing).why
@@ -122,23 +122,23 @@ def test_what_waits_may_not_grow() -> None:
 
 def test_a_cycle_over_ranges_of_time_bounds_the_rate() -> None:
     cycles = [Cycle(0.0, 9.0, 1.0, 1_000_000), Cycle(0.0, 9.0, 3.0, 3_000_000)]
-    assert rate_for_ever(cycles, timedelta(hours=12), 120.0) == pytest.approx(120 / (1e-6 * 43_200))
-    assert rate_for_ever([], timedelta(hours=12), 120.0) is None
+    assert sustainable_rate(cycles, timedelta(hours=12), 120.0) == pytest.approx(120 / (1e-6 * 43_200))
+    assert sustainable_rate([], timedelta(hours=12), 120.0) is None
 
 
 def test_marks_tell_their_age(db: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    marks = Marks(db)
+    marks = StaleMarks(db)
     with db.transaction(force_rollback=True):
         db.execute("UPDATE core.horizon SET announced = '2026-01-02 00:00Z', materialized = '2026-01-02 00:00Z'")
-        assert marks.look() == (0, 0.0)
+        assert marks.sample() == (0, 0.0)
         for second in range(1, 4):
             now = float(second)
             db.execute("SELECT api_internal.mark_stale(ARRAY[%s], ARRAY[timestamptz '2026-01-01 12:00Z'])", (second,))
-            # It was made after the look before this one.
-            assert marks.look() == (second, second - 0.0)
+            # The mark was made after the previous sample.
+            assert marks.sample() == (second, second - 0.0)
         db.execute("DELETE FROM core.stale_day WHERE user_key = 1")
-        assert marks.look() == (2, 2.0)
+        assert marks.sample() == (2, 2.0)
         db.execute("DELETE FROM core.stale_day")
-        assert marks.look() == (0, 0.0)
+        assert marks.sample() == (0, 0.0)

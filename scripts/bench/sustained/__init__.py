@@ -1,1 +1,1 @@
-"""The rate that can be kept up for ever: phones that upload late, with refreshes going on beside them."""
+"""The sustainable rate of late uploads, with refreshes running at the same time."""

@@ -1,4 +1,4 @@
-"""What waits to be refreshed: how many days of users are stale, and since when the oldest of them is."""
+"""The backlog of refreshes: the number of stale user-days and the age of the oldest."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ STALE = Path(__file__).with_name("stale.sql").read_bytes()
 
 
 class Waiting(NamedTuple):
-    """What is stale at a moment."""
+    """The backlog at a moment."""
 
     days: int
-    """Days of users."""
+    """Stale user-days."""
     age: float
-    """Seconds since the oldest of their marks was made, at most."""
+    """Upper bound of the age of their oldest mark, in seconds."""
 
 
 class Backlog(Protocol):
-    """Knows what waits."""
+    """Reports the backlog."""
 
-    def look(self) -> Waiting:
-        """Look."""
+    def sample(self) -> Waiting:
+        """Return the backlog."""
 
 
-class Marks:
-    """The marks of stale days, whose versions only grow: how old one is follows from what was seen before it."""
+class StaleMarks:
+    """The marks of stale days, whose versions only grow: earlier samples give the age of a mark."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
-        """Moments of the monotonic clock, and the newest version that was there."""
+        self.versions: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        """Moments of the monotonic clock, and the newest version at each."""
 
-    def look(self) -> Waiting:
-        """Count stale days and date the oldest mark: it was not there yet when only older ones had been seen."""
+    def sample(self) -> Waiting:
+        """Return the number of stale days and the age of the oldest mark, from the last sample without it."""
         began = time.monotonic()
         row = self.connection.execute(STALE).fetchone()
         assert row is not None
         days, oldest, newest = row
         if not days:
-            self.seen = deque([(began, self.seen[-1][1])])
+            self.versions = deque([(began, self.versions[-1][1])])
             return Waiting(0, 0.0)
-        while len(self.seen) > 1 and self.seen[1][1] < oldest:
-            self.seen.popleft()
-        if newest > self.seen[-1][1]:
-            self.seen.append((began, newest))
-        return Waiting(days, time.monotonic() - self.seen[0][0])
+        while len(self.versions) > 1 and self.versions[1][1] < oldest:
+            self.versions.popleft()
+        if newest > self.versions[-1][1]:
+            self.versions.append((began, newest))
+        return Waiting(days, time.monotonic() - self.versions[0][0])

@@ -1,4 +1,4 @@
-"""The same arrivals by COPY, without a service: several clients, each with a connection of its own."""
+"""The same arrivals by COPY, without a service: several clients with a connection each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scripts.bench.sustained.phones import Arrival
 from scripts.bench.sustained.progress import Progress, Window
 
 LEAST = 1000
-"""Readings of one COPY: what arrives is gathered, since nobody would commit each reading of a strap alone."""
+"""Minimum readings of one COPY: arrivals are gathered, since a commit for each reading of a strap is unrealistic."""
 WAIT_SECONDS = 0.05
 COLUMNS = b"(ts, heart_rate, calories, user_key, device_key, steps) FROM STDIN"
 COPY = b"COPY plain.reading " + COLUMNS
@@ -23,8 +23,8 @@ AGAIN = b"CREATE TEMP TABLE again (LIKE plain.reading) ON COMMIT DELETE ROWS"
 MERGE = Path(__file__).with_name("plain_merge.sql").read_bytes()
 
 
-class Line:
-    """The arrivals that the clients take from, in turns."""
+class ArrivalQueue:
+    """The arrivals, shared by the clients."""
 
     def __init__(self, arrivals: Iterator[Arrival], window: Window) -> None:
         self.arrivals = arrivals
@@ -34,11 +34,11 @@ class Line:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is taken."""
+        """Return whether nothing more is taken."""
         return bool(self.window.progress.refusal or time.perf_counter() > self.until or self.window.is_over())
 
     def take(self) -> list[tuple[Arrival, float]]:
-        """Wait until some are due; return them with when they were, none when it is over."""
+        """Wait until arrivals are due; return them with their due times, none when the window is over."""
         while not self.is_over:
             with self.lock:
                 wait = self.window.pace.wait()
@@ -48,7 +48,7 @@ class Line:
         return []
 
     def gather(self) -> list[tuple[Arrival, float]]:
-        """Return what goes into one COPY."""
+        """Return the arrivals of one COPY."""
         taken, readings = [], 0
         while readings < LEAST:
             arrival = next(self.arrivals)
@@ -57,7 +57,7 @@ class Line:
         return taken
 
     def count(self, taken: list[tuple[Arrival, float]]) -> None:
-        """Count what is committed."""
+        """Count committed arrivals."""
         now = time.perf_counter()
         with self.lock:
             for arrival, due in taken:
@@ -66,39 +66,39 @@ class Line:
 
 def copy(url: str, clients: int, arrivals: Iterator[Arrival], window: Window) -> None:
     """Copy until the window is over."""
-    line = Line(arrivals, window)
-    threads = [threading.Thread(target=work, args=(url, line), daemon=True) for _ in range(clients)]
+    queue = ArrivalQueue(arrivals, window)
+    threads = [threading.Thread(target=work, args=(url, queue), daemon=True) for _ in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def work(url: str, line: Line) -> None:
-    """Be one client."""
+def work(url: str, queue: ArrivalQueue) -> None:
+    """Run one client."""
     try:
         with connect(url) as connection:
             connection.execute(AGAIN)
-            while taken := line.take():
+            while taken := queue.take():
                 store(connection, [arrival for arrival, _ in taken])
-                line.count(taken)
+                queue.count(taken)
     except psycopg.Error as error:
-        note(line.window.progress, error)
+        note(queue.window.progress, error)
 
 
 def store(connection: Connection, arrivals: list[Arrival]) -> None:
-    """Store in one transaction: what is new by COPY, what is sent again by way of a temporary table."""
+    """Store arrivals in one transaction: new ones by COPY, repeated ones through a temporary table."""
     new = b"".join(arrival.rows for arrival in arrivals if not arrival.is_again)
     again = b"".join(arrival.rows for arrival in arrivals if arrival.is_again)
     try:
         write(connection, new, again)
-    except psycopg.errors.UniqueViolation:  # what is sent again has overtaken what was sent first
+    except psycopg.errors.UniqueViolation:  # a repeated upload has overtaken the first one
         write(connection, b"", new)
         write(connection, b"", again)
 
 
 def write(connection: Connection, new: bytes, again: bytes) -> None:
-    """Copy lines, and merge others."""
+    """Copy new rows, and merge repeated ones."""
     with connection.transaction(), psycopg.Cursor(connection) as cursor:
         if new:
             with cursor.copy(COPY) as stream:
@@ -110,5 +110,5 @@ def write(connection: Connection, new: bytes, again: bytes) -> None:
 
 
 def note(progress: Progress, error: psycopg.Error) -> None:
-    """Let the window end with the reason."""
+    """End the window with the reason."""
     progress.refusal = progress.refusal or str(error).strip().split("\n")[0]

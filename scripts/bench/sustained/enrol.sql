@@ -1,4 +1,4 @@
--- The people and devices of wearers from one number to another.
+-- Register wearers and their devices from one number to another.
 SELECT cardinality(enrol_users(n.tenants, n.users)) + cardinality(enrol_devices(n.tenants, n.devices))
   FROM (SELECT array_agg(%(tenant)s::text) AS tenants,
                array_agg('wearer-' || lpad(number::text, 8, '0')) AS users,

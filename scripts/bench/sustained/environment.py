@@ -1,4 +1,4 @@
-"""A database for a contestant, and who looks on."""
+"""A contestant's database, and the session that monitors it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 
 @contextlib.contextmanager
 def database(server_url: str | None, name: str) -> Iterator[str]:
-    """Yield the address of an empty database of its own on a server, or of an embedded one; both end here."""
+    """Yield the address of an empty database, created on a server or embedded; drop or stop it afterwards."""
     if server_url is None:
         embedded.install()
         with (
@@ -35,19 +35,19 @@ def database(server_url: str | None, name: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def looking_on(url: str) -> Iterator[Connection]:
-    """Open the session of who looks on."""
+def observing(url: str) -> Iterator[Connection]:
+    """Open the monitoring session."""
     with connect(make_conninfo(url, application_name=BENCH)) as connection:
         yield connection
 
 
-def is_seen(connection: Connection) -> bool:
-    """Tell whether the server's processes are on this machine, one for each session."""
+def is_visible(connection: Connection) -> bool:
+    """Return whether the server runs on this machine with a process for each session."""
     name = PROC / str(value(connection, "SELECT pg_backend_pid()")) / "comm"
     return is_here(connection) and name.exists() and name.read_text().startswith("postgres")
 
 
 def last_day() -> tuple[datetime, datetime]:
-    """Return the day up to an hour ago, or a little more: where a horizon is that keeps an hour behind."""
+    """Return the day up to the last full hour that is an hour ago, about where the horizon is."""
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     return end - DAY, end

@@ -1,4 +1,4 @@
-"""Hyperpulse over HTTP, of this working tree or of another revision: what it keeps up, and ingest alone."""
+"""Hyperpulse over HTTP, of this working tree or another revision: its sustainable rate, and ingest alone."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from scripts.bench.history import TENANT, names
 from scripts.bench.ingest.processes import CannotStart, server, wait_until_answering
 from scripts.bench.revision import migrate
 from scripts.bench.sustained import search
-from scripts.bench.sustained.backlog import Marks
-from scripts.bench.sustained.environment import database, is_seen, last_day, looking_on
-from scripts.bench.sustained.extrapolation import rate_for_ever
-from scripts.bench.sustained.monitor import Look, Seen, Watch, send
+from scripts.bench.sustained.backlog import StaleMarks
+from scripts.bench.sustained.environment import database, is_visible, last_day, observing
+from scripts.bench.sustained.extrapolation import sustainable_rate
+from scripts.bench.sustained.monitor import MonitorOptions, Observed, Sample, send
 from scripts.bench.sustained.options import Options
 from scripts.bench.sustained.phones import FIRST_STRAP, Phones, straps, wearers
 from scripts.bench.sustained.posting import post
-from scripts.bench.sustained.processor_time import Meter
+from scripts.bench.sustained.processor_time import ProcessorMeter
 from scripts.bench.sustained.progress import Progress
 from scripts.bench.sustained.refresher import Refresher, refreshing
 from scripts.bench.sustained.result_row import Row, row_of
 from scripts.bench.sustained.search import MOST_AGE, Found, Say, Stopped, Verdict
 
 ENROL = Path(__file__).with_name("enrol.sql").read_bytes()
-STANDING = Path(__file__).with_name("existing_readings.sql").read_bytes()
+EXISTING_READINGS = Path(__file__).with_name("existing_readings.sql").read_bytes()
 OFF = "off"
 PAUSE_SECONDS = 2.0
 ALONE_SECONDS = 15.0
 CALM_SECONDS, CALM_RATE = 2.0, 500.0
 GUESS = 30_000.0
-"""Readings a second that people are enrolled for where no rate is known; those beyond are enrolled as they come."""
-TELL_SECONDS = 10.0
+"""Readings a second for which people are enrolled if no rate is known; others are enrolled as they arrive."""
+REPORT_SECONDS = 10.0
 DRAIN_SECONDS = 300.0
 QUARTER = timedelta(minutes=15)
 VERIFIED = 200
 COARSE_SPAN = timedelta(days=1)
-"""What a refresh recomputes for everybody that knows no quarters: whole days, at least one."""
+"""What a revision without quarters recomputes for all users: whole days, at least one."""
 COARSE_SHARE = 0.9
 HORIZON = "SELECT announced FROM core.horizon"
 HAS_QUARTERS = """SELECT EXISTS (SELECT FROM information_schema.columns
@@ -52,19 +52,19 @@ HAS_QUARTERS = """SELECT EXISTS (SELECT FROM information_schema.columns
 
 
 class Code(NamedTuple):
-    """Which revision runs."""
+    """The revision that runs."""
 
     name: str
     directory: Path
 
     @property
     def can_refresh(self) -> bool:
-        """Whether its service elects a refresher."""
+        """Return whether its service elects a refresher."""
         return "refresh_seconds" in (self.directory / "service" / "settings.py").read_text(encoding="utf-8")
 
 
 class Trial:
-    """A database with a last day of people, and what is sent to it."""
+    """A database with the last day of some people, and the uploads sent to it."""
 
     def __init__(self, options: Options, code: Code, url: str, connection: Connection, say: Say) -> None:
         self.options = options
@@ -72,48 +72,56 @@ class Trial:
         self.url = url
         self.connection = connection
         self.say = say
-        self.is_seen = is_seen(connection)
-        self.marks = Marks(connection)
+        self.is_visible = is_visible(connection)
+        self.marks = StaleMarks(connection)
         self.service: int | None = None
         self.wearer = 1
         self.straps = 0
-        self.there = 0
+        self.existing = 0
         self.sent: list[Progress] = []
-        self.told = 0.0
+        self.reported = 0.0
         self.refresher: Refresher | None = None
         self.expected = GUESS
-        """Readings a second, where as many are sent as are answered."""
+        """Expected readings a second when as many are sent as are answered."""
 
     @property
     def is_granular(self) -> bool:
-        """Whether a refresh recomputes only what changed."""
+        """Return whether a refresh recomputes only changed quarters."""
         return bool(value(self.connection, HAS_QUARTERS))
 
     def readings(self) -> int:
-        """Count the readings that are there."""
-        return self.there + sum(progress.new for progress in self.sent)
+        """Return the number of stored readings."""
+        return self.existing + sum(progress.new for progress in self.sent)
 
-    def run(self, rate: float | None, seconds: float) -> Seen:
-        """Let phones send for a while."""
+    def run(self, rate: float | None, seconds: float) -> Observed:
+        """Let phones send for `seconds`."""
         rate = min(filter(None, (rate, self.options.most)), default=None)
         phones = self.enrolled(rate or self.expected, seconds)
-        watch = Watch(
-            self.connection, self.marks, partial(Meter, self.service, is_here=self.is_seen), MOST_AGE, self.tell
+        monitoring = MonitorOptions(
+            self.connection,
+            self.marks,
+            partial(ProcessorMeter, self.service, is_here=self.is_visible),
+            MOST_AGE,
+            self.report,
         )
         self.sent.append(progress := Progress())
-        self.told = time.monotonic()
-        seen = send(
-            partial(post, self.options.port, self.options.connections, iter(phones)), watch, progress, rate, seconds
+        self.reported = time.monotonic()
+        observed = send(
+            partial(post, self.options.port, self.options.connections, iter(phones)),
+            monitoring,
+            progress,
+            rate,
+            seconds,
         )
         self.wearer = phones.wearer
         if rate is None:
-            self.expected = seen.rate
+            self.expected = observed.rate
         if self.refresher and self.refresher.fault:
             progress.refusal = progress.refusal or f"the refresh failed: {self.refresher.fault}"
-        return seen
+        return observed
 
     def enrolled(self, rate: float, seconds: float) -> Phones:
-        """Make phones, of people who are registered."""
+        """Return phones whose wearers are registered."""
         enough = straps(rate)
         if enough > self.straps:
             self.enrol(FIRST_STRAP + self.straps, FIRST_STRAP + enough - 1)
@@ -125,40 +133,40 @@ class Trial:
         """Register wearers from one number to another."""
         self.connection.execute(ENROL, {"tenant": TENANT, "first": first, "last": last})
 
-    def tell(self, look: Look, rate: float | None) -> None:
-        """Say how far it is, every now and then."""
-        if time.monotonic() - self.told < TELL_SECONDS:
+    def report(self, sample: Sample, rate: float | None) -> None:
+        """Print progress now and then."""
+        if time.monotonic() - self.reported < REPORT_SECONDS:
             return
-        self.told = time.monotonic()
+        self.reported = time.monotonic()
         offered = f" of {rate:,.0f}" if rate else ""
         self.say(
-            f"    {look.at:4.0f} s: {look.readings / look.at:,.0f}{offered} readings/s; "
-            f"{look.waiting.days:,} user-days stale, the oldest since {look.waiting.age:.0f} s"
+            f"    {sample.at:4.0f} s: {sample.readings / sample.at:,.0f}{offered} readings/s; "
+            f"{sample.waiting.days:,} user-days stale, the oldest since {sample.waiting.age:.0f} s"
         )
 
     def drain(self) -> bool:
-        """Wait until nothing is stale; tell whether that came to be."""
+        """Wait until nothing is stale; return False on a timeout or a failed refresh."""
         until = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < until and not (self.refresher and self.refresher.fault):
-            if not self.marks.look().days:
+            if not self.marks.sample().days:
                 return True
             time.sleep(0.2)
         return False
 
-    def calm(self) -> Seen:
-        """Send a few uploads, and wait until they are no longer stale."""
-        seen = self.run(CALM_RATE, CALM_SECONDS)
-        if seen.progress.refusal:
-            raise Stopped(seen.progress.refusal)
+    def calm(self) -> Observed:
+        """Send a few uploads and wait until they are refreshed."""
+        observed = self.run(CALM_RATE, CALM_SECONDS)
+        if observed.progress.refusal:
+            raise Stopped(observed.progress.refusal)
         began = time.monotonic()
         if not self.drain():
             raise Stopped(f"a few uploads are still stale after {DRAIN_SECONDS:.0f} s")
         self.say(f"{self.code.name}: a few uploads are refreshed after {time.monotonic() - began:.1f} s")
-        return seen
+        return observed
 
 
 def measure(options: Options, code: Code, name: str, say: Say) -> tuple[str, list[Row]]:
-    """Measure what is kept up and, of the same database, ingest alone; return the versions and the rows."""
+    """Measure the sustainable rate and, on the same database, ingest alone; return the versions and the rows."""
     with (
         database(options.server_url, name) as url,
         prepared(options, code, url, say) as trial,
@@ -171,35 +179,35 @@ def measure(options: Options, code: Code, name: str, say: Say) -> tuple[str, lis
         with serving(trial, refresh=False):
             say(f"{code.name}: ingest alone")
             there = trial.readings()
-            seen = trial.run(None, min(ALONE_SECONDS, options.minutes * 60))
-            say(f"  {seen.rate:,.0f}/s")
-            rows.append(row_of(f"{code.name}, ingest alone", seen, there, seen.progress.refusal))
+            observed = trial.run(None, min(ALONE_SECONDS, options.minutes * 60))
+            say(f"  {observed.rate:,.0f}/s")
+            rows.append(row_of(f"{code.name}, ingest alone", observed, there, observed.progress.refusal))
         return version(trial.connection), rows
 
 
 @contextmanager
 def prepared(options: Options, code: Code, url: str, say: Say) -> Iterator[Trial]:
-    """Migrate a database and fill it with the last day of people."""
+    """Migrate a database and fill it with the last day of some people."""
     say(f"{code.name}: the last day of {options.users:,} people")
     migrate(code.directory, url)
-    with looking_on(url) as connection:
+    with observing(url) as connection:
         connection.execute(
             "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
         )
         trial = Trial(options, code, url, connection, say)
-        trial.there = fill(connection, options.users)
+        trial.existing = fill(connection, options.users)
         began = time.monotonic()
         while True:
             connection.execute("CALL api.refresh()")
-            if not trial.marks.look().days:
+            if not trial.marks.sample().days:
                 break
         connection.execute("ANALYZE")
-        say(f"  {trial.there:,} readings, refreshed in {time.monotonic() - began:.1f} s")
+        say(f"  {trial.existing:,} readings, refreshed in {time.monotonic() - began:.1f} s")
         yield trial
 
 
 def fill(connection: Connection, users: int) -> int:
-    """Store the last day of so many people, and mark it stale; return how many readings these are."""
+    """Store the last day of `users` people and mark it stale; return the number of readings."""
     people = names("walker", users)
     tenants = [TENANT] * users
     watches = [f"watch of {person}" for person in people]
@@ -209,7 +217,7 @@ def fill(connection: Connection, users: int) -> int:
     with connection.transaction():
         connection.execute("SELECT hold_horizon()")
         span = {"user_keys": user_keys, "device_keys": device_keys, "begin": begin, "end": end}
-        readings = connection.execute(STANDING, span).rowcount
+        readings = connection.execute(EXISTING_READINGS, span).rowcount
         for quarter in range((end - begin) // QUARTER):
             marks = (user_keys, [begin + quarter * QUARTER] * users)
             connection.execute("SELECT mark_stale(%s::int[], %s::timestamptz[])", marks)
@@ -218,7 +226,7 @@ def fill(connection: Connection, users: int) -> int:
 
 @contextmanager
 def serving(trial: Trial, *, refresh: bool) -> Iterator[None]:
-    """Run the service, and a refresher or none."""
+    """Run the service, with or without a refresher."""
     options, code = trial.options, trial.code
     by_service = code.can_refresh and options.refresher != "bench"
     if options.refresher == "service" and not code.can_refresh:
@@ -240,32 +248,32 @@ def serving(trial: Trial, *, refresh: bool) -> Iterator[None]:
         trial.service = process.pid
         if refresh and not by_service:
             trial.refresher = stack.enter_context(
-                refreshing(Refresher(trial.url, call, trial.readings, PAUSE_SECONDS, 0.0, is_here=trial.is_seen))
+                refreshing(Refresher(trial.url, call, trial.readings, PAUSE_SECONDS, 0.0, is_here=trial.is_visible))
             )
         yield
     trial.service = trial.refresher = None
 
 
 def call(connection: Connection) -> None:
-    """Refresh."""
+    """Refresh the rollups."""
     connection.execute("CALL api.refresh()")
 
 
 def kept_up(trial: Trial) -> Row:
-    """Find and confirm the rate that is kept up."""
+    """Find and confirm the sustainable rate."""
     calm = trial.calm()
     found = granular(trial) if trial.is_granular else coarse(trial, calm)
-    row = row_of(trial.code.name, found.seen, trial.there, found.verdict.why)._replace(
-        is_kept_up=found.verdict.is_kept_up, stale=found.seen.days, age=found.seen.age
+    row = row_of(trial.code.name, found.observed, trial.existing, found.verdict.why)._replace(
+        is_kept_up=found.verdict.is_kept_up, stale=found.observed.days, age=found.observed.age
     )
     if trial.is_granular:
         return row._replace(for_ever=row.rate if row.is_kept_up else None)
     cycles = trial.refresher.cycles if trial.refresher else []
-    return row._replace(for_ever=rate_for_ever(cycles, COARSE_SPAN, MOST_AGE))
+    return row._replace(for_ever=sustainable_rate(cycles, COARSE_SPAN, MOST_AGE))
 
 
 def granular(trial: Trial) -> Found:
-    """Close in on the rate, and confirm it."""
+    """Search the sustainable rate and confirm it."""
     options = trial.options
     seconds = options.minutes * 60
     rate = search.search(trial.run, trial.drain, options.most, min(options.short, seconds), trial.say)
@@ -273,24 +281,24 @@ def granular(trial: Trial) -> Found:
     return search.confirm(trial.run, trial.drain, rate * search.HEADROOM, seconds, trial.say)
 
 
-def coarse(trial: Trial, calm: Seen) -> Found:
-    """Send at the rate that cycles allow for once, where each recomputes whatever is there.
+def coarse(trial: Trial, calm: Observed) -> Found:
+    """Send at the rate that one cycle allows, where each cycle recomputes all stored readings.
 
-    What arrives just after a cycle has begun waits for two of them. What waits grows while a cycle lasts, so only its
-    age is judged.
+    An upload that arrives just after the start of a cycle waits for two cycles. The backlog grows during a cycle, so
+    only its age is judged.
     """
     assert trial.refresher is not None
     seconds = trial.options.minutes * 60
     longest = max(trial.refresher.cycles, key=lambda cycle: cycle.seconds / cycle.readings)
     room = COARSE_SHARE * MOST_AGE / 2 / longest.seconds * longest.readings - trial.readings()
     if room <= 0:
-        return Found(calm, Verdict(False, f"a refresh takes {longest.seconds:.0f} s when a few uploads have come"))
+        return Found(calm, Verdict(False, f"a refresh takes {longest.seconds:.0f} s after a few uploads"))
     trial.say(f"{trial.code.name}: confirming {room / seconds:,.0f}/s for {trial.options.minutes:g} minutes")
     return search.confirm(trial.run, trial.drain, room / seconds, seconds, trial.say, math.inf)
 
 
 def wrong(trial: Trial) -> str:
-    """Compare what is stored with what was acknowledged, and rollups with raw readings; say what is wrong."""
+    """Compare stored with acknowledged readings, and rollups with raw readings; return what is wrong."""
     if not trial.drain():
         return "not everything was refreshed in the end"
     stored = int(value(trial.connection, "SELECT count(*) FROM core.reading"))

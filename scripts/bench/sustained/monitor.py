@@ -1,4 +1,4 @@
-"""A window of sending, watched from beside: what waits, second by second, and what it costs."""
+"""Monitor a window of sending: the backlog every second, and the cost."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ import psycopg
 from scripts.bench.database import Connection, value
 from scripts.bench.sustained.backlog import Backlog, Waiting
 from scripts.bench.sustained.pace import Pace
-from scripts.bench.sustained.processor_time import Meter
+from scripts.bench.sustained.processor_time import ProcessorMeter
 from scripts.bench.sustained.progress import Progress, Send, Window
 
-LOOK_SECONDS = 1.0
+SAMPLE_SECONDS = 1.0
 POSITION = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8"
 
 
-class Look(NamedTuple):
-    """What was seen at a moment."""
+class Sample(NamedTuple):
+    """The state at a moment."""
 
     at: float
     """Seconds since the window began."""
     readings: int
-    """Acknowledged by then."""
+    """Readings acknowledged by then."""
     waiting: Waiting
 
 
-class Seen(NamedTuple):
-    """A window."""
+class Observed(NamedTuple):
+    """The measurements of a window."""
 
     offered: float | None
-    """Readings a second; None for as many as were answered."""
+    """Readings a second; None for as many as are answered."""
     seconds: float
     progress: Progress
-    looks: list[Look]
+    samples: list[Sample]
     cpu: Mapping[str, float]
-    """Processor seconds by part, empty where they cannot be seen."""
+    """Processor seconds by part, empty if they cannot be read."""
     wal: float | None
-    """Bytes."""
+    """Bytes of WAL, of the whole server."""
 
     @property
     def rate(self) -> float:
@@ -50,13 +50,13 @@ class Seen(NamedTuple):
 
     @property
     def age(self) -> float:
-        """Return how old a stale day became, in seconds."""
-        return max((look.waiting.age for look in self.looks), default=0.0)
+        """Return the greatest age of a stale day, in seconds."""
+        return max((sample.waiting.age for sample in self.samples), default=0.0)
 
     @property
     def days(self) -> int:
-        """Return how many days of users were stale in the end."""
-        return self.looks[-1].waiting.days if self.looks else 0
+        """Return the number of stale user-days at the end."""
+        return self.samples[-1].waiting.days if self.samples else 0
 
     def quantile(self, share: float) -> float | None:
         """Return a latency in milliseconds."""
@@ -64,73 +64,73 @@ class Seen(NamedTuple):
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000 if ordered else None
 
 
-class Watch(NamedTuple):
-    """Who looks, and where."""
+class MonitorOptions(NamedTuple):
+    """How a window is monitored."""
 
     connection: Connection
-    """Nobody else uses it."""
+    """Used by the monitor only."""
     backlog: Backlog
-    meter: Callable[[], Meter]
+    meter: Callable[[], ProcessorMeter]
     limit: float
-    """Seconds: a window ends where a stale day is older."""
-    tell: Callable[[Look, float | None], None]
+    """Age in seconds of a stale day at which a window ends early."""
+    report: Callable[[Sample, float | None], None]
 
 
-class Watcher:
-    """Looks every second while a window lasts."""
+class Monitor:
+    """Samples every second during a window."""
 
-    def __init__(self, watch: Watch, progress: Progress, rate: float | None) -> None:
-        self.watch = watch
+    def __init__(self, options: MonitorOptions, progress: Progress, rate: float | None) -> None:
+        self.options = options
         self.rate = rate
-        self.meter = watch.meter()
+        self.meter = options.meter()
         self.progress = progress
-        self.looks: list[Look] = []
+        self.samples: list[Sample] = []
         self.over = threading.Event()
         self.is_too_old = False
         self.fault = ""
         self.began = time.monotonic()
 
     def run(self) -> None:
-        """Look until it is over."""
+        """Sample until the window is over."""
         try:
-            while not self.over.wait(LOOK_SECONDS):
-                self.look()
+            while not self.over.wait(SAMPLE_SECONDS):
+                self.sample()
         except psycopg.Error as error:
             self.fault = str(error).strip().split("\n")[0]
 
-    def look(self) -> None:
-        """Look once."""
-        waiting = self.watch.backlog.look()
-        self.meter.look(self.watch.connection)
-        look = Look(time.monotonic() - self.began, self.progress.readings, waiting)
-        self.looks.append(look)
-        self.is_too_old = waiting.age > self.watch.limit
-        self.watch.tell(look, self.rate)
+    def sample(self) -> None:
+        """Take one sample."""
+        waiting = self.options.backlog.sample()
+        self.meter.sample(self.options.connection)
+        sample = Sample(time.monotonic() - self.began, self.progress.readings, waiting)
+        self.samples.append(sample)
+        self.is_too_old = waiting.age > self.options.limit
+        self.options.report(sample, self.rate)
 
 
-def send(work: Send, watch: Watch, progress: Progress, rate: float | None, seconds: float) -> Seen:
-    """Send for so long at a rate, and watch."""
-    watcher = Watcher(watch, progress, rate)
-    watcher.meter.look(watch.connection)
-    before = wal(watch.connection)
-    thread = threading.Thread(target=watcher.run, daemon=True)
+def send(work: Send, options: MonitorOptions, progress: Progress, rate: float | None, seconds: float) -> Observed:
+    """Send at a rate for `seconds`, and monitor it."""
+    monitor = Monitor(options, progress, rate)
+    monitor.meter.sample(options.connection)
+    before = wal(options.connection)
+    thread = threading.Thread(target=monitor.run, daemon=True)
     thread.start()
-    watcher.began = began = time.monotonic()
+    monitor.began = began = time.monotonic()
     try:
-        work(Window(Pace(rate), seconds, progress, lambda: watcher.is_too_old or bool(watcher.fault)))
+        work(Window(Pace(rate), seconds, progress, lambda: monitor.is_too_old or bool(monitor.fault)))
     finally:
         took = time.monotonic() - began
-        watcher.over.set()
+        monitor.over.set()
         thread.join()
-    watcher.look()
-    after = wal(watch.connection)
-    progress.refusal = progress.refusal or watcher.fault
+    monitor.sample()
+    after = wal(options.connection)
+    progress.refusal = progress.refusal or monitor.fault
     used = None if before is None or after is None else after - before
-    return Seen(rate, took, progress, watcher.looks, watcher.meter.seconds(), used)
+    return Observed(rate, took, progress, monitor.samples, monitor.meter.seconds(), used)
 
 
 def wal(connection: Connection) -> float | None:
-    """Return how much the server has written ahead, in bytes; None where it does not say."""
+    """Return the position of the server's WAL in bytes; None if it cannot be read."""
     with contextlib.suppress(psycopg.Error):
         return float(value(connection, POSITION))
     return None

@@ -12,9 +12,9 @@ from scripts.bench.overload.options import number
 from scripts.simulate.options import Parser, whole
 
 DESCRIPTION = """\
-Find the rate of readings that can be kept up for ever: phones that upload 1 to 12 hours at once, others that sync
+Find the rate of readings that can be sustained: phones that upload 1 to 12 hours at once, others that sync
 within the hour, straps, and uploads that are sent again, while the refresher runs. Kept up is a rate at which no stale
-day becomes older than 2 minutes, and what waits does not grow. Short windows close in on it, a long one confirms it.
+day becomes older than 2 minutes, and the backlog does not grow. Short windows close in on it, a long one confirms it.
 
 Beside it: ingest alone, with the same arrivals; plain continuous aggregates of continuous aggregates fed by COPY with
 the same arrivals; and, with --against, another revision of this project. Everything runs on this machine.
@@ -35,19 +35,19 @@ REFRESHERS = ("auto", "service", "bench")
 
 
 class Options(NamedTuple):
-    """What a run does."""
+    """The options of a run."""
 
     server_url: str | None
     """Where databases can be created; None for the embedded database."""
     database: str
     minutes: float
-    """Of the window that confirms a rate."""
+    """Duration of the window that confirms a rate."""
     short: float
-    """Seconds of a window that closes in."""
+    """Duration in seconds of a window that closes in."""
     users: int
-    """Whose last day is there before."""
+    """People whose last day is stored before."""
     most: int | None
-    """Readings a second that are offered at most."""
+    """The most readings a second to offer."""
     refresher: str
     against: str | None
     only: tuple[str, ...]
@@ -60,7 +60,7 @@ class Options(NamedTuple):
 
 
 def parser() -> Parser:
-    """All options, in the order of --help."""
+    """Return the parser of all options."""
     made = Parser(
         prog="bench sustained",
         description=DESCRIPTION,
@@ -74,7 +74,7 @@ def parser() -> Parser:
         "--short", type=number(1, 600), default=15.0, metavar="SECONDS", help="of a window that closes in (15)"
     )
     made.add_argument(
-        "--users", type=whole(1, 1_000_000), metavar="N", help="whose last day is there before (1000; embedded 20)"
+        "--users", type=whole(1, 1_000_000), metavar="N", help="whose last day is stored before (1000; embedded 20)"
     )
     made.add_argument(
         "--most", type=whole(1, 10_000_000), metavar="N", help="readings a second offered at most (embedded 2000)"

@@ -1,4 +1,4 @@
-"""How many readings a second are offered."""
+"""The rate at which readings are offered."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import math
 import time
 
 SLACK_SECONDS = 1.0
-"""What was due longer ago is not made up for: a window that begins late does not begin with a flood."""
+"""Requests that were due longer ago are skipped: a window that begins late does not begin with a flood."""
 
 
 class Pace:
-    """Tells when the next request is due; without a rate it always is."""
+    """Schedules requests at a rate; without a rate they are always due."""
 
     def __init__(self, rate: float | None) -> None:
         self.rate = rate
         self.due = time.perf_counter()
 
     def wait(self) -> float:
-        """Return the seconds until the next request may begin, 0 or less when it may."""
+        """Return the seconds until the next request is due; 0 or less if it is."""
         return -math.inf if self.rate is None else self.due - time.perf_counter()
 
     def take(self, readings: int) -> float:
-        """Begin a request of so many readings; return when it was due, of the performance counter."""
+        """Begin a request of `readings` readings; return when it was due, on the performance counter."""
         now = time.perf_counter()
         if self.rate is None:
             return now

@@ -1,12 +1,12 @@
-"""What phones and straps send, as it arrives: most of it late, some of it at once, a little of it twice.
+"""The uploads of phones and chest straps as they arrive: most late, some live, a few repeated.
 
-Everyone measures a reading a minute. Of all readings four fifths come in uploads of 1 to 12 hours at once, nearly a
-fifth in those of a phone that syncs after 5 minutes to an hour, and the rest from straps, one by one as they happen.
-One late upload in fifty is followed by a part of itself with other values. The order is drawn at random. No two uploads
-are of the same person, so each is of readings that are not there yet, and no person has more than a reading a minute.
+A person has a reading a minute. Four fifths of all readings arrive in uploads of 1 to 12 hours, nearly a fifth in
+uploads of phones that sync after 5 minutes to an hour, and the rest live from straps. One late upload in fifty is
+followed by a part of itself with other values. The order is random. No two uploads are of the same person, so each has
+readings that are not stored yet, and no person has more than a reading a minute.
 
-The clock of the phones stands at the horizon: each reading of an upload costs its refresh within the run. Straps live
-now, above the horizon.
+The clock of the phones is at the horizon, so each uploaded reading is refreshed within the run. Straps send live
+readings, above the horizon.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LATE, SOON, LIVE = 0.80, 0.18, 0.02
 """Shares of the readings."""
 LATE_MINUTES, SOON_MINUTES = (60, 720), (5, 60)
 AGAIN = 0.02
-"""Of the late uploads."""
+"""Share of the late uploads that are repeated."""
 LATER = 300
-"""Uploads that arrive before one is sent again: the first one has been answered by then."""
+"""Uploads between an upload and its repetition, enough for the first to be answered."""
 STRAP_SECONDS = 35
-"""Between two readings of a strap, in the mean: ten seconds or a minute."""
+"""Mean interval between two readings of a strap: ten seconds or a minute."""
 KINDS = 200
-"""Different uploads that are made; many people share one, which nobody's refresh can know."""
+"""Number of different uploads; people share them, which does not affect refreshes."""
 DAY = 86_400
 FIRST_STRAP = 80_000_001
 WEARER = b"-00000000"
@@ -36,19 +36,19 @@ KEY = b"\t00000000"
 
 
 class Upload(NamedTuple):
-    """What one request holds, but for whose it is; `filled` puts that in."""
+    """The content of a request without its person, which Arrival fills in."""
 
     readings: int
     days: int
-    """Days (UTC) that it touches below the horizon."""
+    """Days (UTC) below the horizon that it touches."""
     document: bytes
-    """As POST /v1/readings takes it."""
+    """JSON for POST /v1/readings."""
     rows: bytes
-    """As COPY takes it, in text."""
+    """Rows in COPY's text format."""
 
 
 class Arrival(NamedTuple):
-    """An upload of somebody."""
+    """An upload of a person."""
 
     upload: Upload
     wearer: int
@@ -66,7 +66,7 @@ class Arrival(NamedTuple):
 
 
 class Phones:
-    """Draws what arrives next; wearers are numbered from `first` on, and never come twice; their uploads end now."""
+    """Random arrivals; wearers are numbered from `first` on and have one upload each, which ends now."""
 
     def __init__(self, seed: int, first: int, straps: int, now: datetime) -> None:
         self.chance = random.Random(seed)  # noqa: S311
@@ -98,30 +98,30 @@ class Phones:
                 again.append((number + LATER, Arrival(part, wearer, is_again=True)))
 
     def live(self) -> Arrival:
-        """Make the reading of the next strap."""
+        """Return a reading of the next strap."""
         self.strap = (self.strap + 1) % self.straps
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return Arrival(one(moment, self.chance), FIRST_STRAP + self.strap)
 
 
 def wearers(readings: float) -> int:
-    """Return how many people so many readings are of, straps not counted."""
+    """Return the number of people who send `readings` readings, without straps."""
     return round(readings * (LATE * 2 / sum(LATE_MINUTES) + SOON * 2 / sum(SOON_MINUTES)))
 
 
 def straps(rate: float) -> int:
-    """Return how many straps live at so many readings a second."""
+    """Return the number of straps at a rate of readings a second."""
     return max(1, round(rate * LIVE * STRAP_SECONDS))
 
 
 def mean(uploads: Iterator[Upload]) -> float:
-    """Return the mean of readings."""
+    """Return the mean number of readings."""
     sizes = [upload.readings for upload in uploads]
     return sum(sizes) / len(sizes)
 
 
 def made(chance: random.Random, now: datetime, minutes: tuple[int, int]) -> tuple[Upload, Upload]:
-    """Make an upload that ends now, and the part of it that may be sent again."""
+    """Return an upload that ends now, and the part of it that may be repeated."""
     long = chance.randint(*minutes)
     start = now - timedelta(minutes=long, seconds=-chance.randrange(60))
     moments = [int(start.timestamp()) + 60 * step for step in range(long)]
@@ -130,14 +130,14 @@ def made(chance: random.Random, now: datetime, minutes: tuple[int, int]) -> tupl
 
 
 def upload(moments: list[int], chance: random.Random) -> Upload:
-    """Make an upload of a reading at each moment, in seconds since 1970."""
+    """Return an upload with a reading at each moment, in seconds since 1970."""
     made = [one(datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), chance) for moment in moments]
     document = b"[" + b",".join(one.document for one in made) + b"]"
     return Upload(len(made), len({moment // DAY for moment in moments}), document, b"".join(one.rows for one in made))
 
 
 def one(moment: str, chance: random.Random) -> Upload:
-    """Make one reading: a heart rate always, steps and calories often."""
+    """Return one reading, with a heart rate and often steps and calories."""
     pulse = chance.randint(480, 1600) / 10
     steps = chance.randint(0, 120) if chance.random() < 0.6 else None
     calories = chance.randint(80, 900) / 100 if chance.random() < 0.8 else None

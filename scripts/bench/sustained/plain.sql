@@ -1,4 +1,4 @@
--- What a TimescaleDB user writes: readings, and continuous aggregates of continuous aggregates by user.
+-- Readings, and hierarchical continuous aggregates by user.
 CREATE EXTENSION IF NOT EXISTS timescaledb;
 CREATE SCHEMA plain;
 CREATE TABLE plain.reading (

@@ -1,4 +1,4 @@
--- Readings that were sent again, from where COPY has put them.
+-- Merge repeated readings from the temporary table.
 INSERT INTO plain.reading AS r
 SELECT * FROM pg_temp.again
 ON CONFLICT (user_key, device_key, ts) DO UPDATE

@@ -1,4 +1,4 @@
-"""Phones over HTTP: connections that stay, and requests that begin when they are due."""
+"""Phones over HTTP: persistent connections, and requests that begin when they are due."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from scripts.bench.sustained.progress import Window
 
 TICK = 0.002
 Request = tuple[Arrival, float]
-"""An upload, and when it was due."""
+"""An upload and when it was due."""
 
 
 class Posting(Sending):
-    """What the connections share."""
+    """State that the connections share."""
 
     def __init__(self, port: int, most: int, arrivals: Iterator[Arrival], window: Window) -> None:
         super().__init__((), head_of(PATH, JSON), window.seconds, None)
@@ -33,27 +33,27 @@ class Posting(Sending):
         self.phones: set[Phone] = set()
         self.idle: list[Phone] = []
         self.returned: deque[Request] = deque()
-        """Requests whose connection went before they were answered."""
+        """Requests whose connection was closed before the answer."""
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is due."""
+        """Return whether the window is over."""
         return bool(self.window.progress.refusal or time.perf_counter() > self.until or self.window.is_over())
 
     @property
     def is_due(self) -> bool:
-        """Whether a request may begin."""
+        """Return whether a request may begin."""
         return bool(self.returned) or (not self.is_over and self.window.pace.wait() <= 0)
 
     def draw(self) -> Request:
-        """Return what is due."""
+        """Return the next request."""
         if self.returned:
             return self.returned.popleft()
         arrival = next(self.arrivals)
         return arrival, self.window.pace.take(arrival.upload.readings)
 
     async def hand_out(self) -> None:
-        """Give what is due to connections that wait, and open others where there are too few, until all is answered."""
+        """Assign due requests to idle connections, opening more if needed, until all are answered."""
         given_up = self.until + LONGEST
         while not self.is_over or self.returned or len(self.idle) < len(self.phones):
             while self.idle and self.is_due:
@@ -68,18 +68,18 @@ class Posting(Sending):
 
 
 class Phone(Connection):
-    """Sends one upload after the other."""
+    """A connection that sends one upload after the other."""
 
     sending: Posting
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Register the connection and begin."""
         self.request: Request | None = None
         self.sending.phones.add(self)
         super().connection_made(transport)
 
     def next(self) -> None:
-        """Begin another request where one is due, or wait for it."""
+        """Begin the next request if one is due, or become idle."""
         self.request = None
         if self.sending.is_due:
             self.begin()
@@ -93,12 +93,12 @@ class Phone(Connection):
         self.send()
 
     def send(self) -> None:
-        """Send the body, perhaps once more, unless the connection has gone meanwhile."""
+        """Send the body, for the first time or again, unless the connection is closing."""
         if not self.transport.is_closing():
             super().send()
 
     def on_message_complete(self) -> None:
-        """Count an answer, and go on."""
+        """Count an answer and begin the next request."""
         status, progress = self.parser.get_status_code(), self.sending.window.progress
         self.parser = httptools.HttpResponseParser(self)
         assert self.request is not None
@@ -113,7 +113,7 @@ class Phone(Connection):
         self.next()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Leave what is not answered to another connection; a server closes those that wait for long."""
+        """Return an unanswered request for another connection; a server closes idle connections."""
         self.sending.phones.discard(self)
         if self in self.sending.idle:
             self.sending.idle.remove(self)
@@ -122,7 +122,7 @@ class Phone(Connection):
 
 
 def post(port: int, connections: int, arrivals: Iterator[Arrival], window: Window) -> None:
-    """Send until the window is over, and wait for the answers."""
+    """Send until the window is over and all requests are answered."""
 
     async def run() -> None:
         await Posting(port, connections, arrivals, window).hand_out()

@@ -1,4 +1,4 @@
-"""Processor time by part: each process of the server that works for a database, looked at every now and then."""
+"""Processor time by part, sampled from the server's processes that work for a database."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from scripts.bench.ingest.processes import PROC, cpu_seconds
 
 SESSIONS = Path(__file__).with_name("sessions.sql").read_bytes()
 BENCH = "hyperpulse bench"
-"""The name of sessions that look on; their time counts nowhere."""
+"""The application name of monitoring sessions, whose time is not counted."""
 TICKS = os.sysconf("SC_CLK_TCK")
 REFRESHER = "hyperpulse refresher of bench"
 NO_TIME: Mapping[str, float] = {}
-"""Where it cannot be measured."""
+"""The result if processor time cannot be read."""
 
 
 class Process(NamedTuple):
-    """A process of the server, and its seconds when it was seen first and last."""
+    """A process of the server, and its seconds at its first and last sample."""
 
     part: str
     first: float
     last: float
 
 
-class Meter:
-    """Adds up the processor time of the parts: service, copy, refresh and rest."""
+class ProcessorMeter:
+    """Sums the processor time of the parts: service, copy, refresh and rest."""
 
     def __init__(self, service: int | None, *, is_here: bool) -> None:
         self.service = service
@@ -36,24 +36,24 @@ class Meter:
         self.began = cpu_seconds(service)
         self.ended = self.began
         self.processes: dict[int, Process] = {}
-        self.looked = False
+        self.has_sampled = False
 
-    def look(self, connection: Connection) -> None:
-        """Read the clocks of all processes; those that began since the first look count from their beginning."""
+    def sample(self, connection: Connection) -> None:
+        """Sample all processes; those that started after the first sample count from their start."""
         self.ended = cpu_seconds(self.service)
         if not self.is_here:
             return
         for pid, part in connection.execute(SESSIONS, {"bench": BENCH}).fetchall():
-            now = of_one(pid)
+            now = processor_seconds(pid)
             if now is None:
                 continue
             known = self.processes.get(pid)
-            first = known.first if known else 0.0 if self.looked else now
+            first = known.first if known else 0.0 if self.has_sampled else now
             self.processes[pid] = Process(part, first, now)
-        self.looked = True
+        self.has_sampled = True
 
     def seconds(self) -> Mapping[str, float]:
-        """Return the processor seconds by part, none where they cannot be seen."""
+        """Return the processor seconds by part, nothing if they cannot be read."""
         if not self.is_here:
             return NO_TIME
         found = {} if self.began is None or self.ended is None else {"service": self.ended - self.began}
@@ -62,8 +62,8 @@ class Meter:
         return found
 
 
-def of_one(pid: int) -> float | None:
-    """Return the processor seconds of one process; None where it is gone."""
+def processor_seconds(pid: int) -> float | None:
+    """Return the processor seconds of one process; None if it has ended."""
     try:
         fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""What has been sent, as it goes on and in the end."""
+"""Counts of what was sent, updated during a window."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from scripts.bench.sustained.phones import Arrival
 
 @dataclass
 class Progress:
-    """Counts of what was acknowledged."""
+    """Counts of acknowledged requests."""
 
     readings: int = 0
     new: int = 0
-    """Of them those that were not there before."""
+    """Readings that were not stored before."""
     requests: int = 0
     days: int = 0
-    """Days of users that these touched below the horizon."""
+    """User-days below the horizon that the readings touch."""
     busy: int = 0
     refusal: str = ""
-    """The first answer that was neither success nor busy, "" where there is none."""
+    """The first answer that was neither success nor busy, "" for none."""
     latencies: list[float] = field(default_factory=list)
     """Seconds, from when a request was due."""
 
@@ -37,14 +37,14 @@ class Progress:
 
 
 class Window(NamedTuple):
-    """How a stretch of sending is to go."""
+    """A period of sending."""
 
     pace: Pace
     seconds: float
     progress: Progress
     is_over: Callable[[], bool]
-    """Whether it has to end early."""
+    """Whether the window must end early."""
 
 
 Send = Callable[[Window], None]
-"""Sends until the window is over, and returns when everything is answered."""
+"""Sends until the window is over, and returns when all requests are answered."""

@@ -1,4 +1,4 @@
-"""A refresher of the benchmark's own: one cycle after the other, on a connection of its own."""
+"""The benchmark's own refresher: one cycle after the other on a separate connection."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from psycopg.conninfo import make_conninfo
 
 from scripts.bench.database import Connection, connect, value
 from scripts.bench.sustained.backlog import Waiting
-from scripts.bench.sustained.processor_time import REFRESHER, of_one
+from scripts.bench.sustained.processor_time import REFRESHER, processor_seconds
 
 
 class Cycle(NamedTuple):
-    """A refresh."""
+    """A cycle of refreshes."""
 
     began: float
     """Of the monotonic clock."""
     seconds: float
     cpu: float | None
-    """Processor seconds of its backend, where they can be seen."""
+    """Processor seconds of its backend; None if they cannot be read."""
     readings: int
-    """That were there when it began."""
+    """Readings stored when it began."""
 
 
 class Refresher:
-    """Runs cycles until it is to end."""
+    """Runs cycles in a thread until stopped."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Refresher:
         self.cycle = cycle
         self.readings = readings
         self.pause = pause
-        """Seconds from the end of a cycle to the next, at least."""
+        """Minimum seconds from the end of a cycle to the next."""
         self.every = every
-        """Seconds from the beginning of a cycle to the next, at least."""
+        """Minimum seconds from the start of a cycle to the next."""
         self.over = threading.Event()
         self.began = self.fresh_since = time.monotonic()
         self.cycles: list[Cycle] = []
@@ -56,7 +56,7 @@ class Refresher:
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self) -> None:
-        """Refresh again and again."""
+        """Run cycles until stopped."""
         try:
             while not self.over.is_set():
                 self.once()
@@ -67,7 +67,7 @@ class Refresher:
                 self.fault = str(error).strip().split("\n")[0]
 
     def once(self) -> None:
-        """Refresh."""
+        """Run one cycle."""
         self.began = time.monotonic()
         before, readings = self.cpu(), self.readings()
         self.cycle(self.connection)
@@ -78,10 +78,10 @@ class Refresher:
 
     def cpu(self) -> float | None:
         """Return the processor time of the backend."""
-        return None if self.pid is None else of_one(self.pid)
+        return None if self.pid is None else processor_seconds(self.pid)
 
-    def look(self) -> Waiting:
-        """Say how long the cycle under way takes, or took; a refresher of ranges of time knows no days of users."""
+    def sample(self) -> Waiting:
+        """Return the duration of the current or last cycle as age; refreshes of ranges have no stale user-days."""
         now = time.monotonic()
         last = self.cycles[-1].seconds if self.cycles else 0.0
         is_under_way = self.began > self.fresh_since or not self.cycles
@@ -90,7 +90,7 @@ class Refresher:
 
 @contextlib.contextmanager
 def refreshing(refresher: Refresher) -> Iterator[Refresher]:
-    """Run a refresher; what it is doing in the end is cancelled."""
+    """Run a refresher and cancel its last cycle."""
     refresher.thread.start()
     try:
         yield refresher

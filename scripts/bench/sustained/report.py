@@ -19,8 +19,8 @@ The columns from service to rest are processor seconds for a million readings: o
 write, of the one that refreshes, and of the rest of PostgreSQL. WAL is bytes for a reading, of the whole server, and
 whatever else it does; what refreshes write is the difference to ingest alone. "Stale" counts days of users in the end
 of the window; "oldest" is how long one of them waited, or a cycle of continuous aggregates took, at most. Where a
-refresh recomputes whole ranges of time for everybody, "for ever" is the rate at which a cycle takes 2 minutes once the
-readings of half a day (days: of a day) are there, by the processor time that it took here for one that is there."""
+refresh recomputes whole ranges of time for all users, "for ever" is the rate at which a cycle takes 2 minutes once the
+readings of half a day (days: of a day) are stored, by the processor time that a stored reading took in this run."""
 ALONE = ", ingest alone"
 
 
@@ -28,7 +28,7 @@ def show(results: Results, console: Console) -> None:
     """Print one table."""
     options = results.options
     console.print(
-        f"\n{results.version}; {results.machine}; the last day of {options.users:,} people is there before; "
+        f"\n{results.version}; {results.machine}; the last day of {options.users:,} people is stored before; "
         f"{options.minutes:g} minutes",
         markup=False,
         highlight=False,
@@ -45,10 +45,10 @@ def show(results: Results, console: Console) -> None:
 
 
 def lines(results: Results) -> Iterator[str]:
-    """Say what the table does not."""
+    """Yield notes to the table."""
     yield NOTES
     if not any(row.cpu for row in results.rows):
-        yield "Processor time is not measured: the server's processes are not to be seen from here."
+        yield "Processor time is not measured: the server's processes cannot be read from here."
     yield from ratios(results)
     yield from (f"{row.name}: {row.note}" for row in results.rows if row.note)
     yield from (f"Left out: {words}" for words in results.left_out)
@@ -59,7 +59,7 @@ def ratios(results: Results) -> Iterator[str]:
     lasting = [(row.name, row.for_ever) for row in results.rows if row.for_ever]
     for other, rate in lasting[1:]:
         first, best = lasting[0]
-        yield f"For ever {first} keeps up {best / rate:,.1f} times the rate of {other}."
+        yield f"{first} sustains {best / rate:,.1f} times the rate of {other}."
 
 
 def alone(results: Results, row: Row) -> float | None:
@@ -68,7 +68,7 @@ def alone(results: Results, row: Row) -> float | None:
 
 
 def cells(row: Row, alone: float | None) -> tuple[str, ...]:
-    """Write the figures of a row."""
+    """Return the figures of a row as text."""
     kept = {None: "", True: "yes", False: "no"}[row.is_kept_up]
     return (
         f"{row.rate:,.0f}",
@@ -84,7 +84,7 @@ def cells(row: Row, alone: float | None) -> tuple[str, ...]:
 
 
 def write_json(results: Results, path: Path) -> None:
-    """Write every measurement."""
+    """Write all measurements as JSON."""
     document = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **results._asdict(),
@@ -95,9 +95,9 @@ def write_json(results: Results, path: Path) -> None:
 
 
 UNSAID = ("server_url", "json")
-"""Options that do not belong into a document: a password may be in one."""
+"""Options that are left out of the document: server_url may contain a password."""
 
 
 def ratio(row: Row, alone: float | None) -> float | None:
-    """Return what is kept up for ever as a share of ingest alone."""
+    """Return the sustainable rate as a share of ingest alone."""
     return row.for_ever / alone if alone and row.for_ever else None

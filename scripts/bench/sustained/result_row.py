@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from scripts.bench.sustained.monitor import Seen
+from scripts.bench.sustained.monitor import Observed
 
 PARTS = ("service", "copy", "refresh", "rest")
 
 
 class Row(NamedTuple):
-    """What a contestant reached."""
+    """The results of a contestant."""
 
     name: str
     rate: float
@@ -19,40 +19,40 @@ class Row(NamedTuple):
     seconds: float
     readings: int
     is_kept_up: bool | None
-    """None where nothing was to be kept up with."""
+    """None if no refresh runs."""
     for_ever: float | None
-    """Readings a second that can be kept up for ever, None where nothing can."""
+    """Sustainable readings a second; None if there is no such rate."""
     stale: int | None
-    """Days of users that waited in the end."""
+    """Stale user-days at the end."""
     age: float | None
-    """Seconds that the oldest stale day waited at most, or the longest cycle took."""
+    """Greatest age in seconds of a stale day, or longest cycle."""
     p99: float | None
-    """Milliseconds, of a request, from when it was due."""
+    """Milliseconds of a request from when it was due."""
     cpu: Mapping[str, float]
-    """Processor seconds for a million readings, by part; empty where they cannot be seen."""
+    """Processor seconds for a million readings, by part; empty if they cannot be read."""
     wal: float | None
-    """Bytes for a reading, of the whole server."""
+    """Bytes of WAL for a reading, of the whole server."""
     there: int
-    """Readings that were there before."""
+    """Readings stored before."""
     note: str = ""
 
 
-def row_of(name: str, seen: Seen, there: int, note: str = "") -> Row:
-    """Make the row of a window with nothing to be kept up with."""
-    readings = seen.progress.readings
+def row_of(name: str, observed: Observed, there: int, note: str = "") -> Row:
+    """Return the row of a window without refreshes."""
+    readings = observed.progress.readings
     million = readings / 1e6
     return Row(
         name,
-        seen.rate,
-        seen.seconds,
+        observed.rate,
+        observed.seconds,
         readings,
         None,
         None,
         None,
         None,
-        seen.quantile(0.99),
-        {part: seconds / million for part, seconds in seen.cpu.items()} if readings else {},
-        seen.wal / readings if seen.wal is not None and readings else None,
+        observed.quantile(0.99),
+        {part: seconds / million for part, seconds in observed.cpu.items()} if readings else {},
+        observed.wal / readings if observed.wal is not None and readings else None,
         there,
         note,
     )

@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 
 class Results(NamedTuple):
-    """Everything measured."""
+    """All measurements."""
 
     machine: str
     version: str
@@ -29,7 +29,7 @@ class Results(NamedTuple):
 
 
 def run(options: Options, say: Say) -> Results:
-    """Measure each contestant, on a database of its own."""
+    """Measure each contestant on a new database."""
     results = Results(machine(), "", options, [], [])
     if "hyperpulse" in options.only:
         results = of_code(results, Code("Hyperpulse", ROOT), options.database, say)
@@ -46,7 +46,7 @@ def run(options: Options, say: Say) -> Results:
 
 
 def of_code(results: Results, code: Code, database: str, say: Say) -> Results:
-    """Measure a revision; what cannot be measured of it is left out."""
+    """Measure a revision, or note why it is left out."""
     try:
         version, rows = hyperpulse.measure(results.options, code, database, say)
     except (Stopped, CannotStart) as reason:

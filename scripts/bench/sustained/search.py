@@ -1,4 +1,4 @@
-"""The rate that can be kept up for ever: short windows close in on it, and a long one confirms it."""
+"""Search the sustainable rate: short windows close in on it, and a long one confirms it."""
 
 from __future__ import annotations
 
@@ -7,120 +7,124 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from scripts.bench.sustained.monitor import LOOK_SECONDS, Look, Seen
+from scripts.bench.sustained.monitor import SAMPLE_SECONDS, Observed, Sample
 
 MOST_AGE = 120.0
 """Seconds that a stale day may wait."""
 NEAR = 1.12
-"""Times the rate that was kept up, at which one that was not is near enough."""
+"""The search ends when the lowest rate that failed is at most this times the highest that was kept up."""
 HEADROOM = 0.95
-"""Of the rate that short windows found, which is confirmed."""
+"""Share of the rate found by short windows that is confirmed."""
 LESS = 0.85
-"""Of a rate that was not confirmed, which is tried next."""
+"""Share of a rate that failed that is tried next."""
 MORE = 1.5
-"""Times a rate that was kept up, which is tried next where none was too much yet."""
+"""Multiple of a rate that was kept up that is tried next, if no rate has failed yet."""
 GROWTH, SHORT_GROWTH = 0.05, 0.15
-"""Of what arrives, by which what waits may grow: a refresh works in pieces, which a short window sees few of."""
+"""Share of the arrivals by which the backlog may grow; more in short windows, which contain few refreshes."""
 WINDOWS, ATTEMPTS = 6, 3
 BEGIN = 1 / 3
-"""Of a window, after which growth is looked at: what waits at all has gathered by then."""
+"""Share of a window that is ignored for growth, since the backlog builds up at first."""
 
-Run = Callable[[float | None, float], Seen]
-"""Sends at a rate, or as fast as is answered, for so many seconds."""
+Run = Callable[[float | None, float], Observed]
+"""Sends at a rate, or as fast as is answered, for some seconds."""
 Drain = Callable[[], bool]
-"""Waits until nothing is stale; whether that came to be."""
+"""Waits until nothing is stale; returns whether that happens in time."""
 Say = Callable[[str], None]
 
 
 class Verdict(NamedTuple):
-    """Whether a window could go on for ever, and if not, why."""
+    """Whether a window is sustainable, and if not, why."""
 
     is_kept_up: bool
     why: str = ""
 
     @property
     def words(self) -> str:
-        """Say so."""
+        """Return the verdict as text."""
         return "kept up" if self.is_kept_up else f"not kept up: {self.why}"
 
 
 class Found(NamedTuple):
-    """The window that was kept up, or the last one that was not."""
+    """The window that was kept up, or the last one that failed."""
 
-    seen: Seen
+    observed: Observed
     verdict: Verdict
 
 
 class Stopped(Exception):
-    """Nothing was kept up; the message says why."""
+    """No rate was kept up; the message says why."""
 
 
-def growth(seen: Seen) -> float:
-    """Return by how much the days that wait grow, as a share of those that arrive."""
-    looks = [look for look in seen.looks if BEGIN * seen.seconds <= look.at <= seen.seconds + LOOK_SECONDS]
-    arriving = seen.progress.days / seen.seconds
-    return slope(looks) / arriving if len(looks) > 2 and arriving else 0.0
+def growth(observed: Observed) -> float:
+    """Return the growth of the backlog as a share of the arriving days."""
+    samples = [
+        sample
+        for sample in observed.samples
+        if BEGIN * observed.seconds <= sample.at <= observed.seconds + SAMPLE_SECONDS
+    ]
+    arriving = observed.progress.days / observed.seconds
+    return slope(samples) / arriving if len(samples) > 2 and arriving else 0.0
 
 
-def slope(looks: Sequence[Look]) -> float:
-    """Return how many days more wait each second."""
-    moments, days = [look.at for look in looks], [float(look.waiting.days) for look in looks]
+def slope(samples: Sequence[Sample]) -> float:
+    """Return the growth of the backlog in days a second."""
+    moments, days = [sample.at for sample in samples], [float(sample.waiting.days) for sample in samples]
     return statistics.linear_regression(moments, days).slope
 
 
-def judge(seen: Seen, most_growth: float = GROWTH) -> Verdict:
-    """Tell whether a window could go on for ever, at the rate that was acknowledged."""
-    if seen.progress.refusal:
-        return Verdict(False, seen.progress.refusal)
-    if seen.age > MOST_AGE:
-        return Verdict(False, f"a stale day was {seen.age:.0f} s old")
-    if (grown := growth(seen)) > most_growth:
-        return Verdict(False, f"what waits grew by {grown:.0%} of what arrived")
+def judge(observed: Observed, most_growth: float = GROWTH) -> Verdict:
+    """Return whether the rate of a window is sustainable."""
+    if observed.progress.refusal:
+        return Verdict(False, observed.progress.refusal)
+    if observed.age > MOST_AGE:
+        return Verdict(False, f"a stale day was {observed.age:.0f} s old")
+    if (grown := growth(observed)) > most_growth:
+        return Verdict(False, f"the backlog grew by {grown:.0%} of what arrived")
     return Verdict(True)
 
 
-def refreshed(seen: Seen) -> float:
-    """Return the readings a second of a window that did not wait any longer in the end."""
-    return seen.rate * (1 - min(0.95, max(0.0, growth(seen))))
+def refreshed(observed: Observed) -> float:
+    """Return the readings a second that were refreshed in a window."""
+    return observed.rate * (1 - min(0.95, max(0.0, growth(observed))))
 
 
-def next_rate(seen: Seen, low: float, high: float | None) -> float:
-    """Return the rate to try after a window, between what was kept up and what was not."""
+def next_rate(observed: Observed, low: float, high: float | None) -> float:
+    """Return the rate to try next, between the highest that was kept up and the lowest that failed."""
     if high is None:
-        return seen.rate * MORE
+        return observed.rate * MORE
     if not low:
-        return min(refreshed(seen), high * 0.9)
+        return min(refreshed(observed), high * 0.9)
     return math.sqrt(low * high)
 
 
 def search(run: Run, drain: Drain, top: float | None, seconds: float, say: Say) -> float:
-    """Close in by short windows, the first at the top, or as fast as is answered; return the rate they come to."""
+    """Close in by short windows, the first at `top` or as fast as is answered; return the rate found."""
     low, high, rate = 0.0, None, top
     for _ in range(WINDOWS):
-        seen = run(rate, seconds)
-        verdict = judge(seen, SHORT_GROWTH)
-        say(f"  {seen.rate:,.0f}/s for {seen.seconds:.0f} s {verdict.words}")
-        if seen.progress.refusal or not seen.progress.readings:
-            raise Stopped(seen.progress.refusal or "nothing was taken")
+        observed = run(rate, seconds)
+        verdict = judge(observed, SHORT_GROWTH)
+        say(f"  {observed.rate:,.0f}/s for {observed.seconds:.0f} s {verdict.words}")
+        if observed.progress.refusal or not observed.progress.readings:
+            raise Stopped(observed.progress.refusal or "nothing was taken")
         if verdict.is_kept_up:
-            low = max(low, seen.rate)
+            low = max(low, observed.rate)
         else:
-            high = min(high or seen.rate, seen.rate)
-        rate = next_rate(seen, low, high)
+            high = min(high or observed.rate, observed.rate)
+        rate = next_rate(observed, low, high)
         if not drain():
-            raise Stopped(f"what waited after {seen.rate:,.0f}/s was not refreshed")
-        if (low and high is None and seen.offered == top) or (low and high and high < low * NEAR):
+            raise Stopped(f"the backlog after {observed.rate:,.0f}/s was not refreshed")
+        if (low and high is None and observed.offered == top) or (low and high and high < low * NEAR):
             break
     return low or rate or 1.0
 
 
 def confirm(run: Run, drain: Drain, rate: float, seconds: float, say: Say, most_growth: float = GROWTH) -> Found:
-    """Send for long at a rate, and at less where it is not kept up."""
+    """Send at a rate for long, and at less if it is not kept up."""
     for attempt in range(1, ATTEMPTS + 1):
-        seen = run(rate, seconds)
-        verdict = judge(seen, most_growth)
-        say(f"  {seen.rate:,.0f}/s for {seen.seconds:.0f} s {verdict.words}")
-        if verdict.is_kept_up or seen.progress.refusal or attempt == ATTEMPTS or not drain():
+        observed = run(rate, seconds)
+        verdict = judge(observed, most_growth)
+        say(f"  {observed.rate:,.0f}/s for {observed.seconds:.0f} s {verdict.words}")
+        if verdict.is_kept_up or observed.progress.refusal or attempt == ATTEMPTS or not drain():
             break
-        rate = LESS * seen.rate if growth(seen) <= most_growth else refreshed(seen)
-    return Found(seen, verdict)
+        rate = LESS * observed.rate if growth(observed) <= most_growth else refreshed(observed)
+    return Found(observed, verdict)

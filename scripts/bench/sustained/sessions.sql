@@ -1,4 +1,4 @@
--- The server's processes that work for this database, or for all, by what they do.
+-- The server's processes that work for this database, or for all, by part.
 SELECT pid,
        CASE WHEN application_name LIKE 'hyperpulse refresher%%' THEN 'refresh'
             WHEN application_name = %(bench)s THEN 'bench'
