@@ -1,1 +1,1 @@
-"""Import files of readings through HTTP, piece by piece, resumably. Started by `python -m scripts.load`."""
+"""Import files of readings through HTTP in chunks, resumably. Run by `python -m scripts.load`."""

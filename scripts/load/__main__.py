@@ -1,4 +1,4 @@
-"""Import files of readings through HTTP, and go on where a break left off. See --help."""
+"""Import files of readings through HTTP, resuming after a break. See --help."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scripts.load.run import load
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Import; the exit status."""
+    """Import files and return the exit status."""
     return load(parse(arguments), Console())
 
 

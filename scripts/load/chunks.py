@@ -1,4 +1,4 @@
-"""The pieces in which a file is sent."""
+"""Split a file into the chunks that are sent."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scripts.load.formats import Read, Reading
 from scripts.load.lines import Line, Source
 
 MOST_BYTES = 4 * 1024 * 1024
-"""Of a piece; the service takes eight times as many."""
+"""Of a chunk; the service accepts eight times as many."""
 
 
 class Item(NamedTuple):
-    """A reading on its way."""
+    """A reading to send."""
 
     line: Line
     json: bytes
@@ -26,59 +26,59 @@ class Reject(NamedTuple):
 
     line: Line
     problems: list[dict[str, object]]
-    """What is wrong, as the service says it: problem, and perhaps at and value."""
+    """What is wrong, as in the service's errors: problem, and optionally at and value."""
 
 
 @dataclass(slots=True)
-class Piece:
-    """Lines that go together."""
+class Chunk:
+    """Lines that are sent together."""
 
     number: int
-    """Of its last line that is finished."""
+    """Number of its last finished line."""
     offset: int
-    """Where that line ends, in bytes of the decompressed file."""
+    """End of that line, in bytes of the decompressed file."""
     items: list[Item] = field(default_factory=list)
     malformed: list[Reject] = field(default_factory=list)
     size: int = 0
     """Bytes of the readings."""
     waits: Line | None = None
-    """The last line of the file, which has no end yet and is not in the piece."""
+    """The last line of the file, if it is unfinished; it is not in the chunk."""
 
     @property
     def count(self) -> int:
-        """How many readings are in it, good or not."""
+        """Return the number of its readings, malformed ones included."""
         return len(self.items) + len(self.malformed)
 
 
-def pieces(source: Source, read: Read, number: int, offset: int, most: int, complete: bool) -> Iterator[Piece]:
-    """Yield what follows line `number`, at most so many readings at a time, to the end of the file.
+def chunks(source: Source, read: Read, number: int, offset: int, most: int, complete: bool) -> Iterator[Chunk]:
+    """Yield chunks of at most `most` readings, from the line after `number` to the end of the file.
 
-    A last line without an end is not passed, since more of it may come; it is sent where the file is `complete`.
+    An unfinished last line is left out, since it may grow, unless the file is `complete`.
     """
-    piece = Piece(number, offset)
+    chunk = Chunk(number, offset)
     try:
         for reading in read(source, number, offset, complete):
             if reading.line.is_finished:
-                piece.number, piece.offset = reading.line.last, reading.line.end
+                chunk.number, chunk.offset = reading.line.last, reading.line.end
             elif not complete:
-                piece.waits = reading.line
+                chunk.waits = reading.line
                 break
-            take(piece, reading)
-            if piece.count >= most or piece.size >= MOST_BYTES:
-                yield piece
-                piece = Piece(piece.number, piece.offset)
+            take(chunk, reading)
+            if chunk.count >= most or chunk.size >= MOST_BYTES:
+                yield chunk
+                chunk = Chunk(chunk.number, chunk.offset)
     except CannotRead:
-        if piece.count:
-            yield piece
+        if chunk.count:
+            yield chunk
         raise
-    if piece.count or piece.waits:
-        yield piece
+    if chunk.count or chunk.waits:
+        yield chunk
 
 
-def take(piece: Piece, reading: Reading) -> None:
-    """Put a reading where it belongs."""
+def take(chunk: Chunk, reading: Reading) -> None:
+    """Add a reading to the items or the malformed lines of a chunk."""
     if reading.problems:
-        piece.malformed.append(Reject(reading.line, reading.problems))
+        chunk.malformed.append(Reject(reading.line, reading.problems))
         return
-    piece.items.append(Item(reading.line, reading.json))
-    piece.size += len(reading.json)
+    chunk.items.append(Item(reading.line, reading.json))
+    chunk.size += len(reading.json)

@@ -1,4 +1,4 @@
-"""Send pieces, and find out which lines the service rejects, and why."""
+"""Send chunks, and find the lines that the service rejects, with the reasons."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from scripts.simulate.sender import Answer, problem
 
 PLACE = re.compile(r"readings\[(\d+)\]\.?(.*)")
 SMALLER = (400, 413)
-"""What one reading too many or one that is broken may be answered with; smaller pieces tell which."""
+"""Statuses for a body that is too large or broken; smaller requests show which reading is the cause."""
 
 
 class Post(Protocol):
-    """Posts a body to /v1/readings, again and again until it is answered for good."""
+    """Posts a body to /v1/readings, repeatedly until there is a final answer."""
 
     async def __call__(self, body: bytes) -> Answer:
-        """Return the answer; CannotSend when there is none."""
+        """Return the final answer; CannotSend if there is none."""
 
 
 class Outcome:
-    """What became of readings."""
+    """The outcome of readings: counts and rejects."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -32,7 +32,7 @@ class Outcome:
 
 
 async def deliver_items(post: Post, items: list[Item], outcome: Outcome) -> None:
-    """Send readings and add what became of them to the outcome; CannotSend when the service refuses all."""
+    """Send readings and add to their outcome; CannotSend if the service refuses them."""
     if not items:
         return
     answer = await post(body_of(items))
@@ -50,12 +50,12 @@ async def deliver_items(post: Post, items: list[Item], outcome: Outcome) -> None
 
 
 def body_of(items: list[Item]) -> bytes:
-    """Write readings as a JSON array."""
+    """Return readings as a JSON array."""
     return b"[" + b",\n".join(item.json for item in items) + b"]"
 
 
 def receipt_of(answer: Answer, count: int) -> Any:
-    """Return the receipt for so many readings; CannotSend where the answer is another."""
+    """Return the receipt for `count` readings; CannotSend if the answer is none."""
     if answer.status not in (200, 422):
         raise CannotSend(f"The service answers {answer.status}: {problem(answer)}")
     try:
@@ -70,23 +70,23 @@ def receipt_of(answer: Answer, count: int) -> Any:
 
 
 async def find_rejects(post: Post, items: list[Item], receipt: Any, outcome: Outcome) -> None:
-    """Add the rejected lines. A receipt names the first hundred faults; sending the rest again names the next."""
+    """Add the rejected lines. A receipt names the first hundred errors; sending the rest again names the next."""
     expected = receipt["rejected"]
     while expected:
         named = problems_by_index(receipt["errors"])
         found = sorted(index for index in named if index < len(items))
         if not found:
-            raise CannotSend("The service rejects readings and does not say which.")
+            raise CannotSend("The service rejects readings and does not name them.")
         outcome.rejects += [Reject(items[index].line, named[index]) for index in found]
         expected -= len(found)
         if expected > 0:
-            # What is sent again and valid is unchanged, and was counted before.
+            # Valid readings that are sent again are unchanged, and were counted before.
             items = items[found[-1] + 1 :]
             receipt = receipt_of(await post(body_of(items)), len(items))
 
 
 def problems_by_index(errors: Any) -> dict[int, list[dict[str, object]]]:
-    """Group the errors of a receipt by the reading that they are about."""
+    """Group the errors of a receipt by the index of the reading."""
     named: dict[int, list[dict[str, object]]] = {}
     for error in errors:
         if match := PLACE.fullmatch(str(error.get("at", ""))):

@@ -1,4 +1,4 @@
-"""What a person sees: a bar on a terminal, a calm line now and then elsewhere."""
+"""The progress display: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColum
 from scripts.load.state import OUTCOMES, FileState
 
 CALM = 5.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines if there is no terminal."""
 
 
 class Display:
-    """Shows how far an import is, by the bytes of its files."""
+    """Shows the progress of an import, by the bytes of its files."""
 
     def __init__(self, console: Console, total: int, *, shown: bool) -> None:
         self.console = console
         self.shown = shown
         self.readings = 0
-        """Of this run."""
-        self.began = self.told = time.monotonic()
+        """Readings of this run."""
+        self.began = self.reported = time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -39,39 +39,39 @@ class Display:
 
     @property
     def seconds(self) -> float:
-        """How long this run takes so far."""
+        """Return the duration of this run so far."""
         return max(time.monotonic() - self.began, 1e-6)
 
     def say(self, words: str) -> None:
-        """One line, always."""
+        """Print one line."""
         self.console.print(words, markup=False, highlight=False, soft_wrap=True)
 
     def advance(self, path: Path, done: int, readings: int) -> None:
-        """Tell that a piece was acknowledged; `done` bytes of all files are behind it."""
+        """Show that a chunk was acknowledged, up to `done` bytes of all files."""
         self.readings += readings
         rate = f"{self.readings / self.seconds:,.0f}/s"
         self.bar.update(self.task, description=path.name, completed=done, rate=rate, trouble="")
-        if self.shown and not self.console.is_terminal and time.monotonic() - self.told > CALM:
-            self.told = time.monotonic()
+        if self.shown and not self.console.is_terminal and time.monotonic() - self.reported > CALM:
+            self.reported = time.monotonic()
             share = done / max(self.bar.tasks[0].total or 0, 1)
             self.say(f"{path.name}: {share:.0%} of all files, {self.readings:,} readings, {rate}")
 
     def trouble(self, kind: str) -> None:
-        """Tell that a request is repeated."""
+        """Show that a request is repeated."""
         if self.console.is_terminal:
             self.bar.update(self.task, trouble=f"{kind}, trying again")
-        elif self.shown and time.monotonic() - self.told > CALM:
-            self.told = time.monotonic()
+        elif self.shown and time.monotonic() - self.reported > CALM:
+            self.reported = time.monotonic()
             self.say(f"{kind}, trying again")
 
 
 def summed(files: list[FileState]) -> str:
-    """Say what became of the readings of all files."""
+    """Return the outcome of the readings of all files as text."""
     outcomes = ", ".join(f"{sum(getattr(file, name) for file in files):,} {name}" for name in OUTCOMES)
     readings = sum(file.readings for file in files)
     return f"{counted(len(files), 'file')}, {counted(readings, 'reading')}: {outcomes}."
 
 
 def counted(count: int, word: str) -> str:
-    """Say a number of things."""
+    """Return a count with its noun."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -1,11 +1,11 @@
-"""Why an import ends early."""
+"""Errors that end an import early."""
 
 from __future__ import annotations
 
 
 class CannotRead(Exception):
-    """A file cannot be imported; the message names it, says why and what to do."""
+    """A file cannot be imported; the message names the file, the cause and the remedy."""
 
 
 class CannotSend(Exception):
-    """The service gave up or refused; the message says what it said."""
+    """The service is away too long or refuses; the message says which."""

@@ -1,4 +1,4 @@
-"""The files that paths stand for, and what is passed over."""
+"""Find the files to import, and those to skip."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ ENDINGS = (".csv", ".ndjson", ".jsonl")
 COMPRESSIONS = (".gz", ".zst")
 NAMED = ".csv, .ndjson or .jsonl, perhaps with .gz or .zst, in any case"
 SHOWN = 5
-"""Skipped files whose names are said; the others are counted."""
+"""Skipped files that are named; further ones are counted."""
 
 
 class Files(NamedTuple):
-    """What was found."""
+    """The files below the given paths."""
 
     found: list[Path]
     """Files to import, each once."""
     skipped: list[Path]
-    """What else is in the directories."""
+    """Other files in the directories."""
 
 
 def files_of(paths: tuple[Path, ...]) -> Files:
-    """List the files that paths stand for; CannotRead where there is none."""
+    """Return the files of all paths; CannotRead if a path has none."""
     found: dict[Path, None] = {}
     skipped: dict[Path, None] = {}
     for path in paths:
@@ -41,7 +41,7 @@ def files_of(paths: tuple[Path, ...]) -> Files:
 
 
 def within(directory: Path) -> list[Path]:
-    """List what is in a directory, at any depth, but for directories; links to directories are not followed."""
+    """Return the files of a directory, at any depth; links to directories are not followed."""
 
     def refuse(error: OSError) -> None:
         raise CannotRead(f"{error.filename} cannot be read: {error.strerror}.") from error
@@ -54,13 +54,13 @@ def within(directory: Path) -> list[Path]:
 
 
 def ending(path: Path) -> str:
-    """Return the ending of a name that tells the format, under the one of a compression, in small letters."""
+    """Return the suffix of the format, without that of a compression, in lower case."""
     suffix = path.suffix.lower()
     return Path(path.stem).suffix.lower() if suffix in COMPRESSIONS else suffix
 
 
 def skipped_words(skipped: list[Path]) -> str:
-    """Say what is passed over."""
+    """Return the skipped files as text."""
     shown = ", ".join(map(str, skipped[:SHOWN]))
     more = f" and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
     return f"Skipped, not named {NAMED}: {shown}{more}."

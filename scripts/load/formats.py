@@ -1,4 +1,4 @@
-"""From a file to the JSON of its readings. What a reading is, the service judges; only what is none at all stays."""
+"""Read the readings of a file as JSON. The service validates them; only lines that are no reading at all stay here."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ from service.ingest.csv_reader import BLANK, Table, breaks
 ENCODER = msgspec.json.Encoder()
 HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[^\r\n]+(\r\n|\r|\n)?")
 BLOCK = 256 * 1024
-"""Bytes of CSV that are read at once."""
+"""Bytes of CSV that are read at a time."""
 
 
 class Reading(NamedTuple):
-    """A reading, or what stands in its place."""
+    """A reading, or a malformed line."""
 
     line: Line
     json: bytes
     problems: list[dict[str, object]]
-    """Why it is none, as the service says it: problem, and perhaps at and value; none of it is sent."""
+    """Why the line is no reading, as in the service's errors; such a line is not sent."""
 
 
 class Read(Protocol):
     """Reads a file of one format."""
 
     def __call__(self, source: Source, number: int, offset: int, complete: bool) -> Iterator[Reading]:
-        """Yield what follows line `number`, which ends at byte `offset`; the last may not be finished.
+        """Yield the readings after line `number`, which ends at byte `offset`.
 
-        That one is read where the file is `complete`, and only named otherwise.
+        An unfinished last line is read if the file is `complete`, and otherwise marked as unfinished.
         """
 
 
 class Start(NamedTuple):
-    """Where the readings of a file begin, and how they are read."""
+    """Where the readings of a file begin, and the reader of its format."""
 
     read: Read
     number: int
-    """Of the last line before them, 0 where there is none."""
+    """Number of the last line before them, 0 for none."""
     offset: int
-    """Where that line ends, in bytes of the decompressed file."""
+    """End of that line, in bytes of the decompressed file."""
 
 
 def start_of(path: Path, complete: bool) -> Start | None:
-    """Look at how a file begins; None where its header is not finished, CannotRead where it cannot be used."""
+    """Return the start of a file; None if its header is unfinished, CannotRead if it cannot be used."""
     if ending(path) != ".csv":
         return Start(read_ndjson, 0, 0)
     with opened(path) as source:
@@ -68,7 +68,7 @@ def start_of(path: Path, complete: bool) -> Start | None:
 
 
 def header_of(source: Source, complete: bool) -> bytes | None:
-    """Read the header, with its end and what is before it; None where it is not finished."""
+    """Return the header with its line end and any blank lines before it; None if it is unfinished."""
     text = b""
     while block := source.plain.read(LONGEST_LINE):
         text += block
@@ -87,7 +87,7 @@ def header_of(source: Source, complete: bool) -> bytes | None:
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Name the file where it is not CSV."""
+    """Add the name of the file to errors of its CSV."""
     try:
         yield
     except Problem as problem:
@@ -95,7 +95,7 @@ def named(path: Path) -> Iterator[None]:
 
 
 def csv_reader(path: Path, table: Table) -> Read:
-    """Make what reads the rows of a table, as the service does."""
+    """Return a reader of a table's rows that reads as the service does."""
 
     def read(source: Source, number: int, offset: int, complete: bool) -> Iterator[Reading]:
         offset = skip(source, offset)
@@ -121,7 +121,7 @@ def csv_reader(path: Path, table: Table) -> Read:
 
 
 def rows(table: Table, part: bytes, offset: int, are_finished: bool) -> Iterator[Reading]:
-    """Yield the rows of a part, which begins at byte `offset` of the file."""
+    """Yield the rows of a part that begins at byte `offset` of the file."""
     begin = 0
     for row in table.items(part):
         if row is None:
@@ -136,7 +136,7 @@ def rows(table: Table, part: bytes, offset: int, are_finished: bool) -> Iterator
 
 
 def read_ndjson(source: Source, number: int, offset: int, complete: bool) -> Iterator[Reading]:
-    """Read a reading of JSON in each line; what it means, the service judges."""
+    """Yield a reading for each line of NDJSON, which the service validates."""
     for line in lines(source, number, offset):
         if not line.text.strip():
             continue
@@ -149,7 +149,7 @@ def read_ndjson(source: Source, number: int, offset: int, complete: bool) -> Ite
 
 
 def problem_of(line: Line) -> str | None:
-    """Say why a line is no JSON object; None where it is one."""
+    """Return why a line is no JSON object; None if it is one."""
     if not line.is_short:
         return f"is longer than {LONGEST_LINE} bytes"
     try:
@@ -160,5 +160,5 @@ def problem_of(line: Line) -> str | None:
 
 
 def unfinished(line: Line) -> Reading:
-    """Say that a line has no end yet."""
+    """Return an unfinished line."""
     return Reading(line, b"", [{"problem": "has no end yet"}])

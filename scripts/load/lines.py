@@ -1,4 +1,4 @@
-"""Files piece by piece, compressed or not, in constant memory, from wherever an earlier run came to."""
+"""Read files by lines, compressed or not, in constant memory, from the position of an earlier run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from scripts.load.errors import CannotRead
 LONGEST_LINE = 64 * 1024
 """Bytes; a reading needs a few hundred."""
 STEP = 1024
-"""Bytes of zstd that are decompressed at once; they can stand for megabytes."""
+"""Bytes of zstd that are decompressed at a time; they can expand to megabytes."""
 PASSED = 1024 * 1024
-"""Bytes that are passed over at once."""
+"""Bytes that are skipped at a time."""
 MARK = b"\xef\xbb\xbf"
 
 
@@ -27,21 +27,21 @@ class Line(NamedTuple):
     """A line of a file, or the lines of a row of CSV."""
 
     number: int
-    """Of the first, counted from 1."""
+    """Number of the first line, from 1."""
     last: int
-    """Of the last."""
+    """Number of the last line."""
     text: bytes
-    """Without its end; of a line that is too long, the beginning."""
+    """Text without the line end; the beginning of a line that is too long."""
     end: int
-    """Bytes of the file, decompressed, up to its end."""
+    """Offset of its end in the decompressed file."""
     is_short: bool = True
-    """Whether the text is all of it."""
+    """Whether the text is complete."""
     is_finished: bool = True
-    """Whether it has an end; otherwise the file ends, and more of the line may come."""
+    """Whether the line has an end; otherwise the file ends in it, and the line may grow."""
 
 
 class Zstd(io.RawIOBase):
-    """The plain bytes of a zstd file. Unlike zstandard's own reader, it notices an end that comes too early."""
+    """The decompressed bytes of a zstd file. Unlike zstandard's own reader, it detects a truncated file."""
 
     def __init__(self, source: BinaryIO) -> None:
         self.source = source
@@ -50,11 +50,11 @@ class Zstd(io.RawIOBase):
         self.ready = memoryview(b"")
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: the file can be read."""
         return True
 
     def readinto(self, buffer: object) -> int:
-        """Decompress as much as is needed to give something."""
+        """Decompress until there is something to return."""
         while not self.ready:
             piece = self.source.read(STEP)
             if not piece:
@@ -81,14 +81,14 @@ class Source(NamedTuple):
 
     path: Path
     raw: io.BufferedReader
-    """The bytes on disk; where it stands says how far the file was read."""
+    """The bytes on disk; its position is the progress in the file."""
     plain: io.BufferedReader
-    """The same, decompressed."""
+    """The decompressed bytes."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Source]:
-    """Open a file for its plain bytes; CannotRead where that fails, now or while it is read."""
+    """Open a file for its decompressed bytes; CannotRead if opening or reading fails."""
     try:
         with path.open("rb") as raw:
             match path.suffix.lower():
@@ -121,9 +121,9 @@ def lines(source: Source, number: int, offset: int) -> Iterator[Line]:
 
 
 def skip(source: Source, offset: int) -> int:
-    """Pass over what an earlier run has sent; return where that ends.
+    """Skip what an earlier run has sent; return its end.
 
-    A line feed that came after a carriage return at the end of the file that was belongs to it.
+    A line feed that was appended after a carriage return at the former end of the file belongs to that line.
     """
     last = b""
     left = offset
@@ -133,7 +133,7 @@ def skip(source: Source, offset: int) -> int:
     while left > 0:
         passed = source.plain.read(min(left, PASSED))
         if not passed:
-            raise CannotRead(f"{source.path} is shorter than it was when its import began; --restart starts it anew.")
+            raise CannotRead(f"{source.path} is shorter than it was when its import began; --restart starts it again.")
         left -= len(passed)
         last = passed[-1:]
     if last == b"\r" and source.plain.peek(1)[:1] == b"\n":
@@ -143,7 +143,7 @@ def skip(source: Source, offset: int) -> int:
 
 
 def whole_lines(source: Source, number: int, offset: int) -> tuple[int, int]:
-    """Return the last line up to `number` that has an end; earlier releases took one without an end for finished."""
+    """Return the last finished line up to `number`; earlier releases counted unfinished lines as finished."""
     left, start = offset, 0
     while left > 0 and (passed := source.plain.read(min(left, PASSED))):
         end = passed.rfind(b"\n") + 1

@@ -14,12 +14,12 @@ DESCRIPTION = """\
 Import readings from CSV and NDJSON files through POST /v1/readings, in the order of the files and of their lines.
 
 A directory stands for all files in it, at any depth, named .csv, .ndjson or .jsonl, each also with .gz or .zst, in
-any case; what is skipped is said. CSV begins with a header of the names user_id, device_id, timestamp (or ts),
+any case; skipped files are named. CSV begins with a header of the names user_id, device_id, timestamp (or ts),
 heart_rate, steps and calories, in any order; an empty field was not measured. A line of NDJSON is one reading as the
-service takes it. A last line that has no end waits until the file has grown, or is called --complete.
+service takes it. A last line without an end waits until the file grows or is called --complete.
 
-After a break (Ctrl-C, a power cut, a service that is away too long) the same command goes on after the last piece that
-the service has acknowledged. Nothing is stored twice, since writing a reading again changes nothing."""
+After a break (Ctrl-C, a power cut, a service that is away too long) the same command continues after the last chunk
+that the service has acknowledged. Nothing is stored twice, since writing a reading again changes nothing."""
 
 EPILOG = """\
 examples:
@@ -28,38 +28,38 @@ examples:
   python -m scripts.load --dry-run january.csv.gz      judge every line here, send nothing
 
 exit status: 0 all is stored; 1 lines were rejected, all others are stored; 2 wrong options, or a file that cannot be
-read; 3 the service gave up or refused; 130 stopped by Ctrl-C. After 2, 3 and 130 the same command goes on."""
+read; 3 the service gave up or refused; 130 stopped by Ctrl-C. After 2, 3 and 130 the same command continues."""
 
 SERVICE = "http://127.0.0.1:8000"
 
 
 class Options(NamedTuple):
-    """What to import, and how; durations in seconds."""
+    """The options of an import; durations in seconds."""
 
     paths: tuple[Path, ...]
     url: str
     batch: int
-    """Most readings in a request."""
+    """The most readings in a request."""
     state: Path
     rejects: Path
     restart: bool
     dry_run: bool
     complete: bool
-    """Whether the files grow no more, so that a last line without an end is one."""
+    """Whether the files no longer grow, so that a last line without an end is complete."""
     timeout: float
     patience: float
     progress: bool
 
 
 def parser() -> Parser:
-    """All options, in the order of --help."""
+    """Return the parser of all options."""
     made = Parser(
         prog="load", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("paths", type=Path, nargs="+", metavar="FILE", help="a file or a directory")
     made.add_argument("--dry-run", action="store_true", help="send nothing; say which lines would be rejected")
     made.add_argument(
-        "--complete", action="store_true", help="the files grow no more: send a last line that has no end, too"
+        "--complete", action="store_true", help="the files no longer grow: send a last line that has no end, too"
     )
     made.add_argument("--restart", action="store_true", help="forget how far an earlier import came")
     sending = made.add_argument_group("sending")
@@ -83,12 +83,12 @@ def parser() -> Parser:
     files.add_argument(
         "--rejects", type=Path, metavar="FILE", help="the lines that were rejected, and why (FILE.rejects)"
     )
-    made.add_argument("--no-progress", action="store_true", help="say only how it ended")
+    made.add_argument("--no-progress", action="store_true", help="print only the result")
     return made
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Return the options; wrong ones end the program with a sentence."""
+    """Return the options; invalid ones end the program with one sentence."""
     given = parser().parse_args(arguments)
     first = given.paths[0].resolve()
     return Options(

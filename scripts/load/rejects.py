@@ -13,7 +13,7 @@ MOST_TEXT = 1000
 
 
 def cut(path: Path, size: int) -> None:
-    """Forget rejects of pieces that were not acknowledged."""
+    """Remove rejects of chunks that were not acknowledged."""
     try:
         if path.exists():
             os.truncate(path, min(size, path.stat().st_size))
@@ -22,7 +22,7 @@ def cut(path: Path, size: int) -> None:
 
 
 def append(path: Path, file: Path, rejects: list[Reject]) -> int:
-    """Add rejects; return how long the file is now."""
+    """Append rejects; return the new length of the file."""
     try:
         with path.open("ab") as out:
             out.write(b"".join(record(file, reject) for reject in rejects))
@@ -32,14 +32,14 @@ def append(path: Path, file: Path, rejects: list[Reject]) -> int:
 
 
 def record(file: Path, reject: Reject) -> bytes:
-    """Write one reject as a line of JSON."""
+    """Return a reject as a line of JSON."""
     text = reject.line.text[:MOST_TEXT].decode(errors="replace")
     document = {"file": str(file), "line": reject.line.number, "problems": reject.problems, "text": text}
     return json.dumps(document, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def words(file: Path, reject: Reject) -> str:
-    """Say in one line what is wrong with a line."""
+    """Return in one line what is wrong with a line."""
     first = reject.problems[0]
     at = f"{first['at']} " if first.get("at") else ""
     value = f" (it is {json.dumps(first['value'], ensure_ascii=False)[:80]})" if "value" in first and at else ""
@@ -47,5 +47,5 @@ def words(file: Path, reject: Reject) -> str:
 
 
 def unwritable(path: Path, error: OSError) -> CannotRead:
-    """Say that the file of rejects cannot be written."""
+    """Return the error for a file of rejects that cannot be written."""
     return CannotRead(f"{path} cannot be written: {error.strerror}; name another place with --rejects.")

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from rich.console import Console
 
 from scripts.load import rejects
-from scripts.load.chunks import Piece, Reject, pieces
+from scripts.load.chunks import Chunk, Reject, chunks
 from scripts.load.delivery import Outcome, deliver_items
 from scripts.load.display import Display, counted, summed
 from scripts.load.errors import CannotRead, CannotSend
@@ -35,23 +35,23 @@ from service.model.reading import READING
 DONE, SOME_REJECTED, CANNOT_READ, CANNOT_SEND, STOPPED = 0, 1, 2, 3, 130
 HEADERS = {"Content-Type": "application/json"}
 SHOWN = 10
-"""Rejected lines that are shown; all are in their file."""
+"""Rejected lines that are printed; all are in the file of rejects."""
 GREETING_SECONDS = 5.0
-MORE = " until the file has grown; --complete says that it is complete."
+MORE = " until the file grows; --complete says that it is complete."
 
 
 class Work(NamedTuple):
-    """One file and how far it came."""
+    """One file and its progress."""
 
     path: Path
     start: Start
     state: FileState
     before: int
-    """Bytes on disk of the files before it."""
+    """Bytes on disk of the preceding files."""
 
 
 class Import:
-    """Everything that the parts of a run share."""
+    """State that the parts of a run share."""
 
     def __init__(self, options: Options, console: Console) -> None:
         files, skipped = files_of(options.paths)
@@ -59,14 +59,14 @@ class Import:
         self.shown = [skipped_words(skipped)] if skipped else []
         self.state = read_state(options)
         sizes = [file.stat().st_size for file in files]
-        # Every file is looked at before the first one is sent, so that a wrong one is known at once.
-        looked_at = [self.work_of(file, sum(sizes[:index])) for index, file in enumerate(files)]
-        self.work = [work for work in looked_at if work is not None]
+        # Every file is opened before the first one is sent, so that an invalid one is reported at once.
+        opened_files = [self.work_of(file, sum(sizes[:index])) for index, file in enumerate(files)]
+        self.work = [work for work in opened_files if work is not None]
         self.display = Display(console, sum(sizes), shown=options.progress)
         self.rejected: list[str] = []
 
     def work_of(self, path: Path, before: int) -> Work | None:
-        """Look at one file; None where its header waits for its end."""
+        """Return the work of one file; None if its header is unfinished."""
         start = start_of(path, self.options.complete)
         if start is None:
             self.shown.append(f"{path}: its header has no end and waits{MORE}")
@@ -81,41 +81,41 @@ class Import:
         return Work(path, start, state, before)
 
     def wait(self, work: Work, line: Line) -> None:
-        """Say that the last line of a file has no end yet."""
+        """Note that the last line of a file is unfinished."""
         self.shown.append(f"{work.path}:{line.number}: has no end and waits{MORE}")
 
-    def note(self, work: Work, piece: Piece, outcome: Outcome, position: int) -> None:
-        """Keep what became of an acknowledged piece."""
+    def note(self, work: Work, chunk: Chunk, outcome: Outcome, position: int) -> None:
+        """Save the outcome of an acknowledged chunk."""
         state = work.state
-        found = sorted(piece.malformed + outcome.rejects, key=lambda reject: reject.line.number)
-        readings = piece.count
-        state.line, state.offset = piece.number, piece.offset
+        found = sorted(chunk.malformed + outcome.rejects, key=lambda reject: reject.line.number)
+        readings = chunk.count
+        state.line, state.offset = chunk.number, chunk.offset
         state.readings += readings
         for name in OUTCOMES:
-            malformed = len(piece.malformed) if name == "rejected" else 0
+            malformed = len(chunk.malformed) if name == "rejected" else 0
             setattr(state, name, getattr(state, name) + outcome.counts[name] + malformed)
         self.keep_rejects(work.path, found)
         self.save()
         self.display.advance(work.path, work.before + position, readings)
 
     def keep_rejects(self, path: Path, found: list[Reject]) -> None:
-        """Write rejected lines to their file, and show the first."""
+        """Write rejected lines to the file of rejects, and keep the first for printing."""
         self.rejected += [rejects.words(path, reject) for reject in found[: SHOWN - len(self.rejected)]]
         if found and not self.options.dry_run:
             self.state.rejects_bytes = rejects.append(self.options.rejects, path, found)
 
     def finish(self, work: Work, size: int) -> None:
-        """Note that a file was read to its end; it is looked at again when it has grown."""
+        """Note that a file was read to its end; it is read again only after it grows."""
         work.state.finished_at_bytes = size
         self.save()
 
     def save(self) -> None:
-        """Write how far it came."""
+        """Write the state file."""
         if not self.options.dry_run:
             write_state(self.options.state, self.state)
 
     def conclude(self) -> int:
-        """Say what became of everything; the exit status."""
+        """Print the outcome and return the exit status."""
         display, files = self.display, [work.state for work in self.work]
         for words in self.shown + self.rejected:
             display.say(words)
@@ -134,7 +134,7 @@ class Import:
 
 
 def load(options: Options, console: Console) -> int:
-    """Import everything, or judge it; the exit status."""
+    """Import or check all files and return the exit status."""
     running = None
     try:
         running = Import(options, console)
@@ -149,21 +149,21 @@ def load(options: Options, console: Console) -> int:
         complain(str(error))
         return CANNOT_READ
     except CannotSend as error:
-        complain(f"{error} What was acknowledged is stored; the same command goes on behind it.")
+        complain(f"{error} What was acknowledged is stored; the same command continues after it.")
         return CANNOT_SEND
     except (asyncio.CancelledError, KeyboardInterrupt):
         sent = running is not None and not options.dry_run
-        complain(f"Stopped. {came_to(running)} To go on:\n  {command()}" if running and sent else "Stopped.")
+        complain(f"Stopped. {came_to(running)} To continue:\n  {command()}" if running and sent else "Stopped.")
         return STOPPED
 
 
 def complain(words: str) -> None:
-    """Say why it ends early."""
+    """Print why the import ends early."""
     Console(stderr=True).print(f"load: {words}", markup=False, highlight=False, soft_wrap=True)
 
 
 def came_to(running: Import) -> str:
-    """Say how far it came."""
+    """Return the progress as text."""
     begun = [work for work in running.work if work.state.readings]
     if not begun:
         return "Nothing is acknowledged yet."
@@ -171,12 +171,12 @@ def came_to(running: Import) -> str:
 
 
 def command() -> str:
-    """Return the command that runs; --restart would not go on."""
+    """Return the command that resumes, which is this one without --restart."""
     return shlex.join(["python", "-m", "scripts.load", *(part for part in sys.argv[1:] if part != "--restart")])
 
 
 async def send_all(running: Import) -> None:
-    """Send every file; a signal cancels this, and what is under way then is sent again by the next run."""
+    """Send every file; a signal cancels this, and the next run repeats what is under way."""
     options = running.options
     task = asyncio.current_task()
     assert task is not None
@@ -206,35 +206,35 @@ async def send_all(running: Import) -> None:
                 continue
             with opened(work.path) as source:
                 waits = None
-                for piece in upcoming(source, work, options):
-                    waits = piece.waits
+                for chunk in upcoming(source, work, options):
+                    waits = chunk.waits
                     outcome = Outcome()
-                    await deliver_items(post, piece.items, outcome)
-                    running.note(work, piece, outcome, source.raw.tell())
+                    await deliver_items(post, chunk.items, outcome)
+                    running.note(work, chunk, outcome, source.raw.tell())
                 if waits is None:
                     running.finish(work, source.raw.tell())
                 else:
                     running.wait(work, waits)
 
 
-def upcoming(source: Source, work: Work, options: Options) -> Iterator[Piece]:
-    """Yield the pieces of a file that were not acknowledged."""
-    return pieces(source, work.start.read, work.state.line, work.state.offset, options.batch, options.complete)
+def upcoming(source: Source, work: Work, options: Options) -> Iterator[Chunk]:
+    """Yield the chunks of a file that are not acknowledged yet."""
+    return chunks(source, work.start.read, work.state.line, work.state.offset, options.batch, options.complete)
 
 
 def dry_run(running: Import) -> None:
-    """Judge every reading here, by the model that the service has, and its usual bounds of time."""
+    """Validate every reading locally, by the service's model and its default bounds of time."""
     bounds = Bounds(datetime.min.replace(tzinfo=UTC), datetime.now(UTC) + timedelta(days=1))
     for work in running.work:
         with opened(work.path) as source:
-            for piece in upcoming(source, work, running.options):
-                if piece.waits is not None:
-                    running.wait(work, piece.waits)
+            for chunk in upcoming(source, work, running.options):
+                if chunk.waits is not None:
+                    running.wait(work, chunk.waits)
                 outcome = Outcome()
-                for item in piece.items:
+                for item in chunk.items:
                     try:
                         require_one(READING, from_json(item.json, allow_inf_nan=False), bounds)
                     except Invalid as invalid:
                         outcome.counts["rejected"] += 1
                         outcome.rejects.append(Reject(item.line, [{**fault} for fault in invalid.faults]))
-                running.note(work, piece, outcome, source.raw.tell())
+                running.note(work, chunk, outcome, source.raw.tell())

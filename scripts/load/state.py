@@ -1,4 +1,4 @@
-"""How far an import came: a small file, written anew after each piece that the service has acknowledged."""
+"""The progress of an import: a small file, replaced after each chunk that the service acknowledges."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from scripts.load.errors import CannotRead
 from scripts.load.options import Options
 
 START = 64 * 1024
-"""Bytes by which a file is known again."""
+"""Bytes by which a file is recognised."""
 
 OUTCOMES = ("inserted", "updated", "unchanged", "rejected")
 
 
 @dataclass(slots=True)
 class FileState:
-    """How far one file came."""
+    """The progress of one file."""
 
     line: int
-    """The last line that was acknowledged."""
+    """The last acknowledged line."""
     offset: int
-    """Where it ends, in bytes of the decompressed file; a line without an end is not passed."""
+    """Its end, in bytes of the decompressed file, never inside an unfinished line."""
     start_bytes: int
     start_sha256: str
     finished_at_bytes: int | None = None
@@ -35,22 +35,22 @@ class FileState:
     unchanged: int = 0
     rejected: int = 0
     is_behind_an_end: bool = False
-    """Whether the offset is known to lie behind the end of a line; earlier releases passed lines without one."""
+    """Whether the offset is known to be the end of a line; earlier releases counted unfinished lines."""
 
 
 @dataclass(slots=True)
 class State:
-    """How far each file came, by path."""
+    """The progress of each file, by path."""
 
     url: str
-    """Of the service that has acknowledged them."""
+    """URL of the service that acknowledged them."""
     rejects_bytes: int = 0
-    """The length of the file of rejects; what is behind it belongs to a piece that is sent again."""
+    """The length of the file of rejects; bytes after it belong to a chunk that is sent again."""
     files: dict[str, FileState] = field(default_factory=dict)
 
 
 def read_state(options: Options) -> State:
-    """Read how far an earlier import came, or begin a new one; CannotRead where the file does not fit."""
+    """Return the state of an earlier import, or a new one; CannotRead if the file does not match."""
     if options.restart or options.dry_run or not options.state.exists():
         return State(options.url)
     try:
@@ -63,13 +63,13 @@ def read_state(options: Options) -> State:
         raise CannotRead(f"{options.state} is no state of an import; name another with --state.") from error
     if state.url != options.url:
         raise CannotRead(
-            f"{options.state} tells of an import into {state.url}; name another file with --state, or --restart."
+            f"{options.state} belongs to an import into {state.url}; name another file with --state, or --restart."
         )
     return state
 
 
 def write_state(path: Path, state: State) -> None:
-    """Replace the file in one step, so that a break leaves the old one or the new one."""
+    """Replace the file atomically, so that a break leaves the old or the new one."""
     beside = path.with_name(f"{path.name}.new")
     try:
         beside.write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
@@ -79,7 +79,7 @@ def write_state(path: Path, state: State) -> None:
 
 
 def file_state(state: State, path: Path, line: int, offset: int) -> FileState:
-    """Return how far a file came, at first line `line`; CannotRead where it is not the file that it was."""
+    """Return the progress of a file, initially line `line`; CannotRead if the file has changed."""
     known = state.files.get(str(path))
     length = START if known is None else known.start_bytes
     try:
@@ -91,5 +91,5 @@ def file_state(state: State, path: Path, line: int, offset: int) -> FileState:
     if known is None:
         known = state.files[str(path)] = FileState(line, offset, len(start), digest, is_behind_an_end=True)
     elif digest != known.start_sha256 or path.stat().st_size < (known.finished_at_bytes or 0):
-        raise CannotRead(f"{path} has changed since its import began; --restart imports all anew.")
+        raise CannotRead(f"{path} has changed since its import began; --restart imports it again.")
     return known

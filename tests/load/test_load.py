@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.load.__main__ import main
-from scripts.load.chunks import pieces
+from scripts.load.chunks import chunks
 from scripts.load.formats import start_of
 from scripts.load.lines import opened
 from tests.conftest import ROOT
@@ -42,12 +42,12 @@ ALL = b"SELECT user_id, device_id, ts, heart_rate, steps, calories FROM api.read
 
 
 def row(number: int, user: str = "ada", heart_rate: object = 70) -> str:
-    """Write a line of CSV."""
+    """Return a line of CSV."""
     return f"{user},watch,{(NOON + timedelta(seconds=number)).isoformat()},{heart_rate},{number},1.5\n"
 
 
 def reading(number: int, user: str = "ada", **changes: object) -> str:
-    """Write a line of NDJSON."""
+    """Return a line of NDJSON."""
     moment = (NOON + timedelta(seconds=number)).isoformat()
     return json.dumps({"user_id": user, "timestamp": moment, "heart_rate": 70.5} | changes) + "\n"
 
@@ -65,7 +65,7 @@ Load = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def load(client: httpx.Client, base_url: str, capsys: pytest.CaptureFixture[str]) -> Load:
-    """Import into an empty service; the exit status, and what was said on both streams."""
+    """Import into an empty service; return the exit status and the output of both streams."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         status = main(["--url", base_url, "--no-progress", *map(str, arguments)])
@@ -192,7 +192,7 @@ def test_an_interrupted_import_goes_on_where_it_was(
     reached = state_of(path)["files"][str(path)]["line"]
     assert 1 < reached < count
     assert f"Acknowledged up to line {reached:,} of {path}" in complaint
-    # A reject whose piece was not acknowledged is not there twice in the end.
+    # A reject of a chunk that was not acknowledged is not written twice.
     with path.with_name("long.csv.gz.rejects").open("a") as rejects:
         rejects.write("half a li")
     status, said, _ = load(path)
@@ -220,7 +220,7 @@ def test_a_file_that_grew_is_read_on_and_one_that_changed_is_refused(
     path.write_text(HEADER + row(3) + row(4))
     status, _, complaint = load(path)
     assert status == 2
-    assert f"{path} has changed since its import began; --restart imports all anew." in complaint
+    assert f"{path} has changed since its import began; --restart imports it again." in complaint
     assert load(path, "--restart")[0] == 0
     assert len(db.execute(ALL).fetchall()) == 4
 
@@ -342,7 +342,7 @@ def test_an_unfinished_last_line_waits(load: Load, db: psycopg.Connection, tmp_p
     append(path, f"user_id,timestamp,steps\nlr,{SIX}0:00Z,1\nlr,{SIX}1:00Z,2".replace("\n", break_))
     status, said, _ = load(path)
     assert status == 0
-    assert f"{path}:3: has no end and waits until the file has grown; --complete says" in said
+    assert f"{path}:3: has no end and waits until the file grows; --complete says" in said
     assert total(db) == [1]
     assert load(path)[0] == 0
     assert total(db) == [1]
@@ -420,10 +420,10 @@ def test_what_python_writes_is_read_back_wherever_it_was_cut(
             continue
         line, offset = max(at or (0, 0), (start.number, start.offset), key=lambda place: place[1])
         with opened(path) as source:
-            for piece in pieces(source, start.read, line, offset, 2, complete=False):
-                found += [json.loads(item.json) for item in piece.items]
-                assert not piece.malformed
-                line, offset = piece.number, piece.offset
+            for chunk in chunks(source, start.read, line, offset, 2, complete=False):
+                found += [json.loads(item.json) for item in chunk.items]
+                assert not chunk.malformed
+                line, offset = chunk.number, chunk.offset
         at = line, offset
     assert [(one["user_id"], one["device_id"], one["heart_rate"], one.get("steps")) for one in found] == [
         (item["user_id"], item["device_id"], item["heart_rate"], item["steps"]) for item in items
