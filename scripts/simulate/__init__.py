@@ -1,1 +1,1 @@
-"""The simulator: plausible people whose wearables send readings, and a check of what the service made of them."""
+"""Simulate people whose wearables send readings, and check the answers of the service."""

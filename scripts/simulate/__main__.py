@@ -1,4 +1,4 @@
-"""Simulated people send readings, and at the end the service is asked what it made of them. See --help."""
+"""Simulate people who send readings, and check the answers of the service at the end. See --help."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scripts.simulate.run import simulate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the simulator; its exit status."""
+    """Run the simulator and return the exit status."""
     return asyncio.run(simulate(parse(arguments), Console()))
 
 

@@ -1,4 +1,4 @@
-"""Packing readings into requests, with duplicates and conflicting repeats mixed in."""
+"""Batch readings into requests, mixed with duplicates and conflicting repeats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scripts.simulate.reading import MICRO, Identity, Reading
 
 
 def altered(reading: Reading, draw: Random, whole: bool) -> Reading:
-    """Return the same identity with other values; unless `whole`, some metrics may be left out."""
+    """Return a reading of the same identity with other values; unless `whole`, some metrics may be left out."""
     top = round(HIGHEST * MICRO)
     beats = (reading.heart_rate or 70 * MICRO) + draw.randint(1, 90) * MICRO // 10
     steps = (reading.steps or 0) + draw.randint(1, 30)
@@ -31,7 +31,7 @@ def altered(reading: Reading, draw: Random, whole: bool) -> Reading:
 
 
 class Packer:
-    """Fills batches of a fixed size; repeats are owed in proportion to the fresh readings."""
+    """Fills batches of a fixed size; repeats are due in proportion to the fresh readings."""
 
     def __init__(
         self, size: int, duplicates: float, conflicts: float, ledger: Ledger, draw: Random, *, whole: bool
@@ -49,7 +49,7 @@ class Packer:
         self.fresh = 0
 
     def add(self, reading: Reading) -> list[Batch]:
-        """Take a fresh reading; the batches that are full now."""
+        """Add a fresh reading; return the batches that are full now."""
         self.pending.append(reading)
         self.fresh += 1
         for kind, share in self.shares.items():
@@ -57,7 +57,7 @@ class Packer:
         return self._full() + self.repay()
 
     def repay(self) -> list[Batch]:
-        """Send what is owed in repeats, as far as there are readings to repeat; the batches that are full now."""
+        """Add the repeats that are due, as far as readings can be repeated; return the batches that are full now."""
         full: list[Batch] = []
         for kind in self.shares:
             while self.owed[kind] > 1 - 1e-9 and self._repeat(kind):
@@ -66,7 +66,7 @@ class Packer:
         return full
 
     def rest(self) -> list[Batch]:
-        """Hand over what is pending as a batch, full or not."""
+        """Return the pending readings as a batch, full or not."""
         if not self.pending:
             return []
         batch = Batch(self.pending, self.before, self.fresh)
@@ -77,7 +77,7 @@ class Packer:
         return self.rest() if len(self.pending) >= self.size else []
 
     def _repeat(self, kind: str) -> bool:
-        """Send something again: now and then from this very batch, otherwise from the window."""
+        """Repeat a reading, sometimes of this batch, otherwise of the window; return whether there is one."""
         if self.pending and self.draw.random() < 0.5:
             first = self.draw.choice(self.pending)
         else:

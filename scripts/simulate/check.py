@@ -1,4 +1,4 @@
-"""The end check: the service's answers against the model's, exact to the last digit."""
+"""The final check: the service's answers against the model's, exact to the last digit."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Range(NamedTuple):
     start: int
     end: int
     past: bool = False
-    """Whether it reaches into the history."""
+    """Whether the range reaches into the history."""
 
 
 class Difference(NamedTuple):
-    """One value that is not what was sent."""
+    """One value that differs from what was sent."""
 
     user: str
     where: Range
@@ -40,7 +40,7 @@ class Difference(NamedTuple):
     answered: object
 
     def words(self) -> str:
-        """How far apart the two are."""
+        """Return the difference as text."""
         if isinstance(self.sent, int | float) and isinstance(self.answered, int | float):
             apart = self.answered - self.sent
             return f"{abs(apart):.6g} too {'many' if apart > 0 else 'few'}"
@@ -48,17 +48,17 @@ class Difference(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What the comparison gave."""
+    """The outcome of the comparison."""
 
     compared: int
     """Values compared."""
     differences: list[Difference]
     unanswered: list[str]
-    """Questions that got no usable answer, in words."""
+    """Descriptions of questions without a usable answer."""
 
 
 def ranks(tied: list[str]) -> Rank:
-    """Which device wins: by priority, and of equal ones the earlier in `tied`."""
+    """Return the ranking of devices: by priority, and of equal ones by order in `tied`."""
 
     def rank(device: str) -> tuple[int, int]:
         return PRIORITIES.get(device, 999), tied.index(device) if device in tied else len(tied)
@@ -67,7 +67,7 @@ def ranks(tied: list[str]) -> Rank:
 
 
 def expected_metrics(total: Total) -> dict[str, object]:
-    """Return what GET /metrics answers for a range."""
+    """Return the expected answer of GET /metrics for a range."""
     beats = total.beats / (total.beats_count * MICRO) if total.beats_count else None
     return {
         "avg_heart_rate": beats,
@@ -77,7 +77,7 @@ def expected_metrics(total: Total) -> dict[str, object]:
 
 
 def expected_summary(total: Total) -> dict[str, object]:
-    """Return what GET /v1/users/…/summary answers for a range, with the heart rate's fields written flat."""
+    """Return the expected answer of GET /v1/users/…/summary for a range, with flat fields for the heart rate."""
     some = total.beats_count > 0
     return {
         "heart_rate.count": total.beats_count if some else None,
@@ -90,20 +90,20 @@ def expected_summary(total: Total) -> dict[str, object]:
 
 
 def flat(summary: dict[str, Any]) -> dict[str, object]:
-    """Return a summary's fields that are compared, with the heart rate's written flat."""
+    """Return the compared fields of a summary, with flat fields for the heart rate."""
     beats = summary.get("heart_rate") or {}
     fields = {f"heart_rate.{name}": beats.get(name) for name in ("count", "avg", "min", "max")}
     return {**fields, "steps": summary.get("steps"), "calories": summary.get("calories")}
 
 
 async def ask_metrics(client: httpx.AsyncClient, user: str, where: Range, patience: float) -> Answer | None:
-    """GET /metrics, whose range has both ends in it."""
+    """Ask GET /metrics, whose range includes both ends."""
     query = {"user_id": user, "start": instant(where.start), "end": instant(where.end - 1)}
     return await deliver(client, "GET", "/metrics", patience=patience, params=query)
 
 
 async def ask_summary(client: httpx.AsyncClient, user: str, where: Range, patience: float) -> Answer | None:
-    """GET /v1/users/…/summary, whose range is half-open."""
+    """Ask GET /v1/users/…/summary, whose range is half-open."""
     query = {"start": instant(where.start), "end": instant(where.end)}
     path = f"/v1/users/{quote(user, safe='')}/summary"
     return await deliver(client, "GET", path, patience=patience, params=query)
@@ -112,7 +112,7 @@ async def ask_summary(client: httpx.AsyncClient, user: str, where: Range, patien
 def compare(
     user: str, where: Range, request: str, sent: dict[str, object], answered: dict[str, object]
 ) -> list[Difference]:
-    """Return the fields in which an answer is not what was sent."""
+    """Return the fields in which an answer differs from what was sent."""
     return [
         Difference(user, where, request, field, value, answered.get(field))
         for field, value in sent.items()
@@ -169,7 +169,7 @@ async def check(
 
 
 async def occupied(client: httpx.AsyncClient, user: str, where: Range, patience: float) -> bool | None:
-    """Whether the service already holds readings of a user in a range; None when it does not say."""
+    """Return whether the service already stores readings of a user in a range; None if it does not answer."""
     answer = await ask_summary(client, user, where, patience)
     if answer is None or answer.status not in (200, 404):
         return None
@@ -177,7 +177,7 @@ async def occupied(client: httpx.AsyncClient, user: str, where: Range, patience:
 
 
 def ragged(draw: Random, start: int, end: int, count: int) -> list[Range]:
-    """Ranges of the past that begin and end anywhere, to the microsecond."""
+    """Return ranges of the past with arbitrary ends, to the microsecond."""
     made = []
     for number in range(1, count + 1):
         low, high = sorted(draw.randrange(start, end) for _ in range(2))
@@ -186,7 +186,7 @@ def ragged(draw: Random, start: int, end: int, count: int) -> list[Range]:
 
 
 def aligned(draw: Random, start: int, end: int, count: int) -> list[Range]:
-    """Ranges of whole minutes inside a longer one."""
+    """Return ranges of whole minutes inside a longer one."""
     first, last = -(-start // MINUTE), end // MINUTE
     if last - first < 2:
         return []
@@ -198,13 +198,13 @@ def aligned(draw: Random, start: int, end: int, count: int) -> list[Range]:
 
 
 def tied_devices(devices: tuple[str, ...]) -> list[str]:
-    """Devices of equal priority, of which the one registered first wins; empty unless there are several."""
+    """Return devices of equal priority, of which the one registered first wins; empty unless there are several."""
     equal = [device for device in devices if device not in PRIORITIES]
     return equal if len(equal) > 1 else []
 
 
 def probes(user: str, tied: list[str], at: int) -> list[Reading]:
-    """For each pair of equal devices two readings a microsecond apart, 60 and 61 beats/min."""
+    """Return two readings for each pair of equal devices, a microsecond apart, of 60 and 61 beats/min."""
     made = []
     for number, pair in enumerate(combinations(tied, 2)):
         moment = at // 1000 * 1000 + number * 1000 + 250
@@ -216,7 +216,7 @@ def probes(user: str, tied: list[str], at: int) -> list[Reading]:
 async def registered_order(
     client: httpx.AsyncClient, sent: list[Reading], tied: list[str], patience: float
 ) -> list[str] | None:
-    """Equal devices in the order that the service registered them, learnt from who wins each pair of probes."""
+    """Return equal devices in the order of their registration, from the winner of each pair of probes."""
     wins = dict.fromkeys(tied, 0)
     for first, second in zip(sent[::2], sent[1::2], strict=True):
         where = Range("probe", first.at, second.at + 1)
@@ -231,5 +231,5 @@ async def registered_order(
 
 
 def device_words(devices: tuple[str, ...]) -> str:
-    """Devices as a person would list them."""
+    """Return devices as text."""
     return "" if devices == (DEFAULT_DEVICE,) else f", each with {', '.join(devices)}"

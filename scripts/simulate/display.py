@@ -1,4 +1,4 @@
-"""What a person sees: a live board on a terminal, a calm line now and then elsewhere, and the outcome."""
+"""The display: a live board on a terminal, a line now and then elsewhere, and the outcome."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from scripts.simulate.reading import instant
 from scripts.simulate.tally import Tally
 
 REFRESH, CALM = 0.25, 5.0
-"""Seconds between two refreshes of the board, and between two lines where there is no terminal."""
+"""Seconds between two refreshes of the board, and between two lines if there is no terminal."""
 
 SHOWN = 20
-"""Differences that are listed; the rest is counted."""
+"""Differences that are listed; further ones are counted."""
 
 
 def milliseconds(seconds: float | None) -> str:
-    """Return a latency for people."""
+    """Return a latency as text."""
     return "–" if seconds is None else f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
 
 
@@ -33,7 +33,7 @@ def counted(kinds: dict[str, int]) -> str:
 
 
 class Board:
-    """The state of a run, drawn while it goes on."""
+    """The state of a run, drawn while it runs."""
 
     def __init__(self, console: Console, tally: Tally, users: int, *, progress: bool, quiet: bool) -> None:
         self.console = console
@@ -51,16 +51,16 @@ class Board:
         self.backfill: TaskID | None = None
 
     def say(self, words: str) -> None:
-        """One line, unless all is to be quiet."""
+        """Print one line, unless --quiet is given."""
         if not self.quiet:
             self.complain(words)
 
     def complain(self, words: str) -> None:
-        """One line, always."""
+        """Print one line."""
         self.console.print(words, markup=False, highlight=False, soft_wrap=True)
 
     def start_backfill(self, total: int) -> None:
-        """Show the backfill's progress from now on."""
+        """Show the progress of the past."""
         self.phase = "sending the past"
         self.backfill = self.bar.add_task("history", total=total)
 
@@ -70,11 +70,11 @@ class Board:
             self.bar.advance(self.backfill, readings)
 
     def end_backfill(self) -> None:
-        """Take the progress of the past off the board."""
+        """Hide the progress of the past."""
         self.backfill = None
 
     def draw(self) -> RenderableType:
-        """Draw the board for a terminal."""
+        """Return the board for a terminal."""
         tally = self.tally
         grid = Table.grid(padding=(0, 2))
         rows = [
@@ -92,7 +92,7 @@ class Board:
         return Group(grid, self.bar) if self.backfill is not None else grid
 
     def line(self) -> str:
-        """Say the same in one line."""
+        """Return the same as one line."""
         tally = self.tally
         done = ""
         if self.backfill is not None:
@@ -142,7 +142,7 @@ def sent_words(tally: Tally, repeated: dict[str, int]) -> str:
 
 
 def differences(console: Console, found: list[Difference]) -> None:
-    """Print a table of what the service answers differently."""
+    """Print a table of the differences."""
     table = Table(title=f"{len(found)} values differ", title_justify="left")
     for name in ("user", "range", "asked", "value", "sent", "answered", ""):
         table.add_column(name, overflow="fold")
@@ -157,7 +157,7 @@ def differences(console: Console, found: list[Difference]) -> None:
 
 
 def _value(value: object) -> str:
-    """Return a value to its last digit."""
+    """Return a value as text, to the last digit."""
     return "nothing" if value is None else repr(value)
 
 

@@ -1,9 +1,8 @@
-"""Which readings are open to be written again, and what has been acknowledged.
+"""The readings that may be written again, and those that are acknowledged.
 
-The order of two writes of one identity decides what the service holds, so only one of them is ever under way: a
-reading is taken out of the window before it is sent again, and comes back when that is acknowledged. One whose
-request may still be at work somewhere in the service, because an answer was lost, never comes back: a late
-arrival of it must not undo a later write.
+The order of two writes of one identity decides which is stored, so only one of them is under way at a time: a reading
+is taken out of the window before it is sent again, and returns when that is acknowledged. A reading whose request may
+still be running in the service, because its answer was lost, does not return: it must not overwrite a later write.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from scripts.simulate.reading import Identity, Reading, fold
 
 
 class Batch(NamedTuple):
-    """The readings of one request, in order, and the acknowledged state of those that were sent before."""
+    """The readings of one request, in order, and the acknowledged state of repeated ones."""
 
     readings: list[Reading]
     before: dict[Identity, Reading]
     fresh: int
-    """How many are sent for the first time."""
+    """Number of readings that are sent for the first time."""
 
 
 class Ledger:
-    """A bounded window of acknowledged readings; what leaves it settles in the model."""
+    """A bounded window of acknowledged readings; those that leave it settle in the model."""
 
     def __init__(self, model: Model, draw: Random, window: int) -> None:
         self.model = model
@@ -33,14 +32,14 @@ class Ledger:
         self.window = window
         self.open: list[Reading] = []
         self.uncertain: set[str] = set()
-        """Users of whom a write was refused or has an unknown outcome."""
+        """Users with a write that was refused or has an unknown outcome."""
 
     def take(self) -> Reading | None:
-        """Take out a reading that may be sent again; nobody else gets it meanwhile."""
+        """Take a reading that may be sent again out of the window."""
         return self._pop() if self.open else None
 
     def acknowledge(self, batch: Batch, in_doubt: bool) -> None:
-        """Take in that the service has committed a batch; `in_doubt` when an earlier attempt may still arrive."""
+        """Record that the service has committed a batch; `in_doubt` if an earlier attempt may still arrive."""
         state = dict(batch.before)
         for reading in batch.readings:
             state[reading.identity] = fold(state.get(reading.identity), reading)
@@ -51,11 +50,11 @@ class Ledger:
                 self._put(reading)
 
     def lose(self, batch: Batch) -> None:
-        """Take in that a batch was refused, or that nobody knows what became of it."""
+        """Record that a batch was refused or that its outcome is unknown."""
         self.uncertain.update(reading.user for reading in batch.readings)
 
     def close(self) -> None:
-        """Settle what is open: nothing will be sent any more."""
+        """Settle all open readings at the end of the run."""
         while self.open:
             self.model.settle(self.open.pop())
 

@@ -1,7 +1,7 @@
-"""What the service ought to answer: an independent model of every acknowledged reading, in exact integers.
+"""An independent model of the answers: every acknowledged reading, in exact integers.
 
-Readings are summed per user, device and minute in flat arrays (about 50 bytes a minute), an hour at a time. The
-minutes in which a range that will be asked for begins or ends are kept reading by reading.
+Readings are summed per user, device and minute in flat arrays (about 50 bytes a minute), an hour at a time. Minutes in
+which a range of the check begins or ends are kept as single readings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MINUTES = 60
 """Minutes in an hour."""
 
 Rank = Callable[[str], tuple[int, int]]
-"""How good a device is; the smallest wins."""
+"""The rank of a device; the smallest wins."""
 
 NO_MINIMUM = 2**31 - 1
 
@@ -39,12 +39,12 @@ class Total(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """Whether no reading is in it."""
+        """Return whether the total contains no reading."""
         return not (self.beats_count or self.steps_count or self.calories_count)
 
 
 def plus(a: Total, b: Total) -> Total:
-    """Both totals together."""
+    """Return the sum of two totals."""
     return Total(
         a.beats_count + b.beats_count,
         a.beats + b.beats,
@@ -58,7 +58,7 @@ def plus(a: Total, b: Total) -> Total:
 
 
 class Block(NamedTuple):
-    """The minutes of one hour; the same fields as Total, an array each."""
+    """The minutes of one hour, with an array for each field of Total."""
 
     beats_count: array[int]
     beats: array[int]
@@ -128,7 +128,7 @@ def sliced(block: Block, start: int, end: int) -> Total:
 
 
 def resolve_minute(readings: Iterable[Reading], rank: Rank) -> Total:
-    """Apply the device rule to the readings of one minute, reading by reading."""
+    """Apply the device rule to the single readings of one minute."""
     ordered = sorted(readings, key=lambda reading: rank(reading.device))
     beats = _of_best([(r.device, r.heart_rate) for r in ordered])
     steps = _of_best([(r.device, r.steps) for r in ordered])
@@ -152,10 +152,10 @@ def _of_best(values: list[tuple[str, int | None]]) -> list[int]:
 
 
 class Model:
-    """Every settled reading. A reading settles once, when nothing will be written over it any more."""
+    """All settled readings. A reading settles once, when it will not be overwritten any more."""
 
     def __init__(self, kept: Iterable[int] = ()) -> None:
-        """`kept`: moments (microseconds) whose minutes are kept reading by reading."""
+        """`kept`: moments (microseconds) whose minutes are kept as single readings."""
         self.kept = {at // MINUTE for at in kept}
         self.single: dict[tuple[str, int], list[Reading]] = defaultdict(list)
         self.blocks: dict[tuple[str, int], dict[str, Block]] = defaultdict(dict)
@@ -177,9 +177,9 @@ class Model:
         record(block, minute, reading)
 
     def total(self, user: str, start: int, end: int, rank: Rank) -> Total:
-        """Return what `start <= t < end` (microseconds) holds for a user; ask only when everything has settled.
+        """Return the total of a user for `start <= t < end` (microseconds); only valid when all readings have settled.
 
-        A range may begin or end inside a minute that is kept, or in one with no reading on the other side.
+        A range may begin or end inside a kept minute, or in a minute without readings on the other side.
         """
         first, last = start // MINUTE, (end - 1) // MINUTE
         total = Total()

@@ -1,4 +1,4 @@
-"""The command line: what can be asked for, and clear words when it cannot."""
+"""The command line of the simulator."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Without options, users 101 and 202 each send a reading every 8 seconds to POST /
 
 EPILOG = """\
 examples:
-  simulate.py                                      two users, every 8 seconds
-  simulate.py --users 100 --every 1s --duration 10m
-  simulate.py --users 5 --history 30d --duration 1m  a month first, then a minute live
-  simulate.py --devices device_a,device_b,phone --late 10% --duplicates 5% --conflicts 5% --burst 30s
-  simulate.py --users 1000 --rate 5000 --batch 500 --concurrency 4
+  python -m scripts.simulate                        two users, every 8 seconds
+  python -m scripts.simulate --users 100 --every 1s --duration 10m
+  python -m scripts.simulate --users 5 --history 30d --duration 1m  a month first, then a minute live
+  python -m scripts.simulate --devices device_a,device_b,phone --late 10% --duplicates 5% --conflicts 5% --burst 30s
+  python -m scripts.simulate --users 1000 --rate 5000 --batch 500 --concurrency 4
 
 durations are numbers with ms, s, m, h, d or w, such as 8s, 90s, 1h30m or 7d; a bare number is seconds.
 shares are numbers from 0 to 1 or percentages, such as 0.05 or 5%.
 
 Ctrl-C ends the run and still checks; a second Ctrl-C stops at once.
-exit status: 0 all was accepted and every answer is equal; 1 something was not; 2 wrong options; 130 stopped."""
+exit status: 0 all was accepted and every answer is equal; 1 otherwise; 2 wrong options; 130 stopped."""
 
 
 class Options(NamedTuple):
-    """What a run does; durations in seconds."""
+    """The options of a run; durations in seconds."""
 
     url: str
     path: str
@@ -65,14 +65,14 @@ class Options(NamedTuple):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with an error that is one sentence."""
+    """An ArgumentParser whose errors are one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
+        self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
 
 def duration(text: str) -> float:
-    """Seconds from text such as 8, 8s, 1h30m or 7d."""
+    """Return the seconds of a text such as 8, 8s, 1h30m or 7d."""
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhdw]?)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text or "" in [u for _, u in parts[1:]]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 8s, 10m or 7d")
@@ -82,7 +82,7 @@ def duration(text: str) -> float:
 
 
 def span(least: float, most: float, words: str) -> Callable[[str], float]:
-    """Make a type for durations between two bounds in seconds."""
+    """Return an argument type for durations between two bounds in seconds."""
 
     def parse(text: str) -> float:
         seconds = duration(text)
@@ -94,7 +94,7 @@ def span(least: float, most: float, words: str) -> Callable[[str], float]:
 
 
 def share(text: str) -> float:
-    """Return a number from 0 to 1 from text such as 0.05 or 5%."""
+    """Return the number from 0 to 1 of a text such as 0.05 or 5%."""
     try:
         value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
@@ -105,7 +105,7 @@ def share(text: str) -> float:
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """Make a type for whole numbers between two bounds."""
+    """Return an argument type for whole numbers between two bounds."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"-?\d{1,18}", text) or not least <= int(text) <= most:
@@ -139,7 +139,7 @@ def url(text: str) -> str:
 
 
 def names(text: str, what: str) -> tuple[str, ...]:
-    """Ids from a list with commas; each only once."""
+    """Return the ids of a list with commas, each only once."""
     found = tuple(name for name in (part.strip() for part in text.split(",")) if name)
     if not found:
         raise argparse.ArgumentTypeError(f"names no {what}")
@@ -151,14 +151,14 @@ def names(text: str, what: str) -> tuple[str, ...]:
 
 
 def users(text: str) -> tuple[str, ...]:
-    """Return a count (5 makes 101, 202, … 505) or ids with commas (`42,` is one id)."""
+    """Return the ids of a count (5 makes 101, 202, … 505) or of a list with commas (`42,` is one id)."""
     if text.isdecimal():
         return tuple(str(101 * number) for number in range(1, whole(1, 100_000)(text) + 1))
     return names(text, "user")
 
 
 def devices(text: str) -> tuple[str, ...]:
-    """Return a count (3 makes device_a, device_b, phone) or names with commas."""
+    """Return the devices of a count (3 makes device_a, device_b, phone) or of a list with commas."""
     if text.isdecimal():
         count = whole(1, 20)(text)
         known = ["device_a", "device_b", "phone", *(f"device_{number}" for number in range(4, 21))]
@@ -167,9 +167,9 @@ def devices(text: str) -> tuple[str, ...]:
 
 
 def parser() -> Parser:
-    """All options, in the order of --help."""
+    """Return the parser of all options."""
     made = Parser(
-        prog="simulate.py", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawTextHelpFormatter
+        prog="simulate", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawTextHelpFormatter
     )
     _who(made.add_argument_group("who"))
     _pace(made.add_argument_group("how much"))
@@ -326,7 +326,7 @@ def _output(group: argparse._ArgumentGroup) -> None:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Options from the command line; exits with status 2 and one sentence when they do not fit."""
+    """Return the options of the command line; invalid ones end the program with status 2 and one sentence."""
     made = parser()
     given = vars(made.parse_args(arguments))
     given["path"] = _path(made, given)
@@ -340,7 +340,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 
 
 def _path(made: Parser, given: dict[str, object]) -> str:
-    """Where live readings go; /ingest knows neither devices nor ids that are not integers."""
+    """Return the path of live readings; /ingest takes neither devices nor ids other than integers."""
     named = given["devices"] != (DEFAULT_DEVICE,)
     worded = [user for user in given["users"] if not is_integer(user)]  # type: ignore[attr-defined]
     if given["path"] == "ingest" and named:
@@ -352,7 +352,7 @@ def _path(made: Parser, given: dict[str, object]) -> str:
 
 
 def _fits(made: Parser, given: dict[str, object]) -> None:
-    """Refuse combinations that cannot be done."""
+    """Refuse contradictory combinations."""
     options = Options(**given)  # type: ignore[arg-type]
     if options.duration == 0 and not options.history:
         made.error("--duration 0 sends nothing unless --history is given")

@@ -1,8 +1,8 @@
-"""Plausible physiology: what a person's body does at any moment, as a pure function of (seed, user, time).
+"""Plausible physiology of a person at any moment, as a pure function of (seed, user, time).
 
-A day is a list of spells (asleep, sitting, walking, running, …). Each has a heart rate that the body tends to,
-a cadence and an energy cost; the heart follows with a lag. Nothing is stored between calls, so any reading can
-be computed again, in any order and by any process. Days are days of UTC.
+A day is a list of spells (asleep, sitting, walking, running, …). Each has a target heart rate, a cadence and an energy
+cost; the heart rate follows with a lag. Nothing is stored between calls, so any reading can be computed again, in any
+order and by any process. Days are days of UTC.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ LAG = 60.0
 """Time constant, in seconds, with which the heart follows effort."""
 
 LOWEST, HIGHEST = 30.0, 220.0
-"""Heart rates, in beats/min, that the service takes."""
+"""Heart rates, in beats/min, that the service accepts."""
 
 MASK = (1 << 64) - 1
 
 
 class Person(NamedTuple):
-    """What stays the same about somebody."""
+    """The constant properties of a person."""
 
     key: int
     age: float
@@ -64,7 +64,7 @@ class Spell(NamedTuple):
     """Seconds after midnight."""
     name: str
     target: float
-    """The heart rate that the body tends to, beats/min."""
+    """The target heart rate, beats/min."""
     at_start: float
     """The lagging heart rate when the spell starts, beats/min."""
     cadence: float
@@ -72,7 +72,7 @@ class Spell(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """What a perfect device would see."""
+    """The values that a perfect device measures."""
 
     heart_rate: float
     """Beats/min, one decimal."""
@@ -91,7 +91,7 @@ KINDS = {
 
 
 def mix(*parts: int) -> int:
-    """Return a well spread 64-bit number from integers; the same ones give the same number anywhere."""
+    """Return a 64-bit hash of integers, the same on every machine."""
     h = 0x9E3779B97F4A7C15
     for part in parts:
         h = ((h ^ (part & MASK)) * 0xBF58476D1CE4E5B9) & MASK
@@ -101,7 +101,7 @@ def mix(*parts: int) -> int:
 
 
 def uniform(*parts: int) -> float:
-    """Return a number in [0, 1) from integers."""
+    """Return a hash of integers as a number in [0, 1)."""
     return (mix(*parts) >> 11) * 2.0**-53
 
 
@@ -125,7 +125,7 @@ def person(seed: int, user: str) -> Person:
 
 
 def _office(draw: Random, hours: float) -> list[tuple[str, float]]:
-    """Sitting for some hours with a short walk now and then; (activity, minutes)."""
+    """Return some hours of sitting with short walks, as (activity, minutes)."""
     left = hours * 60
     plan: list[tuple[str, float]] = []
     while left > 10:
@@ -136,7 +136,7 @@ def _office(draw: Random, hours: float) -> list[tuple[str, float]]:
 
 
 def _outline(draw: Random, who: Person, weekend: bool) -> list[tuple[str, float]]:
-    """Return a waking day in order, without its evening; (activity, minutes)."""
+    """Return a waking day in order, without its evening, as (activity, minutes)."""
     run = [("run", draw.uniform(18, 42)), ("light", draw.uniform(15, 30))]
     morning = [("light", draw.uniform(25, 45))]
     if weekend:
@@ -149,7 +149,7 @@ def _outline(draw: Random, who: Person, weekend: bool) -> list[tuple[str, float]
 
 
 def _spell(draw: Random, who: Person, name: str, start: float, before: Spell | None) -> Spell:
-    """One spell, with the heart rate that the spell before leaves behind."""
+    """Return a spell, which starts with the heart rate at the end of the previous one."""
     kind = KINDS[name]
     reserve = who.peak - who.resting
     target = who.asleep if name == "sleep" else who.resting + draw.uniform(*kind.effort) * reserve
@@ -159,7 +159,7 @@ def _spell(draw: Random, who: Person, name: str, start: float, before: Spell | N
 
 @lru_cache(maxsize=4096)
 def day(seed: int, user: str, number: int) -> tuple[tuple[float, ...], tuple[Spell, ...]]:
-    """Return the spells of a day, counted from 1970-01-01, and when each starts."""
+    """Return the starts and the spells of a day, counted from 1970-01-01."""
     draw = Random(f"{seed}/{user}/{number}")  # noqa: S311
     who = person(seed, user)
     weekend = (number + 3) % 7 >= 5
@@ -187,17 +187,17 @@ def lagging(spell: Spell, within: float) -> float:
 
 
 def drift(key: int, seconds: float) -> float:
-    """Return a slow wander in [-1, 1) that is smooth over minutes."""
+    """Return slow noise in [-1, 1) that is smooth over minutes."""
     lattice, share = divmod(seconds / 300, 1.0)
     low, high = uniform(key, int(lattice)), uniform(key, int(lattice) + 1)
     return 2 * (low + (high - low) * share) - 1
 
 
 def measure(seed: int, user: str, at: int, span: float, device: int = 0) -> Measure:
-    """Return what the body does at a moment.
+    """Return the values of a person at a moment.
 
-    `at`: microseconds since 1970. `span`: the seconds before it that steps and calories are counted over.
-    `device`: tells the noise of one device from another's.
+    `at`: microseconds since 1970. `span`: the seconds before `at` over which steps and calories are counted.
+    `device`: distinguishes the noise of devices.
     """
     who = person(seed, user)
     seconds = at / 1_000_000
@@ -208,6 +208,6 @@ def measure(seed: int, user: str, at: int, span: float, device: int = 0) -> Meas
     energy = spell.cost * 3.5 * who.weight / 200 * span / 60
     return Measure(
         heart_rate=round(min(max(beats, LOWEST), HIGHEST), 1),
-        steps=int(spell.cadence * span / 60 + shares[1]),  # the fraction is carried by chance, so totals are right
+        steps=int(spell.cadence * span / 60 + shares[1]),  # rounded at random, so that totals are right
         calories=int(energy * 100 + shares[2]) / 100,
     )

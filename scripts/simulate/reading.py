@@ -1,4 +1,4 @@
-"""One reading as the simulator holds it: exact integers, so that sums have no rounding of their own."""
+"""A reading of the simulator, in exact integers, so that sums have no rounding errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Identity = tuple[str, str, int]
 
 
 class Reading(NamedTuple):
-    """What a device measured; a metric that it does not report is None."""
+    """The values that a device measured; None for a metric that it does not report."""
 
     user: str
     device: str
@@ -34,17 +34,17 @@ class Reading(NamedTuple):
 
     @property
     def identity(self) -> Identity:
-        """What makes two writes the same reading."""
+        """Return the identity: two writes with the same one are the same reading."""
         return self.user, self.device, self.at
 
 
 def is_integer(user: str) -> bool:
-    """Tell whether a user id is the decimal text of a positive integer, as the compatibility paths need it."""
+    """Return whether a user id is the decimal text of a positive integer, as the compatibility paths require."""
     return re.fullmatch(r"[1-9][0-9]{0,17}", user) is not None
 
 
 def fold(before: Reading | None, after: Reading) -> Reading:
-    """Return the reading after a second write of its identity: fields that it carries win, the others stay."""
+    """Return a reading after another write of its identity: fields of the write win, the others stay."""
     if before is None:
         return after
     return Reading(
@@ -68,7 +68,7 @@ def _quoted(text: str) -> str:
 
 
 def as_json(reading: Reading, *, integer_user: bool) -> str:
-    """Return a reading as JSON text; `integer_user` writes the user's id as a number, as /ingest wants it."""
+    """Return a reading as JSON text; `integer_user` writes the user's id as a number, as /ingest requires."""
     user = reading.user if integer_user else _quoted(reading.user)
     parts = [f'{{"user_id":{user}']
     if reading.device != DEFAULT_DEVICE:

@@ -1,4 +1,4 @@
-"""One run: wait for the service, send the past, send live, check."""
+"""A run: wait for the service, send the past, send live readings, check."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ WINDOW = 20_000
 """Acknowledged readings that may be sent again."""
 
 LINGER = MICRO
-"""Microseconds that a live reading waits at most for its batch to fill."""
+"""The longest time in microseconds that a live reading waits for its batch to fill."""
 
 AHEAD = 86_400 * MICRO
-"""Microseconds after the start in which foreign readings would disturb the check of the live part."""
+"""Microseconds after the start in which readings of other runs would invalidate the check of the live part."""
 
 PACE = 2.0
-"""Seconds that the live part may be behind before that is told."""
+"""Seconds by which the live part may be late before that is reported."""
 
 V1 = "/v1/readings"
 
 
 class Problem(Exception):
-    """Why a run cannot go on, in one sentence."""
+    """A run cannot continue; the message is one sentence."""
 
 
 def clock() -> int:
-    """Now, in microseconds since 1970."""
+    """Return the time in microseconds since 1970."""
     return time.time_ns() // 1000
 
 
@@ -66,7 +66,7 @@ class Simulation:
         self.client = client
         self.ending = asyncio.Event()
         self.terminated = False
-        self.cast = schedule.Cast(options.seed, options.users, options.devices)
+        self.population = schedule.Population(options.seed, options.users, options.devices)
         self.draw = Random(options.seed)  # noqa: S311
         self.tally = Tally()
         self.board = Board(console, self.tally, len(options.users), progress=options.progress, quiet=options.quiet)
@@ -77,11 +77,11 @@ class Simulation:
         self.ledger = Ledger(Model(), self.draw, 0)
         self.repeated = {"duplicate": 0, "conflict": 0}
         self.inexact: dict[str, str] = {}
-        """Users of whom parts cannot be checked exactly: `live` or `past`."""
+        """The part that cannot be checked exactly, `live` or `past`, by user."""
         self.rank: Rank = ranks([])
 
     async def go(self) -> int:
-        """Carry out the whole run; return its exit status."""
+        """Execute the whole run and return the exit status."""
         await self._ready()
         self._begin()
         await self._look_around()
@@ -98,9 +98,9 @@ class Simulation:
     # Before
 
     async def _ready(self) -> None:
-        """Wait until the service says that it is ready."""
+        """Wait until the service is ready."""
         options = self.options
-        deadline, told, reason = time.monotonic() + options.wait, time.monotonic() + 1, "it does not answer"
+        deadline, reported, reason = time.monotonic() + options.wait, time.monotonic() + 1, "it does not answer"
         while not self.ending.is_set():
             try:
                 answer = await self.client.get("/ready", timeout=5)
@@ -112,14 +112,14 @@ class Simulation:
             now = time.monotonic()
             if now >= deadline:
                 raise Problem(f"{options.url} was not ready within {options.wait:g} s: {reason}.")
-            if told and now >= told:
+            if reported and now >= reported:
                 self.board.say(f"Waiting for {options.url} to be ready …")
-                told = 0
+                reported = 0
             await asyncio.sleep(0.2)
         raise asyncio.CancelledError
 
     def _begin(self) -> None:
-        """Fix the run's start, and with it the ranges that will be checked."""
+        """Set the start of the run, and with it the ranges that will be checked."""
         options = self.options
         self.start = clock() // 1000 * 1000
         self.past = self.start - round(options.history * MICRO)
@@ -132,7 +132,7 @@ class Simulation:
         self.board.say(self._intention())
 
     def _intention(self) -> str:
-        """Say what the run is going to do."""
+        """Return the plan of the run as text."""
         options, count = self.options, len(self.options.users)
         steps = []
         if options.history:
@@ -144,7 +144,7 @@ class Simulation:
         return f"{who}: {', then '.join(steps)}, at {options.url}, seed {options.seed}."
 
     async def _look_around(self) -> None:
-        """Find out what would make the check inexact, and which of several equal devices wins."""
+        """Find existing readings that make the check inexact, and the order of equal devices."""
         if not self.options.check:
             return
         where = Range("run", self.past, self.start + AHEAD)
@@ -163,7 +163,7 @@ class Simulation:
         await self._probe()
 
     def _warn(self) -> None:
-        """Say which parts cannot be checked, since there is data that this run did not send."""
+        """Print which parts cannot be checked because of readings that this run did not send."""
         for part, words in (("past", "the past of {} cannot be checked, its live part can"), ("live", "{} cannot")):
             users = [user for user, found in self.inexact.items() if found == part]
             if users:
@@ -172,7 +172,7 @@ class Simulation:
                 self.board.complain(f"There are readings already that this run did not send: {text}.")
 
     async def _probe(self) -> None:
-        """Let equal devices meet in a few readings, and see which the service prefers."""
+        """Send a few readings of equal devices at the same moments, and find which one the service prefers."""
         tied = tied_devices(self.options.devices)
         if not tied:
             return
@@ -186,7 +186,7 @@ class Simulation:
     # Sending
 
     async def _send_all(self) -> None:
-        """Send the past, then live readings, until all has an answer."""
+        """Send the past, then live readings, until all requests are answered."""
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(self._work()) for _ in range(self.options.concurrency)]
             if self.options.history:
@@ -202,13 +202,13 @@ class Simulation:
         return Packer(size, options.duplicates, options.conflicts, self.ledger, draw, whole=path == "/ingest")
 
     async def _offer(self, path: str, batches: list[Batch]) -> None:
-        """Hand batches to the workers, waiting while these are busy."""
+        """Queue batches for the workers; wait while these are busy."""
         for batch in batches:
             await self.queue.put((path, batch))
             await asyncio.sleep(0)
 
     async def _finish(self, path: str, packer: Packer) -> None:
-        """Send what is left of a phase, repeats owed included, and wait for the answers."""
+        """Send the rest of a phase, with the repeats that are due, and wait for the answers."""
         await self._offer(path, packer.rest())
         await self.queue.join()
         if not self.ending.is_set():
@@ -218,17 +218,17 @@ class Simulation:
             self.repeated[kind] += count
 
     async def _send_past(self) -> None:
-        """Send the history, a day of one device at a time; late ones after all others."""
+        """Send the history, a day of one device at a time, and late readings after all others."""
         options = self.options
-        self.board.start_backfill(schedule.history_size(self.cast, self.past, self.start, options.history_every))
+        self.board.start_backfill(schedule.history_size(self.population, self.past, self.start, options.history_every))
         packer = self._packer(options.history_batch, V1)
-        held = schedule.Held(options.late, options.late_by, self.draw)
-        for reading in schedule.history(self.cast, self.past, self.start, options.history_every):
+        held_back = schedule.LateReadings(options.late, options.late_by, self.draw)
+        for reading in schedule.history(self.population, self.past, self.start, options.history_every):
             if self.ending.is_set():
                 break
-            if not held.hold(reading, 0):
+            if not held_back.hold(reading, 0):
                 await self._offer(V1, packer.add(reading))
-        for reading in held.release(None):
+        for reading in held_back.release(None):
             if self.ending.is_set():
                 break
             self.tally.late += 1
@@ -239,24 +239,24 @@ class Simulation:
             self.board.say(f"The past is sent: {self.tally.fresh:,} readings, {self.tally.mean_rate():,.0f}/s.")
 
     async def _send_live(self) -> None:
-        """Live readings, each when it is due, until the duration is over or somebody ends it."""
+        """Send live readings, each when it is due, until the duration is over or the run is stopped."""
         options, path = self.options, self.options.path
         self.board.phase = "sending live"
-        self.tally.latencies = Latencies()  # the history's large requests tell nothing about these
+        self.tally.latencies = Latencies()  # the history's requests are larger
         begin = clock() // 1000 * 1000 + 1000
         end = None if options.duration is None else begin + round(options.duration * MICRO)
         packer = self._packer(options.batch, path)
-        held = schedule.Held(options.late, options.late_by, self.draw)
+        held_back = schedule.LateReadings(options.late, options.late_by, self.draw)
         waiting_since: int | None = None
-        upcoming = schedule.live(self.cast, begin, options.every, options.burst, options.burst_size)
+        upcoming = schedule.live(self.population, begin, options.every, options.burst, options.burst_size)
         tick = next(upcoming)
         while not self.ending.is_set() and (end is None or clock() < end):
             now = clock()
-            ready = list(held.release(now))
+            ready = list(held_back.release(now))
             self.tally.late += len(ready)
             self.board.behind = lag if (lag := (now - tick.due) / MICRO) > PACE else 0.0
             if tick.due <= now:
-                ready += [reading for reading in tick.readings if not held.hold(reading, now)]
+                ready += [reading for reading in tick.readings if not held_back.hold(reading, now)]
                 tick = next(upcoming)
             for reading in ready:
                 await self._offer(path, packer.add(reading))
@@ -264,15 +264,15 @@ class Simulation:
             if waiting_since is not None and now - waiting_since >= LINGER:
                 await self._offer(path, packer.rest())
                 waiting_since = None
-            await self._sleep_until(tick.due, held.next_due(), end, waiting_since and waiting_since + LINGER)
+            await self._sleep_until(tick.due, held_back.next_due(), end, waiting_since and waiting_since + LINGER)
         self.board.phase = "finishing"
-        for reading in held.release(None):
+        for reading in held_back.release(None):
             self.tally.late += 1
             await self._offer(path, packer.add(reading))
         await self._finish(path, packer)
 
     async def _sleep_until(self, *moments: int | None) -> None:
-        """Sleep until the first of some moments (microseconds), or until the run is to end."""
+        """Sleep until the first of some moments (microseconds), or until the run is stopped."""
         seconds = (min(moment for moment in moments if moment is not None) - clock()) / MICRO
         if seconds <= 0:
             return
@@ -280,7 +280,7 @@ class Simulation:
             await asyncio.wait_for(self.ending.wait(), seconds)
 
     async def _work(self) -> None:
-        """Send batches from the queue, for ever."""
+        """Send batches from the queue until cancelled."""
         while True:
             path, batch = await self.queue.get()
             try:
@@ -289,7 +289,7 @@ class Simulation:
                 self.queue.task_done()
 
     async def _send(self, path: str, batch: Batch) -> None:
-        """Send one batch until it is acknowledged, refused, or patience ends."""
+        """Send one batch until it is acknowledged or refused, or patience ends."""
         count = len(batch.readings)
         self.tally.sent += count
         self.board.in_flight += 1
@@ -328,14 +328,14 @@ class Simulation:
     # After
 
     async def _ask(self) -> Outcome:
-        """Ask the service what it made of all this."""
+        """Check the answers of the service."""
         self.board.phase = "checking"
         patience = min(self.options.patience, 60)
         self.questions = self._questions()
         return await check(self.client, self.ledger.model, self.questions, self.rank, patience)
 
     def _conclude(self, checked: Outcome | None) -> int:
-        """Report what was sent and what the check gave; return the exit status."""
+        """Print what was sent and the outcome of the check; return the exit status."""
         failed = bool(self.tally.errors)
         say = self.board.complain if failed else self.board.say
         say(sent_words(self.tally, self.repeated))
@@ -347,7 +347,7 @@ class Simulation:
         return int(failed or not equal)
 
     def _questions(self) -> list[tuple[str, Range]]:
-        """For each user the ranges in which the service must answer what this run sent."""
+        """Return the ranges of each user in which the answers must equal what this run sent."""
         end = clock() + 1
         ranges = [Range("live part", self.start, end), *aligned(self.draw, self.start, end, 2)]
         if self.options.history:
@@ -362,7 +362,7 @@ class Simulation:
         ]
 
     def _judge(self, outcome: Outcome) -> bool:
-        """Say what the check gave; return whether all is equal."""
+        """Print the outcome of the check; return whether all values are equal."""
         board, users = self.board, {user for user, _ in self.questions}
         equal = not outcome.differences and not outcome.unanswered and not self.ledger.uncertain
         if self.ledger.uncertain:
@@ -377,13 +377,13 @@ class Simulation:
         return equal
 
     def stopped(self) -> int:
-        """Say that the run was cut short; the exit status."""
+        """Print that the run was stopped; return the exit status."""
         self.board.say(f"{sent_words(self.tally, self.repeated)} Stopped; not checked.")
         return int(bool(self.tally.errors)) if self.terminated else 130
 
 
 def _listen(simulation: Simulation, main: asyncio.Task[int]) -> None:
-    """Let signals end the run: an interrupt politely first, then at once; a termination at once."""
+    """Stop the run on signals: after the check on the first interrupt, at once on the second or on a termination."""
     loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
@@ -403,7 +403,7 @@ def _listen(simulation: Simulation, main: asyncio.Task[int]) -> None:
 
 
 async def simulate(options: Options, console: Console) -> int:
-    """Run the simulation; its exit status."""
+    """Run the simulation and return the exit status."""
     limits = httpx.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
     timeout = httpx.Timeout(options.timeout, connect=5.0, pool=None)
     async with httpx.AsyncClient(base_url=options.url, limits=limits, timeout=timeout, trust_env=False) as client:

@@ -1,6 +1,6 @@
-"""HTTP that does not lose anything: a request is repeated until the service answers it for good.
+"""Send requests without losing any: each is repeated until the service gives a final answer.
 
-Every write is idempotent, so repeating one whose answer was lost is safe.
+Every write is idempotent, so a write whose answer was lost can be repeated.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ FIRST_PAUSE, LONGEST_PAUSE, LONGEST_ADVICE = 0.1, 2.0, 30.0
 
 RETRIED = frozenset({429, 500, 502, 503, 504})
 ALARMING = frozenset({500, 502, 504})
-"""Statuses that are retried but count as errors: a service that is merely busy answers 429 or 503."""
+"""Statuses that are retried but count as errors; a busy service answers 429 or 503."""
 
 BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout)
-"""Failures after which the service has certainly not seen the request."""
+"""Failures after which the service has certainly not received the request."""
 
 
 class Answer(NamedTuple):
@@ -35,14 +35,14 @@ class Answer(NamedTuple):
     seconds: float
     """Duration of the attempt that was answered."""
     in_doubt: bool
-    """Whether an earlier attempt may have reached the service without our hearing of it."""
+    """Whether an earlier attempt may have reached the service without an answer."""
 
 
 Notice = Callable[[str], None]
 
 
 def pause_before(attempt: int, advice: str | None) -> float:
-    """Seconds to wait before retry number `attempt`, counted from 0; `advice` is a Retry-After header."""
+    """Return the seconds to wait before retry number `attempt`, from 0; `advice` is a Retry-After header."""
     wanted = retry_after(advice)
     if wanted is not None:
         return min(wanted, LONGEST_ADVICE)
@@ -50,7 +50,7 @@ def pause_before(attempt: int, advice: str | None) -> float:
 
 
 def retry_after(advice: str | None) -> float | None:
-    """Return a Retry-After header, seconds or a date, as seconds from now; None when there is none to read."""
+    """Return a Retry-After header, seconds or a date, as seconds from now; None if it is absent or malformed."""
     if advice is None:
         return None
     try:
@@ -72,9 +72,9 @@ async def deliver(
     notice: Notice = lambda kind: None,
     **request: Any,
 ) -> Answer | None:
-    """Send a request until it is answered; None when `patience` seconds pass without an answer.
+    """Send a request until it is answered; return None if `patience` seconds pass without an answer.
 
-    `notice` hears the kind of each failed attempt.
+    `notice` is called with the kind of each failed attempt.
     """
     deadline = time.monotonic() + patience
     in_doubt = False
@@ -102,7 +102,7 @@ async def deliver(
 
 
 def _words(error: httpx.TransportError) -> str:
-    """Return a failure of the connection in two or three words."""
+    """Return a short description of a connection failure."""
     if isinstance(error, BEFORE_SENDING):
         return "no connection"
     if isinstance(error, httpx.TimeoutException):
@@ -111,7 +111,7 @@ def _words(error: httpx.TransportError) -> str:
 
 
 def problem(answer: Answer) -> str:
-    """Return what the service says is wrong, from a problem document or whatever it sent."""
+    """Return what is wrong according to the service, from a problem document or another body."""
     try:
         document = json.loads(answer.body)
     except ValueError:
@@ -126,7 +126,7 @@ def problem(answer: Answer) -> str:
 
 
 def receipt_problem(answer: Answer, path: str, count: int) -> str | None:
-    """Return what is wrong with the receipt for `count` readings; None when all were taken."""
+    """Return what is wrong with the receipt for `count` readings; None if all were accepted."""
     try:
         receipt = json.loads(answer.body)
     except ValueError:

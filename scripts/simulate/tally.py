@@ -1,4 +1,4 @@
-"""Counts of one run, for the display and for the exit status."""
+"""Counts of a run, for the display and the exit status."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GROWTH = math.log(1.02)
 
 
 class Latencies:
-    """A histogram of seconds, bounded in size however long the run."""
+    """A histogram of seconds, of bounded size."""
 
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()
@@ -21,7 +21,7 @@ class Latencies:
         self.counts[round(math.log(max(seconds, 1e-5)) / GROWTH)] += 1
 
     def quantile(self, share: float) -> float | None:
-        """Return the latency in seconds that `share` of the requests did not exceed."""
+        """Return the quantile of the latencies in seconds."""
         left = share * self.counts.total()
         for step in sorted(self.counts):
             left -= self.counts[step]
@@ -31,7 +31,7 @@ class Latencies:
 
 
 class Tally:
-    """What happened so far."""
+    """Counts of the requests and readings so far."""
 
     def __init__(self) -> None:
         self.start()
@@ -45,16 +45,16 @@ class Tally:
         self.retries: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
-        """For each kind of error, the words of the first one."""
+        """The description of the first error of each kind."""
         self.latencies = Latencies()
 
     def start(self) -> None:
-        """Begin to count time."""
+        """Start the clock."""
         self.started = time.monotonic()
         self.recent: deque[tuple[float, int]] = deque([(self.started, 0)])
 
     def error(self, kind: str, words: str) -> None:
-        """Count an error that retrying does not mend."""
+        """Count an error that a retry does not resolve."""
         self.errors[kind] += 1
         self.examples.setdefault(kind, words)
 

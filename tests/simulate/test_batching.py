@@ -1,4 +1,4 @@
-"""Requests have the size and the repeats asked for, and one identity is never under way twice."""
+"""Requests have the configured size and repeats, and an identity is never under way twice."""
 
 from __future__ import annotations
 

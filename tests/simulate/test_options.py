@@ -1,4 +1,4 @@
-"""The command line: what it means, and one clear sentence when it means nothing."""
+"""The command line: its options, and one sentence for invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies are the same each time, and like those of people."""
+"""Simulated physiology is deterministic and plausible."""
 
 from __future__ import annotations
 

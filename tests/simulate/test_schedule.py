@@ -1,4 +1,4 @@
-"""What is measured when."""
+"""The schedule of measurements."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scripts.simulate import schedule
 from scripts.simulate.reading import MICRO, Reading
 
 START = 1_760_000_000 * MICRO
-ONE = schedule.Cast(1, ("101", "202"), ("default",))
-THREE = schedule.Cast(1, ("101", "202"), ("device_a", "device_b", "phone"))
+ONE = schedule.Population(1, ("101", "202"), ("default",))
+THREE = schedule.Population(1, ("101", "202"), ("device_a", "device_b", "phone"))
 
 
 def test_every_user_ticks_once_in_every_interval() -> None:
@@ -88,21 +88,21 @@ def test_a_burst_comes_every_so_often_and_has_its_size() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0, 1), st.integers(0, 1000))
 def test_late_readings_are_the_share_asked_for_and_all_come(share: float, seed: int) -> None:
-    held = schedule.Held(share, 60.0, Random(seed))
+    held_back = schedule.LateReadings(share, 60.0, Random(seed))
     made = [Reading("101", "default", START + number, 1, 1, 1) for number in range(2000)]
-    at_once = [reading for reading in made if not held.hold(reading, START)]
+    at_once = [reading for reading in made if not held_back.hold(reading, START)]
     assert abs(2000 - len(at_once) - 2000 * share) < 150
-    soon = list(held.release(START + 30 * MICRO))
-    late = list(held.release(START + 60 * MICRO))
+    soon = list(held_back.release(START + 30 * MICRO))
+    late = list(held_back.release(START + 60 * MICRO))
     assert sorted(at_once + soon + late) == made
-    assert held.next_due() is None
+    assert held_back.next_due() is None
 
 
 def test_a_late_reading_is_not_released_early() -> None:
-    held = schedule.Held(1.0, 10.0, Random(1))
-    assert held.hold(Reading("101", "default", START, 1, 1, 1), START)
-    due = held.next_due()
+    held_back = schedule.LateReadings(1.0, 10.0, Random(1))
+    assert held_back.hold(Reading("101", "default", START, 1, 1, 1), START)
+    due = held_back.next_due()
     assert due is not None
     assert START + MICRO <= due <= START + 10 * MICRO
-    assert list(held.release(due - 1)) == []
-    assert len(list(held.release(due))) == 1
+    assert list(held_back.release(due - 1)) == []
+    assert len(list(held_back.release(due))) == 1

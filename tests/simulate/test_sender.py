@@ -1,4 +1,4 @@
-"""Retries, against a real server that misbehaves."""
+"""Retries, against a real server that fails on demand."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def address(stand_in: StandIn) -> Iterator[str]:
 
 
 def send(url: str, kinds: list[str], *, patience: float = 10.0, timeout: float = 5.0) -> Answer | None:
-    """Deliver one reading; `kinds` receives what went wrong."""
+    """Deliver one reading; `kinds` receives the kinds of failures."""
 
     async def run() -> Answer | None:
         async with httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False) as client:

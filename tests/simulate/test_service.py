@@ -1,4 +1,4 @@
-"""The simulator against the real service: what it sent is what the service answers."""
+"""The simulator against the real service: the answers equal what was sent."""
 
 from __future__ import annotations
 
