@@ -29,7 +29,7 @@ check: .venv/dev.stamp ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/'; ARGS=--help tells how
+load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/'; ARGS=--help lists the options
 	@exec $(BIN)/python -m scripts.load $(ARGS)
 
 migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedded one in DATA

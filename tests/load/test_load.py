@@ -453,8 +453,8 @@ def test_what_the_service_exports_is_loaded(load: Load, client: httpx.Client, tm
     exported = client.get(f"{user}/readings", params=asked, headers={"accept": "text/csv"})
     path = tmp_path / "exported.csv"
     path.write_bytes(exported.content)
-    status, told, _ = load(path)
-    assert (status, "1 reading: 0 inserted, 0 updated, 1 unchanged" in told) == (0, True), told
+    status, said, _ = load(path)
+    assert (status, "1 reading: 0 inserted, 0 updated, 1 unchanged" in said) == (0, True), said
 
 
 def test_what_is_no_csv_ends_the_import_behind_what_was_sent(
