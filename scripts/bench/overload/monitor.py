@@ -20,7 +20,7 @@ from scripts.bench.live.subscribers import Subscriber
 
 PROBE_SECONDS = 0.1
 """Interval between two probes."""
-LOOK_SECONDS = 1.0
+SAMPLE_SECONDS = 1.0
 PATIENCE = 60.0
 PERSON = "probe"
 PATH = "/v1/readings"
@@ -50,16 +50,16 @@ class Observed(NamedTuple):
 
 
 @contextlib.contextmanager
-def watching(port: int, pid: int, clients: int) -> Iterator[Connection]:
+def monitoring(port: int, pid: int, clients: int) -> Iterator[Connection]:
     """Monitor the service until the block ends; `finish` returns the observations."""
     ours, theirs = multiprocessing.Pipe()
-    watcher = multiprocessing.Process(target=watch, args=(theirs, port, pid, clients), daemon=True)
-    watcher.start()
+    process = multiprocessing.Process(target=run, args=(theirs, port, pid, clients), daemon=True)
+    process.start()
     try:
         yield ours
     finally:
-        watcher.kill()
-        watcher.join()
+        process.kill()
+        process.join()
 
 
 def finish(pipe: Connection) -> Observed:
@@ -70,7 +70,7 @@ def finish(pipe: Connection) -> Observed:
     return observed
 
 
-def watch(pipe: Connection, port: int, pid: int, clients: int) -> None:
+def run(pipe: Connection, port: int, pid: int, clients: int) -> None:
     """Monitor until a message or the end of the pipe."""
     over = threading.Event()
     probes: list[Probe] = []
@@ -119,7 +119,7 @@ def post(port: int) -> tuple[float, int]:
 
 def sample_memory(pid: int, over: threading.Event, memory: list[tuple[float, int]]) -> None:
     """Sample the memory of the largest process every second."""
-    while not over.wait(LOOK_SECONDS):
+    while not over.wait(SAMPLE_SECONDS):
         memory.append((time.monotonic(), resident(pid)))
 
 

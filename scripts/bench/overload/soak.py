@@ -12,7 +12,7 @@ from typing import NamedTuple
 from scripts.bench.overload import check
 from scripts.bench.overload.environment import Running, running
 from scripts.bench.overload.load import MOST_UNDER_WAY, Load, Outcomes, send
-from scripts.bench.overload.monitor import Observed, Probe, finish, watching
+from scripts.bench.overload.monitor import Observed, Probe, finish, monitoring
 from scripts.bench.overload.options import Options
 from scripts.bench.overload.report import Results, Verdict
 from scripts.bench.overload.workload_mix import flows_of
@@ -49,13 +49,13 @@ def run(options: Options, say: Say) -> Results:
     flows = flows_of(options.factor, datetime.now(UTC))
     load = Load(options.port, flows, options.seed, options.factor)
     with running(options) as environment:
-        with watching(environment.port, environment.pid, options.clients) as watcher:
+        with monitoring(environment.port, environment.pid, options.clients) as monitor:
             time.sleep(CALM_SECONDS)
             began = time.monotonic()
             send(load, options.minutes * 60, reporter(say, options.minutes * 60))
             span = Span(began, load.ended, load.drained)
             time.sleep(max(0.0, load.ended + AFTER_SECONDS - time.monotonic()))
-            seen = finish(watcher)
+            seen = finish(monitor)
         say("comparing what was sent with what is stored")
         found = check.compare(environment.url, [flow.ledger for flow in flows])
         say("comparing rollups and answers with raw readings")

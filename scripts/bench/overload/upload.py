@@ -14,7 +14,7 @@ from scripts.bench.database import connect
 from scripts.bench.overload import check, request_formats
 from scripts.bench.overload.client import Answer, Client, Request
 from scripts.bench.overload.environment import running
-from scripts.bench.overload.monitor import finish, resident, watching
+from scripts.bench.overload.monitor import finish, monitoring, resident
 from scripts.bench.overload.options import Options
 from scripts.bench.overload.report import Results, Verdict
 from scripts.bench.overload.workload import MICROSECONDS, Kind, Ledger, Write
@@ -40,13 +40,13 @@ def run(options: Options, say: Say) -> Results:
     size = int(options.gigabytes * 1e9)
     with running(options) as environment:
         warm(environment.port, ledger)
-        with watching(environment.port, environment.pid, 0) as watcher:
+        with monitoring(environment.port, environment.pid, 0) as monitor:
             time.sleep(3)
             before = resident(environment.pid)
             began = time.monotonic()
             answer = send(environment.port, ledger, size, say)
             seconds = time.monotonic() - began
-            seen = finish(watcher)
+            seen = finish(monitor)
         say("comparing what was sent with what is stored")
         found = check.compare(environment.url, [ledger])
         with connect(environment.url) as connection:
