@@ -1,1 +1,1 @@
-"""What a person or make runs."""
+"""Programs that are run by make or on the command line."""

@@ -1,4 +1,4 @@
-"""Install what the dashboard loads that others wrote (npm packages), unless that is done already."""
+"""Install the npm packages of the dashboard, unless they are installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "service" / "dashboard" / "lib
 
 
 def install() -> str | None:
-    """Install them; return one sentence if that failed, since everything but the dashboard's charts works without."""
+    """Install the packages; return one sentence if that fails, since only the dashboard's charts need them."""
     if npm.is_installed(FOLDER):
         return None
     print("Installing the dashboard's chart library and typeface (two npm packages).", file=sys.stderr, flush=True)
@@ -24,7 +24,7 @@ def install() -> str | None:
 
 
 def main() -> int:
-    """Install, and say in one sentence why that failed if it did."""
+    """Install the packages, or print in one sentence why that fails."""
     problem = install()
     if problem is not None:
         print(problem, file=sys.stderr)

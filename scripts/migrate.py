@@ -24,7 +24,7 @@ from service.database.schema import MIGRATIONS, api_digest, api_statements
 
 OLDEST_TIMESCALEDB = (2, 18)
 LOCK = 0x6879706572  # the bytes of "hyper"
-# In a session that has done nothing else: one that has loaded the old version cannot.
+# In a new session: one that has loaded the old version cannot update it.
 UPDATE = 'psql -X "$DATABASE_URL" -c "ALTER EXTENSION timescaledb UPDATE"'
 
 
@@ -34,7 +34,7 @@ class CannotMigrate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What a run did: the migrations applied, in order, whether `api` was rebuilt, and what is better done soon."""
+    """The result of a run: applied migrations in order, whether `api` was rebuilt, and advice."""
 
     applied: tuple[str, ...]
     api_rebuilt: bool
@@ -42,7 +42,7 @@ class Migrated:
 
 
 class OneTransaction(PostgresqlPsycopgBackend):
-    """yoyo on the caller's connection, with its own tables too inside the caller's transaction."""
+    """yoyo on the caller's connection, with its own tables in the caller's transaction."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.borrowed = connection
@@ -66,11 +66,11 @@ class OneTransaction(PostgresqlPsycopgBackend):
         """Leave the rollback to the caller, whom the error reaches."""
 
     def copy(self) -> Any:
-        """Lend this backend where yoyo would open a second connection."""
+        """Return this backend where yoyo would open a second connection."""
         return nullcontext(self)
 
     def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
-        """Log without the operating system's user, who may have no name in a container."""
+        """Log without the operating system's user, which may have no name in a container."""
         os.environ.setdefault("LOGNAME", "hyperpulse")
         data: dict[str, Any] = super().get_log_data(migration, operation)
         return data
@@ -89,7 +89,7 @@ def migrate(database_url: str) -> Migrated:
 
 @contextmanager
 def connect(database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    """Open an autocommit connection, or say which database did not answer."""
+    """Open an autocommit connection; CannotMigrate names the database that does not answer."""
     try:
         connection = psycopg.connect(database_url, autocommit=True, connect_timeout=10)
     except psycopg.Error as error:
@@ -104,7 +104,7 @@ def connect(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 @contextmanager
 def with_its_library() -> Iterator[None]:
-    """Say what to do where the version that a database has is not installed any more."""
+    """Raise CannotMigrate with a remedy if the database's TimescaleDB version is not installed any more."""
     try:
         yield
     except psycopg.errors.UndefinedFile as error:
@@ -115,7 +115,7 @@ def with_its_library() -> Iterator[None]:
 
 
 def require_timescaledb(connection: psycopg.Connection[Any]) -> str | None:
-    """Refuse a PostgreSQL without TimescaleDB, with an old one, or with its Apache-only build; advise an update."""
+    """Require a recent TimescaleDB with its Community module; return advice if an update is installed."""
     row = connection.execute(
         "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
     ).fetchone()
@@ -148,7 +148,7 @@ def require_timescaledb(connection: psycopg.Connection[Any]) -> str | None:
 
 
 def update_advice(in_database: str, installed: str) -> str | None:
-    """Say what to do where the extension in the database is older than the one that is installed beside it."""
+    """Return advice if the extension in the database is older than the installed one."""
     if numbers(in_database) >= numbers(installed):
         return None
     return f"TimescaleDB in this database is {in_database}, and {installed} is installed. Update it: {UPDATE}"
@@ -179,7 +179,7 @@ def roll_back(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
 
 
 def rebuild_api(connection: psycopg.Connection[Any]) -> bool:
-    """Drop and build `api` and `api_internal` unless these very files built them; return whether it did."""
+    """Rebuild `api` and `api_internal` unless the same files built them; return whether they were rebuilt."""
     digest = api_digest()
     connection.execute("CREATE TABLE IF NOT EXISTS migration.api_build (digest text NOT NULL)")
     built = connection.execute(
@@ -212,7 +212,7 @@ def without_password(database_url: str) -> str:
 
 
 def main() -> int:
-    """Migrate the database of --database-url or DATABASE_URL and say what was done."""
+    """Migrate the database of --database-url or DATABASE_URL and print what was done."""
     parser = argparse.ArgumentParser(prog="migrate", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--database-url",

@@ -1,4 +1,4 @@
-"""Open psql on the running database, or pgcli, which is installed once, where there is no psql."""
+"""Open psql on the running database, or pgcli, which is installed once, if there is no psql."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def address() -> str:
-    """Return DATABASE_URL, or where the embedded database listens."""
+    """Return DATABASE_URL, or the address of the embedded database."""
     port = os.environ.get("DB_PORT") or str(DEFAULT_DB_PORT)
     return os.environ.get("DATABASE_URL") or f"postgresql://postgres@127.0.0.1:{port}/postgres"
 

@@ -1,7 +1,7 @@
 """Start everything: the database unless DATABASE_URL names one, its migrations, and the service.
 
-This process only watches. Each child runs in a session of its own, so Ctrl-C reaches this process alone, which then
-stops them in order; and each ends by itself when this process is gone, however it went.
+This process only supervises. Each child runs in a session of its own, so Ctrl-C reaches only this process, which then
+stops them in order. Each child ends by itself when this process ends, even by kill -9.
 """
 
 from __future__ import annotations
@@ -50,25 +50,25 @@ class Stopped(BaseException):
 
 @dataclass(slots=True)
 class Options:
-    """What the environment says: where to listen, where the data lies, which database."""
+    """The options from the environment: address, data directory, and database."""
 
     host: str
     port: int
     db_port: int
     data: Path
     database_url: str | None
-    simulation: list[str] | None  # the simulator's arguments; None where it does not run
+    simulation: list[str] | None  # the simulator's arguments; None if it does not run
     reload: bool
 
     @property
     def url(self) -> str:
-        """The service's address for a browser on this machine."""
+        """Return the service's address for a browser on this machine."""
         return f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}"  # noqa: S104
 
 
 @dataclass(slots=True)
 class Running:
-    """What was started, and when things had to be started again."""
+    """The children, and the times of restarts."""
 
     database: embedded.EmbeddedServer | None = None
     service: subprocess.Popen[bytes] | None = None
@@ -78,7 +78,7 @@ class Running:
 
 
 def main() -> int:
-    """Run until told to stop."""
+    """Run until a signal."""
     parser = argparse.ArgumentParser(
         prog="make run",
         description=__doc__.split("\n")[0],
@@ -112,7 +112,7 @@ def main() -> int:
 
 
 def on_signal(number: int, frame: FrameType | None) -> NoReturn:
-    """Leave whatever is being waited for."""
+    """Interrupt what this process waits for."""
     raise Stopped
 
 
@@ -138,7 +138,7 @@ def read_port(name: str, default: int) -> int:
 
 
 def run(options: Options, running: Running) -> NoReturn:
-    """Start everything, say what was started, and watch it."""
+    """Start everything, print what was started, and supervise it."""
     started = time.monotonic()
     require_free_port(options)
     if problem := libraries.install():
@@ -162,7 +162,7 @@ def run(options: Options, running: Running) -> NoReturn:
 
 
 def require_free_port(options: Options) -> None:
-    """Refuse a port that something else listens on."""
+    """Raise CannotRun if the port is in use."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -238,7 +238,7 @@ def wait_until_ready(options: Options, service: subprocess.Popen[bytes]) -> str:
 
 
 def introduce(options: Options, database_url: str, timescaledb: str, seconds: float) -> None:
-    """Say in a few calm lines what was started and how to use it."""
+    """Print what was started and how to use it."""
     kind = "embedded, for trying out, not for production" if options.database_url is None else "from DATABASE_URL"
     say(f"Hyperpulse {__version__} is ready after {seconds:.1f} s.")
     say(f"  dashboard   {options.url}/")
@@ -251,7 +251,7 @@ def introduce(options: Options, database_url: str, timescaledb: str, seconds: fl
 
 
 def watch(options: Options, running: Running, database_url: str) -> NoReturn:
-    """Start again what ends unasked, unless that happens too often."""
+    """Restart children that end unexpectedly, unless that happens too often."""
     while True:
         time.sleep(0.2)
         if running.watcher is not None:
@@ -292,7 +292,7 @@ def migrated(database_url: str) -> bool:
 
 
 def note_restart(running: Running, what: str, status: int) -> None:
-    """Say that something is started again; give up when that does not help."""
+    """Print that a child is restarted; raise CannotRun after too many restarts."""
     now = time.monotonic()
     restarts = running.restarts[what]
     if len(restarts) == MOST_RESTARTS and now - restarts[0] < RESTARTS_WITHIN:
@@ -302,7 +302,7 @@ def note_restart(running: Running, what: str, status: int) -> None:
 
 
 def stop(running: Running) -> None:
-    """Stop what runs: whoever writes first, the database last."""
+    """Stop the children: those that write first, the database last."""
     for child in (running.simulator, running.service):
         if child is not None:
             child.terminate()
@@ -314,7 +314,7 @@ def stop(running: Running) -> None:
 
 
 def end(child: subprocess.Popen[bytes], seconds: float) -> None:
-    """Wait for a child that was told to stop, and kill it when it does not."""
+    """Wait for a child that was asked to stop, and kill it after a timeout."""
     try:
         child.wait(seconds)
     except subprocess.TimeoutExpired:

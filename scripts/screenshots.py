@@ -1,4 +1,4 @@
-"""Take the pictures of the dashboard that the documents show, from simulated users."""
+"""Take the screenshots of the dashboard for the documents, with simulated users."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import httpx
 
 from scripts import libraries
-from scripts.benchmarks.database import connect, database
-from scripts.benchmarks.service import ROOT, NoBrowser, browser, running_service
+from scripts.bench.database import connect, database
+from scripts.bench.service import ROOT, NoBrowser, browser, running_service
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -30,11 +30,11 @@ GONE = "charles,mary"  # sent nothing for a while
 WORN = "device_b,device_a,phone"
 ZONE = "Europe/Berlin"
 WIDE, PHONE = (1280, 800), (390, 844)
-SETTLED = 2500  # ms until what arrives in the background is there
+SETTLED = 2500  # ms until requests in the background are answered
 
 
 class Picture(NamedTuple):
-    """A page as it is seen on a screen."""
+    """A page and the screen on which it is shown."""
 
     name: str
     path: str
@@ -55,7 +55,7 @@ PICTURES = [
 
 
 def main() -> int:
-    """Take them all; say in one sentence why that is not possible if it is not."""
+    """Take all screenshots, or print why that is not possible."""
     parser = argparse.ArgumentParser(
         prog="make screenshots",
         description=__doc__,
@@ -84,7 +84,7 @@ def main() -> int:
 
 
 def fill(database_url: str, service: str, history: str) -> None:
-    """Give everyone a past, and the system something to tell."""
+    """Create a history of all users, and something to show on the system page."""
     simulate(service, "--users", f"{PEOPLE}", "--history", history, "--history-every", "2m", "--duration", "0").wait()
     with connect(database_url) as connection:
         connection.execute("CALL api.refresh()")
@@ -92,15 +92,15 @@ def fill(database_url: str, service: str, history: str) -> None:
         connection.execute(
             "SELECT alter_job(job_id, scheduled => true) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
         )
-    someone = {"user_id": "ada", "timestamp": "2026-01-15T10:00:00Z"}
+    base = {"user_id": "ada", "timestamp": "2026-01-15T10:00:00Z"}
     refused: list[dict[str, object]] = [{"heart_rate": 250}, {"heart_rate": 12}, {"steps": -4}, {"calories": "many"}]
     refused += [{"timestamp": "10:00", "steps": 1}, {}]
-    httpx.post(f"{service}/v1/readings", json=[{**someone, **each} for each in refused])
+    httpx.post(f"{service}/v1/readings", json=[{**base, **each} for each in refused])
 
 
 @contextlib.contextmanager
 def people_alive(service: str) -> Iterator[None]:
-    """Let everyone but a few send readings."""
+    """Let all users but a few send readings."""
     alive = ",".join(name for name in PEOPLE.split(",") if name not in GONE.split(","))
     sending = simulate(service, "--users", alive, "--every", "2s")
     try:

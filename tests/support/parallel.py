@@ -22,7 +22,7 @@ LONGEST_FIRST = (
     "tests/embedded/",
     "tests/exactness/",
     "tests/browser/",
-    "tests/simulation/",
+    "tests/simulate/",
     "tests/http/hostile/",
 )
 

@@ -1,4 +1,4 @@
-"""A small service on a real socket that keeps readings in a dict, answers by brute force and misbehaves on demand."""
+"""A small service on a real socket that keeps readings in a dict, answers by brute force, and fails on demand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PRIORITY = {"device_a": 1, "device_b": 2}
 
 
 class Dropped(Response):
-    """An answer that is announced and never comes: the connection closes instead."""
+    """An answer whose body never arrives: the connection closes instead."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the header only."""
@@ -35,7 +35,7 @@ class Dropped(Response):
 
 
 class StandIn:
-    """What it holds and how it behaves."""
+    """The stored readings and the behaviour of the service."""
 
     def __init__(self) -> None:
         self.held: dict[Key, dict[str, float]] = {}
@@ -43,10 +43,10 @@ class StandIn:
         self.posts: list[list[dict[str, Any]]] = []
         self.paths: list[str] = []
         self.troubles: Callable[[int], str | None] = lambda number: None
-        """What to do with a POST, by its number: "503", "500", "429", "drop", "lose", "slow" or nothing."""
+        """The failure of a POST, by its number: "503", "500", "429", "drop", "lose", "slow" or nothing."""
 
     async def post(self, request: Request) -> Response:
-        """Take readings, or not."""
+        """Store readings or fail."""
         document = json.loads(await request.body())
         items = document if isinstance(document, list) else [document]
         self.posts.append(items)
@@ -67,7 +67,7 @@ class StandIn:
         return JSONResponse({"received": len(items), "inserted": len(items), **NOTHING_ELSE})
 
     def take(self, item: dict[str, Any]) -> None:
-        """Write one reading over what is there."""
+        """Write one reading over the stored one."""
         device = item.get("device_id", "default")
         if device not in self.devices:
             self.devices.append(device)
@@ -76,7 +76,7 @@ class StandIn:
         self.held[key] = self.held.get(key, {}) | fields
 
     def counted(self, user: str, within: Callable[[datetime], bool]) -> dict[str, list[Fraction]]:
-        """Return the values that count for a user: those of the best device, for each minute and metric."""
+        """Return the values of a user: those of the best device, for each minute and metric."""
         found: dict[tuple[str, datetime], dict[str, list[Fraction]]] = defaultdict(lambda: defaultdict(list))
         for (owner, device, at), fields in self.held.items():
             if owner == user and within(at):
@@ -90,7 +90,7 @@ class StandIn:
         return result
 
     async def summary(self, request: Request) -> Response:
-        """GET /v1/users/…/summary."""
+        """Answer GET /v1/users/…/summary."""
         start, end = (datetime.fromisoformat(request.query_params[name]) for name in ("start", "end"))
         values = self.counted(request.path_params["user_id"], lambda at: start <= at < end)
         if not values:
@@ -111,7 +111,7 @@ class StandIn:
         )
 
     async def metrics(self, request: Request) -> Response:
-        """GET /metrics."""
+        """Answer GET /metrics."""
         start, end = (datetime.fromisoformat(request.query_params[name]) for name in ("start", "end"))
         values = self.counted(request.query_params["user_id"], lambda at: start <= at <= end)
         if not values:
@@ -126,11 +126,11 @@ class StandIn:
         )
 
     async def ready(self, request: Request) -> Response:
-        """GET /ready."""
+        """Answer GET /ready."""
         return JSONResponse({"status": "ready"})
 
     def app(self) -> Starlette:
-        """Make the application."""
+        """Return the application."""
         return Starlette(
             routes=[
                 Route("/ready", self.ready),
@@ -143,7 +143,7 @@ class StandIn:
 
 
 def listener(port: int = 0) -> socket.socket:
-    """Open a listening socket on loopback; port 0 takes a free one."""
+    """Open a listening socket on loopback; port 0 stands for a free one."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind(("127.0.0.1", port))
@@ -152,7 +152,7 @@ def listener(port: int = 0) -> socket.socket:
 
 @contextmanager
 def serving(stand_in: StandIn, port: int = 0) -> Iterator[str]:
-    """Serve in a thread of its own; yields the address."""
+    """Serve in a thread and yield the address."""
     listening = listener(port)
     config = uvicorn.Config(
         stand_in.app(),
@@ -177,6 +177,6 @@ def serving(stand_in: StandIn, port: int = 0) -> Iterator[str]:
 
 
 def in_turn(troubles: Iterable[str | None]) -> Callable[[int], str | None]:
-    """Troubles for the first requests, and none afterwards."""
+    """Return failures for the first requests, and none afterwards."""
     listed = list(troubles)
     return lambda number: listed[number] if number < len(listed) else None

@@ -1,0 +1,1 @@
+"""Benchmarks of ingest, answers, refreshes, live updates and overload. Run by `python -m scripts.bench`."""

@@ -1,0 +1,175 @@
+"""Run a benchmark. See --help."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NoReturn
+
+from rich.console import Console
+
+from scripts.bench import analysts
+from scripts.bench import options as answers_options
+from scripts.bench import report as answers_report
+from scripts.bench import run as answers
+from scripts.bench.ingest import interleaved
+from scripts.bench.ingest import options as ingest_options
+from scripts.bench.ingest import report as ingest_report
+from scripts.bench.ingest import run as ingest
+from scripts.bench.ingest.processes import CannotStart
+from scripts.bench.live import run as live
+from scripts.bench.overload import kills, soak, upload
+from scripts.bench.overload import options as overload_options
+from scripts.bench.overload import report as overload_report
+from scripts.bench.overload.options import Options
+from scripts.bench.overload.report import Results
+from scripts.bench.overload.soak import Say
+from scripts.bench.refresh import options as refresh_options
+from scripts.bench.refresh import report as refresh_report
+from scripts.bench.refresh import run as refresh
+from scripts.bench.sustained import options as sustained_options
+from scripts.bench.sustained import report as sustained_report
+from scripts.bench.sustained import run as sustained
+
+USAGE = """\
+usage: bench [ingest | answers | analysts | refresh | sustained | live | soak | kills | upload] [options]
+
+  bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
+  bench answers    how fast questions are answered, and what keeping the answers fast costs
+  bench analysts   how fast views, api.daily and the reports answer
+  bench refresh    what a refresh costs, and how that grows with what changed and with the number of users
+  bench sustained  which rate of late uploads can be sustained, with refreshes beside it
+  bench live       how soon live clients receive a commit, and what live updates cost
+  bench soak       whether the service withstands more than it can take
+  bench kills      whether everything is stored after kill -9 of service and database, under load
+  bench upload     what an upload of gigabytes does to the memory of the service
+
+Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
+
+WIDTH = 140
+"""Columns of the output, enough for the tables in a pipe too."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks and return the exit status."""
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        return measure(list(sys.argv[1:] if arguments is None else arguments))
+    except CannotStart as error:
+        say(f"bench: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("bench: stopped; servers are stopped, and databases are dropped unless --keep is given.")
+        return 130
+
+
+def measure(arguments: list[str]) -> int:
+    """Run the benchmark that the first argument names."""
+    match arguments:
+        case ["ingest", *rest]:
+            return measure_ingest(rest)
+        case ["answers", *rest]:
+            return measure_answers(rest)
+        case ["analysts", *rest]:
+            return measure_analysts(rest)
+        case ["refresh", *rest]:
+            return measure_refresh(rest)
+        case ["sustained", *rest]:
+            return measure_sustained(rest)
+        case ["live", *rest]:
+            return live.main(rest)
+        case ["soak", *rest]:
+            return measure_overload(soak.run, overload_options.parse_soak(rest))
+        case ["kills", *rest]:
+            return measure_overload(kills.run, overload_options.parse_kills(rest))
+        case ["upload", *rest]:
+            return measure_overload(upload.run, overload_options.parse_upload(rest))
+        case []:
+            return measure_ingest([]) or measure_answers([])
+        case ["-h" | "--help"]:
+            print(USAGE)
+            return 0
+        case _:
+            print(USAGE, file=sys.stderr)
+            return 2
+
+
+def measure_ingest(arguments: Sequence[str]) -> int:
+    """Measure ingest."""
+    options = ingest_options.parse(arguments)
+    if options.turns:
+        results = interleaved.run(options, say)
+        ingest_report.show_turns(results, console())
+    else:
+        results = ingest.run(options, say)
+        ingest_report.show(results, console())
+    if options.json is not None:
+        ingest_report.write_json(results, options.json)
+    return 0
+
+
+def measure_answers(arguments: Sequence[str]) -> int:
+    """Measure answers."""
+    options = answers_options.parse(arguments)
+    results = answers.run(options, say)
+    answers_report.show(results, console())
+    if options.json is not None:
+        answers_report.write_json(results, options.json)
+    return 0
+
+
+def measure_analysts(arguments: Sequence[str]) -> int:
+    """Measure what analysts read in SQL."""
+    options = analysts.parse(arguments)
+    analysts.show(analysts.run(options, say), options, console())
+    return 0
+
+
+def measure_refresh(arguments: Sequence[str]) -> int:
+    """Measure refreshes; the exit status is 1 if rollups are wrong."""
+    options = refresh_options.parse(arguments)
+    results = refresh.run(options, say)
+    refresh_report.show(results, console())
+    if options.json is not None:
+        refresh_report.write_json(results, options.json)
+    return 1 if results.problems else 0
+
+
+def measure_sustained(arguments: Sequence[str]) -> int:
+    """Measure sustained rates; the exit status is 1 if none is kept up."""
+    options = sustained_options.parse(arguments)
+    results = sustained.run(options, say)
+    sustained_report.show(results, console())
+    if options.json is not None:
+        sustained_report.write_json(results, options.json)
+    return 0 if any(row.is_kept_up for row in results.rows) else 1
+
+
+def measure_overload(run: Callable[[Options, Say], Results], options: Options) -> int:
+    """Overload or kill the service; the exit status is 1 if something does not hold."""
+    results = run(options, say)
+    overload_report.show(results, console())
+    if options.json is not None:
+        overload_report.write_json(results, options.json)
+    return results.status
+
+
+def say(line: str) -> None:
+    """Print progress to stderr, apart from the results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def console() -> Console:
+    """Return the console that tables are printed on."""
+    return Console(width=max(WIDTH, Console().width))
+
+
+def stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Stop as on Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The cost of a refresh, and its growth with the changes and with the number of users."""

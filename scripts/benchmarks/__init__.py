@@ -1,1 +1,0 @@
-"""How fast questions are answered, and what keeping the answers fast costs. Started by scripts/bench.py."""

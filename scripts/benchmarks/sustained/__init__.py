@@ -1,1 +1,0 @@
-"""The rate that can be kept up for ever: phones that upload late, with refreshes going on beside them."""

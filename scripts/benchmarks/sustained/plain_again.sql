@@ -1,7 +1,0 @@
--- Readings that were sent again, from where COPY has put them.
-INSERT INTO plain.reading AS r
-SELECT * FROM pg_temp.again
-ON CONFLICT (user_key, device_key, ts) DO UPDATE
-   SET heart_rate = coalesce(excluded.heart_rate, r.heart_rate),
-       calories = coalesce(excluded.calories, r.calories),
-       steps = coalesce(excluded.steps, r.steps)

@@ -1,2 +1,0 @@
--- How many days of users are stale, and the oldest and newest of their marks.
-SELECT count(DISTINCT (user_key, day)), min(version), max(version) FROM core.stale_day

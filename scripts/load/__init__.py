@@ -1,0 +1,1 @@
+"""Import files of readings through HTTP in chunks, resumably. Run by `python -m scripts.load`."""

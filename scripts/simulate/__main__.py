@@ -1,0 +1,21 @@
+"""Simulate people who send readings, and check the answers of the service at the end. See --help."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from scripts.simulate.options import parse
+from scripts.simulate.run import simulate
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the simulator and return the exit status."""
+    return asyncio.run(simulate(parse(arguments), Console()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""The simulator: plausible people whose wearables send readings, and a check of what the service made of them."""
