@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -29,6 +29,7 @@ from scripts import embedded, libraries
 from scripts.migrate import CannotMigrate, migrate
 from scripts.reload import FileWatcher
 from service import __version__
+from service.server.restart_budget import MOST_RESTARTS, RestartBudget
 
 ROOT = Path(__file__).resolve().parent.parent
 RELOADED = [ROOT / name for name in ("service", "sql", "migrations")]
@@ -36,8 +37,6 @@ DEFAULT_DB_PORT = 15432  # below the range that the system hands out by itself
 SERVICE_STOP_SECONDS = 2.0
 DATABASE_STOP_SECONDS = 2.0
 READY_SECONDS = 60.0  # seconds, like the others
-MOST_RESTARTS = 10  # of the database, or of the service
-RESTARTS_WITHIN = 10.0
 
 
 class CannotRun(Exception):
@@ -68,13 +67,13 @@ class Options:
 
 @dataclass(slots=True)
 class Running:
-    """The children, and the times of restarts."""
+    """The children, and how often each may be restarted."""
 
     database: embedded.EmbeddedServer | None = None
     service: subprocess.Popen[bytes] | None = None
     simulator: subprocess.Popen[bytes] | None = None
     watcher: FileWatcher | None = None
-    restarts: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_RESTARTS)))
+    restarts: dict[str, RestartBudget] = field(default_factory=lambda: defaultdict(RestartBudget))
 
 
 def main() -> int:
@@ -293,11 +292,8 @@ def migrated(database_url: str) -> bool:
 
 def note_restart(running: Running, what: str, status: int) -> None:
     """Print that a child is restarted; raise CannotRun after too many restarts."""
-    now = time.monotonic()
-    restarts = running.restarts[what]
-    if len(restarts) == MOST_RESTARTS and now - restarts[0] < RESTARTS_WITHIN:
+    if not running.restarts[what].spend():
         raise CannotRun(f"{what} ended with status {status}, and {MOST_RESTARTS} starts did not help.")
-    restarts.append(now)
     say(f"{what} ended with status {status}; starting it again.")
 
 

@@ -1,8 +1,8 @@
-"""Several processes on one port: each listens for itself, and the kernel deals connections out among them.
+"""Several processes on one port: each listens for itself, and the kernel distributes connections among them.
 
-This process only watches. It holds the port without listening, starts again what ends unasked, and stops all when it is
-told to; a worker ends by itself when this process is gone, because its standard input ends. Each sends a sign of life
-every second; one that is silent for long, stopped or with a blocked event loop, is killed and replaced.
+This process only watches. It holds the port without listening, restarts workers that end, and stops all of them on a
+signal; a worker ends by itself when this process is gone, because its standard input ends. Each sends a heartbeat every
+second; one that is silent for long, stopped or with a blocked event loop, is killed and replaced.
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from service.metrics.worker_stats import DIRECTORY, ENDED
 from service.server.heartbeat import PIPE
+from service.server.restart_budget import RestartBudget
 from service.settings import BadSetting, Settings
 
 STOP_SECONDS = 5.0
 LOOK_SECONDS = 0.1
-START_SECONDS = 60.0  # that a worker has more until its first sign of life
-MOST_RESTARTS = 10  # of all workers
-RESTARTS_WITHIN = 10.0  # seconds
+START_SECONDS = 60.0  # in addition, until the first heartbeat
 
 log = logging.getLogger("hyperpulse")
 
@@ -73,20 +71,20 @@ class Worker:
             start_new_session=True,
         )
         os.close(theirs)
-        # Nothing is heard of it before it has loaded and connected.
+        # Its first heartbeat comes when it has loaded and connected.
         self.silence = -START_SECONDS
 
     def listen(self, seconds: float) -> None:
-        """Hear whether it is alive, so many seconds after the last time."""
+        """Read its heartbeats, so many seconds after the last time."""
         try:
             beats = os.read(self.pipe, 4096)
         except BlockingIOError:
             beats = b""
-        # Where this process had to wait for its turn, the worker had to as well, and that is no silence.
+        # Where this process had to wait for the processor, so had the worker, and that is not silence.
         self.silence = 0.0 if beats else self.silence + min(seconds, 2 * LOOK_SECONDS)
 
     def replaced(self) -> Worker:
-        """Return another in its place; of this one nothing is left."""
+        """Kill it, and return another worker in its place."""
         self.process.kill()
         self.process.wait()
         self.close()
@@ -96,7 +94,7 @@ class Worker:
         return Worker(self.port, self.stats_directory)
 
     def close(self) -> None:
-        """Let go of what led to it."""
+        """Close its pipes."""
         os.close(self.pipe)
         if self.process.stdin is not None:
             self.process.stdin.close()
@@ -104,23 +102,23 @@ class Worker:
 
 def supervise(settings: Settings) -> int:
     """Keep so many workers running until a signal says stop; return the status to exit with."""
-    told_to_stop = threading.Event()
+    stop_requested = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told_to_stop.set())
+        signal.signal(number, lambda *_: stop_requested.set())
     with shared_socket(settings.host, settings.port) as held, TemporaryDirectory(prefix="hyperpulse-") as directory:
         port = held.getsockname()[1]
         workers = [Worker(port, Path(directory)) for _ in range(settings.workers)]
         try:
-            return watch(workers, settings.worker_silence_seconds, told_to_stop)
+            return watch(workers, settings.worker_silence_seconds, stop_requested)
         finally:
             stop([worker.process for worker in workers])
 
 
-def watch(workers: list[Worker], most_silence: float, told_to_stop: threading.Event) -> int:
+def watch(workers: list[Worker], most_silence: float, stop_requested: threading.Event) -> int:
     """Replace workers that end or hang; return 0 on a signal to stop, 1 where that happens too often."""
-    restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
+    budget = RestartBudget()  # of all workers
     looked = time.monotonic()
-    while not told_to_stop.wait(LOOK_SECONDS):
+    while not stop_requested.wait(LOOK_SECONDS):
         now = time.monotonic()
         since, looked = now - looked, now
         for place, worker in enumerate(workers):
@@ -128,10 +126,9 @@ def watch(workers: list[Worker], most_silence: float, told_to_stop: threading.Ev
             status = worker.process.poll()
             if status is None and worker.silence <= most_silence:
                 continue
-            if len(restarts) == MOST_RESTARTS and now - restarts[0] < RESTARTS_WITHIN:
+            if not budget.spend():
                 log.error("workers end again and again, the last with status %s", status)
                 return 1
-            restarts.append(now)
             what = f"ended with status {status}" if status is not None else f"hung for {most_silence} s and was killed"
             log.warning("worker %s %s; starting another", worker.process.pid, what)
             workers[place] = worker.replaced()
