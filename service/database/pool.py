@@ -40,7 +40,7 @@ class Unsure(Overloaded):
     """
 
     def __init__(self) -> None:
-        super().__init__("The database went away, and nobody knows whether this was done before; send it again.")
+        super().__init__("The database went away during the commit, which may have succeeded; send it again.")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The two ways of a batch into the database, each one short transaction that holds the horizon.
 
 `copy_insert` is COPY straight into the table, for readings that are new: where one is known, its transaction is rolled
-back, and `upsert` stores the batch, which tells new, changed and unchanged readings apart.
+back, and `upsert` stores the batch, which distinguishes new, changed and unchanged readings.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Hub:
             raise Overloaded("The database cannot be reached at the moment; try again.", 5) from None
         if self.clients >= self.settings.max_live_clients:
             self.refusals += 1
-            raise Overloaded(f"{self.clients} clients are told already; try again.", 5)
+            raise Overloaded(f"{self.clients} clients are connected already; try again.", 5)
 
     @contextmanager
     def subscribed(self, connection: Connection, user_ids: Sequence[str] | None) -> Iterator[None]:

@@ -74,7 +74,7 @@ async def serve(settings: Settings, elected: Elected, every: float, complaints: 
 
 
 async def refresh(elected: Elected, complaints: Complaints) -> float | None:
-    """Refresh once; return how long that took in seconds, or None where it failed while the session goes on."""
+    """Refresh once; return how long that took in seconds, or None where it failed and the session is still usable."""
     budget = EMBEDDED_BUDGET if elected.embedded else BUDGET
     begun = monotonic()
     try:

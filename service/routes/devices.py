@@ -100,7 +100,7 @@ OPERATIONS = [
                 },
             )
         },
-        description="A summary or a series with a `device_id` tells what one of them alone reported. Several may "
+        description="A summary or a series with a `device_id` is of what that device alone reported. Several may "
         "report the same minute, of which only the best counts otherwise, so what each reports need not add up to it.",
         queries=[WornDevices],
         refuses=(404, 422, 503),

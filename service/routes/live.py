@@ -79,7 +79,7 @@ def ack_timeout(connection: HTTPConnection) -> float:
 async def live(request: Request) -> Response:
     """Send updates of the users asked for, or of everyone, as an event stream."""
     if not ACCEPTS_EVENTS.search(request.headers.get("accept", "")):
-        raise NotAcceptable(f"This is told over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
+        raise NotAcceptable(f"Live updates come over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
     query = parse_live_query(request)
     await state_of(request).hub.admit()
     return EventStream(request, query.user_id or None)
@@ -137,7 +137,7 @@ OPERATIONS = [
         {200: Answer("A stream of events that does not end by itself.", str, STATE_EXAMPLE, EVENT_STREAM)},
         description="First the current state of each user asked for, or of everyone; then a message after each commit "
         "that touched one. The same messages come over a WebSocket at this path, and a request that is neither that "
-        f"nor accepts `{EVENT_STREAM}` is answered 406.\n\nThe `data` of an event is one JSON object, told apart by "
+        f"nor accepts `{EVENT_STREAM}` is answered 406.\n\nThe `data` of an event is one JSON object, distinguished by "
         "`type`: `state` replaces what was known, `readings` says what changed, `interrupted` that the service has "
         "lost the database, `closing` why the stream ends. Comments are signs of life.",
         queries=[LiveUsers],

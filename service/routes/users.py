@@ -105,7 +105,7 @@ OPERATIONS = [
         "Erase a user everywhere",
         {
             200: Answer(
-                "A receipt: how many rows were erased in each place; zeros where nobody of that name is known.",
+                "A receipt: how many rows were erased in each place; zeros where no user of that name is known.",
                 schemas.ErasureReceipt,
                 {
                     "user_id": "user_123",
