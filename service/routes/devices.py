@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.parameters import WornDevices, parse_query
+from service.answers.schemas.users import DeviceDocument, WornDevicesDocument
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
@@ -67,7 +67,7 @@ OPERATIONS = [
         device,
         "Devices",
         "A device's name and priority",
-        {200: Answer("The device.", schemas.DeviceDocument, DEVICE_EXAMPLE)},
+        {200: Answer("The device.", DeviceDocument, DEVICE_EXAMPLE)},
         refuses=(404, 503),
     ),
     Operation(
@@ -76,7 +76,7 @@ OPERATIONS = [
         set_device,
         "Devices",
         "Name a device and set its priority",
-        {200: Answer("The device as it is now.", schemas.DeviceDocument, DEVICE_EXAMPLE)},
+        {200: Answer("The device as it is now.", DeviceDocument, DEVICE_EXAMPLE)},
         description="A new priority holds for all the past, at every resolution, when this is answered. "
         "An unknown device is registered.",
         body=Body(DeviceChange, {"name": "Ada's watch", "priority": 3}),
@@ -91,7 +91,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "The devices that gave a reading there, the best first.",
-                schemas.WornDevicesDocument,
+                WornDevicesDocument,
                 {
                     "user_id": "user_123",
                     "start": "2025-01-15T00:00:00Z",

@@ -7,10 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.cursors import after_moment, cut_page
 from service.answers.json_lists import fetch_list, list_response
 from service.answers.parameters import EventCounts, EventCountsAfter, parse_query
+from service.answers.schemas.events import EventMetricsAfter
 from service.database.pool import fetch_all
 from service.http.responses import json_response
 from service.model.timestamps import format_timestamp
@@ -69,7 +69,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Counts by bucket, source and type, in that order, and the cursor of what follows.",
-                schemas.EventMetricsAfter,
+                EventMetricsAfter,
                 {
                     "tenant_id": "tenant_1",
                     "bucket_size": "minute",

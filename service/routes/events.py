@@ -7,11 +7,19 @@ from collections import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.cursors import after_moment
 from service.answers.event_pages import EventList
 from service.answers.json_lists import A_PIECE, list_response, streamed_list, written
 from service.answers.parameters import EventsAfter, EventsPage, parse_query
+from service.answers.schemas.events import (
+    BulkStatus,
+    EventReceipt,
+    EventsAfterDocument,
+    EventsEnvelope,
+    EventsPageDocument,
+    EventStatus,
+)
+from service.answers.schemas.problems import ProblemDocument
 from service.database.pool import Pool, fetch_one
 from service.event_loop import checkpoint
 from service.http.responses import json_response
@@ -160,17 +168,15 @@ OPERATIONS = [
         {
             200: Answer(
                 "A receipt: what became of each event.",
-                schemas.EventReceipt,
+                EventReceipt,
                 {"received": 1, "created": 1, "duplicates": 0, "rejected": 0, "events": [CREATED], "errors": []},
             ),
-            422: Answer(
-                "All events were rejected: the receipt says why.", schemas.EventReceipt | schemas.ProblemDocument
-            ),
+            422: Answer("All events were rejected: the receipt says why.", EventReceipt | ProblemDocument),
         },
         description="One event, an array or an envelope. An event_id is taken once in its tenant; the first one stays. "
         "JSON of more than 2 MiB is stored in pieces as it arrives; when it breaks, what was stored stays, and sending "
         "all again is safe.",
-        body=Body(Event | list[Event] | schemas.EventsEnvelope, EVENT_EXAMPLE),
+        body=Body(Event | list[Event] | EventsEnvelope, EVENT_EXAMPLE),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
     Operation(
@@ -182,7 +188,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Events by timestamp and event_id, and the cursor of what follows.",
-                schemas.EventsAfterDocument,
+                EventsAfterDocument,
                 {"events": [EVENT_EXAMPLE], "next_cursor": None},
             )
         },
@@ -195,9 +201,9 @@ OPERATIONS = [
         "Earlier services",
         "Store one event",
         {
-            201: Answer("It is new.", schemas.EventStatus, CREATED),
+            201: Answer("It is new.", EventStatus, CREATED),
             200: Answer(
-                "Its event_id was taken; the first one stays.", schemas.EventStatus, {**CREATED, "status": "duplicate"}
+                "Its event_id was taken; the first one stays.", EventStatus, {**CREATED, "status": "duplicate"}
             ),
         },
         body=Body(Event, EVENT_EXAMPLE),
@@ -209,8 +215,8 @@ OPERATIONS = [
         create_bulk,
         "Earlier services",
         "Store up to 5000 events, all or none",
-        {200: Answer("Stored.", schemas.BulkStatus, {"status": "ok", "received": 1, "created": 1, "duplicates": 0})},
-        body=Body(schemas.EventsEnvelope, {"events": [EVENT_EXAMPLE]}),
+        {200: Answer("Stored.", BulkStatus, {"status": "ok", "received": 1, "created": 1, "duplicates": 0})},
+        body=Body(EventsEnvelope, {"events": [EVENT_EXAMPLE]}),
         refuses=WRITE_REFUSALS,
     ),
     Operation(
@@ -219,7 +225,7 @@ OPERATIONS = [
         page,
         "Earlier services",
         "A tenant's events, page by page",
-        {200: Answer("One page, by timestamp and event_id.", schemas.EventsPageDocument, PAGE_EXAMPLE)},
+        {200: Answer("One page, by timestamp and event_id.", EventsPageDocument, PAGE_EXAMPLE)},
         description="Pages are counted at each request: an event that arrives with an earlier timestamp moves all that "
         "follow by one, so that the last one of a page comes again on the next; `total` is as of the request. For each "
         "event once, follow the cursors of `GET /v1/events`, where nothing moves.",

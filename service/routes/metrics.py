@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.parameters import EventCounts, RangeSummary
+from service.answers.schemas.events import EventMetrics
+from service.answers.schemas.series import RangeMetrics
 from service.routes.event_counts import event_metrics
 from service.routes.operation import Answer, Operation
 from service.routes.summaries import range_metrics
@@ -27,7 +28,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "With user_id the three figures of the range; with tenant_id the events by bucket, source and type.",
-                schemas.RangeMetrics | schemas.EventMetrics,
+                RangeMetrics | EventMetrics,
                 {"avg_heart_rate": 88.0, "total_steps": 400, "total_calories": 15.2},
             )
         },

@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from service import __version__
 from service.answers.parameters import Query
-from service.answers.schemas import ProblemDocument
+from service.answers.schemas.problems import ProblemDocument
 from service.http.problem_details import MEDIA_TYPE
 from service.routes.operation import Answer, Body, Operation
 

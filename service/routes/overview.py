@@ -7,8 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.parameters import Overview, parse_query
+from service.answers.schemas.users import OverviewDocument
 from service.database.pool import fetch_all
 from service.http.responses import json_response
 from service.model.reading import DEFAULT_TENANT
@@ -55,7 +55,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Steps and calories of today, and the average heart rate of each of the last 30 minutes.",
-                schemas.OverviewDocument,
+                OverviewDocument,
                 {
                     "tz": "Europe/Berlin",
                     "day_start": "2025-01-14T23:00:00Z",

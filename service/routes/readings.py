@@ -7,8 +7,16 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.parameters import Writing, flag, parse_query
+from service.answers.schemas.problems import ProblemDocument
+from service.answers.schemas.readings import (
+    Accepted,
+    BatchAccepted,
+    HeartRateBatch,
+    Ingested,
+    ReadingsEnvelope,
+    Receipt,
+)
 from service.errors import Invalid, Malformed, Unsupported
 from service.http.responses import json_response
 from service.ingest.body_formats import BodyFormat, csv_format, json_format, ndjson_format
@@ -153,15 +161,15 @@ OPERATIONS = [
         "Readings",
         "Store readings",
         {
-            200: Answer("A receipt: what became of each reading.", schemas.Receipt, RECEIPT_EXAMPLE),
-            422: Answer("All readings were rejected: the receipt says why.", schemas.Receipt | schemas.ProblemDocument),
+            200: Answer("A receipt: what became of each reading.", Receipt, RECEIPT_EXAMPLE),
+            422: Answer("All readings were rejected: the receipt says why.", Receipt | ProblemDocument),
         },
         description="One reading, an array, an envelope, NDJSON, or CSV with a header. Sending the same again changes "
         "nothing; a second write for the same user, device and timestamp overwrites the fields that it carries and "
         "keeps the others. Lines, and JSON of more than 2 MiB, are stored in pieces as they arrive, so a body may be "
         "of any size; when an upload breaks, what was stored stays, and sending all again is safe.",
         body=Body(
-            Reading | list[Reading] | schemas.ReadingsEnvelope,
+            Reading | list[Reading] | ReadingsEnvelope,
             READING_EXAMPLE,
             also={NDJSON: NDJSON_EXAMPLE, CSV: CSV_EXAMPLE},
         ),
@@ -175,7 +183,7 @@ OPERATIONS = [
         ingest,
         "Earlier services",
         "Store readings, all or none",
-        {200: Answer("Stored.", schemas.Ingested, {"message": "Data received", "ingested": 1})},
+        {200: Answer("Stored.", Ingested, {"message": "Data received", "ingested": 1})},
         body=Body(IngestItem | list[IngestItem], INGEST_EXAMPLE),
         refuses=WRITE_REFUSALS,
     ),
@@ -185,7 +193,7 @@ OPERATIONS = [
         heart_rate,
         "Earlier services",
         "Store one heart rate",
-        {202: Answer("Stored.", schemas.Accepted, {"status": "accepted"})},
+        {202: Answer("Stored.", Accepted, {"status": "accepted"})},
         body=Body(HeartRateReading, HEART_RATE_EXAMPLE),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
@@ -198,11 +206,11 @@ OPERATIONS = [
         {
             202: Answer(
                 "Stored, but for the rejected.",
-                schemas.BatchAccepted,
+                BatchAccepted,
                 {"status": "accepted", "accepted": 1, "rejected": 0, "total": 1},
             )
         },
-        body=Body(schemas.HeartRateBatch, {"readings": [HEART_RATE_EXAMPLE]}),
+        body=Body(HeartRateBatch, {"readings": [HEART_RATE_EXAMPLE]}),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
 ]

@@ -7,9 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.json_lists import fetch_list, list_response
 from service.answers.parameters import HeartRateMinutes, Series, parse_query
+from service.answers.schemas.series import HeartRateData, SeriesDocument
 from service.database.pool import fetch_one
 from service.errors import Invalid, Malformed, NotFound
 from service.model.reading import DEFAULT_TENANT
@@ -103,7 +103,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "The buckets that hold a reading, ascending.",
-                schemas.SeriesDocument,
+                SeriesDocument,
                 {
                     "user_id": "user_123",
                     "bucket": "15m",
@@ -134,7 +134,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "One-minute averages of the best device that reported in each minute, ascending.",
-                schemas.HeartRateData,
+                HeartRateData,
                 {
                     "user_id": "user_123",
                     "data": [{"timestamp": "2024-01-15T10:00:00Z", "heart_rate": 75.0, "device_id": "device_a"}],

@@ -7,8 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.parameters import RangeSummary, Summary, parse_query
+from service.answers.schemas.series import SummaryDocument
 from service.database.pool import fetch_one
 from service.errors import NotFound
 from service.http.responses import json_response
@@ -86,7 +86,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "The figures, and the resolutions they were composed from.",
-                schemas.SummaryDocument,
+                SummaryDocument,
                 {
                     "user_id": "user_123",
                     "start": "2025-01-15T00:00:00Z",

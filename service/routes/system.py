@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
-from service.answers import schemas
+from service.answers.schemas.system import Health, Ready, SystemDocument
 from service.database.pool import fetch_one
 from service.database.schema import api_digest, migration_names
 from service.errors import Overloaded
@@ -73,7 +73,7 @@ OPERATIONS = [
         health,
         "System",
         "Whether the process answers",
-        {200: Answer("It does.", schemas.Health, {"status": "healthy", "service": "hyperpulse"})},
+        {200: Answer("It does.", Health, {"status": "healthy", "service": "hyperpulse"})},
         refuses=(),
     ),
     Operation(
@@ -82,7 +82,7 @@ OPERATIONS = [
         ready,
         "System",
         "Whether requests can be served",
-        {200: Answer("They can.", schemas.Ready, {"status": "ready", "database": "ok", "timescaledb": "2.24.0"})},
+        {200: Answer("They can.", Ready, {"status": "ready", "database": "ok", "timescaledb": "2.24.0"})},
         refuses=(503,),
     ),
     Operation(
@@ -94,7 +94,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Freshness of the rollups, who refreshes them, jobs, sizes, and why items were refused lately.",
-                schemas.SystemDocument,
+                SystemDocument,
             )
         },
         description="Runs tell of refresh and upkeep, by the elected process of the service, by a job of the database "

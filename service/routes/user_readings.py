@@ -7,10 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.cursors import after_moment, cut_page
 from service.answers.export import CopyStream
 from service.answers.parameters import ReadingsAfter, ReadingsToDelete, parse_query
+from service.answers.schemas.readings import DeletionReceipt, ReadingsAfterDocument
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.negotiation import choose
@@ -124,7 +124,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Readings by timestamp and device_id, and the cursor of what follows; or all of them, streamed.",
-                schemas.ReadingsAfterDocument,
+                ReadingsAfterDocument,
                 {
                     "user_id": "user_123",
                     "readings": [
@@ -160,7 +160,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "A receipt: how many readings were deleted, and the first and the last of them; null where none were.",
-                schemas.DeletionReceipt,
+                DeletionReceipt,
                 {
                     "user_id": "user_123",
                     "device_id": None,

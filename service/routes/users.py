@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers import schemas
 from service.answers.cursors import cut_page, read_cursor
 from service.answers.parameters import UsersAfter, parse_query
+from service.answers.schemas.users import ErasureReceipt, LatestDocument, UsersAfterDocument
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
@@ -70,7 +70,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "Users by name, and the cursor of what follows.",
-                schemas.UsersAfterDocument,
+                UsersAfterDocument,
                 {"users": [{"user_id": "user_123", "last_seen": "2025-01-15T10:00:00Z"}], "next_cursor": None},
             )
         },
@@ -85,7 +85,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "The values, when they were measured, and by which device.",
-                schemas.LatestDocument,
+                LatestDocument,
                 {
                     "user_id": "user_123",
                     "last_seen": "2025-01-15T10:00:00Z",
@@ -106,7 +106,7 @@ OPERATIONS = [
         {
             200: Answer(
                 "A receipt: how many rows were erased in each place; zeros where no user of that name is known.",
-                schemas.ErasureReceipt,
+                ErasureReceipt,
                 {
                     "user_id": "user_123",
                     "readings": 1440,

@@ -1,0 +1,97 @@
+"""Bodies and receipts of readings, and readings as they are stored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from service.answers.schemas.problems import FaultDocument
+from service.model.limits import MOST_IN_A_BATCH
+from service.model.reading import HeartRateReading, Reading
+
+
+class ReadingsEnvelope(TypedDict):
+    """Readings in an envelope."""
+
+    readings: list[Reading]
+
+
+class HeartRateBatch(TypedDict):
+    """Heart rates in an envelope, at most 1000."""
+
+    readings: Annotated[list[HeartRateReading], Field(min_length=1, max_length=MOST_IN_A_BATCH)]
+
+
+class Ingested(TypedDict):
+    """What `POST /ingest` stored."""
+
+    message: Literal["Data received"]
+    ingested: int
+
+
+class Accepted(TypedDict):
+    """A heart rate was stored."""
+
+    status: Literal["accepted"]
+
+
+class BatchAccepted(TypedDict):
+    """How many heart rates of a batch were stored, and why the others were not."""
+
+    status: Literal["accepted"]
+    accepted: int
+    rejected: int
+    total: int
+    errors: NotRequired[list[FaultDocument]]
+
+
+class Receipt(TypedDict):
+    """What became of the readings of a request; the first 100 errors."""
+
+    received: int
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int
+    errors: list[FaultDocument]
+    dropped: NotRequired[Dropped]
+
+
+class Dropped(TypedDict):
+    """From how many readings a metric was dropped as invalid, where that was asked for."""
+
+    calories: int
+    heart_rate: int
+    steps: int
+
+
+class StoredReading(TypedDict):
+    """A reading as it was sent; null where a metric was not measured."""
+
+    timestamp: str
+    device_id: str
+    heart_rate: float | None
+    steps: int | None
+    calories: float | None
+
+
+class ReadingsAfterDocument(TypedDict):
+    """A user's readings after a cursor; next_cursor is null at the end."""
+
+    user_id: str
+    readings: list[StoredReading]
+    next_cursor: str | None
+
+
+class DeletionReceipt(TypedDict):
+    """How many readings of a range were deleted, and the timestamps of the first and the last of them."""
+
+    user_id: str
+    device_id: str | None
+    start: str
+    end: str
+    deleted: int
+    first: str | None
+    last: str | None
