@@ -13,9 +13,9 @@ import httpx
 import psycopg
 
 from tests.support.ports import free_port
+from tests.support.processes import Started, started
 from tests.support.service_process import wait_until_healthy
 from tests.support.wire import reading
-from tests.system.processes import Started, started
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from tests.support.ports import free_port
-from tests.system.processes import Started, started
+from tests.support.processes import Started, started
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
 WRITERS = 4

@@ -17,9 +17,9 @@ import pytest
 
 from tests.support.database import new_database, prepare
 from tests.support.ports import free_port
+from tests.support.processes import Started, started
 from tests.support.service_process import running_service, wait_until_healthy
 from tests.support.wire import reading
-from tests.system.processes import Started, started
 
 REPLACED_WITHIN = 10.0  # seconds
 # What runs in the place of api.refresh and api.upkeep: they fail, or take long, when a test says so.

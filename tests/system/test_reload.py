@@ -13,7 +13,7 @@ import pytest
 from scripts.reload import FileWatcher
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
-from tests.system.processes import started
+from tests.support.processes import started
 
 EDITED = ("service", "scripts", "sql", "migrations")
 INSTALLED = ("scripts/embedded/node_modules", "service/dashboard/libraries/node_modules")

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.support.ports import free_port
-from tests.system.processes import Started, started, wait_until_gone
+from tests.support.processes import Started, started, wait_until_gone
 
 READING = {
     "user_id": 303,

@@ -23,8 +23,8 @@ import pytest
 
 from service.metrics.worker_stats import PUBLISH_SECONDS
 from tests.support.ports import free_port
+from tests.support.processes import Started, descendants, started, wait_until_gone
 from tests.support.service_process import wait_until_healthy
-from tests.system.processes import Started, descendants, started, wait_until_gone
 
 START = datetime(2025, 1, 15, tzinfo=UTC)
 
