@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: the one place where an error gets its HTTP status."""
+"""Errors as RFC 9457 problem documents: the one place that gives an error its HTTP status."""
 
 from __future__ import annotations
 
