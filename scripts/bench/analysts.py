@@ -30,7 +30,7 @@ database, with less data."""
 EPILOG = """\
 examples:
   BENCH_DATABASE_URL=postgresql://postgres@localhost/postgres python -m scripts.bench analysts
-  python -m scripts.bench analysts --others 100000     a month of 1,000 users, and a day of 100,000 others"""
+  python -m scripts.bench analysts --others 100000 --only months     a day of 100,000 other users beside them"""
 
 VIEW = """
     SELECT * FROM api.vitals_{level}
@@ -40,6 +40,7 @@ DAILY = b"SELECT * FROM api.daily(%(tz)s, %(first)s::date, %(after)s::date)"
 LEVELS = ("1d", "1h", "15m")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu")
 STALE_DAYS = 1000
+PARTS = ("months", "days", "reports")
 
 
 class Options(NamedTuple):
@@ -53,6 +54,7 @@ class Options(NamedTuple):
     every: int
     """Seconds between two readings of a user."""
     questions: int
+    only: list[str] | None
     database: str
     keep: bool
     reuse: bool
@@ -83,6 +85,7 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--days", type=at_least(2), default=30, help="of a month (30)")
     parser.add_argument("--every", type=at_least(1), default=900, help="seconds between readings of a user (900)")
     parser.add_argument("--questions", type=at_least(3), default=40, help="of each kind (40)")
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure only this; may be repeated")
     parser.add_argument("--database", default="hyperpulse_bench_analysts", help="its name")
     parser.add_argument("--keep", action="store_true", help="leave the database there; not for the embedded one")
     parser.add_argument("--reuse", action="store_true", help="ask the database that --keep left; sql/ is applied again")
@@ -98,10 +101,9 @@ def run(options: Options, say: Say) -> tuple[str, list[Row]]:
             of = loaded(connection)
             say("With stale days of others.")
             stale(connection, of, options)
-            return version(connection), [
-                *months(connection, of, options, say),
-                *all_users(connection, of, options, say),
-            ]
+            parts = dict(zip(PARTS, (months, all_days, reports), strict=True))
+            wanted = [parts[name] for name in options.only or PARTS]
+            return version(connection), [row for part in wanted for row in part(connection, of, options, say)]
 
 
 def load(url: str, options: Options, say: Say) -> None:
@@ -145,8 +147,8 @@ def ask(statement: bytes, of: History, options: Options, **more: object) -> Iter
         yield Question(statement, {"tenant": TENANT, "user": chance.choice(users), **span, **more})
 
 
-def all_users(connection: Connection, of: History, options: Options, say: Say) -> Iterator[Row]:
-    """Ask for all users' days, with and without stale days, and run the reports."""
+def all_days(connection: Connection, of: History, options: Options, say: Say) -> Iterator[Row]:
+    """Ask for all users' days, with stale days and without."""
     first = of.start.date()
     days = {"first": first, "after": first + timedelta(days=options.days)}
     for zone in ZONES:
@@ -157,6 +159,11 @@ def all_users(connection: Connection, of: History, options: Options, say: Say) -
     for zone in ZONES:
         question = Question(DAILY, {"tz": zone, **days})
         yield Row(f"everyone's days, {zone}", measure(connection, [question] * 5), 500)
+
+
+def reports(connection: Connection, of: History, options: Options, say: Say) -> Iterator[Row]:
+    """Run the reports, without stale days."""
+    connection.execute("TRUNCATE core.stale_day")
     for report in sorted((SQL / "reports").glob("*.sql")):
         say(f"The report {report.stem}.")
         yield Row(f"report {report.stem}", measure(connection, [Question(text(report), {})] * 3), 300)
