@@ -22,12 +22,12 @@ SELECT
   (SELECT jsonb_agg(jsonb_build_object(
             'name', t.name, 'bytes', hypertable_size(t.hypertable), 'chunks', c.chunks, 'compressed', c.compressed,
             'before', z.before, 'after', z.after) ORDER BY t.place)
-     FROM (SELECT row_number() OVER () AS place, t.name, coalesce(a.hypertable, to_regclass(t.name)) AS hypertable
+     FROM (SELECT t.place, t.name, coalesce(a.hypertable, to_regclass(t.name)) AS hypertable
              FROM unnest(ARRAY['core.reading', 'rollup.user_15m', 'rollup.user_1h', 'rollup.user_4h', 'rollup.user_1d',
                                'rollup.device_15m', 'rollup.device_1h', 'rollup.device_4h', 'rollup.device_1d',
                                'rollup.tenant_15m', 'rollup.tenant_1h', 'rollup.tenant_1d',
                                'core.event', 'rollup.event_1m', 'rollup.event_1h', 'rollup.event_1d'])
-                    AS t (name)
+                    WITH ORDINALITY AS t (name, place)
              LEFT JOIN (SELECT format('%%I.%%I', view_schema, view_name) AS name,
                                format('%%I.%%I', materialization_hypertable_schema,
                                       materialization_hypertable_name)::regclass AS hypertable
