@@ -172,7 +172,7 @@ export class Backend {
   }
 
   #onLoss(worker, why, reject) {
-    if (worker !== this.#worker) return;
+    if (!worker || worker !== this.#worker) return;
     this.#worker = null;
     worker.terminate();
     clearTimeout(this.#forceTimer);
@@ -338,7 +338,12 @@ export class Backend {
     if (serving && patience) await Promise.race([this.#stopCleanly(), atMost]);
     const worker = this.#worker;
     this.#worker = null;
+    // The thread is gone before a timer could end it.
+    clearTimeout(this.#forceTimer);
     await worker?.terminate();
+    const running = this.#running;
+    this.#running = null;
+    running?.resolve();
   }
 
   async #stopCleanly() {

@@ -115,9 +115,14 @@ async function main() {
     log("stopped");
     process.exit(EXIT.stopped);
   };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
-  if (options.exitWithStdin) process.stdin.on("end", stop).on("error", stop).resume();
+  const stopBecause = (why) => () => {
+    log(`stopping: ${why}`);
+    return stop();
+  };
+  process.on("SIGTERM", stopBecause("SIGTERM"));
+  process.on("SIGINT", stopBecause("SIGINT"));
+  const starterGone = stopBecause("the process that started it is gone");
+  if (options.exitWithStdin) process.stdin.on("end", starterGone).on("error", starterGone).resume();
 
   if (!options.zones) log("time zones have the rules of its package: install the PyPI package tzdata for current ones");
   const port = await listen(server, options.port, options.host);
