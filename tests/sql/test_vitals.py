@@ -74,17 +74,21 @@ def fill_lately(db: psycopg.Connection) -> None:
 
 @pytest.mark.parametrize("level", ["15m", "1h", "1d"])
 @pytest.mark.parametrize("behind", ["1 hour", "46 hours 50 minutes", "60 hours"])
-def test_a_view_is_exact_however_far_behind_the_horizon_is(
-    settings: psycopg.Connection, level: str, behind: str
-) -> None:
+def test_a_view_is_exact_however_far_behind_the_horizon_is(db: psycopg.Connection, level: str, behind: str) -> None:
     """Where no refresher has run for long, older readings above the horizon are found on another way than new ones."""
-    settings.execute("UPDATE core.setting SET value = %s WHERE name = 'refresh_lag'", [behind])
-    fill_lately(settings)
-    settings.execute("CALL api.refresh()")
-    assert from_view(settings, level) == from_series(settings, level)
-    settings.execute("UPDATE core.setting SET value = '0 seconds' WHERE name = 'refresh_lag'")
-    settings.execute("CALL api_internal.advance_horizon()")
-    assert from_view(settings, level) == from_series(settings, level)
+    db.execute(
+        """UPDATE core.horizon AS h SET announced = n.moment, materialized = n.moment
+             FROM (SELECT time_bucket('15 minutes', now() - %s::interval) AS moment) AS n""",
+        [behind],
+    )
+    fill_lately(db)
+    with db.transaction():
+        # Before any refresh: what is above the horizon is in no rollup, and what is below is marked.
+        row = db.execute("SELECT materialized < now() - %s::interval FROM core.horizon", [behind]).fetchone()
+        assert row == (True,), "a refresher of the service has moved it"
+        assert from_view(db, level) == from_series(db, level)
+    db.execute("CALL api.refresh()")
+    assert from_view(db, level) == from_series(db, level)
 
 
 @pytest.mark.parametrize("trusts_announced", [False, True])
