@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import psycopg
 import pytest
 from psycopg import errors
@@ -70,3 +73,24 @@ def test_pytest_postgresql_s_janitor(shared_server: EmbeddedServer, connect: Con
         with DatabaseJanitor(**where, dbname="tests", template_dbname="tests_tmpl"):  # type: ignore[arg-type]
             assert connect("tests").execute("SELECT count(*) FROM loaded").fetchone() == (0,)
     assert not {"tests", "tests_tmpl"} & names(connect())
+
+
+def test_a_database_is_dropped_while_a_statement_runs_in_it(connect: Connect) -> None:
+    """The statement is answered, and every other connection lives on."""
+    one = connect()
+    one.execute("CREATE DATABASE doomed")
+    inside = connect("doomed")
+
+    def run() -> None:
+        with pytest.raises(psycopg.OperationalError):
+            inside.execute("SELECT count(*) FROM generate_series(1, 10000000000)")
+
+    running = threading.Thread(target=run)
+    running.start()
+    time.sleep(0.5)
+    assert one.execute("DROP DATABASE doomed").statusmessage == "DROP DATABASE"
+    running.join(10)
+    assert not running.is_alive()
+    time.sleep(0.5)  # in which a timer that is left would strike
+    assert one.execute("SELECT 1").fetchone() == (1,)
+    assert connect().execute("SELECT 1").fetchone() == (1,)
