@@ -135,10 +135,14 @@ def database_url(server_url: str, is_embedded: bool, tmp_path_factory: pytest.Te
 
 @pytest.fixture
 def db(database_url: str) -> Iterator[psycopg.Connection]:
-    """A connection to the database, which is empty at first; each statement commits."""
+    """A connection to the database, which is empty at first; each statement commits, and settings are put back."""
     with psycopg.connect(database_url, autocommit=True, options="-c timezone=UTC") as connection:
         empty(connection)
+        kept = connection.execute("SELECT value, name FROM core.setting").fetchall()
         yield connection
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        changed = "UPDATE core.setting SET value = %s WHERE name = %s AND value IS DISTINCT FROM %s"
+        connection.cursor().executemany(changed, [(value, name, value) for value, name in kept])
 
 
 @pytest.fixture(scope="session")

@@ -15,14 +15,7 @@ KEEP = "UPDATE core.setting SET value = %s WHERE name = 'raw_retention'"
 
 
 @pytest.fixture
-def retention(db: psycopg.Connection) -> Iterator[psycopg.Connection]:
-    """The database; its retention is switched off afterwards."""
-    yield db
-    db.execute(KEEP, [None])
-
-
-@pytest.fixture
-def own(retention: psycopg.Connection, database_url: str) -> Iterator[httpx.Client]:
+def own(db: psycopg.Connection, database_url: str) -> Iterator[httpx.Client]:
     """A client of a service that has not asked yet what is accepted."""
     with running_service(database_url) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client

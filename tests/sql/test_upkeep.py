@@ -106,28 +106,28 @@ def test_without_retention_nothing_is_ever_dropped(db: psycopg.Connection) -> No
     assert db.execute("SELECT count(*) FROM api.readings").fetchone() == (15,)
 
 
-def test_raw_readings_go_and_rollups_stay(settings: psycopg.Connection) -> None:
-    fill(settings)
-    settings.execute("CALL api.refresh()")
-    before = summary(settings)
-    settings.execute("UPDATE core.setting SET value = '30 days' WHERE name = 'raw_retention'")
-    settings.execute("CALL api.upkeep()")
-    assert settings.execute("SELECT count(*) FROM api.readings").fetchone() == (0,)
-    assert summary(settings) == before
-    settings.execute("CALL api.refresh()")
-    assert summary(settings) == before
+def test_raw_readings_go_and_rollups_stay(db: psycopg.Connection) -> None:
+    fill(db)
+    db.execute("CALL api.refresh()")
+    before = summary(db)
+    db.execute("UPDATE core.setting SET value = '30 days' WHERE name = 'raw_retention'")
+    db.execute("CALL api.upkeep()")
+    assert db.execute("SELECT count(*) FROM api.readings").fetchone() == (0,)
+    assert summary(db) == before
+    db.execute("CALL api.refresh()")
+    assert summary(db) == before
 
 
-def test_nothing_is_dropped_that_a_stale_day_needs(settings: psycopg.Connection) -> None:
-    fill(settings)
-    before = summary(settings)
-    settings.execute("UPDATE core.setting SET value = '30 days' WHERE name = 'raw_retention'")
-    settings.execute("CALL api.upkeep()")
-    assert summary(settings) == before
-    settings.execute("CALL api.refresh()")
-    settings.execute("CALL api.upkeep()")
-    assert settings.execute("SELECT count(*) FROM api.readings").fetchone() == (0,)
-    assert summary(settings) == before
+def test_nothing_is_dropped_that_a_stale_day_needs(db: psycopg.Connection) -> None:
+    fill(db)
+    before = summary(db)
+    db.execute("UPDATE core.setting SET value = '30 days' WHERE name = 'raw_retention'")
+    db.execute("CALL api.upkeep()")
+    assert summary(db) == before
+    db.execute("CALL api.refresh()")
+    db.execute("CALL api.upkeep()")
+    assert db.execute("SELECT count(*) FROM api.readings").fetchone() == (0,)
+    assert summary(db) == before
 
 
 def test_the_check_finds_no_drift_where_there_is_none(db: psycopg.Connection) -> None:
