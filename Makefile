@@ -6,7 +6,7 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit check format load migrate psql bench screenshots lock clean
+.PHONY: help run demo test unit check format load migrate keys psql bench screenshots lock clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
@@ -42,6 +42,9 @@ load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv m
 
 migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedded one in DATA
 	@exec $(BIN)/python -m scripts.migrate
+
+keys: .venv/run.stamp ## Make, list, revoke and rotate the keys of clients: make keys ARGS='create --scope read'; ARGS=--help
+	@exec $(BIN)/python -m scripts.keys $(ARGS)
 
 psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the embedded one that runs
 	@exec $(BIN)/python -m scripts.psql $(ARGS)

@@ -35,6 +35,10 @@ class Invalid(Problem):
     """The input can be read, and breaks a rule."""
 
 
+class Unauthenticated(Problem):
+    """The sender must present a key that is in force."""
+
+
 class Forbidden(Problem):
     """The sender must not do this."""
 
@@ -57,6 +61,18 @@ class TooLarge(Problem):
 
 class Unsupported(Problem):
     """The body is in a format or an encoding that is not read."""
+
+
+class Misdirected(Problem):
+    """The request is meant for another host."""
+
+
+class RateLimited(Problem):
+    """The sender asks too often; `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class Overloaded(Problem):

@@ -17,24 +17,30 @@ from service.errors import (
     Forbidden,
     Invalid,
     Malformed,
+    Misdirected,
     NotAcceptable,
     NotFound,
     Overloaded,
     Problem,
+    RateLimited,
     TooLarge,
+    Unauthenticated,
     Unsupported,
 )
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[Problem], int] = {
     Malformed: 400,
+    Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
     NotAcceptable: 406,
     BodyTimeout: 408,
     TooLarge: 413,
     Unsupported: 415,
+    Misdirected: 421,
     Invalid: 422,
+    RateLimited: 429,
     Failed: 500,
     Overloaded: 503,
 }
@@ -48,8 +54,10 @@ def status_of(problem: Problem) -> int:
 def headers_of(problem: Problem) -> dict[str, str]:
     """Return the headers that go with a problem."""
     headers = {"Connection": "close"} if problem.ends_connection else {}
-    if isinstance(problem, Overloaded):
+    if isinstance(problem, Overloaded | RateLimited):
         headers["Retry-After"] = str(problem.retry_after)
+    if isinstance(problem, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="hyperpulse"'
     return headers
 
 

@@ -25,6 +25,7 @@ TABLES = (
     "core.stale_event_day",
     "core.device",
     "core.app_user",
+    "core.access_key",
     "core.tenant",
 )
 ROLLUPS = (

@@ -1,0 +1,43 @@
+"""The principal of a request: whose key came with it, for which tenant, and what the key may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from starlette.types import Scope
+
+from service.errors import Forbidden
+
+AccessScope: TypeAlias = Literal["ingest", "read", "admin", "operate"]
+ALL_SCOPES: frozenset[AccessScope] = frozenset(get_args(AccessScope))
+PRINCIPAL = "hyperpulse.principal"  # of an ASGI scope
+TENANT = "hyperpulse.tenant"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """`key_id` is None where no key is needed, `tenant` where all are open; `until` is a moment of time.monotonic."""
+
+    key_id: str | None
+    tenant: str | None
+    scopes: frozenset[AccessScope]
+    until: float = float("inf")
+
+
+ANYBODY = Principal(None, None, ALL_SCOPES)
+
+
+def admit(scope: Scope, principal: Principal) -> None:
+    """Note who sends a request."""
+    scope[PRINCIPAL] = principal
+    if principal.tenant is not None:
+        scope[TENANT] = principal.tenant
+
+
+def require_scope(scope: Scope, wanted: AccessScope) -> None:
+    """Raise Forbidden where the sender of a request must not do this; a request without a principal may do nothing."""
+    principal: Principal | Any = scope.get(PRINCIPAL)
+    if principal is None or wanted not in principal.scopes:
+        has = ", ".join(sorted(principal.scopes)) if principal is not None else "none"
+        raise Forbidden(f"This needs a key with the scope {wanted}; the scopes of this one: {has}.")

@@ -1,0 +1,11 @@
+-- Give what a valid key may do to a new one, and end the old one after a while. One row if there is a valid key of that id.
+WITH ended AS (
+  UPDATE core.access_key AS k
+     SET expires_at = least(k.expires_at, now() + %(grace)s::interval)
+    FROM (SELECT * FROM core.access_key WHERE key_id = %(key_id)s FOR UPDATE) AS before
+   WHERE k.key_id = before.key_id AND k.revoked_at IS NULL AND k.expires_at > now()
+   RETURNING before.tenant_key, before.scopes, before.name, before.expires_at
+)
+INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, expires_at)
+  SELECT %(new_id)s, %(digest)s, e.tenant_key, e.scopes, e.name, e.expires_at FROM ended AS e
+  RETURNING key_id, expires_at

@@ -1,0 +1,31 @@
+"""Keys for tests, made as scripts/keys.py makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from service.auth.key import new_key
+from service.database.schema import query
+
+
+def add_key(
+    db: psycopg.Connection[Any], scopes: Sequence[str], tenant: str | None = None, valid_for: str | None = None
+) -> str:
+    """Add a key, and return its text."""
+    key = new_key()
+    values = {"tenant_id": tenant, "name": None, "valid_for": valid_for, "scopes": list(scopes)}
+    db.execute(query("add_key"), {**values, "key_id": key.key_id, "digest": key.digest})
+    return key.text
+
+
+def revoke_key(db: psycopg.Connection[Any], text: str) -> None:
+    """Revoke a key."""
+    assert db.execute(query("revoke_key"), {"key_id": text.split("_")[1]}).rowcount == 1
+
+
+def bearer(text: str) -> dict[str, str]:
+    """Return the header that presents a key."""
+    return {"Authorization": f"Bearer {text}"}

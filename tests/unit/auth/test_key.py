@@ -1,0 +1,37 @@
+"""Keys as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.auth.key import new_key, read_key
+
+
+def test_a_key_is_read_as_it_was_made() -> None:
+    key = new_key()
+    assert read_key(key.text.encode()) == (key.key_id, key.digest)
+
+
+def test_no_two_keys_are_alike() -> None:
+    keys = [new_key() for _ in range(1000)]
+    assert len({key.key_id for key in keys}) == len({key.digest for key in keys}) == 1000
+
+
+def test_another_secret_has_another_digest() -> None:
+    key = new_key()
+    other = f"{key.text[:-1]}{'0' if key.text[-1] != '0' else '1'}"
+    presented = read_key(other.encode())
+    assert presented is not None
+    assert (presented.key_id, presented.digest != key.digest) == (key.key_id, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "hp_", "hp_0123456789ab_", "hp_0123456789ab_" + "g" * 64, "HP_0123456789ab_" + "0" * 64]
+)
+def test_what_is_no_key_is_not_read(text: str) -> None:
+    assert read_key(text.encode()) is None
+
+
+def test_nothing_may_follow_a_key() -> None:
+    text = new_key().text
+    assert [read_key(other.encode()) for other in (f"{text}\n", f"{text}0", f" {text}")] == [None] * 3
