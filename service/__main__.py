@@ -13,6 +13,7 @@ from contextlib import suppress
 import uvicorn
 
 from service.app import make_app
+from service.auth.startup import require_keys
 from service.log_format import set_up_logging
 from service.server.http_protocol import HeaderTimeoutProtocol
 from service.server.supervisor import shared_socket, supervise
@@ -62,6 +63,8 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
         http=HeaderTimeoutProtocol,
         backlog=BACKLOG,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         ws=PushOnlyWebSocketProtocol,
         ws_max_size=64 * 1024,
         ws_ping_interval=settings.live_heartbeat_seconds,
@@ -89,7 +92,10 @@ def main() -> int:
         return 2
     if os.environ.get("STOP_WITH_STDIN"):
         stop_with_stdin()
+    if settings.auth == "off":
+        log.warning("AUTH=off: all who reach %s:%s may read, write and erase everything.", settings.host, settings.port)
     try:
+        require_keys(settings)
         if settings.workers > 1:
             return supervise(settings)
         serve(settings)

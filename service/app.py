@@ -7,12 +7,15 @@ from http import HTTPStatus
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.dashboard.routes import openapi_route, page_routes
+from service.auth.middleware import AllowedHosts, Authentication
+from service.dashboard.routes import MOUNTS, PAGE_PATHS, openapi_route, page_routes
 from service.errors import Failed, Problem
 from service.http.concurrency_limit import ConcurrencyLimit
+from service.http.hosts import HostAllowlist
 from service.http.middleware import GzipOnRequest, RawPathRouting, SameOrigin
 from service.http.problem_details import document_response, on_problem, status_of
 from service.http.request_log import HEADER, AccessLog, RequestLog
@@ -57,6 +60,30 @@ OPERATIONS: list[Operation] = [
 ]
 
 
+# What tells of no data: whether the service answers, and files that come with it.
+PUBLIC = frozenset(operation.path for operation in OPERATIONS if operation.access is None).union(PAGE_PATHS)
+
+
+def is_public(path: str) -> bool:
+    """Return whether a path is answered without a key."""
+    return path in PUBLIC or path.startswith(MOUNTS)
+
+
+def cross_origin(settings: Settings) -> list[Middleware]:
+    """Return the middleware that lets pages of other origins ask, where any may."""
+    if not settings.allowed_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Content-Encoding", "X-Request-Id"],
+            expose_headers=["Retry-After", "X-Request-Id"],
+        )
+    ]
+
+
 def make_app(settings: Settings) -> Starlette:
     """Build the application; nothing connects before its lifespan begins."""
     counters = Counters()
@@ -68,9 +95,12 @@ def make_app(settings: Settings) -> Starlette:
             Middleware(RequestLog),
             *([Middleware(AccessLog)] if settings.access_log else []),
             Middleware(RequestMetrics, counters=counters),
+            Middleware(AllowedHosts, hosts=HostAllowlist(settings.allowed_hosts, settings.host)),
+            *cross_origin(settings),
+            Middleware(Authentication, settings.auth, is_public, settings.max_key_failures),
             Middleware(ConcurrencyLimit, most=settings.max_requests),
             Middleware(ReadingsFastPath),
-            Middleware(SameOrigin),
+            Middleware(SameOrigin, allowed=settings.allowed_origins),
             Middleware(GzipOnRequest, minimum_size=1000),
         ],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_surprise},

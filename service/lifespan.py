@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from service.auth.key_cache import running_key_cache
 from service.database.pool import make_pool
 from service.event_loop import FairGate
 from service.http.memory_budget import BodyMemoryBudget
@@ -35,6 +36,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
             beating(),
             trimmed_memory(),
             pool,
+            running_key_cache(pool) as keys,
             running_hub(settings, pool) as hub,
             running_writer(
                 pool,
@@ -55,6 +57,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
                     writer,
                     hub,
                     TimestampWindow(pool),
+                    keys,
                     counters,
                     database_stats,
                     worker_stats,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from service.log_format import LogFormat
+
+Auth: TypeAlias = Literal["auto", "keys", "off"]
+LISTS = ("allowed_hosts", "allowed_origins", "trusted_proxies")
 
 
 class BadSetting(Exception):
@@ -38,6 +42,11 @@ class Settings:
     live_slow_seconds: int = 10
     refresh_seconds: int | None = 2
     access_log: bool = False
+    auth: Auth = "auto"
+    max_key_failures: int = 20
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -51,9 +60,29 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     }
     if environment.get("REFRESH_SECONDS"):
         numbers["refresh_seconds"] = read_number_or_off(environment, "REFRESH_SECONDS")
-    switches = {"access_log": read_switch(environment, "ACCESS_LOG")} if environment.get("ACCESS_LOG") else {}
-    texts = {"host": environment["HOST"]} if environment.get("HOST") else {}
-    return Settings(environment["DATABASE_URL"], **texts, **numbers, **switches)  # type: ignore[arg-type]
+    others: dict[str, Any] = {
+        name: read_list(environment[name.upper()]) for name in LISTS if environment.get(name.upper())
+    }
+    if environment.get("ACCESS_LOG"):
+        others["access_log"] = read_switch(environment, "ACCESS_LOG")
+    if environment.get("HOST"):
+        others["host"] = environment["HOST"]
+    if environment.get("AUTH"):
+        others["auth"] = read_auth(environment["AUTH"])
+    return Settings(environment["DATABASE_URL"], **numbers, **others)  # type: ignore[arg-type]
+
+
+def read_list(text: str) -> tuple[str, ...]:
+    """Read words between commas or blanks."""
+    return tuple(text.replace(",", " ").split())
+
+
+def read_auth(text: str) -> Auth:
+    """Read who is asked for a key."""
+    for known in get_args(Auth):
+        if text == known:
+            return cast(Auth, known)
+    raise BadSetting(f"AUTH is {text!r}; it must be auto, keys or off.")
 
 
 def read_log_format(environment: Mapping[str, str]) -> LogFormat | None:

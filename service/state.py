@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 from starlette.requests import HTTPConnection
 
+from service.auth.key_cache import KeyCache
 from service.database.pool import Pool
 from service.event_loop import FairGate
 from service.http.memory_budget import BodyMemoryBudget
@@ -27,6 +28,7 @@ class State(NamedTuple):
     writer: Writer
     hub: Hub
     timestamp_window: TimestampWindow
+    keys: KeyCache
     counters: Counters
     database_stats: DatabaseStats
     worker_stats: SharedStats

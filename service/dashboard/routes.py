@@ -46,6 +46,10 @@ def page(path: str, name: str, policy: str) -> BaseRoute:
     return Route(path, show)
 
 
+PAGE_PATHS = ("/", "/explore", "/system", "/docs", "/redoc", "/openapi.json")
+MOUNTS = ("/pages/", "/libraries/", "/readers/")
+
+
 def page_routes() -> list[BaseRoute]:
     """List the routes of the pages and of what they load."""
     return [

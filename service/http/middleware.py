@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -15,8 +16,8 @@ from service.http.problem_details import problem_response
 
 REFUSES_GZIP = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)")
 ADVICE = (
-    "No setting allows other origins: serve the page from this host, and have a proxy hand the header Host on as it "
-    "came (nginx: proxy_set_header Host $http_host). docs/running.md says more."
+    "Have a proxy hand the header Host on as it came (nginx: proxy_set_header Host $http_host), or name the origin in "
+    "ALLOWED_ORIGINS. docs/running.md says more."
 )
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -53,16 +54,20 @@ class GzipOnRequest(GZipMiddleware):
 
 
 class SameOrigin:
-    """Refuses what another site's page asks a browser to do here: writes, and live connections."""
+    """Refuses what another site's page asks a browser to do here: writes, and live connections.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Pages of allowed origins (`https://app.example.org`, `capacitor://localhost`) may.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str] = ()) -> None:
         self.app = app
+        self.allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE):
             headers = Headers(scope=scope)
             origin = headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+            if origin is not None and origin not in self.allowed and urlsplit(origin).netloc != headers.get("host"):
                 await self.refuse(origin, headers.get("host", ""), scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -68,6 +68,7 @@ OPERATIONS = [
         "Devices",
         "A device's name and priority",
         {200: Answer("The device.", DeviceDocument, DEVICE_EXAMPLE)},
+        access="read",
         refuses=(404, 503),
     ),
     Operation(
@@ -77,6 +78,7 @@ OPERATIONS = [
         "Devices",
         "Name a device and set its priority",
         {200: Answer("The device as it is now.", DeviceDocument, DEVICE_EXAMPLE)},
+        access="admin",
         description="A new priority holds for all the past, at every resolution, when this is answered. "
         "An unknown device is registered.",
         body=Body(DeviceChange, {"name": "Ada's watch", "priority": 3}),
@@ -100,6 +102,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="read",
         description="A summary or a series with a `device_id` is of what that device alone reported. Several may "
         "report the same minute, of which only the best counts otherwise, so what each reports need not add up to it.",
         queries=[WornDevices],

@@ -78,6 +78,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="read",
         description="start <= t < end: of a bucket that the range cuts, only what lies in the range is counted.",
         queries=[EventCountsAfter],
     ),

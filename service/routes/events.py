@@ -173,6 +173,7 @@ OPERATIONS = [
             ),
             422: Answer("All events were rejected: the receipt says why.", EventReceipt | ProblemDocument),
         },
+        access="ingest",
         description="One event, an array or an envelope. An event_id is taken once in its tenant; the first one stays. "
         "JSON of more than 2 MiB is stored in pieces as it arrives; when it breaks, what was stored stays, and sending "
         "all again is safe.",
@@ -192,6 +193,7 @@ OPERATIONS = [
                 {"events": [EVENT_EXAMPLE], "next_cursor": None},
             )
         },
+        access="read",
         queries=[EventsAfter],
     ),
     Operation(
@@ -206,6 +208,7 @@ OPERATIONS = [
                 "Its event_id was taken; the first one stays.", EventStatus, {**CREATED, "status": "duplicate"}
             ),
         },
+        access="ingest",
         body=Body(Event, EVENT_EXAMPLE),
         refuses=WRITE_REFUSALS,
     ),
@@ -216,6 +219,7 @@ OPERATIONS = [
         "Earlier services",
         "Store up to 5000 events, all or none",
         {200: Answer("Stored.", BulkStatus, {"status": "ok", "received": 1, "created": 1, "duplicates": 0})},
+        access="ingest",
         body=Body(EventsEnvelope, {"events": [EVENT_EXAMPLE]}),
         refuses=WRITE_REFUSALS,
     ),
@@ -226,6 +230,7 @@ OPERATIONS = [
         "Earlier services",
         "A tenant's events, page by page",
         {200: Answer("One page, by timestamp and event_id.", EventsPageDocument, PAGE_EXAMPLE)},
+        access="read",
         description="Pages are counted at each request: an event that arrives with an earlier timestamp moves all that "
         "follow by one, so that the last one of a page comes again on the next; `total` is as of the request. For each "
         "event once, follow the cursors of `GET /v1/events`, where nothing moves.",

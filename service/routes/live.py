@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import TypeAlias
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.answers.parameters import LiveUsers, parse_live_query
 from service.answers.query_names import require_known
+from service.auth.principal import require_scope
 from service.errors import NotAcceptable, Problem
 from service.http.problem_details import problem_response
 from service.http.streaming import until_gone
@@ -31,6 +33,7 @@ from service.state import state_of
 
 EVENT_STREAM = "text/event-stream"
 ACCEPTS_EVENTS = re.compile(r"(^|,)\s*text/event-stream\s*(;(?!\s*q=0(\.0*)?\s*(,|$))[^,]*)?(,|$)", re.IGNORECASE)
+SocketHandler: TypeAlias = Callable[[WebSocket], Awaitable[None]]
 LIVE_ARGUMENTS = {name: field.annotation for name, field in LiveUsers.model_fields.items()}
 RETRY = b"retry: 2000\n\n"  # ms
 
@@ -115,9 +118,11 @@ class EventStream(Response):
         with state_of(self.request).hub.subscribed(connection, self.user_ids):
             gone = asyncio.create_task(until_gone(receive))
             ended = asyncio.create_task(connection.ended.wait())
-            await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
-            gone.cancel()
-            ended.cancel()
+            try:
+                await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
+                ended.cancel()
 
 
 STATE_EXAMPLE = (
@@ -135,6 +140,7 @@ OPERATIONS = [
         "Live",
         "What happens, as it happens",
         {200: Answer("A stream of events that does not end by itself.", str, STATE_EXAMPLE, EVENT_STREAM)},
+        access="read",
         description="First the current state of each user asked for, or of everyone; then a message after each commit "
         "that touched one. The same messages come over a WebSocket at this path, and a request that is neither that "
         f"nor accepts `{EVENT_STREAM}` is answered 406.\n\nThe `data` of an event is one JSON object, distinguished by "
@@ -146,10 +152,24 @@ OPERATIONS = [
 ]
 
 
+def for_readers(handle: SocketHandler) -> SocketHandler:
+    """Refuse sockets whose key may not read."""
+
+    async def read(socket: WebSocket) -> None:
+        try:
+            require_scope(socket.scope, "read")
+        except Problem as problem:
+            await socket.send_denial_response(problem_response(problem))
+            return
+        await handle(socket)
+
+    return read
+
+
 def live_routes() -> list[WebSocketRoute]:
-    """List the WebSocket routes."""
+    """List the WebSocket routes; each needs a key that may read."""
     return [
-        WebSocketRoute("/v1/live", live_socket),
-        WebSocketRoute("/ws", earlier_everyone),
-        WebSocketRoute("/ws/{user_id:name}", earlier_user),
+        WebSocketRoute("/v1/live", for_readers(live_socket)),
+        WebSocketRoute("/ws", for_readers(earlier_everyone)),
+        WebSocketRoute("/ws/{user_id:name}", for_readers(earlier_user)),
     ]

@@ -32,6 +32,7 @@ OPERATIONS = [
                 {"avg_heart_rate": 88.0, "total_steps": 400, "total_calories": 15.2},
             )
         },
+        access="read",
         description="With user_id, start and end (or start_date and end_date) are required. Both ends are included.",
         queries=[RangeSummary, EventCounts],
         refuses=(404, 422, 503),

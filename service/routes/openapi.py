@@ -18,14 +18,24 @@ from service.routes.operation import Answer, Body, Operation
 REFS = "#/components/schemas/{model}"
 REFUSALS = {
     400: "The body is not JSON, or on some paths of earlier services: the input is invalid.",
-    403: "A page of another site must not write here.",
+    401: "No key came with it, or one that is not in force.",
+    403: "The key may not do this, or a page of another site must not write here.",
     404: "No such thing, or no data in the range.",
     406: "The Accept header takes none of the formats there are.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is announced as something that is not taken.",
+    421: "The request names another host.",
     422: "The input is well-formed, but invalid.",
+    429: "Too many requests came without a valid key; Retry-After says when to try again.",
     503: "Over capacity, or the database is away; Retry-After says when to try again.",
+}
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "hp_ID_SECRET",
+    "description": "A key; x-scope of an operation names the scope that it needs. A service on loopback without "
+    "keys asks for none.",
 }
 NAMES_IN_PATH = {"user_id": ("The user", "user_123"), "device_id": ("The device", "watch")}
 
@@ -49,7 +59,7 @@ def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": schemas.definitions},
+        "components": {"schemas": schemas.definitions, "securitySchemes": {"key": KEY}},
     }
 
 
@@ -86,6 +96,9 @@ def describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         "summary": operation.summary,
         "responses": responses(operation, schemas),
     }
+    if operation.access is not None:
+        document["security"] = [{"key": []}, {}]  # a service may be open
+        document["x-scope"] = operation.access
     if operation.description:
         document["description"] = operation.description
     if parameters := parameters_of(operation):
@@ -102,7 +115,8 @@ def responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         described[str(status)] = {"description": answer.meaning, "content": content(answer, answer.media_type, schemas)}
         if status >= 400:
             described[str(status)]["content"][MEDIA_TYPE] = {"schema": schemas.of(ProblemDocument)}
-    refused = {*operation.refuses, *({422} if operation.is_strict else ())} - operation.answers.keys()
+    guarded = (401, 403, 421, 429) if operation.access is not None else (421,)
+    refused = {*operation.refuses, *guarded, *({422} if operation.is_strict else ())} - operation.answers.keys()
     for status in refused:
         described[str(status)] = refusal(status, schemas.of(ProblemDocument))
     return dict(sorted(described.items()))
@@ -129,7 +143,7 @@ def refusal(status: int, schema: dict[str, Any]) -> dict[str, Any]:
         "description": REFUSALS[status],
         "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
     }
-    if status == 503:
+    if status in (429, 503):
         described["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return described
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from service.answers.parameters import Query
 from service.answers.query_names import require_known
+from service.auth.principal import AccessScope, require_scope
 from service.errors import NotFound
 from service.model.fields import NAME_LENGTH
 from service.routes.request_body import let_go
@@ -46,7 +47,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `refuses` lists the statuses of its errors."""
+    """One method of one path. `access` is the scope that a key needs, None where no key is asked for.
+
+    `refuses` lists the statuses of its errors.
+    """
 
     method: str
     path: str
@@ -54,6 +58,7 @@ class Operation:
     tag: str
     summary: str
     answers: dict[int, Answer]
+    access: AccessScope | None
     description: str = ""
     body: Body | None = None
     queries: Sequence[type[Query]] = ()
@@ -110,9 +115,12 @@ def endpoint(operations: dict[str, Operation]) -> Handler:
     async def handle(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         try:
+            operation = operations[method]
+            if operation.access is not None:
+                require_scope(request.scope, operation.access)
             if request.scope["query_string"] and method in known:
                 require_known(request, known[method])
-            return await operations[method].handler(request)
+            return await operation.handler(request)
         finally:
             let_go(request)
 

@@ -67,6 +67,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="read",
         description=f"The {MOST_USERS} users that were registered first, or those named. Exact, like everything; "
         "what a live message does not carry.",
         queries=[Overview],

@@ -32,6 +32,7 @@ OPERATIONS = [
                 media_type=CONTENT_TYPE_PLAIN_0_0_4,
             )
         },
+        access="operate",
         description="In the Prometheus text format. While the database is away, hyperpulse_database_up is 0 and what "
         "it would say is left out.",
         refuses=(),

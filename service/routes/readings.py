@@ -164,6 +164,7 @@ OPERATIONS = [
             200: Answer("A receipt: what became of each reading.", Receipt, RECEIPT_EXAMPLE),
             422: Answer("All readings were rejected: the receipt says why.", Receipt | ProblemDocument),
         },
+        access="ingest",
         description="One reading, an array, an envelope, NDJSON, or CSV with a header. Sending the same again changes "
         "nothing; a second write for the same user, device and timestamp overwrites the fields that it carries and "
         "keeps the others. Lines, and JSON of more than 2 MiB, are stored in pieces as they arrive, so a body may be "
@@ -184,6 +185,7 @@ OPERATIONS = [
         "Earlier services",
         "Store readings, all or none",
         {200: Answer("Stored.", Ingested, {"message": "Data received", "ingested": 1})},
+        access="ingest",
         body=Body(IngestItem | list[IngestItem], INGEST_EXAMPLE),
         refuses=WRITE_REFUSALS,
     ),
@@ -194,6 +196,7 @@ OPERATIONS = [
         "Earlier services",
         "Store one heart rate",
         {202: Answer("Stored.", Accepted, {"status": "accepted"})},
+        access="ingest",
         body=Body(HeartRateReading, HEART_RATE_EXAMPLE),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
@@ -210,6 +213,7 @@ OPERATIONS = [
                 {"status": "accepted", "accepted": 1, "rejected": 0, "total": 1},
             )
         },
+        access="ingest",
         body=Body(HeartRateBatch, {"readings": [HEART_RATE_EXAMPLE]}),
         refuses=LENIENT_WRITE_REFUSALS,
     ),

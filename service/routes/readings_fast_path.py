@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.auth.principal import require_scope
 from service.errors import Problem
 from service.http.problem_details import problem_response
 from service.ingest.fast_decoder import decode
@@ -39,6 +40,7 @@ class ReadingsFastPath:
         if scope["type"] == "http" and scope["path"] == PATH and (length := usual_length(scope)) is not None:
             scope["route"] = ROUTE
             try:
+                require_scope(scope, "ingest")
                 if stays_open(scope):
                     require_room(scope["state"]["state"], length)
                 rows, message = await read(scope, receive)

@@ -120,6 +120,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="read",
         description="start <= t < end. With bucket=raw a point is a reading, of every device. A range without "
         "readings has no points.",
         queries=[Series],
@@ -142,6 +143,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="read",
         queries=[HeartRateMinutes],
         refuses=(400, 404, 503),
     ),

@@ -100,6 +100,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="read",
         description="start <= t < end. Of several devices that report a metric in one minute, the best one counts.",
         queries=[Summary],
         refuses=(404, 422, 503),

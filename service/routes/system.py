@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from psycopg.rows import DictRow
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
 from service.answers.schemas.system import Health, Ready, SystemDocument
+from service.auth.local import is_local
 from service.database.pool import fetch_one
 from service.database.schema import api_digest, migration_names
 from service.errors import Overloaded
@@ -27,14 +29,28 @@ async def health(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Answer whether the database answers and its schema is this release's."""
+    """Answer whether requests can be served; only this machine itself hears why not."""
+    try:
+        row = await readiness(request)
+    except Overloaded as problem:
+        if is_local(request.scope):
+            raise
+        raise Overloaded(
+            "The service is not ready; ask on its own machine for the reason.", problem.retry_after
+        ) from None
+    versions = {"timescaledb": row["timescaledb"]} if is_local(request.scope) else {}
+    return json_response({"status": "ready", "database": "ok", **versions})
+
+
+async def readiness(request: Request) -> DictRow:
+    """Return what the database says of itself; Overloaded where it is away or its schema is not this release's."""
     row = await fetch_one(state_of(request).pool, "readiness")
     missing = sorted(set(migration_names()) - set(row["migrations"]))
     if missing:
         raise Overloaded(f"Migrations are pending: {', '.join(missing)}. Run `make migrate`.", retry_after=5)
     if row["api_digest"] != api_digest():
         raise Overloaded("The schema api is not this release's. Run `make migrate`.", retry_after=5)
-    return json_response({"status": "ready", "database": "ok", "timescaledb": row["timescaledb"]})
+    return row
 
 
 async def system(request: Request) -> Response:
@@ -74,6 +90,7 @@ OPERATIONS = [
         "System",
         "Whether the process answers",
         {200: Answer("It does.", Health, {"status": "healthy", "service": "hyperpulse"})},
+        access=None,
         refuses=(),
     ),
     Operation(
@@ -83,6 +100,7 @@ OPERATIONS = [
         "System",
         "Whether requests can be served",
         {200: Answer("They can.", Ready, {"status": "ready", "database": "ok", "timescaledb": "2.24.0"})},
+        access=None,
         refuses=(503,),
     ),
     Operation(
@@ -97,6 +115,7 @@ OPERATIONS = [
                 SystemDocument,
             )
         },
+        access="operate",
         description="Runs tell of refresh and upkeep, by the elected process of the service, by a job of the database "
         "or by hand. Jobs have no statistics where the database keeps none. Refused items are counted by the service "
         "since it began: fields and reasons only, no values.",

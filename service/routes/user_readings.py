@@ -146,6 +146,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="read",
         description="start <= t < end, of every device. `Accept: text/csv` or `application/x-ndjson` streams the whole "
         "range, whatever limit and cursor say, with the fields that POST /v1/readings takes.",
         queries=[ReadingsAfter],
@@ -172,6 +173,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="admin",
         description="start <= t < end, both required, of every device or of one. No answer knows of them once it is "
         "given, at any resolution. Deleting again deletes nothing. The user and the devices stay. Readings that "
         "retention has dropped are kept as rollups only, which cannot be deleted in part: such a range is refused.",

@@ -74,6 +74,7 @@ OPERATIONS = [
                 {"users": [{"user_id": "user_123", "last_seen": "2025-01-15T10:00:00Z"}], "next_cursor": None},
             )
         },
+        access="read",
         queries=[UsersAfter],
     ),
     Operation(
@@ -95,6 +96,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="read",
         refuses=(404, 503),
     ),
     Operation(
@@ -125,6 +127,7 @@ OPERATIONS = [
                 },
             )
         },
+        access="admin",
         description="Readings, compressed ones too, every rollup of them, and the name, in one transaction; it waits "
         "for the piece of a refresh that is under way. Devices and events stay. Erasing again erases nothing. What is "
         "written for that user afterwards starts from nothing.",

@@ -16,7 +16,7 @@ DAYS = "start=2024-01-01T00:00:00Z&end=2024-03-01T00:00:00Z"
 def asked(base_url: str, path: str, accept: str = "*/*", method: str = "GET") -> tuple[bytes, bytes]:
     """Ask as HTTP/1.0; return the head in small letters, and the body."""
     with dial(base_url) as line:
-        line.sendall(f"{method} {path} HTTP/1.0\r\nHost: test\r\nAccept: {accept}\r\n\r\n".encode())
+        line.sendall(f"{method} {path} HTTP/1.0\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n".encode())
         head, _, body = everything_from(line).partition(b"\r\n\r\n")
     return head.lower(), body
 

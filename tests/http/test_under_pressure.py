@@ -69,7 +69,7 @@ def test_a_reading_that_somebody_holds_keeps_only_its_own_request_waiting(
 
 
 def test_too_many_bytes_at_once_are_refused_at_once(database_url: str, client: httpx.Client) -> None:
-    head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\n\r\n"
     with running_service(database_url, MAX_BYTES_IN_FLIGHT="2100000") as url, dial(url) as first:
         # So much that it counts as a stream, with what a stream may hold.
         first.sendall(head.format(PATH, "application/x-ndjson").encode() + b'11170\r\n{"use%b\r\n' % (b" " * 69_995))
@@ -108,7 +108,7 @@ def test_what_finds_no_room_is_refused_before_it_is_sent(
                     line.sendall(head)
                     with suppress(TimeoutError):
                         answer = line.recv(65536)
-                        line.sendall(unsent + b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                        line.sendall(unsent + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                         line.settimeout(30)
                         answer += everything_from(line)
             holder.rollback()
@@ -143,7 +143,9 @@ def test_a_batch_that_does_not_go_on_is_given_up(database_url: str) -> None:
 
 
 def test_too_many_requests_at_once_are_refused_at_once(database_url: str, client: httpx.Client) -> None:
-    begun = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 10\r\n\r\nuser".encode()
+    begun = (
+        f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 10\r\n\r\nuser".encode()
+    )
     with running_service(database_url, MAX_REQUESTS="2") as url, dial(url) as first, dial(url) as second:
         for line in (first, second):
             line.sendall(begun)

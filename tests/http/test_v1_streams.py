@@ -220,7 +220,8 @@ def test_an_atomic_stream_has_a_limit(client: httpx.Client, db: psycopg.Connecti
 def test_a_broken_upload_keeps_what_was_stored(client: httpx.Client, base_url: str, db: psycopg.Connection) -> None:
     body = ndjson(many(12_000))
     with dial(base_url) as line:
-        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {NDJSON}\r\nContent-Length: {len(body) + 1}\r\n\r\n"
+        head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {NDJSON}\r\n"
+        head += f"Content-Length: {len(body) + 1}\r\n\r\n"
         line.sendall(head.encode() + body[:-1])
     deadline = time.monotonic() + 10
     before = 0
@@ -236,7 +237,8 @@ def test_slow_uploads_hold_nobody_up(client: httpx.Client, base_url: str) -> Non
     with ExitStack() as until_the_end:
         lines = [until_the_end.enter_context(dial(base_url)) for _ in range(40)]
         for line in lines:
-            head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {NDJSON}\r\n"
+            head += "Transfer-Encoding: chunked\r\n\r\n"
             line.sendall(head.encode() + b'5\r\n{"us')
         assert counts(client.post(PATH, json=reading())) == (1, 1, 0, 0, 0)
         assert not select.select(lines, [], [], 0)[0]

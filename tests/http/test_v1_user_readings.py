@@ -200,7 +200,7 @@ def stalled(base_url: str) -> Iterator[socket.socket]:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.connect((host, int(port)))
         query = "start=2024-01-14T00:00:00Z&end=2024-01-17T00:00:00Z"
-        line.sendall(f"GET {path()}?{query} HTTP/1.1\r\nHost: test\r\nAccept: {NDJSON}\r\n\r\n".encode())
+        line.sendall(f"GET {path()}?{query} HTTP/1.1\r\nHost: localhost\r\nAccept: {NDJSON}\r\n\r\n".encode())
         assert line.recv(12) == b"HTTP/1.1 200"
         yield line
 

@@ -265,7 +265,7 @@ def dial(base_url: str) -> socket.socket:
 
 def raw_request(path: str, body: bytes = b"", method: str = "POST", **headers: str) -> bytes:
     """Write an HTTP/1.1 request as bytes; a header given as an empty string is left out."""
-    named = {"Host": "test", "Content-Type": "application/json", "Content-Length": str(len(body))}
+    named = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(len(body))}
     named |= {key.replace("_", "-"): value for key, value in headers.items()}
     lines = [f"{method} {path} HTTP/1.1", *(f"{key}: {value}" for key, value in named.items() if value)]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -44,7 +44,7 @@ def test_stalled_bodies_hold_nobody_up(client: httpx.Client, base_url: str, path
 def test_stalled_headers_hold_nobody_up(client: httpx.Client, base_url: str) -> None:
     with ExitStack() as stalled:
         for _ in range(40):
-            stalled.enter_context(dial(base_url)).sendall(b"POST /v1/readings HTTP/1.1\r\nHost: te")
+            stalled.enter_context(dial(base_url)).sendall(b"POST /v1/readings HTTP/1.1\r\nHost: loc")
         assert client.post("/v1/readings", json=reading(), timeout=PATIENCE).status_code == 200
 
 
@@ -100,7 +100,7 @@ def test_a_length_too_short_is_truncated_json(line: socket.socket, path: str) ->
     ],
 )
 def test_a_lie_about_the_length_ends_in_a_refusal(line: socket.socket, lie: str) -> None:
-    head = f"POST /v1/readings HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n{lie}\r\n\r\n"
+    head = f"POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{lie}\r\n\r\n"
     line.sendall(head.encode() + b"0\r\n\r\n")
     line.shutdown(socket.SHUT_WR)
     assert all(400 <= status < 500 for status in statuses_in(everything_from(line)))
@@ -191,27 +191,27 @@ def test_chunks_of_every_other_kind_end_in_a_refusal(client: httpx.Client, base_
         b"GET /health\r\n\r\n",
         b"GET /health HTTP/9.9\r\n\r\n",
         b"GET /health HTTP/1.1\r\n\r\n",
-        b"get /health http/1.1\r\nHost: test\r\n\r\n",
-        b"GET  /health  HTTP/1.1\r\nHost: test\r\n\r\n",
-        b"GET /\xff\xfe\x00 HTTP/1.1\r\nHost: test\r\n\r\n",
-        b"GET http://elsewhere/health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        b"GET * HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        b"GET //health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        b"GET health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        b"GET /../../etc/passwd HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        b"GET /docs/../../../etc/passwd HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+        b"get /health http/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET  /health  HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /\xff\xfe\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET http://elsewhere/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET //health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET /docs/../../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
         b"CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere:443\r\nConnection: close\r\n\r\n",
-        b"TRACE / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        b"NONSENSE /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: test\r\nno-colon\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: test\r\n folded: header\r\n\r\n",
+        b"TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"NONSENSE /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nno-colon\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\n folded: header\r\n\r\n",
         b"GET /health HTTP/1.1\r\nHost: te\x00st\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: test\r\nX: \xff\xfe\xfd\r\nConnection: close\r\n\r\n",
-        b"GET /health HTTP/1.1\nHost: test\nConnection: close\n\n",
-        b"GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-        b"GET /ws HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: test\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: \xff\xfe\xfd\r\nConnection: close\r\n\r\n",
+        b"GET /health HTTP/1.1\nHost: localhost\nConnection: close\n\n",
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
         b"\x00\x00\x00\x08\x04\xd2\x16/",
@@ -243,7 +243,7 @@ def test_noise_on_the_port_ends_calmly(base_url: str, noise: bytes) -> None:
 def test_a_flood_of_headers_ends_calmly(base_url: str, flood: bytes) -> None:
     with dial(base_url) as line:
         try:
-            line.sendall(b"GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n" + flood + b"\r\n")
+            line.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + flood + b"\r\n")
             line.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it may hang up before we are done
@@ -259,7 +259,7 @@ def test_a_long_url_ends_calmly(base_url: str) -> None:
     ):
         with dial(base_url) as line:
             try:
-                line.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+                line.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 line.shutdown(socket.SHUT_WR)
             except OSError:
                 pass  # it may hang up before we are done

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import Message
 
+from service.auth.principal import ANYBODY, PRINCIPAL, Principal
 from service.errors import Overloaded
 from service.ingest.writer import Writer
 from service.model.reading import Row
@@ -40,6 +41,7 @@ def scope_of(length: int, *headers: tuple[bytes, bytes], **state: Any) -> dict[s
         "http_version": "1.1",
         "headers": [(b"content-length", b"%d" % length), *headers],
         "state": {"state": SimpleNamespace(**state)},
+        PRINCIPAL: ANYBODY,
     }
 
 
@@ -91,3 +93,17 @@ def test_what_finds_no_room_is_refused_unread() -> None:
     assert [message["status"] for message in sent if "status" in message] == [503] * 4
     assert b"90 readings wait" in sent[1]["body"]
     assert b"was read" in sent[3]["body"]
+
+
+def test_without_a_key_that_may_write_nothing_is_read() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def unread() -> Message:
+        raise AssertionError("the body is read")
+
+    reader = {**scope_of(2), PRINCIPAL: Principal("0123456789ab", None, frozenset(["read"]))}
+    asyncio.run(readings_fast_path.ReadingsFastPath(next_one)(reader, unread, send))
+    assert sent[0]["status"] == 403
