@@ -13,4 +13,4 @@ WITH registered AS (
 INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, expires_at)
   VALUES (%(key_id)s, %(digest)s, (SELECT tenant_key FROM bound), %(scopes)s, %(name)s,
           coalesce(now() + %(valid_for)s::interval, 'infinity'))
-  RETURNING key_id, expires_at
+  RETURNING key_id

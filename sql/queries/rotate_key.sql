@@ -8,4 +8,4 @@ WITH ended AS (
 )
 INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, expires_at)
   SELECT %(new_id)s, %(digest)s, e.tenant_key, e.scopes, e.name, e.expires_at FROM ended AS e
-  RETURNING key_id, expires_at
+  RETURNING key_id

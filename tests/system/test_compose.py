@@ -20,7 +20,10 @@ def test_the_database_is_the_current_community_build_on_postgresql_17() -> None:
 
 def test_it_reads_the_variables_of_make_run() -> None:
     read = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
-    assert read == {"HOST", "PORT", "DB_PORT", "DATA", "DATABASE_URL", "POSTGRES_PASSWORD"}
+    assert read == {
+        *("HOST", "PORT", "DB_PORT", "DATA", "DATABASE_URL", "POSTGRES_PASSWORD"),
+        *("AUTH", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRUSTED_PROXIES"),
+    }
 
 
 def test_nothing_is_published_beyond_loopback_by_default() -> None:
