@@ -27,6 +27,8 @@ examples:
   python -m scripts.load --url http://10.0.0.5:8000 exports/
   python -m scripts.load --dry-run january.csv.gz      judge every line here, send nothing
 
+environment: HYPERPULSE_KEY holds the key to send, where the service asks for one.
+
 exit status: 0 all is stored; 1 lines were rejected, all others are stored; 2 wrong options, or a file that cannot be
 read; 3 the service gave up or refused; 130 stopped by Ctrl-C. After 2, 3 and 130 the same command continues."""
 

@@ -16,6 +16,7 @@ import httpx
 from pydantic_core import from_json
 from rich.console import Console
 
+from scripts.client_key import key_headers
 from scripts.load import rejects
 from scripts.load.chunks import Chunk, Reject, chunks
 from scripts.load.delivery import Outcome, deliver_items
@@ -183,7 +184,9 @@ async def send_all(running: Import) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with httpx.AsyncClient(base_url=options.url, timeout=options.timeout, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=options.url, timeout=options.timeout, headers=key_headers(), trust_env=False
+    ) as client:
         if await deliver(client, "GET", "/health", patience=GREETING_SECONDS) is None:
             raise CannotSend(f"No service answers at {options.url}; is it running, and is that --url right?")
 

@@ -27,6 +27,8 @@ examples:
   python -m scripts.simulate --devices device_a,device_b,phone --late 10% --duplicates 5% --conflicts 5% --burst 30s
   python -m scripts.simulate --users 1000 --rate 5000 --batch 500 --concurrency 4
 
+environment: HYPERPULSE_KEY holds the key to send, where the service asks for one.
+
 durations are numbers with ms, s, m, h, d or w, such as 8s, 90s, 1h30m or 7d; a bare number is seconds.
 shares are numbers from 0 to 1 or percentages, such as 0.05 or 5%.
 

@@ -11,6 +11,7 @@ from random import Random
 import httpx
 from rich.console import Console
 
+from scripts.client_key import key_headers
 from scripts.simulate import schedule
 from scripts.simulate.batching import Packer
 from scripts.simulate.check import (
@@ -406,7 +407,9 @@ async def simulate(options: Options, console: Console) -> int:
     """Run the simulation and return the exit status."""
     limits = httpx.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
     timeout = httpx.Timeout(options.timeout, connect=5.0, pool=None)
-    async with httpx.AsyncClient(base_url=options.url, limits=limits, timeout=timeout, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=options.url, limits=limits, timeout=timeout, headers=key_headers(), trust_env=False
+    ) as client:
         simulation = Simulation(options, client, console)
         main = asyncio.create_task(simulation.go())
         _listen(simulation, main)
