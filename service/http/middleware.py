@@ -17,7 +17,7 @@ from service.http.problem_details import problem_response
 REFUSES_GZIP = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)")
 ADVICE = (
     "Have a proxy hand the header Host on as it came (nginx: proxy_set_header Host $http_host), or name the origin in "
-    "ALLOWED_ORIGINS. docs/running.md says more."
+    "ALLOWED_ORIGINS. docs/proxy.md says more."
 )
 SAFE = ("GET", "HEAD", "OPTIONS")
 

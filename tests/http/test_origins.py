@@ -18,7 +18,7 @@ ORIGINS = ["https://hp.example.org", "capacitor://localhost", "null", "http://12
 
 def explains(detail: str, origin: str, host: str) -> bool:
     """Whether a sentence names both headers, what they held, and what can be done."""
-    told = ("Origin", "Host", origin, host, "proxy_set_header Host $http_host", "docs/running.md")
+    told = ("Origin", "Host", origin, host, "proxy_set_header Host $http_host", "docs/proxy.md")
     return all(word in detail for word in told)
 
 
