@@ -17,7 +17,12 @@ from service.auth.key import new_key
 from service.auth.principal import ALL_SCOPES
 from service.database.schema import query
 
-COLUMNS = ("key_id", "state", "tenant_id", "scopes", "name", "created_at", "expires_at", "last_used_at")
+LIMITS = {
+    "requests_per_second": "requests",
+    "readings_per_second": "readings and events",
+    "bytes_per_day": "bytes of bodies",
+}
+COLUMNS = ("key_id", "state", "tenant_id", "scopes", "limits", "name", "created_at", "expires_at", "last_used_at")
 EXAMPLES = """examples:
   make keys ARGS='create --tenant clinic --scope ingest --name gateway-7'
   make keys ARGS='create --scope operate --name prometheus --valid-for 90d'
@@ -49,6 +54,10 @@ def parser() -> argparse.ArgumentParser:
     )
     create.add_argument("--name", help="for whom or what it is, at most 128 characters")
     create.add_argument("--valid-for", metavar="INTERVAL", help="after which it expires, such as 90d or '6 months'")
+    for limit, what in LIMITS.items():
+        create.add_argument(
+            f"--{limit.replace('_', '-')}", type=positive, metavar="NUMBER", help=f"{what} that it may send"
+        )
     commands.add_parser("list", help="list all keys, without their secrets")
     revoke = commands.add_parser("revoke", help="end a key; what is open with it ends within five seconds")
     revoke.add_argument("key_id", help="the id: the 12 characters behind hp_")
@@ -58,6 +67,14 @@ def parser() -> argparse.ArgumentParser:
         "--grace", metavar="INTERVAL", default="1 day", help="for which the old one still holds (1 day)"
     )
     return top
+
+
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError(text)
+    return number
 
 
 def main() -> int:
@@ -112,6 +129,7 @@ def create(connection: psycopg.Connection[DictRow], chosen: argparse.Namespace) 
         "name": chosen.name,
         "valid_for": chosen.valid_for,
         "scopes": sorted({*chosen.scope}),
+        **{limit: getattr(chosen, limit) for limit in LIMITS},
     }
     connection.execute(query("add_key"), {**values, "key_id": key.key_id, "digest": key.digest})
     print_once(key.text)

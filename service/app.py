@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.auth.middleware import AllowedHosts, Authentication
+from service.auth.rate_limits import RateLimits
 from service.dashboard.routes import MOUNTS, PAGE_PATHS, openapi_route, page_routes
 from service.errors import Failed, Problem
 from service.http.concurrency_limit import ConcurrencyLimit
@@ -98,6 +99,7 @@ def make_app(settings: Settings) -> Starlette:
             Middleware(AllowedHosts, hosts=HostAllowlist(settings.allowed_hosts, settings.host)),
             *cross_origin(settings),
             Middleware(Authentication, settings.auth, is_public, settings.max_key_failures),
+            Middleware(RateLimits),
             Middleware(ConcurrencyLimit, most=settings.max_requests),
             Middleware(ReadingsFastPath),
             Middleware(SameOrigin, allowed=settings.allowed_origins),

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from service.auth.allowance import running_allowances
 from service.auth.key_cache import running_key_cache
 from service.database.pool import make_pool
 from service.event_loop import FairGate
@@ -37,6 +38,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
             trimmed_memory(),
             pool,
             running_key_cache(pool) as keys,
+            running_allowances(pool) as allowances,
             running_hub(settings, pool) as hub,
             running_writer(
                 pool,
@@ -58,6 +60,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
                     hub,
                     TimestampWindow(pool),
                     keys,
+                    allowances,
                     counters,
                     database_stats,
                     worker_stats,

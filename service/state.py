@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 from starlette.requests import HTTPConnection
 
+from service.auth.allowance import Allowances
 from service.auth.key_cache import KeyCache
 from service.database.pool import Pool
 from service.event_loop import FairGate
@@ -29,6 +30,7 @@ class State(NamedTuple):
     hub: Hub
     timestamp_window: TimestampWindow
     keys: KeyCache
+    allowances: Allowances
     counters: Counters
     database_stats: DatabaseStats
     worker_stats: SharedStats

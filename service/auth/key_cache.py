@@ -153,7 +153,10 @@ def entry_of(key_id: str, row: dict[str, Any], now: float, used_at: float) -> En
     """Read what the database says of a key in force."""
     until = float("inf") if row["seconds"] is None else now + float(row["seconds"])
     return Entry(
-        bytes.fromhex(row["digest"]), Principal(key_id, row["tenant"], frozenset(row["scopes"]), until), now, used_at
+        bytes.fromhex(row["digest"]),
+        Principal(key_id, row["tenant"], frozenset(row["scopes"]), until, row["rates"]),
+        now,
+        used_at,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from starlette.types import Scope
@@ -17,12 +18,16 @@ TENANT = "hyperpulse.tenant"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`key_id` is None where no key is needed, `tenant` where all are open; `until` is a moment of time.monotonic."""
+    """`key_id` is None where no key is needed, `tenant` where all are open; `until` is a moment of time.monotonic.
+
+    `rates` are limits per second, by kind: requests, readings, bytes.
+    """
 
     key_id: str | None
     tenant: str | None
     scopes: frozenset[AccessScope]
     until: float = float("inf")
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 ANYBODY = Principal(None, None, ALL_SCOPES)

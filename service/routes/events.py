@@ -20,6 +20,7 @@ from service.answers.schemas.events import (
     EventStatus,
 )
 from service.answers.schemas.problems import ProblemDocument
+from service.auth.allowance import charge_by, charge_for
 from service.database.pool import Pool, fetch_one
 from service.event_loop import checkpoint
 from service.http.responses import json_response
@@ -44,6 +45,7 @@ async def create(request: Request) -> Response:
     value = await read_json(request)
     state = state_of(request)
     event = to_event_row(validate_item(EVENT, value, await state.timestamp_window.now(), state.counters))
+    charge_for(request.scope, 1)
     (created,) = await write_events(state.pool, state.counters, [event])
     return json_response({"status": STATUS[created], "event_id": event.event_id}, 201 if created else 200)
 
@@ -52,7 +54,7 @@ async def create_bulk(request: Request) -> Response:
     """Store up to 5000 events, all or none."""
     upload = await read_document(request)
     state = state_of(request)
-    tally = Tally(state.counters, "events")
+    tally = charge_by(request.scope, Tally(state.counters, "events"))
     events = await validate_list(EVENT, upload, state.timestamp_window, MOST_IN_A_BULK, tally)
     if tally.rejected:
         raise all_refused(tally)
@@ -66,7 +68,7 @@ async def create_v1(request: Request) -> Response:
     """Store events, each validated alone, and answer with a receipt."""
     upload = await read_document(request)
     state = state_of(request)
-    tally = Tally(state.counters, "events")
+    tally = charge_by(request.scope, Tally(state.counters, "events"))
     ledger = Ledger(state.pool, state.counters)
     bounds = await state.timestamp_window.now()
     if upload.rest is None:

@@ -27,7 +27,7 @@ REFUSALS = {
     415: "The body is announced as something that is not taken.",
     421: "The request names another host.",
     422: "The input is well-formed, but invalid.",
-    429: "Too many requests came without a valid key; Retry-After says when to try again.",
+    429: "The key has sent what it may, or too many requests came without one; Retry-After says when to try again.",
     503: "Over capacity, or the database is away; Retry-After says when to try again.",
 }
 KEY = {

@@ -17,6 +17,7 @@ from service.answers.schemas.readings import (
     ReadingsEnvelope,
     Receipt,
 )
+from service.auth.allowance import charge_by, charge_for
 from service.errors import Invalid, Malformed, Unsupported
 from service.http.responses import json_response
 from service.ingest.body_formats import BodyFormat, csv_format, json_format, ndjson_format
@@ -53,7 +54,7 @@ async def ingest(request: Request) -> Response:
     state = state_of(request)
     upload = await open_upload(request)
     bounds = await state.timestamp_window.now()
-    tally = Tally(state.counters)
+    tally = charge_by(request.scope, Tally(state.counters))
     if upload.rest is not None:
         body_format = json_format(INGEST_ITEM, enveloped=False)
         most = state.settings.max_atomic_readings
@@ -68,6 +69,7 @@ async def ingest(request: Request) -> Response:
             raise all_refused(tally)
     else:
         rows = [to_row(validate_item(INGEST_ITEM, value, bounds, state.counters))]
+        tally.received = 1
     await state.writer.write(rows)
     return json_response({"message": "Data received", "ingested": len(rows)})
 
@@ -82,6 +84,7 @@ async def heart_rate(request: Request) -> Response:
         item = validate_item(HEART_RATE_READING, value, await state.timestamp_window.now(), state.counters)
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
+    charge_for(request.scope, 1)
     await state.writer.write([to_row(item)])
     return json_response({"status": "accepted"}, 202)
 
@@ -92,7 +95,7 @@ async def heart_rate_batch(request: Request) -> Response:
     refuse_unread(request)
     upload = await read_document(request)
     state = state_of(request)
-    tally = Tally(state.counters)
+    tally = charge_by(request.scope, Tally(state.counters))
     try:
         rows = await validate_list(HEART_RATE_READING, upload, state.timestamp_window, MOST_IN_A_BATCH, tally)
     except Invalid as invalid:
@@ -115,7 +118,8 @@ async def readings(request: Request) -> Response:
     """Store readings and answer with a receipt."""
     state = state_of(request)
     atomic = flag(request, "atomic")
-    tally = Tally(state.counters, drops_fields=parse_query(request, Writing).invalid == "drop-field")
+    drops_fields = parse_query(request, Writing).invalid == "drop-field"
+    tally = charge_by(request.scope, Tally(state.counters, drops_fields=drops_fields))
     media_type = announced_type(request)
     if media_type not in FORMATS:
         raise Unsupported(f"The body is announced as {media_type[:100]!r}; send one of {', '.join(FORMATS)}.")

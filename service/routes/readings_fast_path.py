@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.auth.allowance import charge_for
 from service.auth.principal import require_scope
 from service.errors import Problem
 from service.http.problem_details import problem_response
@@ -45,6 +46,7 @@ class ReadingsFastPath:
                     require_room(scope["state"]["state"], length)
                 rows, message = await read(scope, receive)
                 if rows is not None:
+                    charge_for(scope, len(rows))
                     del message  # which may be large, and rows may wait for long
                     await store(rows, scope["state"]["state"], send)
                     return

@@ -10,7 +10,8 @@ WITH registered AS (
   UNION ALL
   SELECT tenant_key FROM core.tenant WHERE tenant_id = %(tenant_id)s
 )
-INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, expires_at)
+INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, expires_at, requests_per_second, readings_per_second, bytes_per_day)
   VALUES (%(key_id)s, %(digest)s, (SELECT tenant_key FROM bound), %(scopes)s, %(name)s,
-          coalesce(now() + %(valid_for)s::interval, 'infinity'))
+          coalesce(now() + %(valid_for)s::interval, 'infinity'),
+          %(requests_per_second)s, %(readings_per_second)s, %(bytes_per_day)s)
   RETURNING key_id

@@ -6,6 +6,8 @@ WITH used AS (
 SELECT EXISTS (SELECT FROM core.access_key) AS any_key,
        coalesce((SELECT jsonb_object_agg(k.key_id, jsonb_build_object(
                           'digest', encode(k.digest, 'hex'), 'tenant', t.tenant_id, 'scopes', k.scopes,
+                          'rates', jsonb_strip_nulls(jsonb_build_object('requests', k.requests_per_second,
+                            'readings', k.readings_per_second, 'bytes', k.bytes_per_day / 86400)),
                           'seconds', CASE WHEN k.expires_at < 'infinity' THEN extract(epoch FROM k.expires_at - now()) END))
                    FROM core.access_key AS k
                    LEFT JOIN core.tenant AS t USING (tenant_key)

@@ -4,8 +4,9 @@ WITH ended AS (
      SET expires_at = least(k.expires_at, now() + %(grace)s::interval)
     FROM (SELECT * FROM core.access_key WHERE key_id = %(key_id)s FOR UPDATE) AS before
    WHERE k.key_id = before.key_id AND k.revoked_at IS NULL AND k.expires_at > now()
-   RETURNING before.tenant_key, before.scopes, before.name, before.expires_at
+   RETURNING before.*
 )
-INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, expires_at)
-  SELECT %(new_id)s, %(digest)s, e.tenant_key, e.scopes, e.name, e.expires_at FROM ended AS e
+INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, expires_at, requests_per_second, readings_per_second, bytes_per_day)
+  SELECT %(new_id)s, %(digest)s, e.tenant_key, e.scopes, e.name, e.expires_at, e.requests_per_second, e.readings_per_second, e.bytes_per_day
+    FROM ended AS e
   RETURNING key_id

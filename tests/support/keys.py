@@ -7,16 +7,22 @@ from typing import Any
 
 import psycopg
 
+from scripts.keys import LIMITS
 from service.auth.key import new_key
 from service.database.schema import query
 
 
 def add_key(
-    db: psycopg.Connection[Any], scopes: Sequence[str], tenant: str | None = None, valid_for: str | None = None
+    db: psycopg.Connection[Any],
+    scopes: Sequence[str],
+    tenant: str | None = None,
+    valid_for: str | None = None,
+    **limits: float,
 ) -> str:
     """Add a key, and return its text."""
     key = new_key()
     values = {"tenant_id": tenant, "name": None, "valid_for": valid_for, "scopes": list(scopes)}
+    values |= dict.fromkeys(LIMITS) | limits
     db.execute(query("add_key"), {**values, "key_id": key.key_id, "digest": key.digest})
     return key.text
 
