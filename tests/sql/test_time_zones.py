@@ -10,6 +10,8 @@ from psycopg import errors
 
 # Of each year a summer and a winter, north and south.
 MOMENTS = [datetime(year, month, 14, 22, 30, tzinfo=UTC) for year in (1995, 2010, 2026) for month in (1, 7)]
+# Zones of their own until IANA's 2024b, links since; some systems still ship the former, which differ before 1996.
+LINKS_SINCE_2024B = {"CET", "CST6CDT", "EET", "EST", "EST5EDT", "HST", "MET", "MST", "MST7MDT", "PST8PDT", "WET"}
 MACHINE = {"localtime", "Factory", "posixrules"}  # what the machine is set to, and no zone at all
 
 
@@ -28,7 +30,8 @@ def test_every_zone_of_the_server_is_known_and_is_the_zone(db: psycopg.Connectio
         with db.transaction():
             db.execute("SELECT set_config('timezone', %s, true)", [name])
             rows = db.execute("SELECT m::timestamp FROM unnest(%s::timestamptz[]) AS m", [MOMENTS]).fetchall()
-        assert clock(db, name) == [moment for (moment,) in rows], name
+        first = 2 if name in LINKS_SINCE_2024B else 0
+        assert clock(db, name)[first:] == [moment for (moment,) in rows][first:], name
 
 
 def test_every_link_is_known_wherever_zones_come_from(db: psycopg.Connection) -> None:
