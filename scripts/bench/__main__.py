@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from scripts.bench import analysts
+from scripts.bench import analysts, keys
 from scripts.bench import options as answers_options
 from scripts.bench import report as answers_report
 from scripts.bench import run as answers
@@ -34,7 +34,7 @@ from scripts.bench.sustained import report as sustained_report
 from scripts.bench.sustained import run as sustained
 
 USAGE = """\
-usage: bench [ingest | answers | analysts | refresh | sustained | live | soak | kills | upload] [options]
+usage: bench [ingest | answers | analysts | refresh | sustained | live | keys | soak | kills | upload] [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
@@ -42,6 +42,7 @@ usage: bench [ingest | answers | analysts | refresh | sustained | live | soak | 
   bench refresh    what a refresh costs, and how that grows with what changed and with the number of users
   bench sustained  which rate of late uploads can be sustained, with refreshes beside it
   bench live       how soon live clients receive a commit, and what live updates cost
+  bench keys       what it costs that a service asks for keys
   bench soak       whether the service withstands more than it can take
   bench kills      whether everything is stored after kill -9 of service and database, under load
   bench upload     what an upload of gigabytes does to the memory of the service
@@ -72,6 +73,8 @@ def measure(arguments: list[str]) -> int:
             return measure_ingest(rest)
         case ["answers", *rest]:
             return measure_answers(rest)
+        case ["keys", *rest]:
+            return keys.main(rest)
         case ["analysts", *rest]:
             return measure_analysts(rest)
         case ["refresh", *rest]:
