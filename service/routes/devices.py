@@ -10,9 +10,9 @@ from service.answers.schemas.users import DeviceDocument, WornDevicesDocument
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
+from service.http.tenancy import tenant_of
 from service.ingest.validation import validate_one
 from service.model.device import DEVICE_CHANGE, DeviceChange
-from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.routes.operation import WRITE_REFUSALS, Answer, Body, Operation
 from service.routes.request_body import read_json
@@ -22,7 +22,7 @@ from service.state import state_of
 async def device(request: Request) -> Response:
     """Answer with a device's name and priority."""
     rows = await fetch_all(
-        state_of(request).pool, "device", tenant_id=DEFAULT_TENANT, device_id=request.path_params["device_id"]
+        state_of(request).pool, "device", tenant_id=tenant_of(request), device_id=request.path_params["device_id"]
     )
     if not rows:
         raise NotFound("No device of that name is known.")
@@ -36,7 +36,7 @@ async def set_device(request: Request) -> Response:
     await fetch_all(
         state.pool,
         "set_device",
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=tenant_of(request),
         device_id=request.path_params["device_id"],
         name=change.get("name"),
         priority=change.get("priority"),
@@ -49,7 +49,7 @@ async def worn_devices(request: Request) -> Response:
     start, end = parse_query(request, WornDevices).range
     user_id = request.path_params["user_id"]
     rows = await fetch_all(
-        state_of(request).pool, "worn_devices", tenant_id=DEFAULT_TENANT, user_id=user_id, start=start, end=end
+        state_of(request).pool, "worn_devices", tenant_id=tenant_of(request), user_id=user_id, start=start, end=end
     )
     if not rows:
         raise NotFound("No reading of that user lies in the range.")

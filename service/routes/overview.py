@@ -11,7 +11,7 @@ from service.answers.parameters import Overview, parse_query
 from service.answers.schemas.users import OverviewDocument
 from service.database.pool import fetch_all
 from service.http.responses import json_response
-from service.model.reading import DEFAULT_TENANT
+from service.http.tenancy import tenant_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.state import state_of
@@ -26,7 +26,7 @@ async def overview(request: Request) -> Response:
     rows = await fetch_all(
         state_of(request).pool,
         "overview",
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=tenant_of(request),
         tz=query.tz,
         user_ids=query.user_id or None,
         most=MOST_USERS,

@@ -12,7 +12,7 @@ from service.answers.parameters import HeartRateMinutes, Series, parse_query
 from service.answers.schemas.series import HeartRateData, SeriesDocument
 from service.database.pool import fetch_one
 from service.errors import Invalid, Malformed, NotFound
-from service.model.reading import DEFAULT_TENANT
+from service.http.tenancy import tenant_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.routes.summaries import heart_rate_of
@@ -35,7 +35,7 @@ async def series(request: Request) -> Response:
         pool,
         "series",
         point,
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=tenant_of(request),
         user_id=user_id,
         bucket=bucket,
         tz=query.tz,
@@ -73,7 +73,7 @@ async def heart_rate_minutes(request: Request) -> Response:
         state_of(request).pool,
         "heart_rate_minutes",
         minute,
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=tenant_of(request),
         user_id=query.user_id,
         start=query.start,
         end=query.end,

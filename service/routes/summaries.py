@@ -12,7 +12,7 @@ from service.answers.schemas.series import SummaryDocument
 from service.database.pool import fetch_one
 from service.errors import NotFound
 from service.http.responses import json_response
-from service.model.reading import DEFAULT_TENANT
+from service.http.tenancy import tenant_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.state import state_of
@@ -28,7 +28,7 @@ async def summary(request: Request) -> Response:
     row = await fetch_one(
         state_of(request).pool,
         "summary",
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=tenant_of(request),
         user_id=user_id,
         start=start,
         end=end,
@@ -64,7 +64,7 @@ async def range_metrics(request: Request) -> Response:
     row = await fetch_one(
         state_of(request).pool,
         "summary_to_the_end",
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=tenant_of(request),
         user_id=query.user_id,
         start=query.start,
         end=query.end,

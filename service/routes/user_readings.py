@@ -15,8 +15,8 @@ from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.negotiation import choose
 from service.http.responses import json_response
+from service.http.tenancy import tenant_of
 from service.ingest.erasure import delete_readings
-from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.routes.summaries import NOTHING
@@ -35,7 +35,7 @@ async def user_readings(request: Request) -> Response:
     query = parse_query(request, ReadingsAfter)
     start, end = query.range
     asked = {
-        "tenant_id": DEFAULT_TENANT,
+        "tenant_id": tenant_of(request),
         "user_id": request.path_params["user_id"],
         "device_id": query.device_id,
         "start": start,
@@ -101,7 +101,7 @@ async def delete_user_readings(request: Request) -> Response:
     }
     # One at a time, as users are erased: those that wait need no connection.
     async with state.erasing:
-        row = await delete_readings(state.pool, {"tenant_id": DEFAULT_TENANT, **asked})
+        row = await delete_readings(state.pool, {"tenant_id": tenant_of(request), **asked})
     return json_response(
         {
             **asked,

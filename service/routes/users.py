@@ -11,9 +11,9 @@ from service.answers.schemas.users import ErasureReceipt, LatestDocument, UsersA
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
+from service.http.tenancy import tenant_of
 from service.ingest.erasure import erase_user
 from service.model.latest import latest_of
-from service.model.reading import DEFAULT_TENANT
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.state import state_of
@@ -24,7 +24,7 @@ async def users(request: Request) -> Response:
     query = parse_query(request, UsersAfter)
     (after,) = [None] if query.cursor is None else read_cursor(query.cursor, 1)
     rows = await fetch_all(
-        state_of(request).pool, "users_after", tenant_id=DEFAULT_TENANT, after=after, limit=query.limit + 1
+        state_of(request).pool, "users_after", tenant_id=tenant_of(request), after=after, limit=query.limit + 1
     )
     shown, next_cursor = cut_page(rows, query.limit, "user_id")
     return json_response(
@@ -41,7 +41,7 @@ async def users(request: Request) -> Response:
 async def latest(request: Request) -> Response:
     """Answer with each metric's latest value."""
     user_id = request.path_params["user_id"]
-    rows = await fetch_all(state_of(request).pool, "latest", tenant_id=DEFAULT_TENANT, user_id=user_id)
+    rows = await fetch_all(state_of(request).pool, "latest", tenant_id=tenant_of(request), user_id=user_id)
     document = latest_of(rows).document()
     if document is None:
         raise NotFound("No reading of that user is known.")
@@ -54,7 +54,7 @@ async def erase(request: Request) -> Response:
     user_id = request.path_params["user_id"]
     # One at a time, as in the database: those that wait need no connection.
     async with state.erasing:
-        rows = await erase_user(state.pool, DEFAULT_TENANT, user_id)
+        rows = await erase_user(state.pool, tenant_of(request), user_id)
     erased = {row["place"]: row["erased"] for row in rows}
     receipt = {name: erased.pop(name) for name in ("readings", "stale_days", "names")}
     return json_response({"user_id": user_id, **receipt, "rollups": erased})
