@@ -113,9 +113,10 @@ def total(costs: list[Cost]) -> Cost:
 
 def enrolled(connection: Connection, people: tuple[str, ...]) -> dict[str, tuple[int, int]]:
     """Register people and their watches; return the keys of both."""
+    tenants = [TENANT] * len(people)
     row = connection.execute(
-        "SELECT user_keys, device_keys FROM api_internal.enrol_names(%s, %s::text[], %s::text[])",
-        (TENANT, list(people), [watch_of(person) for person in people]),
+        "SELECT user_keys, device_keys FROM api_internal.enrol_names(%s::text[], %s::text[], %s::text[], %s::text[])",
+        (tenants, list(people), tenants, [watch_of(person) for person in people]),
     ).fetchone()
     assert row is not None
     return dict(zip(people, zip(*row, strict=True), strict=True))

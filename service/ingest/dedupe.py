@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from service.model.reading import Row
+
+Identity: TypeAlias = tuple[bytes, bytes, int]  # the packed keys of user and device, and the moment
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class Write:
     """One upsert; `item` is the index of the row whose outcome it decides, None where that is known already."""
 
     row: Row
+    identity: Identity
     item: int | None
 
 
@@ -31,18 +35,20 @@ class Planned:
     last: Write
 
 
-def plan_upserts(rows: Sequence[Row]) -> tuple[list[list[Write]], dict[int, str]]:
-    """Return the passes, to be sent in order, and the outcomes that are already certain, by index."""
+def plan_upserts(rows: Sequence[Row], identities: Sequence[Identity]) -> tuple[list[list[Write]], dict[int, str]]:
+    """Return the passes, to be sent in order, and the outcomes that are already certain, by index.
+
+    Keys tell users of one name apart, whose tenants differ.
+    """
     passes: list[list[Write]] = []
     certain: dict[int, str] = {}
-    identities: dict[tuple[object, ...], Planned] = {}
-    for item, row in enumerate(rows):
-        identity = (row.user_id, row.device_id, row.timestamp)
-        planned = identities.get(identity)
+    plans: dict[Identity, Planned] = {}
+    for item, (row, identity) in enumerate(zip(rows, identities, strict=True)):
+        planned = plans.get(identity)
         if planned is None:
-            write = Write(row, item)
+            write = Write(row, identity, item)
             add(passes, 0, write)
-            identities[identity] = Planned(row, 0, write)
+            plans[identity] = Planned(row, 0, write)
             continue
         changed, asks = compare(planned.known, row)
         if changed:
@@ -50,9 +56,9 @@ def plan_upserts(rows: Sequence[Row]) -> tuple[list[list[Write]], dict[int, str]
             if planned.last.item is None:
                 planned.last.row = merge(planned.last.row, row)
             else:
-                follow(passes, planned, Write(row, None))
+                follow(passes, planned, Write(row, identity, None))
         elif asks:
-            follow(passes, planned, Write(row, item))
+            follow(passes, planned, Write(row, identity, item))
         else:
             certain[item] = "unchanged"
         planned.known = merge(planned.known, row)

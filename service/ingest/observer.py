@@ -14,6 +14,7 @@ from service.model.reading import Row
 class MatchedRows(NamedTuple):
     """Rows of one request, and those of users with subscribers, by the subscriptions of a version."""
 
+    tenant_id: str
     rows: Sequence[Row]
     matched: Sequence[Row]
     version: int
@@ -42,11 +43,11 @@ class CommitObserver(Protocol):
     def has_remote_subscribers(self) -> bool:
         """Whether other processes may have subscribers, so that a commit must announce whose readings it changes."""
 
-    def match(self, rows: Sequence[Row]) -> MatchedRows | None:
-        """Match the rows of a request with the subscriptions, before they wait; None without subscribers."""
+    def match(self, tenant_id: str, rows: Sequence[Row]) -> MatchedRows | None:
+        """Match the rows of a request with its tenant's subscriptions, before they wait; None without subscribers."""
 
-    def register(self, batch: Iterable[tuple[Sequence[Row], MatchedRows | None]]) -> str:
-        """Return the origin that the commit of a batch is to announce; the batch has the rows of each request."""
+    def register(self, batch: Iterable[tuple[str, Sequence[Row], MatchedRows | None]]) -> str:
+        """Return the origin that the commit of a batch is to announce; the batch has each request's tenant and rows."""
 
 
 class Unobserved:
@@ -58,9 +59,9 @@ class Unobserved:
         self.write_load = WriteLoad()
         self.origins = Origins()
 
-    def match(self, rows: Sequence[Row]) -> None:
+    def match(self, tenant_id: str, rows: Sequence[Row]) -> None:
         """Match nothing."""
 
-    def register(self, batch: Iterable[tuple[Sequence[Row], MatchedRows | None]]) -> str:
+    def register(self, batch: Iterable[tuple[str, Sequence[Row], MatchedRows | None]]) -> str:
         """Return an origin of this process, and keep nothing."""
         return self.origins.next()

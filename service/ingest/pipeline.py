@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import TypeAdapter
@@ -57,23 +58,25 @@ async def store_upload(
     upload: Upload,
     body_format: BodyFormat,
     writer: Writer,
+    tenant_id: str,
     bounds: Bounds,
     tally: Tally,
     most_atomic: int | None = None,
 ) -> None:
-    """Store the readings of an upload; `most_atomic` stores at most so many, all or none.
+    """Store the readings of a tenant's upload; `most_atomic` stores at most so many, all or none.
 
     A document that is there as a whole is one transaction; what is larger, or comes in lines, is stored as it arrives.
     """
+    store = partial(writer.write, tenant_id)
     if upload.rest is None and body_format.validate_document is not None:
         rows = await body_format.validate_document(upload.start, bounds, tally)
         if most_atomic is not None and tally.rejected:
             raise all_refused(tally)
-        tally.counts += await writer.write(rows)
+        tally.counts += await store(rows)
     elif most_atomic is not None:
-        await store_all_or_none(body_format, upload.pieces(), bounds, writer.write, tally, most_atomic)
+        await store_all_or_none(body_format, upload.pieces(), bounds, store, tally, most_atomic)
     else:
-        await store_in_pieces(body_format, paced(upload.pieces(), writer, tally), bounds, writer.write, tally)
+        await store_in_pieces(body_format, paced(upload.pieces(), writer, tally), bounds, store, tally)
 
 
 async def paced(pieces: Pieces, writer: Writer, tally: Tally) -> Pieces:

@@ -6,7 +6,7 @@ back, and `upsert` stores the batch, which distinguishes new, changed and unchan
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from typing import NamedTuple
@@ -18,10 +18,10 @@ from service.database.binary_arrays import doubles, ints, keys, moments
 from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
 from service.database.pool import Connection, committing, statement
 from service.ingest.copy_rows import HEADER, TRAILER, stale_quarters, touched
-from service.ingest.dedupe import plan_upserts
-from service.ingest.key_cache import KeyCache
+from service.ingest.dedupe import Identity, plan_upserts
+from service.ingest.key_cache import KeyCache, Names
 from service.ingest.observer import CommitObserver
-from service.ingest.write_queue import BatchLease
+from service.ingest.write_queue import Batch, BatchLease
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row
 
@@ -57,12 +57,12 @@ async def store(
                     return await copy_insert(connection, key_cache, observer, lease)
                 except errors.UniqueViolation:
                     pass
-            return await upsert(connection, key_cache, lease.take().rows)
+            return await upsert(connection, key_cache, lease.take())
         except NamesChanged as changed:
             key_cache.forget(changed.version)
         except UnknownNames:
             batch = lease.peek()
-            batch.pack(await key_cache.keys(connection, batch.rows))
+            batch.pack(await key_cache.keys(connection, batch.parts))
 
 
 async def copy_insert(
@@ -89,7 +89,7 @@ async def copy_insert(
         await fill_copy(connection, b"".join([HEADER, *packed.rows, TRAILER]))
         horizon = int(announced) - UNIX_EPOCH
         stale = stale_quarters(packed.rows, horizon) if packed.first < horizon else []
-        origin = observer.register((submission.rows, submission.matched) for submission in batch.submissions)
+        origin = observer.register((each.tenant_id, each.rows, each.matched) for each in batch.submissions)
         with committing():
             if stale or observer.has_remote_subscribers:
                 named = packed.rows if observer.has_remote_subscribers else ()
@@ -113,16 +113,19 @@ async def announce_and_commit(
         await connection.execute("COMMIT")
 
 
-async def upsert(connection: Connection, key_cache: KeyCache, rows: Sequence[Row]) -> bytearray:
+async def upsert(connection: Connection, key_cache: KeyCache, batch: Batch) -> bytearray:
     """Upsert a batch, in as many passes as a reading is in it."""
-    outcomes = bytearray(len(rows))
-    passes = [Pass(rows, range(len(rows)))] if distinct(rows) else planned(rows, outcomes)
     names = key_cache.names
     try:
-        version, columns = names.version, [in_columns(each.rows, names.users, names.devices) for each in passes]
+        identities = identities_of(batch, names)
     except KeyError:
-        found = await key_cache.keys(connection, rows)
-        version, columns = found.version, [in_columns(each.rows, found.users, found.devices) for each in passes]
+        names = await key_cache.keys(connection, batch.parts)
+        identities = identities_of(batch, names)
+    rows = batch.rows
+    outcomes = bytearray(len(rows))
+    is_distinct = len(set(identities)) == len(rows)
+    passes = [Pass(rows, identities, range(len(rows)))] if is_distinct else planned(rows, identities, outcomes)
+    columns = [in_columns(each) for each in passes]
     async with rolled_back_on_error(connection):
         async with connection.pipeline():
             await connection.execute("BEGIN")
@@ -132,7 +135,7 @@ async def upsert(connection: Connection, key_cache: KeyCache, rows: Sequence[Row
                 for pass_columns in columns
             ]
         (opened,) = await opening.fetchall()
-        if opened["names_version"] != version:
+        if opened["names_version"] != names.version:
             raise NamesChanged(opened["names_version"])
         for each, cursor in zip(passes, merged, strict=True):
             (places,) = await cursor.fetchall()
@@ -150,31 +153,39 @@ class Pass(NamedTuple):
     """Rows that are written by one statement, and the items whose outcomes they decide."""
 
     rows: Sequence[Row]
+    identities: Sequence[Identity]
     items: Sequence[int | None]
 
 
-def distinct(rows: Sequence[Row]) -> bool:
-    """Return whether no reading is twice in a batch."""
-    return len({(row.user_id, row.device_id, row.timestamp) for row in rows}) == len(rows)
+def identities_of(batch: Batch, names: Names) -> list[Identity]:
+    """Return the identity of each reading of a batch; KeyError: a name is unknown."""
+    identities: list[Identity] = []
+    for tenant_id, rows in batch.parts:
+        users, devices = names.of(tenant_id)
+        identities += [(users[row.user_id], devices[row.device_id], row.timestamp) for row in rows]
+    return identities
 
 
-def planned(rows: Sequence[Row], outcomes: bytearray) -> list[Pass]:
+def planned(rows: Sequence[Row], identities: Sequence[Identity], outcomes: bytearray) -> list[Pass]:
     """Plan the passes of a batch, and set the outcomes that are certain already."""
-    passes, certain = plan_upserts(rows)
+    passes, certain = plan_upserts(rows, identities)
     for item, outcome in certain.items():
         outcomes[item] = Outcome[outcome]
-    return [Pass([write.row for write in each], [write.item for write in each]) for each in passes]
+    return [
+        Pass([write.row for write in each], [write.identity for write in each], [write.item for write in each])
+        for each in passes
+    ]
 
 
-def in_columns(rows: Sequence[Row], users: Mapping[str, bytes], devices: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Write rows as arrays, one for each column; KeyError: a name is unknown."""
+def in_columns(each: Pass) -> dict[str, bytes]:
+    """Write the rows of a pass as arrays, one for each column."""
     return {
-        "user_keys": keys([users[row.user_id] for row in rows]),
-        "device_keys": keys([devices[row.device_id] for row in rows]),
-        "timestamps": moments([row.timestamp for row in rows]),
-        "heart_rates": doubles([row.heart_rate for row in rows]),
-        "steps": ints([row.steps for row in rows]),
-        "calories": doubles([row.calories for row in rows]),
+        "user_keys": keys([user_key for user_key, _, _ in each.identities]),
+        "device_keys": keys([device_key for _, device_key, _ in each.identities]),
+        "timestamps": moments([at for _, _, at in each.identities]),
+        "heart_rates": doubles([row.heart_rate for row in each.rows]),
+        "steps": ints([row.steps for row in each.rows]),
+        "calories": doubles([row.calories for row in each.rows]),
     }
 
 

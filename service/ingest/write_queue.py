@@ -14,7 +14,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from service.ingest.copy_rows import pack
-from service.ingest.key_cache import Keys, Names
+from service.ingest.key_cache import Names
 from service.ingest.observer import MatchedRows
 from service.model.reading import Row, moment_of
 
@@ -30,10 +30,10 @@ class Packed(NamedTuple):
     version: int
 
 
-def pack_known(names: Names | Keys, rows: Sequence[Row]) -> Packed | None:
-    """Pack rows; None where a name is unknown."""
+def pack_known(names: Names, tenant_id: str, rows: Sequence[Row]) -> Packed | None:
+    """Pack rows of a tenant; None where a name is unknown."""
     try:
-        return Packed(pack(rows, names.users, names.devices), min(map(moment_of, rows)), names.version)
+        return Packed(pack(rows, *names.of(tenant_id)), min(map(moment_of, rows)), names.version)
     except KeyError:
         return None
 
@@ -42,6 +42,8 @@ def pack_known(names: Names | Keys, rows: Sequence[Row]) -> Packed | None:
 class Submission:
     """The rows of one request, packed too where that is likely to be of use, and the outcomes it waits for."""
 
+    tenant_id: str
+    """Whose users and devices all of the rows name."""
     rows: Sequence[Row]
     outcomes: asyncio.Future[bytearray]
     packed: Packed | None = None
@@ -57,6 +59,11 @@ class Batch:
     def __init__(self, submissions: Sequence[Submission]) -> None:
         self.submissions = submissions
 
+    @property
+    def parts(self) -> Iterator[tuple[str, Sequence[Row]]]:
+        """The rows of each submission, and their tenant."""
+        return ((submission.tenant_id, submission.rows) for submission in self.submissions)
+
     @cached_property
     def rows(self) -> Sequence[Row]:
         """The readings of all."""
@@ -68,11 +75,11 @@ class Batch:
         """Return whether everything is packed under a version of names."""
         return all(each.packed is not None and each.packed.version == version for each in self.submissions)
 
-    def pack(self, names: Names | Keys) -> None:
+    def pack(self, names: Names) -> None:
         """Pack what is not packed under this version of names, as far as they are known."""
         for submission in self.submissions:
             if submission.packed is None or submission.packed.version != names.version:
-                submission.packed = pack_known(names, submission.rows)
+                submission.packed = pack_known(names, submission.tenant_id, submission.rows)
 
     def joined(self) -> Packed:
         """Return all rows as COPY takes them; everything must be packed."""

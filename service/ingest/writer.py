@@ -51,8 +51,8 @@ class Writer:
         self.queue = Queue()
         self.upserting = False
 
-    async def write(self, rows: Sequence[Row], patiently: bool = False) -> Counter[str]:
-        """Store rows, and count them by outcome: inserted, updated, unchanged.
+    async def write(self, tenant_id: str, rows: Sequence[Row], *, patiently: bool = False) -> Counter[str]:
+        """Store rows of a tenant, and count them by outcome: inserted, updated, unchanged.
 
         Where too much waits already, raise Overloaded at once, or, `patiently`, wait for room.
         """
@@ -63,10 +63,10 @@ class Writer:
             await asyncio.sleep(RETRY_SECONDS)
         self.require_room(len(rows))
         # Packed before they wait, so that the database need not wait for it.
-        submission = Submission(rows, loop.create_future(), since=loop.time())
+        submission = Submission(tenant_id, rows, loop.create_future(), since=loop.time())
         if not self.upserting:
-            submission.packed = pack_known(self.key_cache.names, rows)
-            submission.matched = self.observer.match(rows)
+            submission.packed = pack_known(self.key_cache.names, tenant_id, rows)
+            submission.matched = self.observer.match(tenant_id, rows)
         self.queued += len(rows)
         self.queue.add(submission)
         try:

@@ -36,18 +36,19 @@ class OwnCommits:
         """Whether other processes may have subscribers."""
         return self.presence.of_others
 
-    def match(self, rows: Sequence[Row]) -> MatchedRows | None:
+    def match(self, tenant_id: str, rows: Sequence[Row]) -> MatchedRows | None:
         """Match the rows of a request with the subscriptions; None without clients.
 
         It is fastest just after the rows were read, while they are in the processor's cache.
         """
-        return self.subscriptions.match(rows) if self.subscriptions.clients else None
+        return self.subscriptions.match(tenant_id, rows) if self.subscriptions.clients else None
 
-    def register(self, batch: Iterable[tuple[Sequence[Row], MatchedRows | None]]) -> str:
+    def register(self, batch: Iterable[tuple[str, Sequence[Row], MatchedRows | None]]) -> str:
         """Keep a batch, and return the origin that its commit is to announce."""
         origin = self.origins.next()
         if self.subscriptions.clients:
-            kept = [self.subscriptions.match(rows) if matched is None else matched for rows, matched in batch]
+            match = self.subscriptions.match
+            kept = [matched or match(tenant_id, rows) for tenant_id, rows, matched in batch]
             self.batches[origin] = kept
             self.row_count += count_rows(kept)
             while self.row_count > MAX_ROWS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from service.http.tenancy import DEFAULT_TENANT
 from service.ingest.observer import MatchedRows
 from service.live.client import Client
 from service.live.latest_cache import LatestValueCache
@@ -45,11 +46,13 @@ class Subscriptions:
         if client.user_ids is None and not self.to_everyone:
             self.latest_cache.retain(self.to_user)
 
-    def match(self, rows: Sequence[Row]) -> MatchedRows:
-        """Find the rows of users whom clients name."""
+    def match(self, tenant_id: str, rows: Sequence[Row]) -> MatchedRows:
+        """Find the rows of users whom clients name; those of other tenants than theirs are left out."""
         to_user = self.to_user
-        return MatchedRows(rows, [row for row in rows if row.user_id in to_user] if to_user else (), self.version)
+        rows = rows if tenant_id == DEFAULT_TENANT else ()
+        named = [row for row in rows if row.user_id in to_user] if to_user else ()
+        return MatchedRows(tenant_id, rows, named, self.version)
 
     def matched_now(self, earlier: MatchedRows) -> Sequence[Row]:
         """Return the rows of users whom clients name now; `earlier` may be of other subscriptions."""
-        return (earlier if earlier.version == self.version else self.match(earlier.rows)).matched
+        return (earlier if earlier.version == self.version else self.match(earlier.tenant_id, earlier.rows)).matched

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +21,7 @@ from service.answers.schemas.readings import (
 from service.auth.allowance import charge_by, charge_for
 from service.errors import Invalid, Malformed, Unsupported
 from service.http.responses import json_response
+from service.http.tenancy import tenant_of
 from service.ingest.body_formats import BodyFormat, csv_format, json_format, ndjson_format
 from service.ingest.chunker import PART
 from service.ingest.pipeline import store_all_or_none, store_upload, validate_list
@@ -58,7 +60,8 @@ async def ingest(request: Request) -> Response:
     if upload.rest is not None:
         body_format = json_format(INGEST_ITEM, enveloped=False)
         most = state.settings.max_atomic_readings
-        await store_all_or_none(body_format, upload.pieces(), bounds, state.writer.write, tally, most)
+        store = partial(state.writer.write, tenant_of(request))
+        await store_all_or_none(body_format, upload.pieces(), bounds, store, tally, most)
         return json_response({"message": "Data received", "ingested": tally.received})
     value = parse_json(upload.start)
     if isinstance(value, list):
@@ -70,7 +73,7 @@ async def ingest(request: Request) -> Response:
     else:
         rows = [to_row(validate_item(INGEST_ITEM, value, bounds, state.counters))]
         tally.received = 1
-    await state.writer.write(rows)
+    await state.writer.write(tenant_of(request), rows)
     return json_response({"message": "Data received", "ingested": len(rows)})
 
 
@@ -85,7 +88,7 @@ async def heart_rate(request: Request) -> Response:
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
     charge_for(request.scope, 1)
-    await state.writer.write([to_row(item)])
+    await state.writer.write(tenant_of(request), [to_row(item)])
     return json_response({"status": "accepted"}, 202)
 
 
@@ -102,7 +105,7 @@ async def heart_rate_batch(request: Request) -> Response:
         raise Malformed(invalid.detail, invalid.faults) from None
     if not rows:
         raise Malformed("All readings are invalid; nothing was stored.", tally.faults)
-    await state.writer.write(rows)
+    await state.writer.write(tenant_of(request), rows)
     document = {
         "status": "accepted",
         "accepted": len(rows),
@@ -128,7 +131,8 @@ async def readings(request: Request) -> Response:
     upload = await open_upload(request, is_document)
     most_atomic = state.settings.max_atomic_readings if atomic else None
     bounds = await state.timestamp_window.now()
-    await store_upload(upload, FORMATS[media_type](), state.writer, bounds, tally, most_atomic)
+    body_format = FORMATS[media_type]()
+    await store_upload(upload, body_format, state.writer, tenant_of(request), bounds, tally, most_atomic)
     dropped = {name: tally.dropped[name] for name in sorted(METRICS)} if tally.drops_fields else None
     body = readings_receipt(tally.received, tally.counts, tally.rejected, tally.faults, dropped)
     return Response(body, 422 if tally.rejected == tally.received else 200, media_type=JSON)

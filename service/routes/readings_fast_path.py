@@ -15,6 +15,7 @@ from service.auth.allowance import charge_for
 from service.auth.principal import require_scope
 from service.errors import Problem
 from service.http.problem_details import problem_response
+from service.http.tenancy import tenant_of
 from service.ingest.fast_decoder import decode
 from service.ingest.receipt import readings_receipt
 from service.model.reading import Row
@@ -48,7 +49,7 @@ class ReadingsFastPath:
                 if rows is not None:
                     charge_for(scope, len(rows))
                     del message  # which may be large, and rows may wait for long
-                    await store(rows, scope["state"]["state"], send)
+                    await store(tenant_of(scope), rows, scope["state"]["state"], send)
                     return
             except Problem as problem:
                 await problem_response(problem)(scope, receive, send)
@@ -96,9 +97,9 @@ async def rows_of(body: bytes, state: State) -> list[Row] | None:
     return decode(body, bounds)
 
 
-async def store(rows: list[Row], state: State, send: Send) -> None:
-    """Store readings, and answer with a receipt."""
-    counts = await state.writer.write(rows)
+async def store(tenant_id: str, rows: list[Row], state: State, send: Send) -> None:
+    """Store readings of a tenant, and answer with a receipt."""
+    counts = await state.writer.write(tenant_id, rows)
     text = readings_receipt(len(rows), counts)
     headers = [(b"content-length", b"%d" % len(text)), (b"content-type", JSON)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -16,6 +16,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from service.database.pool import make_pool
+from service.http.tenancy import DEFAULT_TENANT
 from service.ingest import write_load
 from service.ingest.writer import Writer, running_writer
 from service.live import load_shedding, pacing
@@ -102,7 +103,7 @@ class Story:
         device_id = self.chance.choice(DEVICES)
         match kind:
             case "write":
-                await self.writer.write(some_rows(self.chance))
+                await self.write(some_rows(self.chance))
             case "insert":
                 insert = "INSERT INTO api.readings (user_id, device_id, ts, heart_rate) VALUES (%s, %s, %s, %s)"
                 await self.run(insert, user_id, device_id, at, self.chance.randint(40, 200))
@@ -132,6 +133,10 @@ class Story:
             self.visitor = Listener(Ear(), self.chance.choice((None, "eve", "ada")))
             named = None if self.visitor.user_id is None else [self.visitor.user_id]
             self.visit.enter_context(self.hub.subscribed(self.visitor.ear, named))
+
+    async def write(self, rows: list[Row]) -> Counter[str]:
+        """Write readings as a request does."""
+        return await self.writer.write(DEFAULT_TENANT, rows)
 
     async def run(self, statement: str, *parameters: object) -> None:
         """Do what psql would."""
@@ -242,7 +247,9 @@ def test_what_the_process_wrote_itself_is_not_asked_for(database_url: str, db: p
             with story.hub.subscribed(ear, USERS):
                 await story.until(lambda: bool(ear.messages))
                 for second in range(10):
-                    await story.writer.write([Row(user_id, "watch", START + second, 70.0) for user_id in USERS])
+                    await story.writer.write(
+                        DEFAULT_TENANT, [Row(user_id, "watch", START + second, 70.0) for user_id in USERS]
+                    )
                 await story.until(lambda: sum(told["count"] for told in ear.heard("readings")) == 30)
                 counts: Counter[str] = Counter()
                 for told in ear.heard("readings"):
@@ -271,7 +278,7 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
                 await story.until(lambda: bool(everyone.messages) and bool(ada.messages))
                 monkeypatch.setattr(write_load, "HIGH", ALWAYS)
                 await asyncio.sleep(pacing.MIN_PAUSE)  # until it is seen
-                await story.writer.write([Row(user_id, "watch", START, 70.0) for user_id in USERS])
+                await story.write([Row(user_id, "watch", START, 70.0) for user_id in USERS])
                 await story.until(lambda: everyone.heard("state")[-1].get("count") == 2)
                 told = everyone.heard("state")[-1]
                 rates = {user["user_id"]: user["latest"]["heart_rate"]["value"] for user in told["users"]}
@@ -280,12 +287,12 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
                 # Whom somebody names is told of as always.
                 await story.until(lambda: last(ada)["type"] == "readings")
                 # More of the same in a while, and at the latest when nobody writes any longer.
-                await story.writer.write([Row("bob", "watch", START + 1, 71.0)])
+                await story.write([Row("bob", "watch", START + 1, 71.0)])
                 await story.until(lambda: story.hub.broadcaster.shedding.skipped == 1)  # announced while writes press
                 monkeypatch.setattr(write_load, "HIGH", NEVER)
                 await story.until(lambda: everyone.heard("state")[-1]["count"] == 1)
                 await asyncio.sleep(pacing.MIN_PAUSE)
-                await story.writer.write([Row("bob", "watch", START + 2, 72.0)])
+                await story.write([Row("bob", "watch", START + 2, 72.0)])
                 await story.until(lambda: last(everyone)["type"] == "readings")
                 assert last(everyone)["latest"]["heart_rate"]["value"] == 72
                 assert len(everyone.heard("state")) == 3
@@ -297,16 +304,18 @@ def test_a_priority_that_changes_is_told_of_and_holds(database_url: str, db: psy
     async def change() -> None:
         ear = Ear()
         async with telling(database_url, db) as story:
-            await story.writer.write([Row("ada", "watch", START, 70.0), Row("ada", "phone", START, 80.0)])
+            await story.writer.write(
+                DEFAULT_TENANT, [Row("ada", "watch", START, 70.0), Row("ada", "phone", START, 80.0)]
+            )
             with story.hub.subscribed(ear, None):
                 await story.until(lambda: bool(ear.messages))
                 assert last(ear)["users"][0]["latest"]["heart_rate"]["device_id"] == "watch"
-                await story.writer.write([Row("ada", "watch", START + 1, None, 1)])
+                await story.write([Row("ada", "watch", START + 1, None, 1)])
                 await story.until(lambda: last(ear)["type"] == "readings")
                 await story.run("SELECT api.set_device('default', 'phone', NULL, 0)")
                 await story.until(lambda: last(ear)["type"] == "state")
                 assert last(ear)["users"][0]["latest"]["heart_rate"]["device_id"] == "phone"
-                await story.writer.write([Row("ada", "watch", START + 2, None, 2)])
+                await story.write([Row("ada", "watch", START + 2, None, 2)])
                 await story.until(lambda: last(ear)["type"] == "readings")
                 assert last(ear)["latest"]["heart_rate"]["device_id"] == "phone"
 
@@ -321,10 +330,10 @@ def test_what_nobody_listened_to_is_not_known(database_url: str, db: psycopg.Con
                     ear = Ear()
                     with story.hub.subscribed(ear, None):
                         await story.until(lambda ear=ear: bool(ear.messages))
-                        await story.writer.write([Row("ada", "watch", START + second, None, 1)])
+                        await story.write([Row("ada", "watch", START + second, None, 1)])
                         await story.until(lambda ear=ear: last(ear).get("latest") is not None)
                         assert last(ear)["latest"]["heart_rate"] is None
-                        await story.writer.write([Row("ada", "watch", START + 10, 70.0)])
+                        await story.write([Row("ada", "watch", START + 10, 70.0)])
                         await story.until(lambda ear=ear: last(ear)["latest"]["heart_rate"] is not None)
                     heard = story.hub.notifications
                     await story.run("DELETE FROM api.readings WHERE user_id = 'ada'")
@@ -357,7 +366,7 @@ def test_fresh_readings_are_told_by_their_mark_alone(database_url: str, db: psyc
             with story.hub.subscribed(ear, ["ada"]):
                 await story.until(lambda: bool(ear.messages))
                 for beat in (70.0, 71.0):
-                    counts = await story.writer.write([Row("ada", "watch", now + int(beat), beat)])
+                    counts = await story.write([Row("ada", "watch", now + int(beat), beat)])
                     assert counts["inserted"] == 1
                     await story.until(lambda: last(ear)["type"] == "readings")
                     await story.until(lambda beat=beat: last(ear)["latest"]["heart_rate"]["value"] == beat)
@@ -383,10 +392,10 @@ def test_another_process_announces_who_changed_once_it_knows_that_clients_listen
                 await story.until(lambda: bool(ear.messages) and here.has_remote_subscribers)
                 # As if it had missed that: it says nothing of whom, so the state is sent, and it is told again.
                 here.presence.others_until = 0
-                await story.writer.write([Row("ada", "watch", START, 70.0)])
+                await story.write([Row("ada", "watch", START, 70.0)])
                 await story.until(lambda: here.has_remote_subscribers)
                 await story.until(lambda: last(ear)["type"] == "state" and last(ear)["users"][0]["latest"] is not None)
-                await story.writer.write([Row("ada", "watch", START + 1, 71.0)])
+                await story.write([Row("ada", "watch", START + 1, 71.0)])
                 await story.until(lambda: last(ear)["type"] == "readings")
                 assert last(ear)["latest"]["heart_rate"]["value"] == 71
                 assert len(ear.heard("state")) == 2

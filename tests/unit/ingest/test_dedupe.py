@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.ingest.dedupe import Identity, plan_upserts
 from service.ingest.dedupe import metrics as of
-from service.ingest.dedupe import plan_upserts
 from service.model.reading import Row
 from tests.support.examples import examples
 
@@ -20,6 +22,11 @@ readings = st.lists(st.tuples(st.sampled_from("ab"), metrics), max_size=12)
 
 def row(user_id: str, values: Metrics) -> Row:
     return Row(user_id, "watch", NOON, *values)
+
+
+def identities(rows: Sequence[Row]) -> list[Identity]:
+    """The keys and moments of readings."""
+    return [(row.user_id.encode(), row.device_id.encode(), row.timestamp) for row in rows]
 
 
 def upsert(stored: Stored, written: Row) -> str:
@@ -39,10 +46,10 @@ def test_folding_changes_no_outcome(before: Stored, sent: list[tuple[str, Metric
     expected = [upsert(one_by_one, written) for written in rows]
 
     in_passes = dict(before)
-    passes, outcomes = plan_upserts(rows)
+    passes, outcomes = plan_upserts(rows, identities(rows))
     for one_pass in passes:
-        identities = [write.row.user_id for write in one_pass]
-        assert len(set(identities)) == len(identities)
+        written = [write.identity for write in one_pass]
+        assert len(set(written)) == len(written)
         for write in one_pass:
             outcome = upsert(in_passes, write.row)
             if write.item is not None:
@@ -54,6 +61,17 @@ def test_folding_changes_no_outcome(before: Stored, sent: list[tuple[str, Metric
 
 
 def test_many_of_one_identity_take_few_passes() -> None:
-    passes, certain = plan_upserts([row("a", (60 + item % 2, None, None)) for item in range(5000)])
+    rows = [row("a", (60 + item % 2, None, None)) for item in range(5000)]
+    passes, certain = plan_upserts(rows, identities(rows))
     assert len(passes) == 2
     assert len(certain) == 4999
+
+
+def test_users_of_one_name_in_two_tenants_are_not_merged() -> None:
+    rows = [row("a", (60, None, None)), row("a", (61, None, None))]
+    keys: list[Identity] = [(b"one", b"watch", NOON), (b"two", b"watch", NOON)]
+    (writes,), certain = plan_upserts(rows, keys)
+    assert [write.row for write in writes] == rows
+    assert [write.identity for write in writes] == keys
+    assert [write.item for write in writes] == [0, 1]
+    assert not certain

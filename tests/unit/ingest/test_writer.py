@@ -9,6 +9,7 @@ import pytest
 
 from service.errors import Failed, Overloaded, Problem
 from service.http.memory_budget import BodyMemoryBudget
+from service.http.tenancy import DEFAULT_TENANT
 from service.ingest.write_queue import MOST_ROWS_TOGETHER, SMALL, BatchLease, Queue, Submission
 from service.ingest.writer import Writer
 from service.model.reading import Row
@@ -25,7 +26,7 @@ def waiting(*sizes: int) -> Queue:
 def add(queue: Queue, size: int) -> None:
     """Let a request of so many readings wait."""
     future: Any = None
-    queue.add(Submission([Row("ada", "watch", 0, 60.0)] * size, future))
+    queue.add(Submission(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)] * size, future))
 
 
 def sizes(queue: Queue) -> list[list[int]]:
@@ -90,10 +91,10 @@ def test_a_lease_ends_with_its_block_and_when_it_is_cancelled(something_waits: b
 def test_over_the_bound_is_refused_at_once() -> None:
     async def overfill() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
-        first = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * 90))
+        first = asyncio.create_task(writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)] * 90))
         await asyncio.sleep(0)
         with pytest.raises(Overloaded) as caught:
-            await writer.write([Row("ada", "watch", 0, 60.0)] * 11)
+            await writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)] * 11)
         assert caught.value.retry_after
         first.cancel()
 
@@ -103,13 +104,13 @@ def test_over_the_bound_is_refused_at_once() -> None:
 def test_what_waits_for_too_long_keeps_others_out() -> None:
     async def wait() -> None:
         writer = Writer(None, 1000, 5)  # type: ignore[arg-type]
-        first = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)]))
+        first = asyncio.create_task(writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)]))
         await asyncio.sleep(0)
         writer.queue.small[0].since -= 6
         with pytest.raises(Overloaded):
-            await writer.write([Row("ada", "watch", 0, 60.0)])
+            await writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)])
         # Large requests wait apart.
-        second = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * (SMALL + 1)))
+        second = asyncio.create_task(writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)] * (SMALL + 1)))
         await asyncio.sleep(0)
         assert len(writer.queue.large) == 1
         first.cancel()
@@ -138,7 +139,7 @@ def test_a_surprise_ends_no_writer(caplog: pytest.LogCaptureFixture) -> None:
         running = asyncio.create_task(writer.run())
         for _ in range(2):
             with pytest.raises(Problem) as caught:
-                await writer.write([Row("ada", "watch", 0, 60.0)])
+                await writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)])
             assert type(caught.value) is Failed
         running.cancel()
 

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from service.database.pool import Pool
+from service.http.tenancy import DEFAULT_TENANT
 from service.ingest import write_load
 from service.ingest.write_load import WINDOW, WriteLoad
 from service.live.broadcaster import MAX_USERS, Broadcaster
@@ -47,7 +48,7 @@ def row(at: int, user_id: str = "ada") -> Row:
 
 def commit(broadcaster: Broadcaster, *rows: Row) -> None:
     """Let the commit of one request be announced."""
-    broadcaster.changes.add_batch([broadcaster.subscriptions.match(rows)])
+    broadcaster.changes.add_batch([broadcaster.subscriptions.match(DEFAULT_TENANT, rows)])
 
 
 def end_subscription(broadcaster: Broadcaster, *user_ids: str) -> None:
@@ -95,7 +96,7 @@ def test_rows_matched_with_earlier_subscriptions_are_matched_again() -> None:
     async def write() -> None:
         broadcaster = broadcaster_for("ada")
         changes, subscriptions = broadcaster.changes, broadcaster.subscriptions
-        earlier = subscriptions.match([row(0), row(0, "bob"), row(0, "eve")])
+        earlier = subscriptions.match(DEFAULT_TENANT, [row(0), row(0, "bob"), row(0, "eve")])
         assert [each.user_id for each in earlier.matched] == ["ada"]
         subscriptions.add(Client(Ear(), ("bob",)))
         changes.add_batch([earlier])

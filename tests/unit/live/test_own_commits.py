@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.http.tenancy import DEFAULT_TENANT
 from service.ingest.observer import MatchedRows, Unobserved
 from service.live import own_commits, presence
 from service.live.client import Client
@@ -29,7 +30,7 @@ def with_client() -> tuple[OwnCommits, Client]:
 
 def register(commits: OwnCommits, *parts: list[Row]) -> str:
     """Register a batch of requests."""
-    return commits.register((rows, commits.match(rows)) for rows in parts)
+    return commits.register((DEFAULT_TENANT, rows, commits.match(DEFAULT_TENANT, rows)) for rows in parts)
 
 
 def rows_of(batch: list[MatchedRows] | None) -> list[list[Row]] | None:
@@ -53,7 +54,7 @@ def test_a_batch_is_found_by_its_origin_once() -> None:
 
 def test_rows_that_arrived_before_the_first_client_are_found() -> None:
     commits, _ = with_client()
-    assert rows_of(commits.pop(commits.register([(ROWS, None)]))) == [ROWS]
+    assert rows_of(commits.pop(commits.register([(DEFAULT_TENANT, ROWS, None)]))) == [ROWS]
 
 
 def test_a_batch_that_is_never_announced_is_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +92,7 @@ def test_the_presence_of_others_expires(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_without_live_updates_each_commit_has_an_origin_and_names_its_users() -> None:
     unobserved = Unobserved()
-    first, second = unobserved.register([(ROWS, unobserved.match(ROWS))]), unobserved.register([])
+    first, second = unobserved.register([(DEFAULT_TENANT, ROWS, None)]), unobserved.register([])
     assert first != second
     assert 0 < len(first) <= 40
     assert unobserved.has_remote_subscribers

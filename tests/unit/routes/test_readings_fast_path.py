@@ -10,6 +10,7 @@ from starlette.types import Message
 
 from service.auth.principal import ANYBODY, PRINCIPAL, Principal
 from service.errors import Overloaded
+from service.http.tenancy import DEFAULT_TENANT
 from service.ingest.writer import Writer
 from service.model.reading import Row
 from service.routes import readings_fast_path
@@ -75,7 +76,7 @@ def test_what_finds_no_room_is_refused_unread() -> None:
 
     async def ask() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
-        waiting = asyncio.create_task(writer.write([Row("ada", "watch", 0, 60.0)] * 90))
+        waiting = asyncio.create_task(writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)] * 90))
         await asyncio.sleep(0)
         await readings_fast_path.ReadingsFastPath(next_one)(scope_of(20 * READING_BYTES, writer=writer), receive, send)
         assert not received
