@@ -1,7 +1,7 @@
 """Broadcasts: at intervals, clients get snapshots and updates of what was announced since the last one.
 
-A broadcast has one update for each user, and queries the database at most once for updates: for users whose latest
-values are not known from what this process wrote itself.
+A broadcast has one update for each user, and queries the database at most once for updates: for users of any tenant
+whose latest values are not known from what this process wrote itself.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from service.database.pool import Pool, fetch_all
 from service.errors import Overloaded
 from service.event_loop import TimeSlice
+from service.fair_share import fair_share
 from service.live.client import Client, ClientState
 from service.live.delivery import Delivery
-from service.live.latest_cache import LatestValueCache
-from service.live.load_shedding import LoadShedding
+from service.live.feeds import Feed, Feeds
 from service.live.notifications import Change
-from service.live.own_commits import OwnCommits
 from service.live.pacing import Pacer
-from service.live.pending_changes import PendingChanges
+from service.live.presence import Presence
 from service.live.snapshots import NamedSnapshots, for_one_query, snapshot_of_everyone
-from service.live.subscriptions import Subscriptions
+from service.live.unnamed_changes import UnnamedChanges
 from service.live.updates import Update
 from service.model.latest import NOTHING, Latest, latest_by_user
-from service.model.reading import DEFAULT_TENANT
 
-MAX_USERS = 1_000  # in one broadcast; the others wait for the next
+MAX_USERS = 1_000  # in one broadcast, in fair shares of the tenants; the others wait for the next
 RETRY_PAUSE = 1.0  # seconds after a broadcast that failed
 
 log = logging.getLogger("hyperpulse")
@@ -37,36 +37,24 @@ log = logging.getLogger("hyperpulse")
 class Broadcaster:
     """Sends snapshots and updates. Counted since the start: broadcasts, and users loaded for updates."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        own_commits: OwnCommits,
-        latest_cache: LatestValueCache,
-        subscriptions: Subscriptions,
-        delivery: Delivery,
-        wake: asyncio.Event,
-    ) -> None:
+    def __init__(self, pool: Pool, presence: Presence, feeds: Feeds, delivery: Delivery, wake: asyncio.Event) -> None:
         """`wake` is set when there is something to broadcast."""
         self.pool = pool
-        self.presence = own_commits.presence
-        self.latest_cache = latest_cache
-        self.subscriptions = subscriptions
+        self.presence = presence
+        self.feeds = feeds
         self.delivery = delivery
         self.wake = wake
-        self.shedding = LoadShedding(own_commits.write_load)
-        self.changes = PendingChanges(subscriptions, latest_cache, self.shedding, wake)
-        self.pacer = Pacer(own_commits.write_load)
+        self.unnamed = UnnamedChanges()
+        self.pacer = Pacer(feeds.write_load)
         self.broadcasts = 0
         self.loaded_users = 0
 
     def resynchronize(self) -> None:
         """Replace what clients and this process know by snapshots: changes were missed."""
         self.presence.is_due = True
-        self.shedding.reset()
-        self.changes.clear()
-        self.latest_cache.clear()
-        for client in self.subscriptions.clients:
-            client.miss_updates()
+        self.unnamed.clear()
+        for feed in self.feeds.by_tenant.values():
+            feed.resynchronize()
         self.wake.set()
 
     async def run(self, listening: asyncio.Event) -> None:
@@ -86,117 +74,154 @@ class Broadcaster:
 
     async def broadcast(self) -> None:
         """Send snapshots to the clients that need one, and updates of the users that changed."""
-        if not self.subscriptions.clients:
-            self.changes.clear()
-            self.shedding.skipped = 0
+        if not self.feeds.clients:
+            self.unnamed.clear()
             return
         self.broadcasts += 1
         # Before the query of any snapshot: what other processes announce after it is readable, or noticed.
         await self.presence.announce_if_due(self.pool)
-        self.changes.update_mode()
-        await self.replace_skipped()
-        await self.send_snapshots(self.without_snapshot())
-        await self.changes.name_users(self.pool)
+        feeds = self.feeds.in_turn()
+        for feed in feeds:
+            feed.changes.update_mode()
+        for feed in feeds:
+            await self.replace_skipped(feed)
+        await self.send_snapshots(feeds)
+        await self.unnamed.name_users(self.pool, self.feeds)
         await self.send_updates()
-        if self.changes.by_key or self.changes.has_named or self.shedding.skipped or self.awaiting_replacement():
+        if self.unnamed.by_key or any(map(self.has_more, self.feeds.by_tenant.values())):
             self.wake.set()
+
+    def has_more(self, feed: Feed) -> bool:
+        """Return whether a feed has something for another broadcast."""
+        return bool(feed.changes.has_named or feed.shedding.skipped or self.awaiting_replacement(feed))
 
     # Snapshots ----------------------------------------------------------------------------------------------
 
-    def without_snapshot(self) -> list[Client]:
+    def without_snapshot(self, feed: Feed) -> list[Client]:
         """Return the clients that need a snapshot and can take it, except those of awaiting_replacement."""
         return [
             client
-            for client in self.subscriptions.clients
+            for client in feed.subscriptions.clients
             if client.needs_snapshot
             and client not in self.delivery.slow
             and (client.user_ids is not None or client.state is ClientState.NEW)
         ]
 
-    def awaiting_replacement(self) -> list[Client]:
+    def awaiting_replacement(self, feed: Feed) -> list[Client]:
         """Return the clients that had a snapshot of everyone, need another, and can take it."""
         return [
             client
-            for client in self.subscriptions.to_everyone
+            for client in feed.subscriptions.to_everyone
             if client.state is not ClientState.NEW
             and client not in self.delivery.slow
-            and (client.needs_snapshot or self.shedding.skipped)
+            and (client.needs_snapshot or feed.shedding.skipped)
         ]
 
-    async def replace_skipped(self) -> None:
+    async def replace_skipped(self, feed: Feed) -> None:
         """Send a snapshot in place of updates that were skipped or missed, unless the last one was just sent."""
         began = time.monotonic()
-        if began < self.shedding.snapshot_at:
+        if began < feed.shedding.snapshot_at:
             return
-        clients = self.awaiting_replacement()
-        skipped = self.shedding.take_skipped()
+        clients = self.awaiting_replacement(feed)
+        skipped = feed.shedding.take_skipped()
         if skipped:
-            for client in self.subscriptions.to_everyone:
+            for client in feed.subscriptions.to_everyone:
                 client.miss_updates()
         if clients:
-            await self.send_snapshot_of_everyone(clients, skipped or None)
+            await self.send_snapshot_of_everyone(feed, clients, skipped or None)
             # A client that became stale meanwhile missed something else, and does not wait.
-            if self.shedding.is_skipping and not any(client.needs_snapshot for client in clients):
-                self.shedding.schedule_snapshot(time.monotonic() - began)
+            if feed.shedding.is_skipping and not any(client.needs_snapshot for client in clients):
+                feed.shedding.schedule_snapshot(time.monotonic() - began)
 
-    async def send_snapshots(self, clients: Sequence[Client]) -> None:
-        """Send snapshots by one query for clients that subscribe to everyone, and another for those that name users."""
-        to_everyone = [client for client in clients if client.user_ids is None]
-        named = for_one_query([client for client in clients if client.user_ids is not None])
+    async def send_snapshots(self, feeds: Iterable[Feed]) -> None:
+        """Send snapshots by one query for each tenant's clients of everyone, and another for all that name users."""
+        waiting: list[Client] = []
+        for feed in feeds:
+            clients = self.without_snapshot(feed)
+            to_everyone = [client for client in clients if client.user_ids is None]
+            if to_everyone:
+                await self.send_snapshot_of_everyone(feed, to_everyone)
+            waiting += [client for client in clients if client.user_ids is not None]
+        named = for_one_query(waiting)
         begin_snapshots(named)
-        if len(to_everyone) + len(named) < len(clients):
+        if len(named) < len(waiting):
             self.wake.set()
-        if to_everyone:
-            await self.send_snapshot_of_everyone(to_everyone)
         if named:
             await self.send_named_snapshots(named)
 
-    async def send_snapshot_of_everyone(self, clients: Sequence[Client], skipped: int | None = None) -> None:
+    async def send_snapshot_of_everyone(
+        self, feed: Feed, clients: Sequence[Client], skipped: int | None = None
+    ) -> None:
         """Send a snapshot to clients that subscribe to everyone."""
         begin_snapshots(clients)
-        snapshot = await snapshot_of_everyone(self.pool, skipped)
+        snapshot = await snapshot_of_everyone(self.pool, feed.tenant_id, skipped)
         await self.delivery.send_all((client, snapshot) for client in clients)
 
     async def send_named_snapshots(self, clients: Sequence[Client]) -> None:
         """Send snapshots, which have begun, to clients that name users."""
-        user_ids = {user_id for client in clients for user_id in client.user_ids or ()}
-        snapshots = NamedSnapshots(user_ids, await self.load(user_ids))
-        await self.delivery.send_all((client, snapshots.message_for(client)) for client in clients)
+        user_ids: dict[str, set[str]] = defaultdict(set)
+        for client in clients:
+            user_ids[client.tenant_id].update(client.user_ids or ())
+        loaded = await self.load(user_ids)
+        snapshots = {tenant_id: NamedSnapshots(named, loaded[tenant_id]) for tenant_id, named in user_ids.items()}
+        await self.delivery.send_all((client, snapshots[client.tenant_id].message_for(client)) for client in clients)
 
     # Updates ------------------------------------------------------------------------------------------------
 
     async def send_updates(self) -> None:
         """Send updates of the users that changed, and measure the processor's time that they take."""
-        if self.changes.has_named:
+        changed = [feed for feed in self.feeds.by_tenant.values() if feed.changes.has_named]
+        if changed:
             time_slice = TimeSlice()
-            taken = self.changes.take(MAX_USERS)
+            share = fair_share([feed.changes.most for feed in changed], MAX_USERS)
+            taken = {feed.tenant_id: feed.changes.take(share) for feed in changed}
             self.pacer.cpu_seconds += time_slice.cpu_seconds
             updates = await self.complete(taken)
             time_slice = TimeSlice()
-            await self.delivery.deliver(updates, time_slice)
+            for feed in changed:
+                await self.delivery.deliver(feed.subscriptions, updates[feed.tenant_id], time_slice)
             self.pacer.cpu_seconds += time_slice.cpu_seconds
 
-    async def complete(self, changes: Mapping[str, tuple[Change, Latest | None]]) -> list[Update]:
-        """Return the updates for changes; latest values that are not known are loaded."""
-        unknown = [user_id for user_id, (_, latest) in changes.items() if latest is None]
-        loaded: dict[str, Latest] = {}
-        if unknown:
-            self.loaded_users += len(unknown)
-            loaded = await self.load(unknown)
-        return [
-            Update(user_id, change, loaded.get(user_id, NOTHING) if latest is None else latest)
-            for user_id, (change, latest) in changes.items()
-        ]
+    async def complete(
+        self, changes: Mapping[str, Mapping[str, tuple[Change, Latest | None]]]
+    ) -> dict[str, list[Update]]:
+        """Return the updates for changes by tenant; latest values that are not known are loaded."""
+        unknown = {
+            tenant_id: [user_id for user_id, (_, latest) in of_tenant.items() if latest is None]
+            for tenant_id, of_tenant in changes.items()
+        }
+        self.loaded_users += sum(map(len, unknown.values()))
+        loaded = await self.load({tenant_id: user_ids for tenant_id, user_ids in unknown.items() if user_ids})
+        return {
+            tenant_id: [
+                Update(user_id, change, loaded[tenant_id].get(user_id, NOTHING) if latest is None else latest)
+                for user_id, (change, latest) in of_tenant.items()
+            ]
+            for tenant_id, of_tenant in changes.items()
+        }
 
-    async def load(self, user_ids: Collection[str]) -> dict[str, Latest]:
-        """Query the latest values of users, and keep those of users with subscribers: others would not stay true."""
-        for user_id in user_ids:
-            self.changes.apply(user_id)
-        keeps_all = self.changes.includes_everyone
-        to_user = self.subscriptions.to_user
-        self.latest_cache.begin_load([user_id for user_id in user_ids if keeps_all or user_id in to_user])
-        rows = await fetch_all(self.pool, "latest_of_named", tenant_id=DEFAULT_TENANT, user_ids=list(user_ids))
-        return self.latest_cache.finish_load(latest_by_user(rows), asyncio.get_running_loop().time())
+    async def load(self, user_ids: Mapping[str, Collection[str]]) -> dict[str, dict[str, Latest]]:
+        """Query the latest values of users, given and returned by tenant, whose feeds keep some of them."""
+        if not user_ids:
+            return {}
+        feeds = [feed for tenant_id in user_ids if (feed := self.feeds.by_tenant.get(tenant_id))]
+        for feed in feeds:
+            feed.begin_load(user_ids[feed.tenant_id])
+        rows = await fetch_all(
+            self.pool,
+            "latest_of_named",
+            tenant_ids=[tenant_id for tenant_id, named in user_ids.items() for _ in named],
+            user_ids=[user_id for named in user_ids.values() for user_id in named],
+        )
+        found: dict[str, list[dict[str, Any]]] = {tenant_id: [] for tenant_id in user_ids}
+        for row in rows:
+            found[row["tenant_id"]].append(row)
+        loaded = {tenant_id: latest_by_user(of_tenant) for tenant_id, of_tenant in found.items()}
+        for feed in feeds:
+            of_feed = loaded[feed.tenant_id]
+            loaded[feed.tenant_id] = feed.latest_cache.finish_load(of_feed, asyncio.get_running_loop().time())
+        self.feeds.evict_latest()
+        return loaded
 
 
 def begin_snapshots(clients: Iterable[Client]) -> None:

@@ -35,9 +35,10 @@ class ClientState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """A client that subscribes to users, or to everyone where user_ids is None. Only its own methods change it."""
+    """A client of a tenant, for the users named or for everyone, where user_ids is None. Its own methods change it."""
 
     connection: Connection
+    tenant_id: str
     user_ids: tuple[str, ...] | None
     state: ClientState = ClientState.NEW
     waiting: list[Sequence[Update]] = field(default_factory=list)

@@ -10,6 +10,7 @@ from service.event_loop import TimeSlice
 from service.live import messages
 from service.live.backlog import Backlog
 from service.live.client import Client
+from service.live.feeds import Feeds
 from service.live.messages import Message
 from service.live.subscriptions import Subscriptions
 from service.live.updates import Update, combine_updates
@@ -27,42 +28,34 @@ class Delivery:
     Counted since the start: messages sent, and clients dropped for being slow.
     """
 
-    def __init__(self, settings: Settings, subscriptions: Subscriptions, wake: asyncio.Event) -> None:
+    def __init__(self, settings: Settings, feeds: Feeds, wake: asyncio.Event) -> None:
         """`wake` is set when a client that needs a snapshot can take it."""
         self.settings = settings
-        self.subscriptions = subscriptions
+        self.feeds = feeds
         self.wake = wake
         self.slow: dict[Client, Backlog] = {}
         self.messages = 0
         self.drops = 0
 
-    async def deliver(self, updates: Sequence[Update], time_slice: TimeSlice) -> None:
-        """Deliver updates to their subscribers, first to those who name users: they have the least to take."""
+    async def deliver(self, subscriptions: Subscriptions, updates: Sequence[Update], time_slice: TimeSlice) -> None:
+        """Deliver a tenant's updates to subscribers, first to those who name users: they have the least to take."""
         for update in updates:
             update.encode()
             await time_slice.checkpoint()
-        for client, of_client in self.by_client(updates).items():
+        for client, of_client in by_client(subscriptions, updates).items():
             self.deliver_to(client, of_client, combine_updates(of_client))
             await time_slice.checkpoint()
-        if self.subscriptions.to_everyone:
+        if subscriptions.to_everyone:
             message = combine_updates(updates)
-            for client in list(self.subscriptions.to_everyone):
+            for client in list(subscriptions.to_everyone):
                 self.deliver_to(client, updates, message)
                 await time_slice.checkpoint()
-
-    def by_client(self, updates: Iterable[Update]) -> Mapping[Client, Sequence[Update]]:
-        """Group updates by the clients that name their users."""
-        of_client: dict[Client, list[Update]] = defaultdict(list)
-        for update in updates:
-            for client in self.subscriptions.to_user.get(update.user_id, ()):
-                of_client[client].append(update)
-        return of_client
 
     def deliver_to(self, client: Client, updates: Sequence[Update], message: Message) -> None:
         """Send a client its updates, as one message, or let them wait."""
         if client in self.slow and client.connection.backlog() < MIN_BACKLOG:
             self.catch_up(client)
-        if client.needs_snapshot or client not in self.subscriptions.clients:
+        if client.needs_snapshot or client not in self.feeds.clients:
             return
         if client not in self.slow:
             backlog = client.connection.backlog()
@@ -76,7 +69,7 @@ class Delivery:
         """Send each client its message."""
         time_slice = TimeSlice()
         for client, message in addressed:
-            if client in self.subscriptions.clients:
+            if client in self.feeds.clients:
                 self.send(client, message, 1)
             await time_slice.checkpoint()
 
@@ -90,14 +83,14 @@ class Delivery:
     def send_interrupted(self) -> None:
         """Send clients that the database is away."""
         message = messages.encode(type="interrupted", reason="The database cannot be reached at the moment.")
-        for client in self.subscriptions.clients:
+        for client in self.feeds.clients:
             if not (client.connection.is_earlier or client.needs_snapshot or client in self.slow):
                 self.send(client, message, 1)
 
     def remove(self, client: Client) -> None:
         """Send nothing more to a client."""
         self.slow.pop(client, None)
-        self.subscriptions.remove(client)
+        self.feeds.remove(client)
 
     # Slow clients -------------------------------------------------------------------------------------------
 
@@ -115,7 +108,7 @@ class Delivery:
             await self.check_all(list(self.slow))
             if loop.time() >= heartbeat_at:
                 heartbeat_at = loop.time() + self.settings.live_heartbeat_seconds
-                await self.send_heartbeats(self.subscriptions.clients - self.slow.keys())
+                await self.send_heartbeats(self.feeds.clients - self.slow.keys())
 
     async def check_all(self, slow: Iterable[Client]) -> None:
         """Check slow clients."""
@@ -152,3 +145,12 @@ class Delivery:
             self.wake.set()
         elif updates := client.take_waiting():
             self.send(client, combine_updates(updates), len(updates))
+
+
+def by_client(subscriptions: Subscriptions, updates: Iterable[Update]) -> Mapping[Client, Sequence[Update]]:
+    """Group updates by the clients that name their users."""
+    of_client: dict[Client, list[Update]] = defaultdict(list)
+    for update in updates:
+        for client in subscriptions.to_user.get(update.user_id, ()):
+            of_client[client].append(update)
+    return of_client

@@ -1,9 +1,9 @@
 """The hub of live updates: after each commit, it sends clients the updates of the users that they subscribe to.
 
-Notifications of the database become pending changes (pending_changes.py), which broadcasts (broadcaster.py) turn into
-one update for each user, and deliver (delivery.py) to its subscribers (subscriptions.py). Everything is bounded: what
-waits for a client is one update for each user; where too many wait, or notifications were lost, a snapshot replaces
-them; a client that takes nothing for too long is dropped.
+Notifications of the database become pending changes (pending_changes.py) of the feed of a tenant (feeds.py), which
+broadcasts (broadcaster.py) turn into one update for each user, and deliver (delivery.py) to its subscribers
+(subscriptions.py). Everything is bounded: what waits for a client is one update for each user; where too many wait, or
+notifications were lost, a snapshot replaces them; a client that takes nothing for too long is dropped.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from service.live.broadcaster import Broadcaster
 from service.live.client import Client
 from service.live.connections import Connection
 from service.live.delivery import Delivery
-from service.live.latest_cache import LatestValueCache
+from service.live.feeds import Feeds
 from service.live.listener import listen
 from service.live.notifications import Unreadable, split_origin
 from service.live.own_commits import OwnCommits
 from service.live.presence import ANNOUNCE_SECONDS
-from service.live.subscriptions import Subscriptions
 from service.settings import Settings
 
 LISTEN_SECONDS = 1.0  # that a new client waits for the database
@@ -42,14 +41,11 @@ class Hub:
         self.settings = settings
         self.wake = asyncio.Event()
         self.listening = asyncio.Event()
-        latest_cache = LatestValueCache()
-        self.subscriptions = Subscriptions(latest_cache)
-        self.own_commits = OwnCommits(self.subscriptions)
+        self.feeds = Feeds(self.wake)
+        self.own_commits = OwnCommits(self.feeds)
         self.presence = self.own_commits.presence
-        self.delivery = Delivery(settings, self.subscriptions, self.wake)
-        self.broadcaster = Broadcaster(
-            pool, self.own_commits, latest_cache, self.subscriptions, self.delivery, self.wake
-        )
+        self.delivery = Delivery(settings, self.feeds, self.wake)
+        self.broadcaster = Broadcaster(pool, self.own_commits.presence, self.feeds, self.delivery, self.wake)
         self.last_origin = ""
         self.refusals = 0
         self.notifications = 0
@@ -58,7 +54,7 @@ class Hub:
     @property
     def clients(self) -> int:
         """How many clients there are."""
-        return len(self.subscriptions.clients)
+        return len(self.feeds.clients)
 
     # Clients ------------------------------------------------------------------------------------------------
 
@@ -75,26 +71,26 @@ class Hub:
             raise Overloaded(f"{self.clients} clients are connected already; try again.", 5)
 
     @contextmanager
-    def subscribed(self, connection: Connection, user_ids: Sequence[str] | None) -> Iterator[None]:
-        """Subscribe a client to users, each named once, or to everyone, for as long as the block lasts."""
-        client = Client(connection, None if user_ids is None else tuple(user_ids))
-        if not self.subscriptions.clients:
+    def subscribed(self, connection: Connection, tenant_id: str, user_ids: Sequence[str] | None) -> Iterator[None]:
+        """Subscribe a client to users of a tenant, each named once, or to all, for as long as the block lasts."""
+        client = Client(connection, tenant_id, None if user_ids is None else tuple(user_ids))
+        if not self.feeds.clients:
             self.presence.is_due = True
-        self.subscriptions.add(client)
+        self.feeds.add(client)
         self.wake.set()
         try:
             yield
         finally:
             self.delivery.remove(client)
             connection.release()
-            if not self.subscriptions.clients:
+            if not self.feeds.clients:
                 self.own_commits.clear()
 
     async def keep_present(self) -> None:
         """Let other processes know every other second that this one has clients, while it has."""
         while True:
             await asyncio.sleep(ANNOUNCE_SECONDS)
-            if self.subscriptions.clients:
+            if self.feeds.clients:
                 self.presence.is_due = True
                 self.wake.set()
 
@@ -113,13 +109,14 @@ class Hub:
     def on_readings(self, payload: str) -> None:
         """Add the changes of a commit to those pending."""
         self.notifications += 1
-        if not self.subscriptions.clients:
+        if not self.feeds.clients:
             return
         origin, packed = split_origin(payload)
         if origin and self.add_own(origin):
             return
         try:
-            self.broadcaster.changes.add_packed(packed)
+            self.broadcaster.unnamed.add_packed(packed)
+            self.wake.set()
         except Unreadable as unreadable:
             log.info("live clients get a snapshot: %s", unreadable)
             self.broadcaster.resynchronize()
@@ -132,7 +129,7 @@ class Hub:
         if batch is None:
             return False
         self.last_origin = origin
-        self.broadcaster.changes.add_batch(batch)
+        self.feeds.add_batch(batch)
         return True
 
     def on_disconnected(self) -> None:

@@ -1,4 +1,4 @@
-"""A cache of users' latest values, so that a change by this process needs no query.
+"""A cache of the latest values of a tenant's users, so that a change by this process needs no query.
 
 A new reading changes the latest value of a metric only where it is later, so the values before a reading give those
 after it. After any other change a user's entry is invalidated, and loaded again: the database decides which of two
@@ -11,12 +11,12 @@ import random
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from service.model.latest import NOTHING, Latest, Value
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row, moment_of
 
-MAX_ENTRIES = 50_000  # users: some 30 MB
 MAX_AGE = 600.0  # seconds, after which an entry shows what retention has dropped meanwhile
 
 
@@ -112,9 +112,12 @@ class LatestValueCache:
                 expires_at = now + MAX_AGE * random.uniform(0.5, 1)  # noqa: S311
                 self.entries[user_id] = Entry(latest, expires_at)
         self.loading = {}
-        while len(self.entries) > MAX_ENTRIES:
-            del self.entries[next(iter(self.entries))]
         return loaded
+
+    def evict(self, most: int) -> None:
+        """Keep so many users, those loaded last."""
+        for user_id in list(islice(self.entries, max(0, len(self.entries) - most))):
+            del self.entries[user_id]
 
     def invalidate(self, user_id: str) -> None:
         """Drop the entry of a user, and do not keep the one that is being loaded."""

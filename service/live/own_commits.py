@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from service.ingest.observer import MatchedRows, Origins
-from service.ingest.write_load import WriteLoad
+from service.live.feeds import Feeds
 from service.live.presence import Presence
-from service.live.subscriptions import Subscriptions
 from service.model.reading import Row
 
 MAX_ROWS = 50_000  # kept; the database is asked for the users of others
@@ -23,9 +22,9 @@ class OwnCommits:
     It is the writer's CommitObserver.
     """
 
-    def __init__(self, subscriptions: Subscriptions) -> None:
-        self.subscriptions = subscriptions
-        self.write_load = WriteLoad()
+    def __init__(self, feeds: Feeds) -> None:
+        self.feeds = feeds
+        self.write_load = feeds.write_load
         self.origins = Origins()
         self.presence = Presence(self.origins.process)
         self.batches: dict[str, list[MatchedRows]] = {}
@@ -37,17 +36,17 @@ class OwnCommits:
         return self.presence.of_others
 
     def match(self, tenant_id: str, rows: Sequence[Row]) -> MatchedRows | None:
-        """Match the rows of a request with the subscriptions; None without clients.
+        """Match the rows of a request with its tenant's subscriptions; None without clients of any tenant.
 
         It is fastest just after the rows were read, while they are in the processor's cache.
         """
-        return self.subscriptions.match(tenant_id, rows) if self.subscriptions.clients else None
+        return self.feeds.match(tenant_id, rows) if self.feeds.clients else None
 
     def register(self, batch: Iterable[tuple[str, Sequence[Row], MatchedRows | None]]) -> str:
         """Keep a batch, and return the origin that its commit is to announce."""
         origin = self.origins.next()
-        if self.subscriptions.clients:
-            match = self.subscriptions.match
+        if self.feeds.clients:
+            match = self.feeds.match
             kept = [matched or match(tenant_id, rows) for tenant_id, rows, matched in batch]
             self.batches[origin] = kept
             self.row_count += count_rows(kept)

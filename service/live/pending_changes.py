@@ -1,27 +1,23 @@
-"""Pending changes: what was announced, until a broadcast delivers it."""
+"""Pending changes of a tenant: what was announced, until a broadcast delivers it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain, islice
-from typing import Any
 
-from service.database.pool import Pool, fetch_all
 from service.ingest.observer import MatchedRows
 from service.live.coalescing import PendingReadings, coalesce
 from service.live.latest_cache import LatestValueCache
 from service.live.load_shedding import LoadShedding
-from service.live.notifications import Change, unpack_changes
+from service.live.notifications import Change
 from service.live.subscriptions import Subscriptions
 from service.model.latest import Latest
-from service.model.reading import DEFAULT_TENANT, Row
-
-MAX_NAMES = 10_000  # users; to pass more names to the query would take longer than to name all users that changed
+from service.model.reading import Row
 
 
 class PendingChanges:
-    """Changes by user: those of this process, whose readings are known, and those of others, known by key only."""
+    """Changes by user: of this process, whose readings are known, and of others, where latest values must be loaded."""
 
     def __init__(
         self,
@@ -35,7 +31,6 @@ class PendingChanges:
         self.latest_cache = latest_cache
         self.shedding = shedding
         self.wake = wake
-        self.by_key: dict[int, Change] = {}
         self.by_user: dict[str, Change] = {}
         self.readings: dict[str, PendingReadings] = {}
 
@@ -45,31 +40,24 @@ class PendingChanges:
         return bool(self.by_user or self.readings)
 
     @property
+    def most(self) -> int:
+        """How many users have changes, at most."""
+        return len(self.by_user) + len(self.readings)
+
+    @property
     def includes_everyone(self) -> bool:
         """Whether the changes of all users are delivered, rather than of those whom clients name."""
         return bool(self.subscriptions.to_everyone) and not self.shedding.is_skipping
 
     def clear(self) -> None:
         """Drop all changes."""
-        self.by_key.clear()
         self.by_user.clear()
         self.readings.clear()
 
     # Announcements ------------------------------------------------------------------------------------------
 
-    def add_packed(self, packed: str) -> None:
-        """Add the changes of a notification, which may be Unreadable."""
-        unpack_changes(packed, self.by_key)
-        self.wake.set()
-
-    def add_batch(self, batch: Iterable[MatchedRows]) -> None:
-        """Add a batch that this process wrote."""
-        self.update_mode()
-        for matched in batch:
-            self.add_rows(matched)
-
     def add_rows(self, matched: MatchedRows) -> None:
-        """Add the rows of one request."""
+        """Add the rows of one request, which this process wrote."""
         rows: Sequence[Row]
         if self.includes_everyone:
             rows = matched.rows
@@ -81,6 +69,12 @@ class PendingChanges:
             self.apply(user_id)
         if rows:
             self.wake.set()
+
+    def add_unread(self, user_id: str, change: Change) -> None:
+        """Add a change of a user of which the readings are not known; the latest values must be loaded."""
+        self.apply(user_id)
+        self.latest_cache.invalidate(user_id)
+        self.merge(user_id, change)
 
     def apply(self, user_id: str) -> None:
         """Apply the pending readings of a user, if there are any: to its changes, and to the latest values known."""
@@ -113,29 +107,6 @@ class PendingChanges:
             self.wake.set()
 
     # Broadcasts ---------------------------------------------------------------------------------------------
-
-    async def name_users(self, pool: Pool) -> None:
-        """Name the users of changes by key, as far as they have subscribers; their latest values must be loaded."""
-        by_key, self.by_key = self.by_key, {}
-        named = self.subscriptions.to_user
-        includes_everyone = self.includes_everyone
-        for row in await self.query_names(pool, by_key) if by_key else ():
-            user_id = row["user_id"]
-            if user_id in named or (includes_everyone and self.subscriptions.to_everyone):
-                self.apply(user_id)
-                self.latest_cache.invalidate(user_id)
-                self.merge(user_id, by_key.pop(row["user_key"]))
-        if self.subscriptions.to_everyone and not includes_everyone:
-            self.skip(sum(change.count for change in by_key.values()))
-
-    async def query_names(self, pool: Pool, user_keys: Iterable[int]) -> list[dict[str, Any]]:
-        """Query the names of the users with these keys that have subscribers, or of all."""
-        named = self.subscriptions.to_user
-        wanted = None if self.includes_everyone or len(named) > MAX_NAMES else list(named)
-        if wanted == []:
-            return []
-        parameters = {"tenant_id": DEFAULT_TENANT, "user_keys": list(user_keys), "user_ids": wanted}
-        return await fetch_all(pool, "names_of_touched", **parameters)
 
     def take(self, limit: int) -> dict[str, tuple[Change, Latest | None]]:
         """Take the changes of at most `limit` users, each with the latest values if they are known."""

@@ -11,14 +11,13 @@ from service.live import messages
 from service.live.client import Client
 from service.live.messages import Message
 from service.model.latest import NOTHING, Latest, latest_by_user
-from service.model.reading import DEFAULT_TENANT
 
 MAX_USERS = 1_000  # in a snapshot of everyone, and in one query for clients that name users
 
 
-async def snapshot_of_everyone(pool: Pool, skipped: int | None = None) -> Message:
-    """Return a snapshot of everyone, or of the first users, in place of updates of so many skipped readings."""
-    rows = await fetch_all(pool, "latest_of_everyone", tenant_id=DEFAULT_TENANT, limit=MAX_USERS + 1)
+async def snapshot_of_everyone(pool: Pool, tenant_id: str, skipped: int | None = None) -> Message:
+    """Return a snapshot of a tenant's users, or of the first ones, in place of updates of so many skipped readings."""
+    rows = await fetch_all(pool, "latest_of_everyone", tenant_id=tenant_id, limit=MAX_USERS + 1)
     await checkpoint()
     latest = latest_by_user(row for row in rows if row["metric"] is not None)
     await checkpoint()
@@ -37,7 +36,7 @@ def for_one_query(clients: list[Client]) -> list[Client]:
 
 
 class NamedSnapshots:
-    """Snapshots of users by name: each user is encoded once, and so is the message to clients that name the same."""
+    """Snapshots of a tenant's users: each is encoded once, and so is the message to clients that name the same."""
 
     def __init__(self, user_ids: Iterable[str], latest: Mapping[str, Latest]) -> None:
         self.entries = {

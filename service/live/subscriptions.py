@@ -1,30 +1,33 @@
-"""Which clients subscribe to which users."""
+"""Which clients of a tenant subscribe to which of its users."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import count
 
-from service.http.tenancy import DEFAULT_TENANT
 from service.ingest.observer import MatchedRows
 from service.live.client import Client
 from service.live.latest_cache import LatestValueCache
 from service.model.reading import Row
 
+versions = count(1)
+
 
 class Subscriptions:
     """All clients, and those of each user. The latest values of a user without subscribers are not kept."""
 
-    def __init__(self, latest_cache: LatestValueCache) -> None:
+    def __init__(self, tenant_id: str, latest_cache: LatestValueCache) -> None:
+        self.tenant_id = tenant_id
         self.latest_cache = latest_cache
         self.clients: set[Client] = set()
         self.to_everyone: set[Client] = set()
         self.to_user: dict[str, set[Client]] = defaultdict(set)
-        self.version = 0  # of the users named
+        self.version = next(versions)  # of the users named, and of no other tenant's
 
     def add(self, client: Client) -> None:
         """Add a client."""
-        self.version += 1
+        self.version = next(versions)
         self.clients.add(client)
         if client.user_ids is None:
             self.to_everyone.add(client)
@@ -33,7 +36,7 @@ class Subscriptions:
 
     def remove(self, client: Client) -> None:
         """Remove a client, if it is there."""
-        self.version += 1
+        self.version = next(versions)
         self.clients.discard(client)
         self.to_everyone.discard(client)
         for user_id in client.user_ids or ():
@@ -46,13 +49,12 @@ class Subscriptions:
         if client.user_ids is None and not self.to_everyone:
             self.latest_cache.retain(self.to_user)
 
-    def match(self, tenant_id: str, rows: Sequence[Row]) -> MatchedRows:
-        """Find the rows of users whom clients name; those of other tenants than theirs are left out."""
+    def match(self, rows: Sequence[Row]) -> MatchedRows:
+        """Find the rows of users whom clients name."""
         to_user = self.to_user
-        rows = rows if tenant_id == DEFAULT_TENANT else ()
         named = [row for row in rows if row.user_id in to_user] if to_user else ()
-        return MatchedRows(tenant_id, rows, named, self.version)
+        return MatchedRows(self.tenant_id, rows, named, self.version)
 
     def matched_now(self, earlier: MatchedRows) -> Sequence[Row]:
         """Return the rows of users whom clients name now; `earlier` may be of other subscriptions."""
-        return (earlier if earlier.version == self.version else self.match(earlier.tenant_id, earlier.rows)).matched
+        return (earlier if earlier.version == self.version else self.match(earlier.rows)).matched

@@ -20,6 +20,7 @@ from service.auth.principal import require_scope
 from service.errors import NotAcceptable, Problem
 from service.http.problem_details import problem_response
 from service.http.streaming import until_gone
+from service.http.tenancy import tenant_of
 from service.live.connections import (
     Connection,
     EarlierSocketConnection,
@@ -68,7 +69,8 @@ async def push(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Con
         await socket.send_denial_response(problem_response(problem))
         return
     await socket.accept()
-    with suppress(WebSocketDisconnect), hub.subscribed(kind(protocol_of(socket.scope), ack_timeout(socket)), user_ids):
+    connection = kind(protocol_of(socket.scope), ack_timeout(socket))
+    with suppress(WebSocketDisconnect), hub.subscribed(connection, tenant_of(socket), user_ids):
         # Its messages are dropped by service/server/websocket_protocol.py.
         await socket.receive()
 
@@ -115,7 +117,7 @@ class EventStream(Response):
     async def push(self, scope: Scope, receive: Receive) -> None:
         """Send updates until the client leaves or is dropped."""
         connection = StreamConnection(protocol_of(scope), ack_timeout(self.request), scope["http_version"] != OLD)
-        with state_of(self.request).hub.subscribed(connection, self.user_ids):
+        with state_of(self.request).hub.subscribed(connection, tenant_of(self.request), self.user_ids):
             gone = asyncio.create_task(until_gone(receive))
             ended = asyncio.create_task(connection.ended.wait())
             try:

@@ -17,6 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from service.database.pool import make_pool
+from service.http.tenancy import DEFAULT_TENANT
 from service.live.hub import running_hub
 from service.live.pacing import MIN_PAUSE
 from service.settings import Settings
@@ -383,7 +384,9 @@ def test_commits_of_a_moment_are_one_question_and_none_where_nobody_listens(
             await asyncio.to_thread(write, 20)
             await until(lambda: hub.notifications == 20)
             assert hub.broadcaster.broadcasts == 0
-            with hub.subscribed(one, ["ada"]), hub.subscribed(two, ["ada"]), hub.subscribed(other, ["bob"]):
+            with ExitStack() as subscribed:
+                for ear, user_id in ((one, "ada"), (two, "ada"), (other, "bob")):
+                    subscribed.enter_context(hub.subscribed(ear, DEFAULT_TENANT, [user_id]))
                 assert hub.clients == 3
                 await until(lambda: bool(one.messages and two.messages and other.messages))
                 began, rounds = time.monotonic(), hub.broadcaster.broadcasts

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from service.database.pool import make_pool
+from service.http.tenancy import DEFAULT_TENANT
 from service.live import snapshots
 from service.settings import Settings
 
@@ -21,7 +22,7 @@ def state(url: str) -> dict[str, Any]:
 
     async def ask() -> dict[str, Any]:
         async with make_pool(Settings(url)) as pool:
-            message = await snapshots.snapshot_of_everyone(pool)
+            message = await snapshots.snapshot_of_everyone(pool, DEFAULT_TENANT)
             (text,) = message.texts
             return dict(json.loads(text))
 

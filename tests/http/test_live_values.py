@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from service.http.tenancy import DEFAULT_TENANT
 from service.ingest import write_load
 from service.ingest.writer import Writer, running_writer
 from service.live import load_shedding, pacing
+from service.live.feeds import Feed
 from service.live.hub import Hub, running_hub
 from service.model.latest import latest_by_user
 from service.model.pg_time import to_micros
@@ -132,7 +133,16 @@ class Story:
         else:
             self.visitor = Listener(Ear(), self.chance.choice((None, "eve", "ada")))
             named = None if self.visitor.user_id is None else [self.visitor.user_id]
-            self.visit.enter_context(self.hub.subscribed(self.visitor.ear, named))
+            self.visit.enter_context(self.subscribed(self.visitor.ear, named))
+
+    @property
+    def feed(self) -> Feed:
+        """The feed of those who listen."""
+        return self.hub.feeds.by_tenant[DEFAULT_TENANT]
+
+    def subscribed(self, ear: Ear, user_ids: list[str] | tuple[str, ...] | None) -> AbstractContextManager[None]:
+        """Listen to users, or to everyone."""
+        return self.hub.subscribed(ear, DEFAULT_TENANT, user_ids)
 
     async def write(self, rows: list[Row]) -> Counter[str]:
         """Write readings as a request does."""
@@ -183,7 +193,7 @@ async def tell(url: str, db: psycopg.Connection, seed: int, together: int) -> No
         with ExitStack() as listening, story.visit:
             for listener in story.staying:
                 named = None if listener.user_id is None else [listener.user_id]
-                listening.enter_context(story.hub.subscribed(listener.ear, named))
+                listening.enter_context(story.subscribed(listener.ear, named))
             story.remember()
             await story.until(story.is_told)
             for _ in range(STEPS):
@@ -244,12 +254,10 @@ def test_what_the_process_wrote_itself_is_not_asked_for(database_url: str, db: p
     async def write() -> None:
         ear = Ear()
         async with telling(database_url, db) as story:
-            with story.hub.subscribed(ear, USERS):
+            with story.subscribed(ear, USERS):
                 await story.until(lambda: bool(ear.messages))
                 for second in range(10):
-                    await story.writer.write(
-                        DEFAULT_TENANT, [Row(user_id, "watch", START + second, 70.0) for user_id in USERS]
-                    )
+                    await story.write([Row(user_id, "watch", START + second, 70.0) for user_id in USERS])
                 await story.until(lambda: sum(told["count"] for told in ear.heard("readings")) == 30)
                 counts: Counter[str] = Counter()
                 for told in ear.heard("readings"):
@@ -274,7 +282,7 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
     async def press() -> None:
         everyone, ada = Ear(), Ear()
         async with telling(database_url, db) as story:
-            with story.hub.subscribed(everyone, None), story.hub.subscribed(ada, ["ada"]):
+            with story.subscribed(everyone, None), story.subscribed(ada, ["ada"]):
                 await story.until(lambda: bool(everyone.messages) and bool(ada.messages))
                 monkeypatch.setattr(write_load, "HIGH", ALWAYS)
                 await asyncio.sleep(pacing.MIN_PAUSE)  # until it is seen
@@ -288,7 +296,7 @@ def test_while_readings_press_who_listens_to_everyone_gets_the_state(
                 await story.until(lambda: last(ada)["type"] == "readings")
                 # More of the same in a while, and at the latest when nobody writes any longer.
                 await story.write([Row("bob", "watch", START + 1, 71.0)])
-                await story.until(lambda: story.hub.broadcaster.shedding.skipped == 1)  # announced while writes press
+                await story.until(lambda: story.feed.shedding.skipped == 1)  # announced while writes press
                 monkeypatch.setattr(write_load, "HIGH", NEVER)
                 await story.until(lambda: everyone.heard("state")[-1]["count"] == 1)
                 await asyncio.sleep(pacing.MIN_PAUSE)
@@ -304,10 +312,8 @@ def test_a_priority_that_changes_is_told_of_and_holds(database_url: str, db: psy
     async def change() -> None:
         ear = Ear()
         async with telling(database_url, db) as story:
-            await story.writer.write(
-                DEFAULT_TENANT, [Row("ada", "watch", START, 70.0), Row("ada", "phone", START, 80.0)]
-            )
-            with story.hub.subscribed(ear, None):
+            await story.write([Row("ada", "watch", START, 70.0), Row("ada", "phone", START, 80.0)])
+            with story.subscribed(ear, None):
                 await story.until(lambda: bool(ear.messages))
                 assert last(ear)["users"][0]["latest"]["heart_rate"]["device_id"] == "watch"
                 await story.write([Row("ada", "watch", START + 1, None, 1)])
@@ -325,10 +331,10 @@ def test_a_priority_that_changes_is_told_of_and_holds(database_url: str, db: psy
 def test_what_nobody_listened_to_is_not_known(database_url: str, db: psycopg.Connection) -> None:
     async def come_again() -> None:
         async with telling(database_url, db) as story:
-            with story.hub.subscribed(Ear(), ["bob"]):
+            with story.subscribed(Ear(), ["bob"]):
                 for second in range(2):
                     ear = Ear()
-                    with story.hub.subscribed(ear, None):
+                    with story.subscribed(ear, None):
                         await story.until(lambda ear=ear: bool(ear.messages))
                         await story.write([Row("ada", "watch", START + second, None, 1)])
                         await story.until(lambda ear=ear: last(ear).get("latest") is not None)
@@ -338,7 +344,7 @@ def test_what_nobody_listened_to_is_not_known(database_url: str, db: psycopg.Con
                     heard = story.hub.notifications
                     await story.run("DELETE FROM api.readings WHERE user_id = 'ada'")
                     await story.until(
-                        lambda heard=heard: story.hub.notifications > heard and not story.hub.broadcaster.changes.by_key
+                        lambda heard=heard: story.hub.notifications > heard and not story.hub.broadcaster.unnamed.by_key
                     )
 
     asyncio.run(come_again())
@@ -350,10 +356,11 @@ def test_who_is_asked_for_when_nobody_listens_any_longer_is_not_known(
     async def leave() -> None:
         async with telling(database_url, db) as story:
             ear, broadcaster = Ear(), story.hub.broadcaster
-            with story.hub.subscribed(ear, ["bob"]):
+            with story.subscribed(ear, ["bob"]):
                 await story.until(lambda: bool(ear.messages))
-                await broadcaster.load(["ada", "bob"])  # as if somebody who listened to ada had left just now
-                assert list(broadcaster.latest_cache.entries) == ["bob"]
+                # As if somebody who listened to ada had left just now.
+                await broadcaster.load({DEFAULT_TENANT: ["ada", "bob"]})
+                assert list(story.feed.latest_cache.entries) == ["bob"]
 
     asyncio.run(leave())
 
@@ -363,7 +370,7 @@ def test_fresh_readings_are_told_by_their_mark_alone(database_url: str, db: psyc
         async with telling(database_url, db) as story:
             story.hub.presence.others_until = 0
             ear, now = Ear(), to_micros(datetime.now(UTC))
-            with story.hub.subscribed(ear, ["ada"]):
+            with story.subscribed(ear, ["ada"]):
                 await story.until(lambda: bool(ear.messages))
                 for beat in (70.0, 71.0):
                     counts = await story.write([Row("ada", "watch", now + int(beat), beat)])
@@ -388,7 +395,7 @@ def test_another_process_announces_who_changed_once_it_knows_that_clients_listen
             await elsewhere.listening.wait()
             here = story.hub.own_commits
             here.presence.others_until = 0
-            with elsewhere.subscribed(ear, ["ada"]):
+            with elsewhere.subscribed(ear, DEFAULT_TENANT, ["ada"]):
                 await story.until(lambda: bool(ear.messages) and here.has_remote_subscribers)
                 # As if it had missed that: it says nothing of whom, so the state is sent, and it is told again.
                 here.presence.others_until = 0

@@ -16,12 +16,11 @@ from service.live.broadcaster import MAX_USERS, Broadcaster
 from service.live.client import Client
 from service.live.coalescing import MAX_OUT_OF_ORDER
 from service.live.delivery import Delivery
-from service.live.latest_cache import LatestValueCache
+from service.live.feeds import Feed, Feeds
 from service.live.load_shedding import CALM_SECONDS, Mode
 from service.live.notifications import Change
-from service.live.own_commits import OwnCommits
 from service.live.pacing import HIGH_LOAD, MAX_PAUSE, MAX_PAUSE_UNDER_LOAD, MIN_PAUSE, Pacer, pause
-from service.live.subscriptions import Subscriptions
+from service.live.presence import Presence
 from service.model.latest import Latest, Value
 from service.model.reading import Row
 from service.settings import Settings
@@ -32,14 +31,18 @@ TIMES = 7
 
 def broadcaster_for(*user_ids: str) -> Broadcaster:
     """A broadcaster for a client that names users, of whom nothing was measured, or subscribes to everyone."""
-    latest_cache, wake = LatestValueCache(), asyncio.Event()
-    subscriptions = Subscriptions(latest_cache)
-    subscriptions.add(Client(Ear(), user_ids or None))
+    wake = asyncio.Event()
+    feeds = Feeds(wake)
+    feeds.add(Client(Ear(), DEFAULT_TENANT, user_ids or None))
+    latest_cache = feeds.by_tenant[DEFAULT_TENANT].latest_cache
     latest_cache.begin_load(user_ids)
     latest_cache.finish_load({}, time.monotonic())
-    delivery = Delivery(Settings(""), subscriptions, wake)
-    pool = cast(Pool, None)
-    return Broadcaster(pool, OwnCommits(subscriptions), latest_cache, subscriptions, delivery, wake)
+    return Broadcaster(cast(Pool, None), Presence("here"), feeds, Delivery(Settings(""), feeds, wake), wake)
+
+
+def feed_of(broadcaster: Broadcaster) -> Feed:
+    """The feed of the one tenant that has clients."""
+    return broadcaster.feeds.by_tenant[DEFAULT_TENANT]
 
 
 def row(at: int, user_id: str = "ada") -> Row:
@@ -48,19 +51,19 @@ def row(at: int, user_id: str = "ada") -> Row:
 
 def commit(broadcaster: Broadcaster, *rows: Row) -> None:
     """Let the commit of one request be announced."""
-    broadcaster.changes.add_batch([broadcaster.subscriptions.match(DEFAULT_TENANT, rows)])
+    broadcaster.feeds.add_batch([broadcaster.feeds.match(DEFAULT_TENANT, rows)])
 
 
 def end_subscription(broadcaster: Broadcaster, *user_ids: str) -> None:
     """Remove the client that names users."""
-    subscriptions = broadcaster.subscriptions
-    subscriptions.remove(next(client for client in subscriptions.clients if client.user_ids == user_ids))
+    feeds = broadcaster.feeds
+    feeds.remove(next(client for client in feeds.clients if client.user_ids == user_ids))
 
 
 def test_many_readings_of_a_user_are_one_change_and_few_of_them_are_kept() -> None:
     async def write() -> None:
         broadcaster = broadcaster_for("ada")
-        changes = broadcaster.changes
+        changes = feed_of(broadcaster).changes
         for number in range(95):
             # Later ones and earlier ones, in turns.
             at = number if number % 2 else -number
@@ -82,7 +85,7 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
             commit(broadcaster, *[row(times, user_id) for user_id in users[:: 3 if times > 1 else 1]])
         delivered: list[str] = []
         for size in (MAX_USERS, MAX_USERS, 1, 0):
-            taken = broadcaster.changes.take(MAX_USERS)
+            taken = feed_of(broadcaster).changes.take(MAX_USERS)
             assert len(taken) == size
             delivered += taken
             for user_id, (change, _) in taken.items():
@@ -95,14 +98,14 @@ def test_of_too_many_users_some_wait_and_none_is_lost() -> None:
 def test_rows_matched_with_earlier_subscriptions_are_matched_again() -> None:
     async def write() -> None:
         broadcaster = broadcaster_for("ada")
-        changes, subscriptions = broadcaster.changes, broadcaster.subscriptions
-        earlier = subscriptions.match(DEFAULT_TENANT, [row(0), row(0, "bob"), row(0, "eve")])
+        changes, feeds = feed_of(broadcaster).changes, broadcaster.feeds
+        earlier = feeds.match(DEFAULT_TENANT, [row(0), row(0, "bob"), row(0, "eve")])
         assert [each.user_id for each in earlier.matched] == ["ada"]
-        subscriptions.add(Client(Ear(), ("bob",)))
-        changes.add_batch([earlier])
+        feeds.add(Client(Ear(), DEFAULT_TENANT, ("bob",)))
+        feeds.add_batch([earlier])
         assert list(changes.readings) == ["ada", "bob"]
         end_subscription(broadcaster, "ada")
-        changes.add_batch([earlier])
+        feeds.add_batch([earlier])
         assert changes.readings["ada"].count == 1
         assert changes.readings["bob"].count == 2
 
@@ -112,15 +115,16 @@ def test_rows_matched_with_earlier_subscriptions_are_matched_again() -> None:
 def with_load(monkeypatch: pytest.MonkeyPatch) -> tuple[Broadcaster, list[bool]]:
     """A broadcaster for a client of everyone and one that names ada, and whether the write load is high."""
     broadcaster, load = broadcaster_for("ada"), [False]
-    broadcaster.subscriptions.add(Client(Ear(), None))
-    monkeypatch.setattr(broadcaster.shedding.write_load, "is_high", lambda: load[-1])
+    broadcaster.feeds.add(Client(Ear(), DEFAULT_TENANT, None))
+    monkeypatch.setattr(broadcaster.feeds.write_load, "is_high", lambda: load[-1])
     return broadcaster, load
 
 
 def test_under_high_load_only_readings_of_named_users_are_applied(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write() -> None:
         broadcaster, load = with_load(monkeypatch)
-        changes, shedding, latest_cache = broadcaster.changes, broadcaster.shedding, broadcaster.latest_cache
+        feed = feed_of(broadcaster)
+        changes, shedding, latest_cache = feed.changes, feed.shedding, feed.latest_cache
         latest_cache.begin_load(["bob"])
         latest_cache.finish_load({}, time.monotonic())
         commit(broadcaster, row(1), row(1, "bob"), row(1, "eve"))
@@ -149,11 +153,12 @@ def test_skipping_ends_with_the_last_subscription_to_everyone(monkeypatch: pytes
         broadcaster, load = with_load(monkeypatch)
         load.append(True)
         commit(broadcaster, row(1, "bob"))
-        assert broadcaster.shedding.mode is Mode.SKIPPING
-        broadcaster.subscriptions.remove(next(iter(broadcaster.subscriptions.to_everyone)))
+        feed = feed_of(broadcaster)
+        assert feed.shedding.mode is Mode.SKIPPING
+        broadcaster.feeds.remove(next(iter(feed.subscriptions.to_everyone)))
         commit(broadcaster, row(2, "bob"))
-        assert broadcaster.shedding.mode is Mode.NORMAL
-        assert broadcaster.shedding.skipped == 0
+        assert feed.shedding.mode is Mode.NORMAL
+        assert feed.shedding.skipped == 0
 
     asyncio.run(write())
 
@@ -165,8 +170,9 @@ def test_a_user_whom_no_client_names_any_longer_is_not_known(monkeypatch: pytest
         commit(broadcaster, row(1))
         end_subscription(broadcaster, "ada")
         commit(broadcaster, row(2))
-        assert broadcaster.shedding.skipped == 1
-        (taken,) = broadcaster.changes.take(MAX_USERS).values()
+        feed = feed_of(broadcaster)
+        assert feed.shedding.skipped == 1
+        (taken,) = feed.changes.take(MAX_USERS).values()
         assert taken == (Change(1, 1, 1), None), "it must be loaded"
 
     asyncio.run(write())
@@ -175,22 +181,27 @@ def test_a_user_whom_no_client_names_any_longer_is_not_known(monkeypatch: pytest
 def test_changes_of_other_processes_are_skipped_under_high_load(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write() -> None:
         broadcaster, load = with_load(monkeypatch)
-        changes = broadcaster.changes
+        feed, unnamed = feed_of(broadcaster), broadcaster.unnamed
         load.append(True)
 
-        async def fetch(*_: object, user_ids: list[str] | None, **__: object) -> list[dict[str, object]]:
-            assert user_ids == ["ada"]
+        async def fetch(*_: object, **asked: list[object]) -> list[dict[str, object]]:
+            assert (asked["named_tenants"], asked["named_users"]) == ([DEFAULT_TENANT], ["ada"])
+            assert (asked["whole_tenants"], asked["counted_tenants"]) == ([], [DEFAULT_TENANT])
+            assert (asked["user_keys"], asked["counts"]) == ([1, 2], [1, 5])
             load.append(False)
-            broadcaster.shedding.calm_at = 0.0
+            feed.shedding.calm_at = 0.0
             commit(broadcaster, row(1, "eve"))
-            return [{"user_key": 1, "user_id": "ada"}]
+            return [
+                {"tenant_id": DEFAULT_TENANT, "user_id": "ada", "user_key": 1, "changes": 1},
+                {"tenant_id": DEFAULT_TENANT, "user_id": None, "user_key": None, "changes": 5},
+            ]
 
-        monkeypatch.setattr("service.live.pending_changes.fetch_all", fetch)
-        changes.update_mode()
-        changes.by_key = {1: Change(1, 0, 0), 2: Change(5, 0, 0)}
-        await changes.name_users(broadcaster.pool)
-        assert changes.by_user == {"ada": Change(1, 0, 0)}
-        assert broadcaster.shedding.skipped == 5, "also where the load is no longer high by then"
+        monkeypatch.setattr("service.live.unnamed_changes.fetch_all", fetch)
+        feed.changes.update_mode()
+        unnamed.by_key = {1: Change(1, 0, 0), 2: Change(5, 0, 0)}
+        await unnamed.name_users(broadcaster.pool, broadcaster.feeds)
+        assert feed.changes.by_user == {"ada": Change(1, 0, 0)}
+        assert feed.shedding.skipped == 5, "also where the load is no longer high by then"
 
     asyncio.run(write())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,11 +119,11 @@ def test_a_tie_must_be_loaded() -> None:
     assert cache.get("ada", 0) is None
 
 
-def test_entries_expire_and_the_oldest_are_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latest_cache, "MAX_ENTRIES", 2)
+def test_entries_expire_and_the_oldest_are_evicted() -> None:
     cache = LatestValueCache()
     cache.begin_load(["ada", "bob", "eve"])
     cache.finish_load({}, 0)
+    cache.evict(2)
     assert [cache.get(user_id, 1) for user_id in ("ada", "bob", "eve")] == [None, NOTHING, NOTHING]
     assert cache.get("eve", latest_cache.MAX_AGE + 1) is None
     assert cache.get("eve", 1) is None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from service.http.tenancy import DEFAULT_TENANT
 from service.ingest.observer import MatchedRows, Unobserved
 from service.live import own_commits, presence
 from service.live.client import Client
-from service.live.latest_cache import LatestValueCache
+from service.live.feeds import Feeds
 from service.live.own_commits import OwnCommits
-from service.live.subscriptions import Subscriptions
 from service.model.reading import Row
 from tests.support.live_clients import Ear
 
@@ -18,13 +19,13 @@ ROWS = [Row("ada", "watch", 0, 60.0)] * 3
 
 
 def without_clients() -> OwnCommits:
-    return OwnCommits(Subscriptions(LatestValueCache()))
+    return OwnCommits(Feeds(asyncio.Event()))
 
 
 def with_client() -> tuple[OwnCommits, Client]:
     """Batches while a client subscribes to everyone."""
-    commits, client = without_clients(), Client(Ear(), None)
-    commits.subscriptions.add(client)
+    commits, client = without_clients(), Client(Ear(), DEFAULT_TENANT, None)
+    commits.feeds.add(client)
     return commits, client
 
 
@@ -48,7 +49,7 @@ def test_a_batch_is_found_by_its_origin_once() -> None:
     assert commits.pop(first) is None
     assert with_client()[0].pop(first) is None
     assert len(first) <= 40, "more than api_internal.announce has room for"
-    commits.subscriptions.remove(client)
+    commits.feeds.remove(client)
     assert commits.pop(register(commits, ROWS)) is None, "there are no clients any longer"
 
 

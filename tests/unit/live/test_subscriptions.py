@@ -8,15 +8,15 @@ import time
 import pytest
 
 from service.event_loop import SLICE_SECONDS, TimeSlice
+from service.http.tenancy import DEFAULT_TENANT
 from service.live import client as client_module
 from service.live import messages
 from service.live.backlog import Backlog
 from service.live.client import MAX_WAITING, Client, ClientState
 from service.live.delivery import MAX_BACKLOG, MIN_BACKLOG, Delivery
-from service.live.latest_cache import LatestValueCache
+from service.live.feeds import Feeds
 from service.live.messages import Message
 from service.live.notifications import Change
-from service.live.subscriptions import Subscriptions
 from service.live.updates import Update
 from service.model.latest import Latest, Value
 from service.settings import Settings
@@ -35,7 +35,7 @@ def waiting_for(client: Client) -> list[tuple[str, int, int, int]]:
 
 
 def test_updates_that_wait_are_merged_for_each_client_alone() -> None:
-    early, late = Client(Ear(), None, ClientState.CURRENT), Client(Ear(), None, ClientState.CURRENT)
+    early, late = (Client(Ear(), DEFAULT_TENANT, None, ClientState.CURRENT) for _ in range(2))
     both = [update("ada", 2), update("bob", 2)]
     early.queue([update("ada", 1)])
     for client in (early, late):
@@ -46,7 +46,7 @@ def test_updates_that_wait_are_merged_for_each_client_alone() -> None:
 
 
 def test_a_client_gets_updates_between_a_snapshot_and_the_first_update_that_it_misses() -> None:
-    client = Client(Ear(), None)
+    client = Client(Ear(), DEFAULT_TENANT, None)
     client.miss_updates()
     assert client.state is ClientState.NEW
     for _ in range(2):
@@ -61,7 +61,7 @@ def test_a_client_gets_updates_between_a_snapshot_and_the_first_update_that_it_m
 
 
 def test_any_number_of_changes_of_few_users_waits_and_a_snapshot_replaces_those_of_many() -> None:
-    client = Client(Ear(), None, ClientState.CURRENT)
+    client = Client(Ear(), DEFAULT_TENANT, None, ClientState.CURRENT)
     for at in range(3 * MAX_WAITING):
         client.queue([update(f"user_{at % 400}", at)])
         assert client.waiting_count <= MAX_WAITING
@@ -78,7 +78,7 @@ def test_updates_of_many_users_are_not_merged_in_vain(monkeypatch: pytest.Monkey
         raise AssertionError("it takes long, and a snapshot is sent instead")
 
     monkeypatch.setattr(client_module, "merge_updates", merge)
-    client = Client(Ear(), None, ClientState.CURRENT)
+    client = Client(Ear(), DEFAULT_TENANT, None, ClientState.CURRENT)
     for at in range(2):
         client.queue([update(f"user_{n}", at) for n in range(MAX_WAITING)])
     assert client.needs_snapshot
@@ -95,38 +95,41 @@ class Full(Ear):
 
 def test_nothing_is_sent_to_a_client_that_has_not_taken_enough() -> None:
     async def deliver() -> None:
-        subscriptions = Subscriptions(LatestValueCache())
-        delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
+        feeds = Feeds(asyncio.Event())
+        delivery = Delivery(Settings(""), feeds, asyncio.Event())
         connection = Full()
-        client = Client(connection, ("ada",), ClientState.CURRENT)
-        subscriptions.add(client)
-        await delivery.deliver([update("ada", 1)], TimeSlice())
-        await delivery.deliver([update("ada", 2), update("bob", 2)], TimeSlice())
+        client = Client(connection, DEFAULT_TENANT, ("ada",), ClientState.CURRENT)
+        feeds.add(client)
+        subscriptions = feeds.by_tenant[DEFAULT_TENANT].subscriptions
+        await delivery.deliver(subscriptions, [update("ada", 1)], TimeSlice())
+        await delivery.deliver(subscriptions, [update("ada", 2), update("bob", 2)], TimeSlice())
         assert not connection.messages
         connection.unsent = MIN_BACKLOG - 1
         delivery.check(client, 0)
         (merged,) = connection.heard("readings")
         assert (merged["user_id"], merged["count"]) == ("ada", 2)
         delivery.remove(client)
-        await delivery.deliver([update("ada", 3)], TimeSlice())
+        await delivery.deliver(subscriptions, [update("ada", 3)], TimeSlice())
         assert len(connection.messages) == 1
         assert not subscriptions.clients
+        assert not feeds.by_tenant
 
     asyncio.run(deliver())
 
 
 def test_a_client_that_has_taken_everything_need_not_wait_for_a_check() -> None:
     async def deliver() -> None:
-        subscriptions = Subscriptions(LatestValueCache())
-        delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
+        feeds = Feeds(asyncio.Event())
+        delivery = Delivery(Settings(""), feeds, asyncio.Event())
         connection = Full()
-        client = Client(connection, None, ClientState.CURRENT)
-        subscriptions.add(client)
+        client = Client(connection, DEFAULT_TENANT, None, ClientState.CURRENT)
+        feeds.add(client)
+        subscriptions = feeds.by_tenant[DEFAULT_TENANT].subscriptions
         for at in range(3):
             connection.unsent = 0
-            await delivery.deliver([update(f"user_{n}", at) for n in range(MAX_WAITING)], TimeSlice())
+            await delivery.deliver(subscriptions, [update(f"user_{n}", at) for n in range(MAX_WAITING)], TimeSlice())
             connection.unsent = MAX_BACKLOG
-            await delivery.deliver([update("ada", at)], TimeSlice())
+            await delivery.deliver(subscriptions, [update("ada", at)], TimeSlice())
         assert not client.needs_snapshot
         assert [message["user_id"] for message in connection.heard("readings")].count("ada") == 2
         assert client in delivery.slow
@@ -162,19 +165,20 @@ def test_other_tasks_run_while_updates_are_delivered_to_many(user_ids: tuple[str
 
     async def deliver() -> None:
         nonlocal turns
-        subscriptions = Subscriptions(LatestValueCache())
-        delivery = Delivery(Settings(""), subscriptions, asyncio.Event())
+        feeds = Feeds(asyncio.Event())
+        delivery = Delivery(Settings(""), feeds, asyncio.Event())
         connections = [Slow() for _ in range(100)]
-        clients = [Client(connection, user_ids, ClientState.CURRENT) for connection in connections]
+        clients = [Client(connection, DEFAULT_TENANT, user_ids, ClientState.CURRENT) for connection in connections]
         for client in clients:
-            subscriptions.add(client)
+            feeds.add(client)
+        subscriptions = feeds.by_tenant[DEFAULT_TENANT].subscriptions
         others = asyncio.create_task(take_turns())
         message = messages.encode(type="state")
         turns = 0
         await delivery.send_all((client, message) for client in clients)
         assert turns >= 9
         turns = 0
-        await delivery.deliver([update("ada", 1)], TimeSlice())
+        await delivery.deliver(subscriptions, [update("ada", 1)], TimeSlice())
         assert turns >= 9
         for connection in connections:
             connection.unsent = MIN_BACKLOG
