@@ -131,7 +131,7 @@ def create(connection: psycopg.Connection[DictRow], chosen: argparse.Namespace) 
         "scopes": sorted({*chosen.scope}),
         **{limit: getattr(chosen, limit) for limit in LIMITS},
     }
-    connection.execute(query("add_key"), {**values, "key_id": key.key_id, "digest": key.digest})
+    connection.execute(query("add_key"), {**values, "key_id": key.id, "digest": key.digest})
     print_once(key.text)
 
 
@@ -139,7 +139,7 @@ def rotate(connection: psycopg.Connection[DictRow], chosen: argparse.Namespace) 
     """Replace a key."""
     key = new_key()
     values: dict[str, Any] = {"key_id": chosen.key_id, "grace": chosen.grace}
-    if not connection.execute(query("rotate_key"), {**values, "new_id": key.key_id, "digest": key.digest}).fetchall():
+    if not connection.execute(query("rotate_key"), {**values, "new_id": key.id, "digest": key.digest}).fetchall():
         raise CannotManage(f"There is no key {chosen.key_id!r} in force; `make keys ARGS=list` lists them.")
     print_once(key.text)
 

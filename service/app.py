@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from service.auth.middleware import AllowedHosts, Authentication
 from service.auth.rate_limits import RateLimits
@@ -34,6 +35,7 @@ from service.routes import (
     prometheus,
     readings,
     series,
+    sessions,
     summaries,
     system,
     user_readings,
@@ -56,18 +58,20 @@ OPERATIONS: list[Operation] = [
     *event_counts.OPERATIONS,
     *metrics.OPERATIONS,
     *live.OPERATIONS,
+    *sessions.OPERATIONS,
     *system.OPERATIONS,
     *prometheus.OPERATIONS,
 ]
 
 
-# What tells of no data: whether the service answers, and files that come with it.
-PUBLIC = frozenset(operation.path for operation in OPERATIONS if operation.access is None).union(PAGE_PATHS)
+# What tells of no data: whether the service answers, signing in and out, and files that come with the service.
+PUBLIC = frozenset((operation.method, operation.path) for operation in OPERATIONS if operation.access is None)
 
 
-def is_public(path: str) -> bool:
-    """Return whether a path is answered without a key."""
-    return path in PUBLIC or path.startswith(MOUNTS)
+def is_public(scope: Scope) -> bool:
+    """Return whether a request is answered without a key."""
+    method, path = scope.get("method"), scope["path"]
+    return ("GET" if method == "HEAD" else method, path) in PUBLIC or path in PAGE_PATHS or path.startswith(MOUNTS)
 
 
 def cross_origin(settings: Settings) -> list[Middleware]:
@@ -98,7 +102,7 @@ def make_app(settings: Settings) -> Starlette:
             Middleware(RequestMetrics, counters=counters),
             Middleware(AllowedHosts, hosts=HostAllowlist(settings.allowed_hosts, settings.host)),
             *cross_origin(settings),
-            Middleware(Authentication, settings.auth, is_public, settings.max_key_failures),
+            Middleware(Authentication, is_public),
             Middleware(RateLimits),
             Middleware(ConcurrencyLimit, most=settings.max_requests),
             Middleware(ReadingsFastPath),

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from service.auth.allowance import running_allowances
+from service.auth.authenticator import Authenticator
 from service.auth.key_cache import running_key_cache
 from service.database.pool import make_pool
 from service.event_loop import FairGate
@@ -59,7 +60,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
                     writer,
                     hub,
                     TimestampWindow(pool),
-                    keys,
+                    Authenticator(settings.auth, keys, settings.max_key_failures),
                     allowances,
                     counters,
                     database_stats,

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 from service.log_format import LogFormat
 
 Auth: TypeAlias = Literal["auto", "keys", "off"]
+MOST_SESSION_HOURS = 8784  # a year
 LISTS = ("allowed_hosts", "allowed_origins", "trusted_proxies")
 
 
@@ -44,6 +45,7 @@ class Settings:
     access_log: bool = False
     auth: Auth = "auto"
     max_key_failures: int = 20
+    session_hours: int = 12
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
@@ -58,6 +60,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         for name, kind in Settings.__annotations__.items()
         if kind == "int" and environment.get(name.upper())
     }
+    if (numbers.get("session_hours") or 0) > MOST_SESSION_HOURS:
+        raise BadSetting(
+            f"SESSION_HOURS is {numbers['session_hours']}; it must be at most {MOST_SESSION_HOURS}, a year."
+        )
     if environment.get("REFRESH_SECONDS"):
         numbers["refresh_seconds"] = read_number_or_off(environment, "REFRESH_SECONDS")
     others: dict[str, Any] = {

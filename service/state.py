@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 from starlette.requests import HTTPConnection
 
 from service.auth.allowance import Allowances
-from service.auth.key_cache import KeyCache
+from service.auth.authenticator import Authenticator
 from service.database.pool import Pool
 from service.event_loop import FairGate
 from service.http.memory_budget import BodyMemoryBudget
@@ -29,7 +29,7 @@ class State(NamedTuple):
     writer: Writer
     hub: Hub
     timestamp_window: TimestampWindow
-    keys: KeyCache
+    authenticator: Authenticator
     allowances: Allowances
     counters: Counters
     database_stats: DatabaseStats

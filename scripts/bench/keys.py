@@ -120,7 +120,7 @@ def measure(url: str, turns: int, seconds: float) -> dict[str, list[tuple[float,
     )
     with connect(url) as connection:
         connection.execute(
-            query("add_key"), {**values, "key_id": key.key_id, "digest": key.digest, "scopes": ["ingest", "read"]}
+            query("add_key"), {**values, "key_id": key.id, "digest": key.digest, "scopes": ["ingest", "read"]}
         )
     found: dict[str, list[tuple[float, float]]] = {kind.name: [] for kind in KINDS}
     numbers = {kind.name: iter(range(10**9)) for kind in KINDS}

@@ -1,6 +1,6 @@
-"""Keys as this process knows them: read from the database when first presented, and again every two seconds.
+"""Keys and sessions as this process knows them: read when first presented, and again every two seconds.
 
-A key that is revoked or has expired is refused within five seconds, and what is open with it ends within that time.
+One that is revoked or has expired is refused within five seconds, and what is open with it ends within that time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from service.auth.key import Presented
@@ -21,7 +22,7 @@ from service.errors import Failed, Overloaded, Problem
 
 TRUSTED_SECONDS = 5.0
 POLL_SECONDS = 2.0
-IDLE_SECONDS = 60.0  # after which a key that is not presented is forgotten
+IDLE_SECONDS = 60.0  # after which one that is not presented is forgotten
 MOST_UNKNOWN = 1_000  # ids that are remembered as no key
 MOST_WANTED = 1_000  # ids that wait to be read
 NO_KEY = ""  # an id that asks only whether there are keys
@@ -30,7 +31,7 @@ NO_DIGEST = bytes(32)
 
 @dataclass(slots=True)
 class Entry:
-    """A key in force: the digest of its secret and its principal, and when it was read and presented."""
+    """A key or session in force: the digest of its secret, its principal, and when it was read and presented."""
 
     digest: bytes
     principal: Principal
@@ -39,7 +40,10 @@ class Entry:
 
 
 class KeyCache:
-    """Answers whose key one is, and ends what is done with a key that is no longer in force. Times are monotonic."""
+    """Answers whose key or session one is, and ends what is done with one no longer in force. Times are monotonic.
+
+    A key and a session have ids of different lengths, and are treated alike.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -52,19 +56,24 @@ class KeyCache:
         self.holders: defaultdict[str, set[asyncio.Task[Any]]] = defaultdict(set)
         self.ended: set[asyncio.Task[Any]] = set()
 
-    def is_known(self, key_id: str) -> bool:
+    def is_known(self, credential: str) -> bool:
         """Return whether an id can be answered without the database."""
         now = time.monotonic()
-        entry = self.entries.get(key_id)
-        read_at = self.unknown.get(key_id, -float("inf")) if entry is None else entry.read_at
+        entry = self.entries.get(credential)
+        read_at = self.unknown.get(credential, -float("inf")) if entry is None else entry.read_at
         return now - read_at <= TRUSTED_SECONDS
 
     def principal_of(self, presented: Presented) -> Principal | None:
         """Return whose key this is, as it was read; None where it is none in force."""
-        entry = self.entries.get(presented.key_id)
+        entry = self.entries.get(presented.id)
         # An id that is no key costs a comparison, too.
         matches = hmac.compare_digest(entry.digest if entry else NO_DIGEST, presented.digest)
-        if entry is None or not matches or entry.principal.until <= time.monotonic():
+        return self.principal_by_id(presented.id) if matches else None
+
+    def principal_by_id(self, credential: str) -> Principal | None:
+        """Return the same where the secret need not be checked."""
+        entry = self.entries.get(credential)
+        if entry is None or entry.principal.until <= time.monotonic():
             return None
         entry.used_at = time.monotonic()
         return entry.principal
@@ -75,11 +84,11 @@ class KeyCache:
             await self.look_up(NO_KEY)
         return self.any_key
 
-    async def look_up(self, key_id: str) -> None:
-        """Read a key. One reading is under way at a time; those who come meanwhile share the next one."""
+    async def look_up(self, credential: str) -> None:
+        """Read a key or session. One reading is under way at a time; those who come meanwhile share the next one."""
         if len(self.wanted) >= MOST_WANTED:
             raise Overloaded("Too many unknown keys are presented at once; try again in a second.")
-        self.wanted.add(key_id)
+        self.wanted.add(credential)
         before = self.reading
         if before is not None and not before.done():
             await asyncio.wait({before})
@@ -92,21 +101,32 @@ class KeyCache:
         except Failed:  # where migrations are pending, say
             raise Overloaded("Keys cannot be checked at the moment; try again.") from None
 
-    async def read(self, key_ids: Collection[str], used: Collection[str] = ()) -> None:
+    async def read(self, ids: Collection[str], used: Collection[str] = ()) -> None:
         """Read what the database says of these ids."""
         begun = time.monotonic()
-        row = await fetch_one(self.pool, "keys_in_force", wanted=list(key_ids), used=list(used))
+        row = await fetch_one(self.pool, "keys_in_force", wanted=list(ids), used=list(used))
         self.any_key, self.any_key_read_at = row["any_key"], begun
-        for key_id in key_ids:
-            if key_id in row["keys"]:
-                before = self.entries.get(key_id)
-                self.entries[key_id] = entry_of(key_id, row["keys"][key_id], begun, before.used_at if before else begun)
+        for credential in ids:
+            if credential in row["keys"]:
+                before = self.entries.get(credential)
+                self.entries[credential] = entry_of(
+                    credential, row["keys"][credential], begun, before.used_at if before else begun
+                )
             else:
-                self.entries.pop(key_id, None)
-                self.unknown[key_id] = begun
-                self.unknown.move_to_end(key_id)
+                self.forget(credential, begun)
+
+    def forget(self, credential: str, now: float) -> None:
+        """Know that an id is none in force."""
+        self.entries.pop(credential, None)
+        self.unknown[credential] = now
+        self.unknown.move_to_end(credential)
         while len(self.unknown) > MOST_UNKNOWN:
             self.unknown.popitem(last=False)
+
+    def end(self, credential: str) -> None:
+        """Know that a session was ended, and end what is done with it."""
+        self.forget(credential, time.monotonic())
+        self.end_what_must()
 
     async def poll(self) -> None:
         """Keep the keys in use read, for ever."""
@@ -129,35 +149,39 @@ class KeyCache:
     def end_what_must(self) -> None:
         """Cancel what is done with keys that are no longer in force."""
         now = time.monotonic()
-        for key_id, tasks in self.holders.items():
-            entry = self.entries.get(key_id)
+        for credential, tasks in self.holders.items():
+            entry = self.entries.get(credential)
             if entry is None or entry.principal.until <= now:
                 for task in tasks - self.ended:
                     self.ended.add(task)
                     task.cancel()
 
-    def hold(self, key_id: str, task: asyncio.Task[Any]) -> None:
+    def hold(self, credential: str, task: asyncio.Task[Any]) -> None:
         """Have a task cancelled when the key ends."""
-        self.holders[key_id].add(task)
+        self.holders[credential].add(task)
 
-    def release(self, key_id: str, task: asyncio.Task[Any]) -> None:
+    def release(self, credential: str, task: asyncio.Task[Any]) -> None:
         """Stop doing so."""
         self.ended.discard(task)
-        tasks = self.holders[key_id]
+        tasks = self.holders[credential]
         tasks.discard(task)
         if not tasks:
-            del self.holders[key_id]
+            del self.holders[credential]
 
 
-def entry_of(key_id: str, row: dict[str, Any], now: float, used_at: float) -> Entry:
-    """Read what the database says of a key in force."""
-    until = float("inf") if row["seconds"] is None else now + float(row["seconds"])
-    return Entry(
-        bytes.fromhex(row["digest"]),
-        Principal(key_id, row["tenant"], frozenset(row["scopes"]), until, row["rates"]),
-        now,
-        used_at,
+def entry_of(credential: str, row: dict[str, Any], now: float, used_at: float) -> Entry:
+    """Read what the database says of a key or session in force."""
+    principal = Principal(
+        key_id=row["key_id"],
+        tenant=row["tenant"],
+        scopes=frozenset(row["scopes"]),
+        until=float("inf") if row["seconds"] is None else now + float(row["seconds"]),
+        credential=credential,
+        name=row["name"],
+        expires_at=None if row["expires_at"] is None else datetime.fromisoformat(row["expires_at"]),
+        rates=row["rates"],
     )
+    return Entry(bytes.fromhex(row["digest"]), principal, now, used_at)
 
 
 @asynccontextmanager

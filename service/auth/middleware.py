@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from service.auth.failure_budget import FailureBudget
-from service.auth.key import read_key
+from service.auth.authenticator import Authenticator
 from service.auth.key_cache import KeyCache
-from service.auth.local import is_local
-from service.auth.principal import ANYBODY, Principal, admit
+from service.auth.principal import admit
 from service.errors import Malformed, Misdirected, Problem, Unauthenticated
 from service.http.hosts import HostAllowlist
 from service.http.problem_details import problem_response
-from service.settings import Auth
 
 POLICY_VIOLATION = 1008  # of WebSockets
-ENDED = "The key of this connection is no longer in force."
-HOW = "Send one as `Authorization: Bearer hp_…`; `make keys` makes them."
+ENDED = "The key or session of this connection is no longer in force."
 
 
 class AllowedHosts:
@@ -50,24 +46,22 @@ class AllowedHosts:
 
 
 class Authentication:
-    """Admits requests with a key in force, or where none is needed; all others are answered unread with 401.
+    """Admits requests whose sender is known, or where none need be; all others are answered unread with 401.
 
-    What lasts is ended when its key is: a request with 401 or by closing its connection, a WebSocket with 1008.
+    What lasts ends with its key or session: a request with 401 or by closing its connection, a WebSocket with 1008.
     """
 
-    def __init__(self, app: ASGIApp, mode: Auth, is_public: Callable[[str], bool], most_failures: int) -> None:
+    def __init__(self, app: ASGIApp, is_public: Callable[[Scope], bool]) -> None:
         self.app = app
-        self.mode = mode
         self.is_public = is_public
-        self.failures = FailureBudget(most_failures)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or self.is_public(scope["path"]):
+        if scope["type"] not in ("http", "websocket") or self.is_public(scope):
             await self.app(scope, receive, send)
             return
-        keys: KeyCache = scope["state"]["state"].keys
+        authenticator: Authenticator = scope["state"]["state"].authenticator
         try:
-            principal = await self.principal(scope, keys)
+            principal = await authenticator.principal(scope)
         except Problem as problem:
             await refuse(problem, scope, receive, send)
             return
@@ -75,44 +69,10 @@ class Authentication:
         if principal.key_id is None:
             await self.app(scope, receive, send)
         else:
-            await self.while_in_force(keys, principal.key_id, scope, receive, send)
+            await self.while_in_force(authenticator.keys, principal.credential, scope, receive, send)
 
-    async def principal(self, scope: Scope, keys: KeyCache) -> Principal:
-        """Return who sends a request; Unauthenticated where that is not known."""
-        sent = [value for name, value in scope["headers"] if name == b"authorization"]
-        if sent:
-            return await self.holder(sent, scope, keys)
-        if self.mode == "off":
-            return ANYBODY
-        if self.mode == "auto" and not await keys.keys_exist():
-            if is_local(scope):
-                return ANYBODY
-            raise Unauthenticated(f"Without a key only this machine itself may ask, and no proxy on it. {HOW}")
-        raise Unauthenticated(f"This needs a key. {HOW}")
-
-    async def holder(self, sent: Collection[bytes], scope: Scope, keys: KeyCache) -> Principal:
-        """Return whose key the header Authorization holds."""
-        address = scope["client"][0] if scope.get("client") else ""
-        scheme, _, text = next(iter(sent)).partition(b" ")
-        presented = read_key(text.strip()) if scheme.lower() == b"bearer" and len(sent) == 1 else None
-        if presented is None:
-            self.failures.require(address)
-            self.failures.spend(address)
-            raise Unauthenticated(f"The header Authorization holds no key. {HOW}")
-        if not keys.is_known(presented.key_id):
-            self.failures.require(address)
-            await keys.look_up(presented.key_id)
-        principal = keys.principal_of(presented)
-        if principal is None:
-            self.failures.require(address)
-            self.failures.spend(address)
-            raise Unauthenticated(
-                "The key is not known, was revoked or has expired; `make keys ARGS=list` lists those in force."
-            )
-        return principal
-
-    async def while_in_force(self, keys: KeyCache, key_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, and end it when its key ends."""
+    async def while_in_force(self, keys: KeyCache, credential: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, and end it when its key or session ends."""
         task = asyncio.current_task()
         assert task is not None
         begun = False
@@ -122,7 +82,7 @@ class Authentication:
             begun = True
             await send(message)
 
-        keys.hold(key_id, task)
+        keys.hold(credential, task)
         try:
             await self.app(scope, receive, sending)
         except asyncio.CancelledError:
@@ -131,7 +91,7 @@ class Authentication:
             task.uncancel()
             await end(scope, receive, send, begun=begun)
         finally:
-            keys.release(key_id, task)
+            keys.release(credential, task)
 
 
 async def end(scope: Scope, receive: Receive, send: Send, *, begun: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, TypeAlias, get_args
 
 from starlette.types import Scope
@@ -20,6 +21,7 @@ TENANT = "hyperpulse.tenant"
 class Principal:
     """`key_id` is None where no key is needed, `tenant` where all are open; `until` is a moment of time.monotonic.
 
+    `credential` is the id of what was presented: of the key itself, or of a session.
     `rates` are limits per second, by kind: requests, readings, bytes.
     """
 
@@ -27,6 +29,9 @@ class Principal:
     tenant: str | None
     scopes: frozenset[AccessScope]
     until: float = float("inf")
+    credential: str = ""
+    name: str | None = None
+    expires_at: datetime | None = None
     rates: Mapping[str, float] = field(default_factory=dict)
 
 

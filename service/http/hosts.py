@@ -17,6 +17,12 @@ def host_of(authority: str) -> str | None:
     return None if found is None else found[1].removesuffix(".")
 
 
+def port_of(authority: str) -> int | None:
+    """Return the port of `host:port`; None where there is none."""
+    found = AUTHORITY.fullmatch(authority.lower())
+    return int(found[2][1:]) if found and found[2] else None
+
+
 def is_address(host: str) -> bool:
     """Return whether a host is an IP address, which no name server can point elsewhere."""
     try:

@@ -35,7 +35,7 @@ KEY = {
     "scheme": "bearer",
     "bearerFormat": "hp_ID_SECRET",
     "description": "A key; x-scope of an operation names the scope that it needs. A service on loopback without "
-    "keys asks for none.",
+    "keys asks for none, and pages of the service send a session in a cookie instead.",
 }
 NAMES_IN_PATH = {"user_id": ("The user", "user_123"), "device_id": ("The device", "watch")}
 
@@ -98,7 +98,8 @@ def describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
     if operation.access is not None:
         document["security"] = [{"key": []}, {}]  # a service may be open
-        document["x-scope"] = operation.access
+        if operation.access != "any":
+            document["x-scope"] = operation.access
     if operation.description:
         document["description"] = operation.description
     if parameters := parameters_of(operation):

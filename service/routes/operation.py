@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -47,8 +47,9 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `access` is the scope that a key needs, None where no key is asked for.
+    """One method of one path.
 
+    `access` is the scope that a key needs, "any" where it needs no particular one, None where no key is asked for.
     `refuses` lists the statuses of its errors.
     """
 
@@ -58,7 +59,7 @@ class Operation:
     tag: str
     summary: str
     answers: dict[int, Answer]
-    access: AccessScope | None
+    access: AccessScope | Literal["any"] | None
     description: str = ""
     body: Body | None = None
     queries: Sequence[type[Query]] = ()
@@ -116,7 +117,7 @@ def endpoint(operations: dict[str, Operation]) -> Handler:
         method = "GET" if request.method == "HEAD" else request.method
         try:
             operation = operations[method]
-            if operation.access is not None:
+            if operation.access is not None and operation.access != "any":
                 require_scope(request.scope, operation.access)
             if request.scope["query_string"] and method in known:
                 require_known(request, known[method])

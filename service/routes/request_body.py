@@ -21,14 +21,14 @@ STREAM = 2 * 1024 * 1024  # bytes that a stream of lines may hold
 HELD = "hyperpulse.held"  # bytes, in the scope of a request
 
 
-async def read_json(request: Request) -> Any:
-    """Return the JSON value of a body that holds one thing.
+async def read_json(request: Request, most: int = WHOLE) -> Any:
+    """Return the JSON value of a body that holds one thing, of at most so many bytes.
 
     Malformed, BodyTimeout, TooLarge or Unsupported where there is none.
     """
     require_json(request)
     settings = state_of(request).settings
-    limit = min(WHOLE, settings.max_body_bytes)
+    limit = min(most, settings.max_body_bytes)
     refuse_announced(request, limit)
     body, whole = await read_start(request, body_pieces(request, settings.body_idle_seconds), limit)
     if not whole:

@@ -44,6 +44,7 @@ DOCUMENTED = {
     "/v1/events": {"get", "post"},
     "/v1/events/metrics": {"get"},
     "/v1/live": {"get"},
+    "/v1/session": {"delete", "get", "post"},
 }
 
 

@@ -20,7 +20,7 @@ from service.auth.key import new_key
 from service.auth.principal import ALL_SCOPES
 from service.routes.operation import Operation
 from service.settings import Settings
-from tests.support.keys import add_key, bearer, revoke_key
+from tests.support.keys import add_key, bearer, revoke_key, sign_in
 from tests.support.service_process import running_service
 from tests.support.wire import reading, refused
 
@@ -40,6 +40,7 @@ ACCESS = {
     "GET /v1/events/metrics": "read",
     "GET /v1/live": "read",
     "GET /v1/overview": "read",
+    "GET /v1/session": "any",
     "GET /v1/system": "operate",
     "GET /v1/users": "read",
     "GET /v1/users/{user_id:name}/devices": "read",
@@ -56,6 +57,7 @@ ACCESS = {
     "POST /v1/readings": "ingest",
     "PUT /v1/devices/{device_id:name}": "admin",
 }
+PUBLIC = {"DELETE /v1/session", "GET /health", "GET /ready", "POST /v1/session"}
 GUARDED = [operation for operation in OPERATIONS if operation.access is not None]
 
 
@@ -90,6 +92,7 @@ def test_every_path_is_in_the_matrix() -> None:
     routes = make_app(Settings("postgresql://nowhere")).routes
     paths = {route.path for route in routes if isinstance(route, Route)}
     assert {name(operation): operation.access for operation in GUARDED} == ACCESS
+    assert {name(operation) for operation in OPERATIONS if operation.access is None} == PUBLIC
     assert paths - {operation.path for operation in GUARDED} == set(OPEN)
     assert {route.path for route in routes if isinstance(route, WebSocketRoute)} == set(SOCKETS)
     assert {route.path for route in routes if isinstance(route, Mount)} == set(MOUNTS)
@@ -114,10 +117,32 @@ def test_the_matrix(guarded: httpx.Client, db: psycopg.Connection, operation: Op
         assert answer.headers["www-authenticate"].startswith("Bearer")
     for scope in sorted(ALL_SCOPES):
         answer = ask(guarded, operation, bearer(add_key(db, [scope])))
-        if scope == operation.access:
-            assert answer.status_code not in (401, 403, 429)
-        else:
-            assert operation.access in refused(answer, 403)["detail"]
+        judge(answer, operation, scope)
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=name)
+def test_the_matrix_of_sessions(
+    guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, operation: Operation
+) -> None:
+    for scope in sorted(ALL_SCOPES):
+        judge(ask(guarded, operation, sign_in(guarded_url, add_key(db, [scope]))), operation, scope)
+    session = sign_in(guarded_url, add_key(db, ["ingest", "read", "admin", "operate"]))
+    for site in (None, "cross-site", "same-site", "none", "same-origin, same-origin"):
+        others = {key: value for key, value in session.items() if key == "Cookie"}
+        refused(ask(guarded, operation, others | ({"Sec-Fetch-Site": site} if site else {})), 403)
+    wrong = {**session, "Cookie": session["Cookie"][:-4] + "beef"}
+    twice = {**session, "Cookie": f"{session['Cookie']}; {session['Cookie']}"}
+    key_as_session = {**session, "Cookie": f"{session['Cookie'].split('=')[0]}={new_key().text}"}
+    for headers in wrong, twice, key_as_session, {**session, **bearer(new_key().text)}:
+        refused(ask(guarded, operation, headers), 401)
+
+
+def judge(answer: httpx.Response, operation: Operation, scope: str) -> None:
+    """Check that a scope is admitted or refused, as the matrix says."""
+    if operation.access in (scope, "any"):
+        assert answer.status_code not in (401, 403, 429)
+    else:
+        assert operation.access in refused(answer, 403)["detail"]
 
 
 @pytest.mark.parametrize("path", OPEN)

@@ -25,6 +25,8 @@ TABLES = (
     "core.stale_event_day",
     "core.device",
     "core.app_user",
+    "core.ticket",
+    "core.session",
     "core.access_key",
     "core.tenant",
 )

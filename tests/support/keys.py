@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import psycopg
 
 from scripts.keys import LIMITS
 from service.auth.key import new_key
 from service.database.schema import query
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
 def add_key(
@@ -17,13 +20,14 @@ def add_key(
     scopes: Sequence[str],
     tenant: str | None = None,
     valid_for: str | None = None,
+    name: str | None = None,
     **limits: float,
 ) -> str:
     """Add a key, and return its text."""
     key = new_key()
-    values = {"tenant_id": tenant, "name": None, "valid_for": valid_for, "scopes": list(scopes)}
+    values = {"tenant_id": tenant, "name": name, "valid_for": valid_for, "scopes": list(scopes)}
     values |= dict.fromkeys(LIMITS) | limits
-    db.execute(query("add_key"), {**values, "key_id": key.key_id, "digest": key.digest})
+    db.execute(query("add_key"), {**values, "key_id": key.id, "digest": key.digest})
     return key.text
 
 
@@ -35,3 +39,10 @@ def revoke_key(db: psycopg.Connection[Any], text: str) -> None:
 def bearer(text: str) -> dict[str, str]:
     """Return the header that presents a key."""
     return {"Authorization": f"Bearer {text}"}
+
+
+def sign_in(url: str, text: str) -> dict[str, str]:
+    """Sign in with a key, and return the headers that a page of the service sends from then on."""
+    answer = httpx.post(f"{url}/v1/session", json={"key": text}, headers=SAME_ORIGIN)
+    assert answer.status_code == 201, answer.text
+    return {"Cookie": answer.headers["set-cookie"].split(";")[0], **SAME_ORIGIN}

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import httpx
 
@@ -16,12 +17,13 @@ from tests.support.ports import free_port
 
 
 @contextmanager
-def running_service(database_url: str, **environment: str) -> Iterator[str]:
+def running_service(database_url: str, log: IO[bytes] | None = None, **environment: str) -> Iterator[str]:
     """Run the service as a process of its own; yields its address once it answers. Tests refresh when they mean to."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "service"],
         cwd=ROOT,
+        stderr=log,
         env={**os.environ, "DATABASE_URL": database_url, "PORT": str(port), "REFRESH_SECONDS": "off", **environment},
     )
     url = f"http://127.0.0.1:{port}"

@@ -42,6 +42,13 @@ def test_what_switches_nothing_off_is_named() -> None:
         read_settings({"DATABASE_URL": URL, "REFRESH_SECONDS": "0"})
 
 
+def test_a_session_lasts_a_year_at_most() -> None:
+    assert Settings(URL).session_hours == 12
+    assert read_settings({"DATABASE_URL": URL, "SESSION_HOURS": "8784"}).session_hours == 8784
+    with pytest.raises(BadSetting, match="SESSION_HOURS is 8785; it must be at most 8784"):
+        read_settings({"DATABASE_URL": URL, "SESSION_HOURS": "8785"})
+
+
 def test_the_access_log_is_a_switch() -> None:
     logs = {value: read_settings({"DATABASE_URL": URL, "ACCESS_LOG": value}).access_log for value in ("1", "0", "")}
     assert logs == {"1": True, "0": False, "": False}

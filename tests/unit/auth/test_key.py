@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from service.auth.key import new_key, read_key
+from service.auth.key import new_key, new_session, read_key, read_session
 
 
 def test_a_key_is_read_as_it_was_made() -> None:
     key = new_key()
-    assert read_key(key.text.encode()) == (key.key_id, key.digest)
+    assert read_key(key.text.encode()) == (key.id, key.digest)
 
 
 def test_no_two_keys_are_alike() -> None:
     keys = [new_key() for _ in range(1000)]
-    assert len({key.key_id for key in keys}) == len({key.digest for key in keys}) == 1000
+    assert len({key.id for key in keys}) == len({key.digest for key in keys}) == 1000
 
 
 def test_another_secret_has_another_digest() -> None:
@@ -22,7 +22,14 @@ def test_another_secret_has_another_digest() -> None:
     other = f"{key.text[:-1]}{'0' if key.text[-1] != '0' else '1'}"
     presented = read_key(other.encode())
     assert presented is not None
-    assert (presented.key_id, presented.digest != key.digest) == (key.key_id, True)
+    assert (presented.id, presented.digest != key.digest) == (key.id, True)
+
+
+def test_keys_and_sessions_are_not_taken_for_each_other() -> None:
+    texts = [text.encode() for text in (new_key().text, new_session().text)]
+    for number, read in enumerate((read_key, read_session)):
+        assert [read(text) is not None for text in texts] == [number == other for other in range(2)]
+    assert len(new_key().id) != len(new_session().id)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,2 @@
+DROP TABLE core.ticket;
+DROP TABLE core.session;
