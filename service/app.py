@@ -38,6 +38,7 @@ from service.routes import (
     sessions,
     summaries,
     system,
+    tickets,
     user_readings,
     users,
 )
@@ -58,6 +59,7 @@ OPERATIONS: list[Operation] = [
     *event_counts.OPERATIONS,
     *metrics.OPERATIONS,
     *live.OPERATIONS,
+    *tickets.OPERATIONS,
     *sessions.OPERATIONS,
     *system.OPERATIONS,
     *prometheus.OPERATIONS,

@@ -1,4 +1,4 @@
-"""Keys and sessions as text: an id that may be shown, and 256 random bits that may not."""
+"""Keys, sessions and tickets as text: an id that may be shown, but for tickets, and 256 random bits that may not."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ SESSION_ID_BYTES = 8  # a length of its own, so that no session has the id of a 
 SECRET_BYTES = 32
 KEY = re.compile(rb"hp_([0-9a-f]{12})_([0-9a-f]{64})")
 SESSION = re.compile(rb"hs_([0-9a-f]{16})_([0-9a-f]{64})")
+TICKET = re.compile(rb"ht_([0-9a-f]{64})")
 
 
 class Presented(NamedTuple):
@@ -39,6 +40,11 @@ def new_session() -> New:
     return new("hs", SESSION_ID_BYTES)
 
 
+def new_ticket() -> str:
+    """Make a ticket: `ht_<secret>`."""
+    return f"ht_{secrets.token_hex(SECRET_BYTES)}"
+
+
 def new(prefix: str, id_bytes: int) -> New:
     """Make what has an id."""
     public, secret = secrets.token_hex(id_bytes), secrets.token_hex(SECRET_BYTES)
@@ -53,6 +59,12 @@ def read_key(text: bytes) -> Presented | None:
 def read_session(text: bytes) -> Presented | None:
     """Read a session; None where the text is none."""
     return read(SESSION, text)
+
+
+def read_ticket(text: bytes) -> bytes | None:
+    """Return the digest of a ticket; None where the text is none."""
+    found = TICKET.fullmatch(text)
+    return None if found is None else digest_of(found[1])
 
 
 def read(pattern: re.Pattern[bytes], text: bytes) -> Presented | None:

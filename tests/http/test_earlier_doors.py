@@ -45,6 +45,7 @@ DOCUMENTED = {
     "/v1/events/metrics": {"get"},
     "/v1/live": {"get"},
     "/v1/session": {"delete", "get", "post"},
+    "/v1/tickets": {"post"},
 }
 
 
@@ -113,7 +114,7 @@ def test_every_operation_tells_its_answers_and_shows_an_example(document: dict[s
         assert any(status.startswith("2") for status in operation["responses"]), (method, path)
         if path not in ("/health", "/ready", "/prometheus"):
             assert any(status.startswith("4") for status in operation["responses"]), (method, path)
-        if method == "post":
+        if method == "post" and path != "/v1/tickets":  # which takes no body
             assert '"example' in json.dumps(operation["requestBody"]) or "$ref" in json.dumps(operation["requestBody"])
 
 

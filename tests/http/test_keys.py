@@ -55,6 +55,7 @@ ACCESS = {
     "POST /metrics/heart-rate/batch": "ingest",
     "POST /v1/events": "ingest",
     "POST /v1/readings": "ingest",
+    "POST /v1/tickets": "read",
     "PUT /v1/devices/{device_id:name}": "admin",
 }
 PUBLIC = {"DELETE /v1/session", "GET /health", "GET /ready", "POST /v1/session"}

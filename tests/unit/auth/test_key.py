@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.auth.key import new_key, new_session, read_key, read_session
+from service.auth.key import new_key, new_session, new_ticket, read_key, read_session, read_ticket
 
 
 def test_a_key_is_read_as_it_was_made() -> None:
@@ -25,10 +25,10 @@ def test_another_secret_has_another_digest() -> None:
     assert (presented.id, presented.digest != key.digest) == (key.id, True)
 
 
-def test_keys_and_sessions_are_not_taken_for_each_other() -> None:
-    texts = [text.encode() for text in (new_key().text, new_session().text)]
-    for number, read in enumerate((read_key, read_session)):
-        assert [read(text) is not None for text in texts] == [number == other for other in range(2)]
+def test_keys_sessions_and_tickets_are_not_taken_for_each_other() -> None:
+    texts = [text.encode() for text in (new_key().text, new_session().text, new_ticket())]
+    for number, read in enumerate((read_key, read_session, read_ticket)):
+        assert [read(text) is not None for text in texts] == [number == other for other in range(3)]
     assert len(new_key().id) != len(new_session().id)
 
 
