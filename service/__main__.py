@@ -15,7 +15,7 @@ import uvicorn
 from service.app import make_app
 from service.auth.startup import require_keys
 from service.log_format import set_up_logging
-from service.server.http_protocol import HeaderTimeoutProtocol
+from service.server.http_protocol import http_protocol
 from service.server.supervisor import shared_socket, supervise
 from service.server.websocket_protocol import PushOnlyWebSocketProtocol
 from service.settings import BadSetting, Settings, read_log_format, read_settings
@@ -61,7 +61,7 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        http=HeaderTimeoutProtocol,
+        http=http_protocol(settings),
         backlog=BACKLOG,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),

@@ -55,6 +55,14 @@ class BodyTimeout(Problem):
     """The body stopped arriving."""
 
 
+class HeadTooLarge(Problem):
+    """The header fields of the request exceed their limit."""
+
+
+class UrlTooLong(Problem):
+    """The URL of the request exceeds its limit."""
+
+
 class TooLarge(Problem):
     """The body, or a part of it, exceeds its limit."""
 

@@ -26,6 +26,9 @@ class Settings:
     port: int = 8000
     workers: int = 1
     worker_silence_seconds: int = 30
+    head_seconds: int = 20
+    max_header_bytes: int = 64 * 1024
+    max_header_fields: int = 100
     max_requests: int = 1_000
     max_body_bytes: int = 32 * 1024 * 1024
     body_idle_seconds: int = 15

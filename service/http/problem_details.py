@@ -15,6 +15,7 @@ from service.errors import (
     Failed,
     Fault,
     Forbidden,
+    HeadTooLarge,
     Invalid,
     Malformed,
     Misdirected,
@@ -26,6 +27,7 @@ from service.errors import (
     TooLarge,
     Unauthenticated,
     Unsupported,
+    UrlTooLong,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -37,10 +39,12 @@ STATUS: dict[type[Problem], int] = {
     NotAcceptable: 406,
     BodyTimeout: 408,
     TooLarge: 413,
+    UrlTooLong: 414,
     Unsupported: 415,
     Misdirected: 421,
     Invalid: 422,
     RateLimited: 429,
+    HeadTooLarge: 431,
     Failed: 500,
     Overloaded: 503,
 }

@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from service.errors import Problem
 from service.live.connections import GOING_AWAY, PROTOCOL, STOPPING, Close
 from service.server.http_1_0 import OLD, UnframedCycle
+from service.server.request_heads import BoundedHeadProtocol
+from service.settings import Settings
 
-HEAD_SECONDS = 20.0
 LOOK_AGAIN_SECONDS = 0.5
 
 
-class HeaderTimeoutProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with a limit on how long the head of a request may take."""
+class HttpProtocol(BoundedHeadProtocol):
+    """uvicorn's HTTP protocol with limits on how large the head of a request may be, and how long it may take."""
 
+    head_seconds: float = 20
     deadline: asyncio.TimerHandle | None = None
     on_shutdown: Close | None = None
 
@@ -27,6 +28,13 @@ class HeaderTimeoutProtocol(HttpToolsProtocol):
         """Wait for the first request."""
         super().connection_made(transport)
         self.wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Wait for a head where what came is not the beginning of one yet, such as an empty line."""
+        super().data_received(data)
+        is_answered = self.cycle is not None and self.cycle.response_complete
+        if is_answered and self.deadline is None and self.timeout_keep_alive_task is None:
+            self.wait()
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the head of a request that has begun."""
@@ -61,9 +69,14 @@ class HeaderTimeoutProtocol(HttpToolsProtocol):
         if self.on_shutdown is not None:
             self.on_shutdown(GOING_AWAY, STOPPING)
 
+    def answer(self, problem: Problem) -> None:
+        """Wait for no head any more."""
+        self.stop_waiting()
+        super().answer(problem)
+
     def wait(self) -> None:
         """Close the connection unless a head is complete in time."""
-        self.deadline = self.loop.call_later(HEAD_SECONDS, self.look_again)
+        self.deadline = self.loop.call_later(self.head_seconds, self.look_again)
 
     def look_again(self) -> None:
         """Let what arrived while the loop was busy be read before the connection is closed."""
@@ -74,3 +87,14 @@ class HeaderTimeoutProtocol(HttpToolsProtocol):
         if self.deadline is not None:
             self.deadline.cancel()
             self.deadline = None
+
+
+def http_protocol(settings: Settings) -> type[HttpProtocol]:
+    """Return the protocol with the limits of the settings."""
+
+    class Configured(HttpProtocol):
+        head_seconds = settings.head_seconds
+        max_header_bytes = settings.max_header_bytes
+        max_header_fields = settings.max_header_fields
+
+    return Configured

@@ -8,13 +8,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets import http11
 
 from service.live.connections import CLOSE_SECONDS, GOING_AWAY, PROTOCOL, STOPPING, Close
+from service.server.request_heads import MOST_URL
 
 MOST_HEARD = 1000  # messages and pings of a client between two of its answers to ours
 MOST_UNSENT = 64 * 1024  # bytes
 TOO_TALKATIVE = 1008
 
-# The path of a WebSocket may name a thousand users.
-http11.MAX_LINE_LENGTH = 256 * 1024  # bytes
+# The line that names a thousand users; how long the other lines may be, the HTTP protocol in front says.
+http11.MAX_LINE_LENGTH = MOST_URL + len(b"GET  HTTP/1.1\r\n")  # bytes
 
 
 class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):

@@ -285,3 +285,13 @@ def everything_from(line: socket.socket) -> bytes:
 def statuses_in(heard: bytes) -> list[int]:
     """Find the status codes of the HTTP/1 answers in a stream."""
     return [int(code) for code in re.findall(rb"HTTP/1\.[01] (\d{3})", heard)]
+
+
+def refusal_in(heard: bytes) -> dict[str, Any]:
+    """Return the problem that is the one answer on a connection, which it closes."""
+    head, _, body = heard.partition(b"\r\n\r\n")
+    assert b"\r\nconnection: close" in head.lower(), heard
+    assert b"\r\ncontent-type: application/problem+json" in head.lower(), heard
+    problem = strict_json(body.decode())
+    assert [problem["status"]] == statuses_in(heard)
+    return dict(problem)
