@@ -31,6 +31,7 @@ class Settings:
     max_header_fields: int = 100
     max_requests: int = 1_000
     max_body_bytes: int = 32 * 1024 * 1024
+    max_compression_ratio: int = 300
     body_idle_seconds: int = 15
     max_bytes_in_flight: int = 40 * 1024 * 1024
     max_queued_readings: int = 56_000

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from service.errors import Fault, Malformed
 from service.event_loop import checkpoint
-from service.ingest.chunker import PART, Pieces, elements, lines
+from service.ingest.chunker import ANY_LINES, PART, Pieces, elements, lines, too_large
 from service.ingest.csv_reader import Row, Table
 from service.ingest.fast_decoder import decode, decode_items, decode_lines
 from service.ingest.receipt import Tally
@@ -78,6 +78,7 @@ def ndjson_format() -> BodyFormat:
 
     async def validate(part: bytes, bounds: Bounds, tally: Tally) -> Rows:
         nonlocal line
+        require_items(line, tally)
         first, line = line, line + part.count(b"\n")
         rows = decode_lines(part, bounds)
         if rows is not None:
@@ -110,12 +111,16 @@ def ndjson_format() -> BodyFormat:
 def csv_format() -> BodyFormat:
     """Return the format of CSV with a header."""
     table = Table()
+    rows_found = 0
 
     async def validate(part: bytes, bounds: Bounds, tally: Tally) -> Rows:
+        nonlocal rows_found
         rows: Rows = []
         found = table.items(part)
         has_nul = b"\0" in part
         while some := list(islice(found, SOME)):
+            require_items(rows_found, tally)
+            rows_found += len(some)
             usual = None if has_nul else decode_items([row.item for row in some if row is not None], bounds)
             if usual is not None:
                 tally.received += len(usual)
@@ -124,6 +129,12 @@ def csv_format() -> BodyFormat:
         return rows
 
     return BodyFormat(lambda pieces: lines(pieces, table.last_row), validate)
+
+
+def require_items(lines: int, tally: Tally) -> None:
+    """Refuse to go on where most of the lines so far were empty."""
+    if lines > ANY_LINES + 2 * tally.received:
+        raise too_large(f"Of the first {lines} lines, only {tally.received} hold a reading; leave empty ones out.")
 
 
 async def validate_rows(some: list[Row | None], bounds: Bounds, tally: Tally) -> Rows:

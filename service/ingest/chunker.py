@@ -13,6 +13,8 @@ from service.errors import Invalid, Malformed, Problem, TooLarge
 from service.model.strict_json import BOM, without_mark
 
 PART = 512 * 1024  # bytes: some 4000 readings
+SHORTEST_LINE = 8  # bytes, on average; a reading has at least 20 as CSV, and 50 as JSON
+ANY_LINES = 10_000  # lines that any body may have, however short they are
 LONGEST_ITEM = 1024 * 1024  # bytes
 MOST_TRIES = 4
 DEEPEST = 200  # levels that JSON may have here
@@ -47,10 +49,14 @@ def last_line(text: bytes) -> int:
 
 
 async def lines(pieces: Pieces, last: Callable[[bytes], int] = last_line) -> Pieces:
-    """Yield parts that end where `last` says that the last whole line, or row, of a text ends."""
+    """Yield parts that end where `last` says that the last whole line, or row, of a text ends.
+
+    TooLarge where a line is too long, or where most are empty: those would be read for ever, and hold nothing.
+    """
     rest = b""
     begun = False
     line = 1
+    size = ends = 0
     async for piece in gathered(pieces):
         text = rest + piece
         if not begun and len(text) < len(BOM):
@@ -58,6 +64,10 @@ async def lines(pieces: Pieces, last: Callable[[bytes], int] = last_line) -> Pie
             continue
         if not begun:
             text, begun = without_mark(text), True
+        size += len(piece)
+        ends += max(piece.count(b"\n"), piece.count(b"\r"))
+        if ends > ANY_LINES + size // SHORTEST_LINE:
+            raise too_large(f"The first {size} bytes have {ends} lines, of which most must be empty; leave those out.")
         end = last(text)
         if end:
             yield text[:end]

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from service.errors import BodyTimeout, Malformed, Problem, TooLarge, Unsupported
 from service.http.decompression import plain
 from service.ingest.pipeline import Upload
+from service.live.connections import protocol_of
 from service.model.strict_json import parse_json
 from service.state import state_of
 
@@ -64,7 +65,7 @@ async def open_upload(request: Request, is_document: bool = True) -> Upload:
     if not whole and not is_document:
         let_go(request)
         hold(request, STREAM, state.body_memory.most // 2)
-    return Upload(start, None if whole else pieces)
+    return Upload(start, None if whole else unless_left(request, pieces))
 
 
 def announced_type(request: Request) -> str:
@@ -98,7 +99,17 @@ def parse_length(value: bytes) -> int | None:
 
 def body_pieces(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
     """Yield a body as it arrives, decompressed."""
-    return plain(chunks(request, idle_seconds), request.headers.get("content-encoding", ""))
+    encoding = request.headers.get("content-encoding", "")
+    return plain(chunks(request, idle_seconds), encoding, state_of(request).settings.max_compression_ratio)
+
+
+async def unless_left(request: Request, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield pieces for as long as the client is there: a few compressed bytes may stand for many of them."""
+    transport = protocol_of(request.scope).transport
+    async for piece in pieces:
+        if transport.is_closing():
+            raise left()
+        yield piece
 
 
 async def read_start(request: Request, pieces: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
@@ -127,7 +138,7 @@ def let_go(request: Request) -> None:
 
 async def held_within(request: Request, pieces: AsyncIterator[bytes], most: int, limit: int) -> AsyncIterator[bytes]:
     """Yield at most so many bytes of a body, and hold them; TooLarge, with the limit of all of it, beyond."""
-    async for piece in pieces:
+    async for piece in unless_left(request, pieces):
         hold(request, len(piece))
         most -= len(piece)
         if most < 0:
@@ -154,6 +165,11 @@ async def chunks(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
                 f"Nothing of the body arrived for {idle_seconds} seconds.", ends_connection=True
             ) from None
         except ClientDisconnect:
-            raise Malformed("The body ended before it was complete.") from None
+            raise left() from None
         # Outside the timeout, which would also cancel a slow store of the piece.
         yield piece
+
+
+def left() -> Problem:
+    """Say that the client closed the connection within the body."""
+    return Malformed("The body ended before it was complete.")

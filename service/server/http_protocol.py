@@ -58,6 +58,12 @@ class HttpProtocol(BoundedHeadProtocol):
         if self.scope["http_version"] == OLD and self.cycle is not None:
             self.cycle.__class__ = UnframedCycle
 
+    def on_message_complete(self) -> None:
+        """Read on after a large body, or its client could not be seen to leave."""
+        super().on_message_complete()
+        if not self.pipeline:
+            self.flow.resume_reading()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self.stop_waiting()

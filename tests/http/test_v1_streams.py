@@ -233,6 +233,35 @@ def test_a_broken_upload_keeps_what_was_stored(client: httpx.Client, base_url: s
     assert answer[0] == answer[1] + answer[3] == 12_000
 
 
+@pytest.mark.parametrize("media_type", [NDJSON, CSV])
+@pytest.mark.parametrize("line", [b"\n", b"\r\n", b"          \n"])
+def test_a_gibibyte_of_blank_lines_is_refused_soon(client: httpx.Client, media_type: str, line: bytes) -> None:
+    """The body itself has some 32 KiB."""
+    bomb = zstandard.ZstdCompressor().compress(line * (2**30 // len(line)))
+    assert len(bomb) < 200_000
+    begun = time.monotonic()
+    refused(send(client, bomb, media_type, headers={"content-encoding": "zstd"}), 413)
+    assert time.monotonic() - begun < 4
+
+
+@pytest.mark.parametrize("media_type", [NDJSON, CSV])
+def test_uploads_that_were_left_hold_no_room(client: httpx.Client, base_url: str, media_type: str) -> None:
+    """Twelve fill the room for uploads, and each has lines that take many seconds to be refused."""
+    ballast = b"\x50\x2a\x4d\x18" + (200_000).to_bytes(4, "little") + bytes(200_000)  # a frame to be skipped
+    lines = b"user_id,timestamp,steps\n" + (b"no reading" * 20 + b"\n") * 250_000
+    bomb = ballast + zstandard.ZstdCompressor().compress(lines)
+    for _ in range(12):
+        with dial(base_url) as line:
+            head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Encoding: zstd\r\n"
+            line.sendall(f"{head}Content-Length: {len(bomb)}\r\n\r\n".encode() + bomb)
+    body = ndjson(many(1000))
+    deadline = time.monotonic() + 15
+    while (answer := send(client, body, NDJSON)).status_code == 503:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert answer.status_code == 200, answer.text
+
+
 def test_slow_uploads_hold_nobody_up(client: httpx.Client, base_url: str) -> None:
     with ExitStack() as until_the_end:
         lines = [until_the_end.enter_context(dial(base_url)) for _ in range(40)]

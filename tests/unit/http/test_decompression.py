@@ -12,8 +12,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import Malformed, Problem, Unsupported
-from service.http.decompression import STEP, plain
+from service.errors import Malformed, Problem, TooLarge, Unsupported
+from service.http.decompression import ALWAYS, STEP, plain
+from service.settings import Settings
 
 ENCODERS = {
     "gzip": gzip.compress,
@@ -30,9 +31,9 @@ async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
         yield body[start : start + size]
 
 
-def decode(body: bytes, encoding: str, size: int = 1000) -> list[bytes]:
+def decode(body: bytes, encoding: str, size: int = 1000, most_ratio: int = 100_000) -> list[bytes]:
     async def collect() -> list[bytes]:
-        return [piece async for piece in plain(in_pieces(body, size), encoding)]
+        return [piece async for piece in plain(in_pieces(body, size), encoding, most_ratio)]
 
     return asyncio.run(collect())
 
@@ -71,3 +72,41 @@ def test_a_bomb_gives_at_most_a_few_steps_at_a_time(encoding: str) -> None:
     pieces = decode(bomb, encoding, size=len(bomb))
     assert sum(map(len, pieces)) == 64 * 1024 * 1024
     assert max(map(len, pieces)) <= 2 * STEP
+
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+@pytest.mark.parametrize("size", [1000, 1_000_000])
+def test_a_bomb_is_refused_soon(encoding: str, size: int) -> None:
+    bomb = ENCODERS[encoding](bytes(32 * MEGABYTE))
+    made: list[bytes] = []
+
+    async def collect() -> None:
+        async for piece in plain(in_pieces(bomb, size), encoding, 100):
+            made.append(piece)
+
+    with pytest.raises(TooLarge, match="more than 100 times as many"):
+        asyncio.run(collect())
+    assert sum(map(len, made)) <= ALWAYS + 100 * len(bomb)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_readings_that_compress_well_are_read(encoding: str) -> None:
+    """A day of seconds: as NDJSON with zstd, 1:108 to 1:224."""
+    line = '{{"user_id": "%s", "timestamp": "2025-01-15T{:02}:{:02}:{:02}Z", "steps": 0}}\n' % ("u" * 128)
+    day = "".join(line.format(n // 3600, n // 60 % 60, n % 60) for n in range(86_400)).encode()
+    packed = zstandard.ZstdCompressor(9).compress(day) if encoding == "zstd" else ENCODERS[encoding](day)
+    assert b"".join(decode(packed, encoding, 64_000, Settings("").max_compression_ratio)) == day
+
+
+@pytest.mark.parametrize(
+    ("encoding", "nothing"), [("gzip", gzip.compress(b"")), ("zstd", b"\x50\x2a\x4d\x18\x10\0\0\0" + bytes(16))]
+)
+def test_what_goes_on_and_holds_nothing_is_refused(encoding: str, nothing: bytes) -> None:
+    """Empty members of gzip, and frames of zstd that are to be skipped."""
+    something = ENCODERS[encoding](b"something")
+    assert b"".join(decode(something + nothing * 10 + something, encoding)) == b"somethingsomething"
+    with pytest.raises(TooLarge, match="nearly nothing"):
+        decode(nothing * (3 * MEGABYTE // len(nothing)), encoding, 64_000)

@@ -44,6 +44,34 @@ def cut(body: bytes, size: int, part: int, enveloped: bool = True) -> list[bytes
         return asyncio.run(collect())
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b" \n", b"\n\n"])
+def test_lines_without_readings_are_not_read_for_long(end: bytes) -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield end * (65_536 // len(end))
+
+    async def read() -> None:
+        async for _ in chunker.lines(endless(), Table().last_row if end == b"\r" else chunker.last_line):
+            pass
+
+    with pytest.raises(TooLarge, match="most must be empty"):
+        asyncio.run(read())
+    assert taken <= 2 * chunker.PART // 65_536
+
+
+def test_an_empty_line_between_two_readings_is_passed_over() -> None:
+    body = b"ada,2024-01-15T10:00Z,1\r\n\r\n" * 50_000
+
+    async def read() -> list[bytes]:
+        return [part async for part in chunker.lines(in_pieces(body, 100_000))]
+
+    assert b"".join(asyncio.run(read())) == body
+
+
 @settings(max_examples=examples(150))
 @given(st.lists(values, max_size=8), st.booleans(), st.sampled_from([None, 1]), sizes, part_sizes)
 def test_the_elements_of_an_array_come_out(
