@@ -11,15 +11,21 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from scripts.run import DEFAULT_DB_PORT
+from scripts import embedded
+from scripts.run import CannotRun, read_options
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def address() -> str:
-    """Return DATABASE_URL, or the address of the embedded database."""
-    port = os.environ.get("DB_PORT") or str(DEFAULT_DB_PORT)
-    return os.environ.get("DATABASE_URL") or f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    """Return DATABASE_URL, or the address of the embedded database, whose password psql then finds in a file."""
+    options = read_options(None)
+    if options.database_url is not None:
+        return options.database_url
+    os.environ["PGPASSFILE"] = str(embedded.password_file(options.data))
+    # To whoever has taken the port meanwhile, no password is shown in clear.
+    os.environ.setdefault("PGREQUIREAUTH", "scram-sha-256")
+    return embedded.address(options.db_port)
 
 
 def install_pgcli() -> None:
@@ -46,11 +52,15 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="make psql", description=__doc__.split("\n")[0])
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to psql, for example ARGS='-f FILE'")
     arguments = parser.parse_args().arguments
+    try:
+        url = address()
+    except CannotRun as error:
+        sys.exit(f"psql: {error}")
     if psql := shutil.which("psql"):
-        os.execv(psql, [psql, address(), *arguments])  # noqa: S606
+        os.execv(psql, [psql, url, *arguments])  # noqa: S606
     if importlib.util.find_spec("pgcli") is None:
         install_pgcli()
-    os.execv(sys.executable, [sys.executable, "-m", "pgcli", address(), *arguments])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "pgcli", url, *arguments])  # noqa: S606
 
 
 if __name__ == "__main__":

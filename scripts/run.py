@@ -179,7 +179,7 @@ def start_database(options: Options) -> embedded.EmbeddedServer:
     embedded.install()
     say(f"Starting the embedded TimescaleDB in {options.data}.")
     try:
-        options.data.mkdir(parents=True, exist_ok=True)
+        options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         return embedded.start(options.data, options.db_port)
     except OSError as error:
         raise CannotRun(
@@ -245,7 +245,7 @@ def introduce(options: Options, database_url: str, timescaledb: str, seconds: fl
     say(f"  database    TimescaleDB {timescaledb} ({kind})")
     if options.database_url is None:
         say(f"  data        {options.data}")
-        say(f"  psql        psql {database_url}")
+        say(f"  psql        PGPASSFILE={embedded.password_file(options.data)} psql {embedded.address(options.db_port)}")
     say("  Ctrl-C stops everything.")
 
 

@@ -11,7 +11,7 @@ from scripts.embedded.errors import (
     StartFailed,
 )
 from scripts.embedded.packages import install
-from scripts.embedded.server import EmbeddedServer, start
+from scripts.embedded.server import EmbeddedServer, address, password_file, start
 
 __all__ = [
     "DirectoryInUse",
@@ -23,6 +23,8 @@ __all__ = [
     "NotInstalled",
     "PortInUse",
     "StartFailed",
+    "address",
     "install",
+    "password_file",
     "start",
 ]

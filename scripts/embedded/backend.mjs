@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { CANCEL, CONTROL_BYTES, DISCARD, UNSENT, WAKE } from "./control.mjs";
-import { logIn, readRecorded } from "./login.mjs";
+import { logIn, readPasswords, readRecorded } from "./login.mjs";
 import { listenAll } from "./notifications.mjs";
 import { Preferences } from "./preferences.mjs";
 import { errorFields, messagesIn, query, readRow } from "./protocol.mjs";
@@ -32,6 +32,12 @@ const REPORTED_SETTINGS = [
 ];
 const REPORTED = `SELECT name, CASE name WHEN 'session_authorization' THEN session_user ELSE pg_catalog.current_setting(name) END
   FROM (VALUES ${REPORTED_SETTINGS.map((name) => `('${name}')`).join(", ")}) AS reported (name)`;
+
+function pending() {
+  let resolve;
+  const promise = new Promise((settle) => (resolve = settle));
+  return { promise, resolve };
+}
 
 /** The thread died during a unit of work. */
 export class BackendLost extends Error {}
@@ -66,6 +72,7 @@ export class Backend {
   #forceTimer = null;
   #idle = null;
   #superuser = null;
+  #passwords = pending();
 
   /** `options`: name, directory, wasm, zones, log, turnTimeout, onNotification(backend, sender, body), onGone(backend, why). */
   constructor(options) {
@@ -126,16 +133,33 @@ export class Backend {
     for (const statement of statements) await this.#ask(query(statement));
     this.state = BASE_STATE;
     this.catalogVersion = -1;
-    await this.readSuperuser();
+    await this.readLogins();
   }
 
-  /** Reads the default settings of a superuser's connection if they may have changed. Begins and ends in the base state. */
-  async readSuperuser() {
+  /**
+   * Reads what logins depend on, after it may have changed: the passwords of roles, and the default settings of a superuser's
+   * connection. Begins and ends in the base state.
+   */
+  async readLogins() {
     const inside = { sql: (statement) => this.#ask(query(statement)), state: null };
+    const passwords = await readPasswords(inside);
+    this.#passwords.resolve(passwords);
+    this.#passwords = { promise: Promise.resolve(passwords), resolve() {} };
     const recorded = await readRecorded(inside, SUPERUSER, this.name);
     const key = JSON.stringify(recorded);
     if (this.#superuser?.key !== key) this.#superuser = { key, ...(await this.#beginAsSuperuser(inside, recorded)) };
     this.superuser = this.#superuser;
+  }
+
+  /** Forgets what logins depend on: it may have changed, and must be read before the turn ends. */
+  forgetLogins() {
+    this.superuser = null;
+    this.#passwords = pending();
+  }
+
+  /** What the database keeps of the password of a role: null if there is none, undefined if there is no such role. */
+  async passwordOf(role) {
+    return (await this.#passwords.promise).get(role);
   }
 
   async #beginAsSuperuser(inside, recorded) {

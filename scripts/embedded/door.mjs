@@ -1,22 +1,22 @@
-/** Admits connections: a bounded number of them, and only those that send their startup packet soon. */
-import { errorResponse } from "./protocol.mjs";
+/** Admits connections: a bounded number of them, and only those that prove their password soon. */
 import { Session } from "./session.mjs";
+import { SUPERUSER } from "./settings.mjs";
 
 const MOST_SESSIONS = 100;
-const MOST_SILENT = 100;
-const GREETING_MS = 10_000;
+const RESERVED_FOR_OWNER = 20;
+const MOST_STRANGERS = 100;
 const WATCH_MS = 500;
 
 export class Door {
   #databases;
   #options;
-  #silent = new Set();
+  #strangers = new Set();
   #sessions = new Map();
   #nextId = 1;
   #opened;
   #watch;
 
-  /** `options`: log, idleTimeout and stallTimeout in ms. */
+  /** `options`: log, identities; loginTimeout, idleTimeout and stallTimeout in ms. */
   constructor(databases, options) {
     this.#databases = databases;
     this.#options = options;
@@ -25,29 +25,34 @@ export class Door {
     this.#watch.unref();
   }
 
-  /** Admits a new connection. When too many connections are silent, the one that has been silent for longest is closed. */
+  get identities() {
+    return this.#options.identities;
+  }
+
+  /** For how long a client may keep its part of the authentication waiting. */
+  get loginTimeout() {
+    return this.#options.loginTimeout;
+  }
+
+  /** Admits a new connection. Of too many that have not proved a password, the one that is there for longest is closed. */
   async admit(socket) {
     socket.on("error", () => socket.destroy());
-    this.#silent.add(socket);
-    socket.on("close", () => this.#silent.delete(socket));
-    if (this.#silent.size > MOST_SILENT) this.#silent.values().next().value.destroy();
-    const timer = setTimeout(() => this.#silent.has(socket) && socket.destroy(), GREETING_MS);
-    timer.unref();
+    this.#strangers.add(socket);
+    socket.on("close", () => this.#strangers.delete(socket));
+    if (this.#strangers.size > MOST_STRANGERS) this.#strangers.values().next().value.destroy();
     await this.#opened;
     if (!socket.destroyed) new Session(socket, this.#nextId++, this, this.#databases, this.#options.log);
   }
 
-  /** Registers a session after its startup packet; false if there are too many sessions. */
+  /** Registers a session that has proved its password; false, and its end, if there are too many sessions. */
   register(session) {
-    this.#silent.delete(session.socket);
-    if (this.#sessions.size >= MOST_SESSIONS) {
-      session.socket.end(
-        errorResponse({
-          severity: "FATAL",
-          code: "53300",
-          message: `sorry, too many clients already: ${MOST_SESSIONS} are connected`,
-          hint: "Close some, or use a smaller connection pool.",
-        }),
+    this.#strangers.delete(session.socket);
+    const most = session.user === SUPERUSER ? MOST_SESSIONS : MOST_SESSIONS - RESERVED_FOR_OWNER;
+    if (this.#sessions.size >= most) {
+      session.end(
+        "53300",
+        `sorry, too many clients already: ${this.#sessions.size} are connected`,
+        "Close some, or use a smaller connection pool.",
       );
       return false;
     }
@@ -68,7 +73,7 @@ export class Door {
   /** Ends all sessions. */
   close() {
     clearInterval(this.#watch);
-    for (const socket of this.#silent) socket.destroy();
+    for (const socket of this.#strangers) socket.destroy();
     for (const session of [...this.#sessions.values()])
       session.end("57P01", "terminating connection due to administrator command");
   }

@@ -4,11 +4,11 @@
  */
 import { identifier, literal, setting, SUPERUSER } from "./settings.mjs";
 
-/** Command tags after which the recorded settings may have changed. */
-const RECORDING_TAGS = new Set(["ALTER ROLE", "ALTER DATABASE", "DROP ROLE", "DO", "CALL"]);
+/** Command tags after which recorded settings or passwords may have changed. */
+const RECORDING_TAGS = new Set(["CREATE ROLE", "ALTER ROLE", "ALTER DATABASE", "DROP ROLE", "DO", "CALL"]);
 
 export const mayRecord = (tags, text) =>
-  [...tags].some((tag) => RECORDING_TAGS.has(tag)) || /pg_db_role_setting/i.test(text);
+  [...tags].some((tag) => RECORDING_TAGS.has(tag)) || /pg_db_role_setting|pg_authid/i.test(text);
 
 /** The [name, value] pairs recorded for a login, in ascending precedence. */
 export async function readRecorded(backend, user, database) {
@@ -21,6 +21,11 @@ export async function readRecorded(backend, user, database) {
       AND (s.setdatabase = 0 OR d.datname IN (${literal(database)}, pg_catalog.current_database()))
     ORDER BY s.setrole <> 0, s.setdatabase, c.place`);
   return rows.map(([entry]) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]);
+}
+
+/** What the database keeps of the password of each role, by its name. */
+export async function readPasswords(backend) {
+  return new Map(await backend.sql("SELECT rolname, rolpassword FROM pg_catalog.pg_authid"));
 }
 
 /**

@@ -3,11 +3,13 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { Identities } from "./authentication.mjs";
 import { Databases, DEFAULT_DATABASE } from "./databases.mjs";
 import { Jobs } from "./jobs.mjs";
 import { DirectoryInUse, lockDirectory } from "./lock.mjs";
 import { notifySessions } from "./notifications.mjs";
 import { Door } from "./door.mjs";
+import { makePrivate, ownersPassword } from "./private_files.mjs";
 
 const EXIT = { stopped: 0, directoryInUse: 2, portInUse: 3, failed: 4 };
 const STOP_MS = 1_000;
@@ -29,6 +31,7 @@ function readArguments() {
       template: { type: "string" },
       zones: { type: "string" },
       "jobs-interval": { type: "string", default: "10000" },
+      "login-timeout": { type: "string", default: "5000" },
       "turn-timeout": { type: "string", default: "30000" },
       "idle-timeout": { type: "string", default: "5000" },
       "stall-timeout": { type: "string", default: "60000" },
@@ -38,7 +41,7 @@ function readArguments() {
   if (!values.data) throw new Error("--data DIRECTORY is missing");
   if (!["127.0.0.1", "::1", "localhost"].includes(values.host)) {
     throw new Error(
-      `--host ${values.host} is not a loopback address: there is no password, so only 127.0.0.1 is served`,
+      `--host ${values.host} is not a loopback address: there is no TLS, so only this machine is served`,
     );
   }
   const number = (name) => {
@@ -53,6 +56,7 @@ function readArguments() {
     template: values.template && path.resolve(values.template),
     port: number("port"),
     jobsInterval: number("jobs-interval"),
+    loginTimeout: number("login-timeout"),
     turnTimeout: number("turn-timeout"),
     idleTimeout: number("idle-timeout"),
     stallTimeout: number("stall-timeout"),
@@ -77,9 +81,10 @@ function listen(server, port, host) {
 async function main() {
   const began = Date.now();
   const options = readArguments();
-  fs.mkdirSync(options.data, { recursive: true });
+  makePrivate(options.data);
   const unlock = lockDirectory(options.data);
   process.on("exit", unlock);
+  const identities = new Identities(ownersPassword(options.data));
 
   const databases = new Databases(options.data, options.template, {
     log,
@@ -93,7 +98,7 @@ async function main() {
       if (backend.name === DEFAULT_DATABASE) fail(EXIT.failed, `the database could not be restarted: ${why}`);
     },
   });
-  const door = new Door(databases, { log, idleTimeout: options.idleTimeout, stallTimeout: options.stallTimeout });
+  const door = new Door(databases, { ...options, log, identities });
   const jobs = new Jobs(databases, options.jobsInterval, log);
   const server = net.createServer((socket) => door.admit(socket));
 

@@ -103,6 +103,7 @@ export class Framer {
   #size = 0;
   #needed = 0;
   #started = false;
+  #limit = STARTUP_LIMIT;
 
   /** Received bytes that do not form a complete message yet. */
   get held() {
@@ -112,6 +113,11 @@ export class Framer {
   /** Ends the startup phase: messages have a type from now on. */
   start() {
     this.#started = true;
+  }
+
+  /** Ends the authentication: messages may be large from now on. */
+  trust() {
+    this.#limit = MESSAGE_LIMIT;
   }
 
   /** Takes a chunk and calls `onMessage(type, whole)` for each message it completes; startup packets have type "". */
@@ -138,10 +144,11 @@ export class Framer {
   }
 
   #checked(length) {
-    const limit = this.#started ? MESSAGE_LIMIT : STARTUP_LIMIT;
     const least = this.#started ? 4 : 8;
-    if (length < least || length > limit) {
-      throw new ProtocolViolation(`a message of ${length} bytes: at least ${least} and at most ${limit} are allowed`);
+    if (length < least || length > this.#limit) {
+      throw new ProtocolViolation(
+        `a message of ${length} bytes: at least ${least} and at most ${this.#limit} are allowed`,
+      );
     }
     return length;
   }

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+from urllib.parse import quote
 
 from scripts.embedded.errors import DirectoryInUse, EmbeddedError, NotInstalled, PortInUse, StartFailed
 from scripts.embedded.node import find_node
@@ -22,6 +23,7 @@ from scripts.embedded.packages import PACKAGE
 from scripts.embedded.zones import zone_files
 
 HERE = Path(__file__).resolve().parent
+PASSWORD_FILE = "pgpass"  # noqa: S105, its name
 READY_SECONDS = 60.0
 LINES_KEPT = 20
 DIRECTORY_IN_USE, PORT_IN_USE = 2, 3
@@ -43,12 +45,12 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """The connection URL."""
+        """The connection URL of the owner, for libpq; it names the file that holds the password."""
         return self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
         """Return the connection URL of another database of this server."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+        return f"{address(self.port, database)}?passfile={quote(str(password_file(self.data)))}"
 
     @property
     def log(self) -> str:
@@ -78,6 +80,16 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def address(port: int, database: str = "postgres") -> str:
+    """Return the address of an embedded database for its owner, without the password."""
+    return f"postgresql://postgres@127.0.0.1:{port}/{database}"
+
+
+def password_file(data: Path) -> Path:
+    """Return where a data directory has the owner's password, in the format of libpq's PGPASSFILE."""
+    return Path(data).absolute() / PASSWORD_FILE
 
 
 class _Log:
@@ -112,6 +124,7 @@ def start(
     *,
     template: Path | None = None,
     jobs_interval: float = 10.0,
+    login_timeout: float = 5.0,
     turn_timeout: float = 30.0,
     idle_timeout: float = 5.0,
     stall_timeout: float = 60.0,
@@ -123,6 +136,7 @@ def start(
     port: 0 takes a free port.
     template: a data directory to copy instead of creating a new one.
     jobs_interval: seconds between two checks for due TimescaleDB jobs; 0 runs none.
+    login_timeout: seconds that a client may keep its login waiting.
     turn_timeout: seconds that a connection waits for the backend before its statement fails with 55P03.
     idle_timeout: seconds that a connection may keep an idle transaction open while others wait.
     stall_timeout: seconds that a connection may neither send a COPY's data nor read a result, while others wait.
@@ -132,6 +146,7 @@ def start(
         "data": str(Path(data).absolute()),
         "port": str(port),
         "jobs-interval": _milliseconds(jobs_interval),
+        "login-timeout": _milliseconds(login_timeout),
         "turn-timeout": _milliseconds(turn_timeout),
         "idle-timeout": _milliseconds(idle_timeout),
         "stall-timeout": _milliseconds(stall_timeout),
@@ -210,7 +225,7 @@ def _failure(server: EmbeddedServer, port: int, what: str) -> EmbeddedError:
 def serve(data: Path, port: int) -> int:
     """Run the database in the foreground until Ctrl-C or SIGTERM."""
     with start(data, port, echo=True) as server:
-        print(f"{server.url} (embedded TimescaleDB in {data}, for trying out and tests; Ctrl-C stops it)", flush=True)
+        print(f"{server.url} (embedded TimescaleDB, for trying out and tests; Ctrl-C stops it)", flush=True)
         try:
             return server.process.wait()
         except KeyboardInterrupt:

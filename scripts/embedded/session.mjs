@@ -35,6 +35,7 @@ const OWN_LIMIT =
   "End transactions, or use autocommit; the client has set idle_in_transaction_session_timeout, or its role has.";
 
 const COPY_MESSAGES = new Set(["d", "c", "f"]);
+const REFUSALS = new Set(["28000", "28P01", "08P01"]);
 const KNOWN = new Set([..."QPBDECSHFXdcf"]);
 
 const seconds = (milliseconds) => milliseconds / 1000;
@@ -54,6 +55,8 @@ export class Session {
   #databases;
   #log;
   #early = []; // messages that arrived before the end of the handshake
+  #awaited = null; // takes the message that the handshake waits for
+  #patience = null; // ends a client that does not go on with the handshake
   #units = new Units();
   #turn = null;
   #running = null;
@@ -78,6 +81,7 @@ export class Session {
     this.#copy = new CopyIn();
     this.#copy.onPressure = () => this.#backPressure();
     this.#answers = new AnswerStream(this);
+    this.#limitSilence();
     socket.setNoDelay(true);
     socket.on("data", (chunk) => this.#onData(chunk));
     socket.on("close", () => this.#onClose());
@@ -99,8 +103,9 @@ export class Session {
 
   #onMessage(type, whole) {
     if (type === "") return this.#onStartup(whole);
-    if (!KNOWN.has(type)) throw new ProtocolViolation(`there is no message of type ${JSON.stringify(type)}`);
+    if (this.#awaited) return this.#awaited([type, whole]);
     if (!this.backend) return void this.#early.push([type, whole]);
+    if (!KNOWN.has(type)) throw new ProtocolViolation(`there is no message of type ${JSON.stringify(type)}`);
     if (type === "X") return this.socket.end();
     if (this.#copy.open && !this.#copy.ended) {
       if (COPY_MESSAGES.has(type)) return this.#copy.take(whole);
@@ -133,23 +138,47 @@ export class Session {
     const refusal = invalidStart(code);
     if (refusal) return this.socket.end(errorResponse({ severity: "FATAL", ...refusal }));
     this.#framer.start();
-    if (!this.#door.register(this)) return;
+    clearTimeout(this.#patience);
     this.socket.pause();
     this.#enter(whole.subarray(4));
   }
 
   async #enter(packet) {
     try {
-      await greet(this, packet, this.#databases);
+      const door = this.#door;
+      await greet(this, packet, { databases: this.#databases, identities: door.identities, door });
       for (const [type, whole] of this.#early.splice(0)) this.#onMessage(type, whole);
       this.#backPressure();
     } catch (error) {
-      this.end(error.code ?? "57P03", error.message);
+      if (!this.ended && REFUSALS.has(error.code)) this.#log(`connection ${this.id}: ${error.message}`);
+      this.end(error.code ?? "57P03", error.message, error.hint);
     }
+  }
+
+  /** Waits for the client's next message, [type, whole], during the authentication; the client must send it soon. */
+  reply() {
+    if (this.#early.length) return this.#early.shift();
+    this.#limitSilence();
+    this.socket.resume();
+    return new Promise((resolve) => {
+      this.#awaited = (reply) => {
+        this.#awaited = null;
+        clearTimeout(this.#patience);
+        this.socket.pause();
+        resolve(reply);
+      };
+    });
+  }
+
+  #limitSilence() {
+    const silent = () => this.end("57014", "canceling authentication due to timeout");
+    this.#patience = setTimeout(silent, this.#door.loginTimeout);
+    this.#patience.unref();
   }
 
   /** Adds the session to the backend after the backend's part of the handshake. */
   join(backend) {
+    this.#framer.trust();
     this.backend = backend;
     backend.sessions.add(this);
   }
@@ -316,9 +345,9 @@ export class Session {
 
   async #betweenTransactions(tags, text) {
     const { backend } = this;
-    if (this.#recorded) backend.superuser = null;
+    if (this.#recorded) backend.forgetLogins();
     await this.preferences.betweenTransactions(backend, tags, text);
-    if (this.#recorded) await this.asBase(() => backend.readSuperuser());
+    if (this.#recorded) await this.asBase(() => backend.readLogins());
     this.#recorded = false;
     await this.channels.change(backend, tags);
     if (this.#temporary.suspected) await this.#temporary.find(backend);
@@ -399,6 +428,7 @@ export class Session {
   #leave() {
     if (this.#cleaned) return;
     this.#cleaned = true;
+    clearTimeout(this.#patience);
     this.#door.forget(this);
     const { backend } = this;
     if (!backend) return;

@@ -41,10 +41,12 @@ def shared_server(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def connect(shared_server: EmbeddedServer) -> Iterator[Connect]:
-    """Open autocommit connections to the shared gateway, closed after the test."""
+    """Open autocommit connections to the shared gateway, closed after the test. The password of a role is its name."""
     opened: list[psycopg.Connection[tuple[Any, ...]]] = []
 
     def open_one(database: str = "postgres", **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+        if "user" in options and options["user"] != "postgres":
+            options.setdefault("password", options["user"])
         opened.append(psycopg.connect(shared_server.url_of(database), **{"autocommit": True, **options}))
         return opened[-1]
 

@@ -12,6 +12,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 
 from scripts.embedded import EmbeddedServer
 from tests.embedded.conftest import Connect
+from tests.embedded.raw import owners_password
 
 
 def names(connection: psycopg.Connection[tuple[object, ...]]) -> set[object]:
@@ -67,7 +68,8 @@ def test_pytest_postgresql_s_janitor(shared_server: EmbeddedServer, connect: Con
         with connect(str(arguments["dbname"])) as one:
             one.execute("CREATE TABLE loaded (x int)")
 
-    where = {"user": "postgres", "host": "127.0.0.1", "port": shared_server.port}
+    password = owners_password(shared_server.data)
+    where = {"user": "postgres", "host": "127.0.0.1", "port": shared_server.port, "password": password}
     with DatabaseJanitor(**where, dbname="tests_tmpl", as_template=True) as template:  # type: ignore[arg-type]
         template.load(load)
         with DatabaseJanitor(**where, dbname="tests", template_dbname="tests_tmpl"):  # type: ignore[arg-type]

@@ -14,11 +14,8 @@ import pytest
 
 from scripts.embedded import EmbeddedServer
 from tests.embedded.conftest import Connect
+from tests.embedded.raw import dial, is_closed, log_in, owners_password, read_until_ready, startup
 from tests.embedded.test_copy import resident
-
-STARTUP = b"user\0postgres\0database\0postgres\0\0"
-READY = b"Z\0\0\0\5I"
-HELLO = struct.pack("!ii", 8 + len(STARTUP), 3 << 16) + STARTUP
 
 
 @pytest.fixture
@@ -31,37 +28,10 @@ def server(shared_server: EmbeddedServer) -> Iterator[EmbeddedServer]:
     assert resident(shared_server.pid) - before < 100_000_000
 
 
-def dial(server: EmbeddedServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=15)
-
-
-def read_until_ready(connection: socket.socket, times: int = 1) -> bytes:
-    """Return what arrives up to the last of so many ReadyForQuery messages."""
-    answer = b""
-    while answer.count(READY) < times:
-        part = connection.recv(65536)
-        assert part, f"the connection was closed after {answer!r}"
-        answer += part
-    return answer
-
-
 def greeted(server: EmbeddedServer) -> socket.socket:
     connection = dial(server)
-    connection.sendall(HELLO)
-    read_until_ready(connection)
+    log_in(connection, owners_password(server.data))
     return connection
-
-
-def is_closed(connection: socket.socket) -> bool:
-    """Read to the end of the connection."""
-    try:
-        while connection.recv(65536):
-            pass
-    except ConnectionResetError:
-        return True
-    except TimeoutError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(
@@ -159,13 +129,22 @@ def test_ssl_and_gss_are_declined(server: EmbeddedServer) -> None:
         for code in (80877103, 80877104):
             connection.sendall(struct.pack("!ii", 8, code))
             assert connection.recv(1) == b"N"
-        connection.sendall(HELLO)
+        connection.sendall(startup())
         assert connection.recv(1) == b"R"
 
 
 def test_bytes_may_come_one_by_one(server: EmbeddedServer) -> None:
-    with dial(server) as connection:
+    class Drop(socket.socket):
+        """A socket that sends each byte by itself."""
+
+        def sendall(self, data: bytes, flags: int = 0) -> None:  # type: ignore[override]
+            for byte in data:
+                super().sendall(bytes([byte]), flags)
+
+    with Drop() as connection:
+        connection.settimeout(15)
+        connection.connect(("127.0.0.1", server.port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in HELLO + b"Q\0\0\0\x0dSELECT 7\0":
-            connection.sendall(bytes([byte]))
-        assert b"SELECT 1\0" in read_until_ready(connection, times=2)
+        log_in(connection, owners_password(server.data))
+        connection.sendall(b"Q\0\0\0\x0dSELECT 7\0")
+        assert b"SELECT 1\0" in read_until_ready(connection)

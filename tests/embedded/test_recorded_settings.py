@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import time
 from collections.abc import Iterator
 
@@ -12,7 +11,7 @@ from psycopg import errors
 
 from scripts.embedded import EmbeddedServer
 from tests.embedded.conftest import TURN_TIMEOUT, Connect
-from tests.embedded.test_hostile import dial, read_until_ready
+from tests.embedded.raw import dial, log_in, startup
 from tests.embedded.test_settings import show
 
 Admin = psycopg.Connection[tuple[object, ...]]
@@ -22,7 +21,7 @@ Admin = psycopg.Connection[tuple[object, ...]]
 def admin(connect: Connect) -> Iterator[Admin]:
     """The superuser, with a role grafana that may log in; what is recorded is forgotten after the test."""
     one = connect()
-    one.execute("DROP ROLE IF EXISTS grafana; CREATE ROLE grafana LOGIN")
+    one.execute("DROP ROLE IF EXISTS grafana; CREATE ROLE grafana LOGIN PASSWORD 'grafana'")
     yield one
     one.execute("DELETE FROM pg_db_role_setting; DROP ROLE grafana; DROP ROLE IF EXISTS analysts")
 
@@ -123,10 +122,8 @@ def test_a_value_that_is_ignored_is_a_warning(admin: Admin, shared_server: Embed
     admin.execute(
         "INSERT INTO pg_db_role_setting SELECT 0, oid, '{work_mem=much}' FROM pg_roles WHERE rolname = 'grafana'"
     )
-    startup = b"user\0grafana\0database\0postgres\0\0"
     with dial(shared_server) as connection:
-        connection.sendall(struct.pack("!ii", 8 + len(startup), 3 << 16) + startup)
-        greeting = read_until_ready(connection)
+        greeting = log_in(connection, "grafana", startup("grafana"))
     assert b"SWARNING\0" in greeting
     assert b'"work_mem" of ALTER ROLE or ALTER DATABASE is ignored' in greeting
 

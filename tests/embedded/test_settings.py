@@ -13,7 +13,7 @@ from tests.embedded.conftest import Connect
 @pytest.fixture
 def reader(connect: Connect) -> str:
     """A role without rights that may log in."""
-    connect().execute("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
+    connect().execute("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN PASSWORD 'reader'")
     return "reader"
 
 
@@ -119,7 +119,7 @@ def test_session_authorization(connect: Connect, reader: str) -> None:
 @pytest.mark.parametrize(
     ("user", "database", "says"),
     [
-        ("nobody", "postgres", 'role "nobody" does not exist'),
+        ("nobody", "postgres", 'password authentication failed for user "nobody"'),
         ("postgres", "nowhere", 'database "nowhere" does not exist'),
     ],
 )
@@ -129,7 +129,7 @@ def test_unknown_users_and_databases(connect: Connect, user: str, database: str,
 
 
 def test_a_role_that_may_not_log_in(connect: Connect) -> None:
-    connect().execute("DROP ROLE IF EXISTS staff; CREATE ROLE staff")
+    connect().execute("DROP ROLE IF EXISTS staff; CREATE ROLE staff PASSWORD 'staff'")
     with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
         connect(user="staff")
 

@@ -51,7 +51,7 @@ def test_an_idle_transaction_is_ended_only_when_others_wait(connect: Connect, ta
 def test_an_idle_client_hears_why_and_is_rolled_back(
     connect: Connect, table: str, shared_server: EmbeddedServer
 ) -> None:
-    connect().execute("DROP ROLE IF EXISTS dash; CREATE ROLE dash LOGIN; GRANT ALL ON shelf TO dash")
+    connect().execute("DROP ROLE IF EXISTS dash; CREATE ROLE dash LOGIN PASSWORD 'dash'; GRANT ALL ON shelf TO dash")
     one, two, three = connect(autocommit=False, user="dash", application_name="Grafana"), connect(), connect()
     one.execute("INSERT INTO shelf VALUES (1)")
     began = time.monotonic()

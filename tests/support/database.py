@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql.janitor import DatabaseJanitor
 
 from scripts.migrate import migrate
@@ -52,11 +53,19 @@ def new_database(server_url: str, name: str) -> Iterator[str]:
         user=str(parts["user"]),
         host=str(parts["host"]),
         port=str(parts["port"]),
-        password=parts.get("password"),  # type: ignore[arg-type]
+        password=password_of(server_url),
         dbname=name,
     )
     with janitor:
-        yield f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{name}"
+        yield make_conninfo(server_url, dbname=name)
+
+
+def password_of(url: str) -> str | None:
+    """Return the password of an address, or the one in the file that it names."""
+    parts = conninfo_to_dict(url)
+    if file := parts.get("passfile"):
+        return Path(str(file)).read_text(encoding="utf-8").splitlines()[0].rsplit(":", 1)[1]
+    return str(parts["password"]) if "password" in parts else None
 
 
 def prepare(database_url: str) -> None:

@@ -28,22 +28,26 @@ def examples(document: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A fresh `make run`, and the ports that stand for the documented ones."""
-    instead = {"8000": str(free_port()), "15432": str(free_port())}
-    environment = {"PORT": instead["8000"], "DB_PORT": instead["15432"], "DATABASE_URL": ""}
-    with started(["make", "run"], DATA=str(tmp_path_factory.mktemp("data")), **environment) as command:
+def instead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A fresh `make run`, and what stands for the documented ports and for the way to its password."""
+    data, port, db_port = str(tmp_path_factory.mktemp("data")), str(free_port()), str(free_port())
+    with started(["make", "run"], DATA=data, PORT=port, DB_PORT=db_port, DATABASE_URL="") as command:
         command.wait_for("Ctrl-C")
-        yield instead
+        yield {":8000": f":{port}", ":15432": f":{db_port}", "PGPASSFILE=.data/": f"PGPASSFILE={data}/"}
 
 
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if examples(path)], ids=lambda path: path.name)
-def test_examples_say_what_happens(document: Path, ports: dict[str, str]) -> None:
+def test_examples_say_what_happens(document: Path, instead: dict[str, str]) -> None:
+    exported = ""
     for command, output in examples(document):
         if command.startswith("psql") and shutil.which("psql") is None:
             continue
-        for documented, actual in ports.items():
-            command = command.replace(f":{documented}", f":{actual}")
+        for documented, actual in instead.items():
+            command = command.replace(documented, actual)
+        if command.startswith("export "):  # holds for the commands after it
+            exported += f"{command}\n"
+            continue
+        command = exported + command
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
         assert (without_sources(done.stdout.strip()), done.stderr) == (without_sources(output), ""), command
 

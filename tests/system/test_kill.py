@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 
+from scripts import embedded
 from tests.support.ports import free_port
 from tests.support.processes import Started, started
 
@@ -120,7 +121,7 @@ def count_then_wait(writers: list[Writer], seconds: float) -> None:
 
 def stored(environment: dict[str, str], user_id: str) -> dict[datetime, int]:
     """Return the steps stored for a user, by timestamp."""
-    address = f"postgresql://postgres@127.0.0.1:{environment['DB_PORT']}/postgres"
-    with psycopg.connect(address) as connection:
+    address = embedded.address(int(environment["DB_PORT"]))
+    with psycopg.connect(address, passfile=embedded.password_file(Path(environment["DATA"]))) as connection:
         rows = connection.execute("SELECT ts, steps FROM api.readings WHERE user_id = %s", [user_id]).fetchall()
     return {ts.astimezone(UTC): steps for ts, steps in rows}

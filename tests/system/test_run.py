@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import httpx
 import psycopg
 import pytest
 
+from scripts import embedded
+from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.processes import Started, started, wait_until_gone
 
@@ -49,19 +52,37 @@ def url(environment: dict[str, str]) -> str:
     return f"http://127.0.0.1:{environment['PORT']}"
 
 
-def test_it_says_what_it_started_and_where(run: Started, environment: dict[str, str]) -> None:
+def test_it_says_what_it_started_and_where(run: Started, environment: dict[str, str], data: Path) -> None:
     said = "\n".join(run.lines)
     for promised in (
         f"{url(environment)}/",
         f"{url(environment)}/docs",
         environment["DATA"],
-        f"psql postgresql://postgres@127.0.0.1:{environment['DB_PORT']}/postgres",
+        f"PGPASSFILE={environment['DATA']}/pgpass psql postgresql://postgres@127.0.0.1:{environment['DB_PORT']}/postgres",
         "not for production",
     ):
         assert promised in said
     assert httpx.get(f"{url(environment)}/").status_code == 200
-    with psycopg.connect(f"postgresql://postgres@127.0.0.1:{environment['DB_PORT']}/postgres") as connection:
+    with psycopg.connect(f"{embedded.address(int(environment['DB_PORT']))}?passfile={data / 'pgpass'}") as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_password_of_the_database_stays_in_its_file(
+    run: Started, environment: dict[str, str], data: Path, tmp_path: Path
+) -> None:
+    password = (data / "pgpass").read_text().splitlines()[0].rsplit(":", 1)[1]
+    assert [pid for pid in run.descendants() if password in Path(f"/proc/{pid}/cmdline").read_text()] == []
+    assert password not in "\n".join(run.lines)
+    shown = tmp_path / "psql"
+    shown.write_text('#!/bin/sh\necho "$@"; cat "$PGPASSFILE"; echo "$PGREQUIREAUTH"\n')
+    shown.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    variables = {**os.environ, **environment, "PATH": path}
+    done = subprocess.run(["make", "-s", "psql"], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
+    arguments, *lines = done.stdout.splitlines()
+    assert password not in arguments
+    assert f"127.0.0.1:*:*:postgres:{password}" in lines
+    assert lines[-1] == "scram-sha-256"
 
 
 def test_a_second_start_is_quick_and_finds_the_data(environment: dict[str, str]) -> None:

@@ -121,7 +121,10 @@ def sqlalchemy_served(bench: Bench, name: str) -> Iterator[Served]:
     parts = {key: urllib.parse.quote(str(part), safe="") for key, part in conninfo_to_dict(bench.target.url).items()}
     password = f":{parts['password']}" if parts.get("password") else ""
     address = f"{parts.get('user', 'postgres')}{password}@{parts['host']}:{parts.get('port', 5432)}/{parts['dbname']}"
-    with fastapi(bench, "fastapi_sqlalchemy", {"PEER_DATABASE_URL": f"postgresql+asyncpg://{address}"}) as (port, pid):
+    environment = {"PEER_DATABASE_URL": f"postgresql+asyncpg://{address}"}
+    if file := conninfo_to_dict(bench.target.url).get("passfile"):
+        environment["PGPASSFILE"] = str(file)
+    with fastapi(bench, "fastapi_sqlalchemy", environment) as (port, pid):
         yield Served(name, port, Watched(pid, bench.target.pid))
 
 
