@@ -23,7 +23,6 @@ from yoyo.connections import parse_uri
 from service.database.schema import MIGRATIONS, api_digest, api_statements
 
 OLDEST_TIMESCALEDB = (2, 18)
-LOCK = 0x6879706572  # the bytes of "hyper"
 # In a new session: one that has loaded the old version cannot update it.
 UPDATE = 'psql -X "$DATABASE_URL" -c "ALTER EXTENSION timescaledb UPDATE"'
 
@@ -79,12 +78,27 @@ class OneTransaction(PostgresqlPsycopgBackend):
 def migrate(database_url: str) -> Migrated:
     """Apply what is pending and rebuild `api` if its files changed; raise CannotMigrate with a remedy."""
     with connect(database_url) as connection, connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        take_turn(connection)
         advice = require_timescaledb(connection)
-        connection.execute("CREATE SCHEMA IF NOT EXISTS migration")
         connection.execute("SET LOCAL search_path = migration, public")
         applied = apply_pending(connection)
         return Migrated(applied, rebuild_api(connection), advice)
+
+
+def take_turn(connection: psycopg.Connection[Any]) -> None:
+    """Wait for other migrations of the database, and hold them off until the transaction ends.
+
+    The lock is on a table, since any role of the server may take an advisory lock, and keep it.
+    """
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute("CREATE SCHEMA IF NOT EXISTS migration")
+                connection.execute("CREATE TABLE IF NOT EXISTS migration.turn ()")
+            break
+        except psycopg.errors.UniqueViolation:
+            continue  # another process has created them meanwhile
+    connection.execute("LOCK TABLE migration.turn IN EXCLUSIVE MODE")
 
 
 @contextmanager

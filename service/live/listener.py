@@ -8,6 +8,9 @@ import random
 from typing import Protocol
 
 import psycopg
+from psycopg import sql
+
+from service.database.pool import statement
 
 FIRST_PAUSE = 0.1  # seconds
 MAX_PAUSE = 2.0  # seconds
@@ -37,12 +40,11 @@ async def listen(database_url: str, listener: Listener) -> None:
     while True:
         try:
             async with await connect(database_url) as connection:
-                await connection.execute("LISTEN listeners")
-                await connection.execute("LISTEN readings")
+                names = await open_channels(connection)
                 pause = FIRST_PAUSE
                 listener.on_connected()
                 async for notification in connection.notifies():
-                    if notification.channel == "readings":
+                    if names[notification.channel] == "readings":
                         listener.on_readings(notification.payload)
                     else:
                         listener.on_presence(notification.payload)
@@ -55,7 +57,15 @@ async def listen(database_url: str, listener: Listener) -> None:
         pause = min(2 * pause, MAX_PAUSE)
 
 
-async def connect(database_url: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
+async def open_channels(connection: psycopg.AsyncConnection[tuple[str, str]]) -> dict[str, str]:
+    """Listen on all channels; return their names by address, which no other role can guess."""
+    rows = await (await connection.execute(statement("channels"))).fetchall()
+    for _, address in rows:
+        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(address)))
+    return {address: name for name, address in rows}
+
+
+async def connect(database_url: str) -> psycopg.AsyncConnection[tuple[str, str]]:
     """Open the connection; keepalives detect a vanished peer within half a minute."""
     return await psycopg.AsyncConnection.connect(
         database_url,

@@ -1,6 +1,6 @@
-"""Which process refreshes: of all processes on a database, the one whose session holds a lock there.
+"""Which process refreshes: of all processes on a database, the one whose session holds a claim there.
 
-The lock ends with its session, and the server ends that within seconds of its process being gone, or at a standstill,
+The claim ends with its session, and the server ends that within seconds of its process being gone, or at a standstill,
 or out of reach. A process that is not elected needs no connection for it: it looks through the pool.
 """
 

@@ -62,7 +62,7 @@ BEGIN
   END LOOP;
   IF deleted > 0 THEN
     -- Finding each listener's new latest values would take long, so live listeners get the full state.
-    PERFORM pg_notify('readings', 'many');
+    PERFORM api_internal.notify('readings', 'many');
   END IF;
 END
 $$;

@@ -14,7 +14,7 @@ DECLARE
 BEGIN
   IF who IS NOT NULL THEN
     -- A running refresh could still write rollups of the readings that it has read.
-    PERFORM pg_advisory_xact_lock(hashtext('hyperpulse refresh'));
+    LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE;
     -- Another erasure may have finished while this one waited for the lock.
     who := api_internal.find_user(tenant_id, user_id);
   END IF;
@@ -36,7 +36,7 @@ BEGIN
 
   -- Exclude writers: a running one could still store readings under the key of the erased user. The locks are taken in the
   -- same order as by a refresh.
-  PERFORM pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
+  LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;
   PERFORM api_internal.hold_horizon();
   UPDATE core.names_version SET version = version + 1;
 
@@ -65,7 +65,7 @@ BEGIN
   RETURN NEXT;
 
   -- A key without a name identifies no user to a listener, so live listeners get the full state.
-  PERFORM pg_notify('readings', 'many');
+  PERFORM api_internal.notify('readings', 'many');
 END
 $$;
 

@@ -6,8 +6,8 @@ DECLARE
 BEGIN
   -- Exclude refreshers: a running one has read the old priority, and its rows are not visible yet. Then exclude writers:
   -- a reading of the device that commits meanwhile would be rolled up with the old priority.
-  PERFORM pg_advisory_xact_lock(hashtext('hyperpulse refresh'));
-  PERFORM pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
+  LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE;
+  LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;
   PERFORM api_internal.hold_horizon();
   PERFORM api_internal.enrol_devices(ARRAY[tenant_id], ARRAY[device_id]);
   SELECT d.* INTO device
@@ -26,7 +26,7 @@ BEGIN
       WHERE r.device_key = device.device_key AND r.bucket >= (SELECT raw_from FROM core.horizon)
      HAVING count(*) > 0;
     -- Finding the users whose latest values now come from another device would take long, so live listeners get the full state.
-    PERFORM pg_notify('readings', 'many');
+    PERFORM api_internal.notify('readings', 'many');
   END IF;
 END
 $$;

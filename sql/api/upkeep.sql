@@ -4,18 +4,17 @@ LANGUAGE plpgsql AS $$
 DECLARE
   started_at CONSTANT timestamptz := clock_timestamp();
   chunks bigint := 0;
-  place  int;
   chunk  record;
   cutoff timestamptz;
   changed record;
   relation regclass;
 BEGIN
-  -- One at a time. A session lock, since this procedure commits several times.
-  place := api_internal.try_lock('upkeep');
-  IF place IS NULL THEN
+  -- One at a time, by a claim of the session, since this procedure commits several times.
+  IF NOT api_internal.claim('upkeep', from_idle => true) THEN
     RAISE NOTICE 'another upkeep is under way';
     RETURN;
   END IF;
+  COMMIT;
 
   SELECT array_agg(d.day) AS days, array_agg(d.version) AS versions INTO changed FROM core.changed_day AS d;
   CALL api_internal.refresh_populations(changed.days);
@@ -86,8 +85,8 @@ BEGIN
       FROM api.verify(now() - INTERVAL '30 days', now(), 10) AS v;
   DELETE FROM core.verification WHERE checked_at < now() - INTERVAL '90 days';
   PERFORM api_internal.note_run('upkeep', started_at, chunks);
+  PERFORM api_internal.release('upkeep');
   COMMIT;
-  PERFORM api_internal.unlock('upkeep', place);
 END
 $$;
 

@@ -1,2 +1,2 @@
 -- Announce to other processes that this one has live clients.
-SELECT pg_notify('listeners', %(process)s)
+SELECT api_internal.notify('listeners', %(process)s)

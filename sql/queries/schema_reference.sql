@@ -20,10 +20,10 @@ SELECT *
      WHERE n.nspname = 'api'
     UNION ALL
     SELECT 4, 'table', format('%I.%I', n.nspname, c.relname),
-           (SELECT string_agg(format('%s %s%s', a.attname, format_type(a.atttypid, a.atttypmod),
+           coalesce((SELECT string_agg(format('%s %s%s', a.attname, format_type(a.atttypid, a.atttypmod),
                                      CASE WHEN a.attnotnull THEN ' not null' ELSE '' END), E'\n' ORDER BY a.attnum)
               FROM pg_attribute AS a
-             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), 'no columns')
            || coalesce((SELECT E'\n' || string_agg(format('%s: %s', k.conname, pg_get_constraintdef(k.oid)), E'\n'
                                                    ORDER BY k.contype DESC, k.conname COLLATE "C")
                           FROM pg_constraint AS k

@@ -38,8 +38,8 @@ def quiet(db: psycopg.Connection[Any]) -> Iterator[None]:
     for job in jobs:
         db.execute("SELECT alter_job(%s, scheduled => false)", [job])
     # A job that runs already holds this lock.
-    db.execute("SELECT pg_advisory_lock(hashtext('hyperpulse refresh'))")
-    db.execute("SELECT pg_advisory_unlock(hashtext('hyperpulse refresh'))")
+    with db.transaction():
+        db.execute("LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE")
     try:
         yield
     finally:

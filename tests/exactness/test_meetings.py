@@ -211,11 +211,11 @@ def test_a_question_that_meets_an_erasure(stage: Stage) -> None:
 
 
 @pytest.mark.native
-@pytest.mark.parametrize("lock", ["events", "upkeep"])
-def test_what_failed_holds_no_erasure_and_no_refresh_up(stage: Stage, lock: str) -> None:
-    """Its session keeps the lock until it ends, idle."""
+@pytest.mark.parametrize("claimed", ["events", "upkeep"])
+def test_what_failed_holds_no_erasure_and_no_refresh_up(stage: Stage, claimed: str) -> None:
+    """Its session keeps the claim until it ends, idle."""
     stage.write(beat("watch", NOON, 100))
-    assert stage.connect().execute("SELECT api_internal.try_lock(%s)", [lock]).fetchone() == (1,)
+    assert stage.connect().execute("SELECT api_internal.claim(%s)", [claimed]).fetchone() == (True,)
     assert refreshed(stage, NOON + 2 * DAY) == []
     stage.db.execute("CALL api.upkeep()")
     assert stage.act(erase).end() == 1

@@ -79,8 +79,8 @@ class Mutant:
 
 
 STABLE = r"LANGUAGE plpgsql STABLE"
-REFRESHERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse refresh'\)\);"
-WRITERS = r"PERFORM pg_advisory_xact_lock\(hashtext\('hyperpulse horizon'\)\);"
+REFRESHERS = r"LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE;"
+WRITERS = r"LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;"
 STALE_ROW = r"WHERE s.user_key = u.user_key(?=\s+AND s.day = public.time_bucket\(INTERVAL '24 hours', {}\.bucket\))"
 OUTER = r"AND r.bucket < \(SELECT public.time_bucket\(INTERVAL '[^']*', materialized\) FROM core.horizon\)"
 CHANGED = r"(?:(?<=excluded.worn_minutes)|(?<=excluded.resting_heart_rate))(\s+)WHERE t IS DISTINCT FROM excluded"
@@ -91,10 +91,10 @@ ANOTHER_MARK = """
 EVERY_READING = "FROM core.reading AS x, LATERAL (SELECT x.user_key, x.ts AS bucket) AS r WHERE x.device_key ="
 GONE = r"WHERE g.device_key = 0(?= AND t.user_key = g.user_key)"
 DEVICE_GONE = r"WHERE (?=t.user_key = g.user_key AND t.bucket = g.bucket AND t.device_key = g.device_key)"
-ANNOUNCEMENT = r"IF NOT pg_catalog.pg_try_advisory_xact_lock_shared.*?END IF;"
-HEEDLESS = "PERFORM pg_try_advisory_xact_lock_shared(hashtext('hyperpulse refresh'));"
-PATIENT = "PERFORM pg_advisory_xact_lock_shared(hashtext('hyperpulse refresh'));"
-PIECE = r"IF NOT pg_try_advisory_xact_lock_shared\(hashtext\('hyperpulse refresh'\)\) THEN.*?END IF;"
+ANNOUNCEMENT = r"IF NOT api_internal.try_share_refresh.*?END IF;"
+HEEDLESS = "PERFORM api_internal.try_share_refresh();"
+PATIENT = "LOCK TABLE core.refresh_lock IN ROW SHARE MODE;"
+PIECE = r"IF NOT api_internal.try_share_refresh\(\) THEN.*?END IF;"
 DEVICE_CHANGED = r"(?<=steps = excluded.steps)(\s+)WHERE t IS DISTINCT FROM excluded"
 
 
@@ -491,7 +491,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "writers do not hold the horizon",
-                Mutant("hold_horizon", {r"PERFORM pg_advisory_xact_lock_shared[^;]*;": ""}),
+                Mutant("hold_horizon", {r"LOCK TABLE core.horizon_lock[^;]*;": ""}),
             ),
             (
                 "write_readings does not hold the horizon",
@@ -499,7 +499,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ),
             (
                 "the announcement does not wait for writers",
-                Mutant("advance_horizon", {r"PERFORM pg_catalog.pg_advisory_xact_lock\([^;]*;": ""}),
+                Mutant("advance_horizon", {WRITERS: ""}),
             ),
         ],
     ),
@@ -668,7 +668,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
             ("an erasure does not wait for refreshers", Mutant("erase_user", {REFRESHERS: ""})),
             (
                 "new time is marked without saying so",
-                Mutant("advance_horizon", {r"EXIT WHEN NOT pg_catalog.pg_try_advisory[^;]*;": ""}),
+                Mutant("advance_horizon", {r"EXIT WHEN NOT api_internal.try_share_refresh[^;]*;": ""}),
             ),
         ],
     ),

@@ -149,7 +149,7 @@ def test_what_cannot_be_named_becomes_the_state(client: httpx.Client, base_url: 
         post(client, "/v1/readings", reading())
         heard(socket), heard(earlier)
         for payload in ("many", "nonsense"):
-            db.execute("SELECT pg_notify('readings', %s)", [payload])
+            db.execute("SELECT api_internal.notify('readings', %s)", [payload])
             assert heard(socket) == {"type": "state", "users": [{"user_id": "ada", "latest": LATEST}], "complete": True}
             assert heard(earlier) == {"type": "state", "user_id": "ada", "latest": LATEST}
 
@@ -247,7 +247,7 @@ def test_a_slow_client_is_told_and_dropped_and_others_hear_on(
         assert heard(other)["type"] == "state"
         for _ in range(8):
             # More than 100 kB each time: more in all than two sockets hold.
-            db.execute("NOTIFY readings, 'many'")
+            db.execute("SELECT api_internal.notify('readings', 'many')")
             assert heard(other, "state")["complete"] is True
         # Room for two more means that both were given up; only then do they read again.
         with ExitStack() as opened:

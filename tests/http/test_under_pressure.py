@@ -25,7 +25,7 @@ from tests.support.wire import (
 
 PATH = "/v1/readings"
 ERASE = """
-    SELECT pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
+    LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;
     UPDATE core.names_version SET version = version + 1;
     DELETE FROM core.reading;
     DELETE FROM core.app_user
@@ -98,7 +98,7 @@ def test_what_finds_no_room_is_refused_before_it_is_sent(
     with running_service(database_url, MAX_QUEUED_READINGS="100") as url, ThreadPoolExecutor(1) as pool:
         httpx.post(url + PATH, json=reading(), timeout=30)
         with psycopg.connect(database_url) as holder:
-            holder.execute("SELECT pg_advisory_xact_lock(hashtext('hyperpulse horizon'))")
+            holder.execute("LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE")
             held = pool.submit(httpx.post, url + PATH, json=many, timeout=30)
             answer, deadline = b"", time.monotonic() + 4  # a lock is waited for longer
             while not answer:  # until those wait
@@ -168,7 +168,7 @@ def test_a_stream_may_take_long_to_be_stored(database_url: str, client: httpx.Cl
     with running_service(database_url, BODY_IDLE_SECONDS="1") as url, ThreadPoolExecutor(1) as pool:
         post(client, PATH, reading())
         with psycopg.connect(database_url) as holder:
-            holder.execute("SELECT pg_advisory_xact_lock(hashtext('hyperpulse horizon'))")
+            holder.execute("LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE")
             held = pool.submit(httpx.post, url + PATH, content=body, headers=headers, timeout=30)
             time.sleep(2.5)  # longer than the client may be silent, shorter than a lock is waited for
             holder.rollback()

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from tests.support.database import listen
+
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 INSERT = "INSERT INTO api.readings (user_id, device_id, ts, heart_rate, steps) VALUES (%s, %s, %s, %s, %s)"
 
@@ -117,7 +119,7 @@ def test_a_repeatable_read_transaction_may_not_write(db: psycopg.Connection) -> 
 
 def test_writes_are_announced(db: psycopg.Connection) -> None:
     db.execute(INSERT, ["ada", "watch", NOON, 70, 5])
-    db.execute("LISTEN readings")
+    listen(db)
     for change in ("UPDATE api.readings SET steps = 6", "DELETE FROM api.readings"):
         db.execute(change.encode())
         assert len(list(db.notifies(timeout=0.3))) >= 1

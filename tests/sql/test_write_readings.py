@@ -11,6 +11,7 @@ import pytest
 
 from service.live.notifications import Change, Unreadable, split_origin, unpack_changes
 from service.model.pg_time import to_micros
+from tests.support.database import listen
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 CALL = "SELECT api_internal.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
@@ -121,7 +122,7 @@ def announced(db: psycopg.Connection) -> list[str]:
 
 
 def test_changes_are_announced_once_for_each_batch(db: psycopg.Connection) -> None:
-    db.execute("LISTEN readings")
+    listen(db)
     later = NOON + timedelta(hours=1, microseconds=7)
     write(db, *({"user": f"u{user}", "ts": ts, "steps": 1} for user in range(3) for ts in (later, NOON)))
     write(db, {"user": "u0", "steps": 1})
@@ -135,7 +136,7 @@ def test_changes_are_announced_once_for_each_batch(db: psycopg.Connection) -> No
 
 
 def test_an_announcement_of_many_users_fits(db: psycopg.Connection) -> None:
-    db.execute("LISTEN readings")
+    listen(db)
     write(db, *({"user": f"u{user}", "steps": 1} for user in range(1000)))
     payloads = announced(db)
     changes: dict[int, Change] = {}
@@ -147,7 +148,7 @@ def test_an_announcement_of_many_users_fits(db: psycopg.Connection) -> None:
 
 def test_notifications_that_are_alike_all_come(db: psycopg.Connection) -> None:
     """PostgreSQL delivers what is the same only once for a transaction."""
-    db.execute("LISTEN readings")
+    listen(db)
     db.execute("SELECT api_internal.announce(array_fill(1, ARRAY[2000]), array_fill(now(), ARRAY[2000]))")
     changes: dict[int, Change] = {}
     for payload in announced(db):
@@ -156,7 +157,7 @@ def test_notifications_that_are_alike_all_come(db: psycopg.Connection) -> None:
 
 
 def test_a_mark_stands_before_each_announcement_and_alone_without_readings(db: psycopg.Connection) -> None:
-    db.execute("LISTEN readings")
+    listen(db)
     mark = "m" * 40
     call = "SELECT api_internal.announce(array_agg(n), array_agg(now()), %s) FROM generate_series(1, 1000) AS n"
     db.execute(call, [mark])
@@ -173,7 +174,7 @@ def test_a_mark_stands_before_each_announcement_and_alone_without_readings(db: p
 
 
 def test_an_announcement_of_too_many_says_so_shortly(db: psycopg.Connection) -> None:
-    db.execute("LISTEN readings")
+    listen(db)
     db.execute("SELECT api_internal.announce(array_agg(n), array_agg(now())) FROM generate_series(1, 20001) AS n")
     db.execute("SELECT api_internal.announce('{}', '{}'), api_internal.announce(NULL, NULL)")
     assert announced(db) == ["many"]

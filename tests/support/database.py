@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql.janitor import DatabaseJanitor
 
@@ -75,6 +76,13 @@ def prepare(database_url: str) -> None:
         connection.execute(
             "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
         )
+
+
+def listen(db: psycopg.Connection, channel: str = "readings") -> None:
+    """Listen as a process of the service does."""
+    row = db.execute("SELECT address FROM core.channel WHERE name = %s", [channel]).fetchone()
+    assert row is not None
+    db.execute(sql.SQL("LISTEN {}").format(sql.Identifier(row[0])))
 
 
 def empty(db: psycopg.Connection) -> None:

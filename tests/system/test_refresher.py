@@ -74,11 +74,10 @@ def service(url: str) -> Iterator[Started]:
 
 
 def refreshers(db: psycopg.Connection[Any]) -> list[int]:
-    """Return the processes that hold the lock, by the end of their sessions' names."""
+    """Return the processes that are elected, by the end of their sessions' names."""
     rows = db.execute("""
-        SELECT split_part(a.application_name, ':', 2)::int FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-         WHERE l.locktype = 'advisory' AND l.classid = hashtext('hyperpulse refresher')::oid AND l.granted
-           AND a.datname = current_database()""").fetchall()
+        SELECT split_part(a.application_name, ':', 2)::int FROM core.claim AS c JOIN pg_stat_activity AS a USING (pid)
+         WHERE c.name = 'refresher' AND a.backend_start = c.session_start""").fetchall()
     return [pid for (pid,) in rows]
 
 

@@ -5,17 +5,16 @@ LANGUAGE plpgsql AS $$
 DECLARE
   horizon     core.horizon;
   new_horizon timestamptz;
-  place       int;
 BEGIN
   SELECT h.* INTO horizon FROM core.horizon AS h;
   IF horizon.events_materialized >= horizon.announced THEN
     RETURN;
   END IF;
-  -- One at a time. A session lock, since this procedure commits several times.
-  place := api_internal.try_lock('events');
-  IF place IS NULL THEN
+  -- One at a time, by a claim of the session, since this procedure commits several times.
+  IF NOT api_internal.claim('events', from_idle => true) THEN
     RETURN;
   END IF;
+  COMMIT;
   -- Oldest first, so that the horizon moves with it.
   LOOP
     SELECT h.* INTO horizon FROM core.horizon AS h;
@@ -26,7 +25,7 @@ BEGIN
     UPDATE core.horizon SET events_materialized = new_horizon;
     COMMIT;
   END LOOP;
-  PERFORM api_internal.unlock('events', place);
+  PERFORM api_internal.release('events');
 END
 $$;
 

@@ -5,16 +5,15 @@ LANGUAGE plpgsql AS $$
 DECLARE
   trusted timestamptz;
   piece   record;
-  place   int;
 BEGIN
   IF NOT EXISTS (SELECT FROM core.stale_event_day) THEN
     RETURN;
   END IF;
-  -- One at a time. A session lock, since this procedure commits several times.
-  place := api_internal.try_lock('events');
-  IF place IS NULL THEN
+  -- One at a time, by a claim of the session, since this procedure commits several times.
+  IF NOT api_internal.claim('events', from_idle => true) THEN
     RETURN;
   END IF;
+  COMMIT;
   SELECT h.events_materialized INTO trusted FROM core.horizon AS h;
   -- A claim records the version seen. A later write sets a new version, so its row stays. Rows that a writer
   -- has locked are skipped here and below: they are about to get a new version, and waiting for them could deadlock.
@@ -43,7 +42,7 @@ BEGIN
      WHERE s.tenant_key = done.tenant_key AND s.day = done.day;
     COMMIT;
   END LOOP;
-  PERFORM api_internal.unlock('events', place);
+  PERFORM api_internal.release('events');
 END
 $$;
 

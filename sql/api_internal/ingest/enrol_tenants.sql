@@ -6,7 +6,7 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
   -- One at a time: two writers that register the same names in different orders would deadlock.
-  PERFORM pg_advisory_xact_lock(hashtext('hyperpulse enrolment'));
+  LOCK TABLE core.enrolment_lock IN EXCLUSIVE MODE;
   INSERT INTO core.tenant (tenant_id)
     SELECT i.tenant_id
       FROM unnest(tenant_ids) WITH ORDINALITY AS i (tenant_id, item)

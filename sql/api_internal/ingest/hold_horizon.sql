@@ -9,7 +9,7 @@ BEGIN
             HINT = 'Use READ COMMITTED, which is the default.';
   END IF;
   -- Shared among writers; a refresh takes the lock exclusively while it announces a new horizon.
-  PERFORM pg_advisory_xact_lock_shared(hashtext('hyperpulse horizon'));
+  LOCK TABLE core.horizon_lock IN ROW SHARE MODE;
   RETURN (SELECT announced FROM core.horizon);
 END
 $$;

@@ -11,19 +11,19 @@ BEGIN
                                now() - api_internal.setting('refresh_lag')::interval);
   -- The lock order of all transactions: the lock of refreshes, the row, the lock of writers. One process at a time locks
   -- the row, and others return at once, so that writers never queue behind a waiting refresher.
-  IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtext('hyperpulse refresh')) THEN
+  IF NOT api_internal.try_share_refresh() THEN
     RETURN;
   END IF;
   SELECT h.* INTO horizon FROM core.horizon AS h WHERE h.announced < wanted FOR UPDATE SKIP LOCKED;
   IF FOUND THEN
     -- The exclusive lock is granted once every writer that saw the old horizon has ended. Later writers see the new one and mark.
-    PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('hyperpulse horizon'));
+    LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;
     UPDATE core.horizon SET announced = wanted;
     COMMIT;
   END IF;
 
   LOOP
-    EXIT WHEN NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtext('hyperpulse refresh'));
+    EXIT WHEN NOT api_internal.try_share_refresh();
     SELECT h.* INTO horizon FROM core.horizon AS h WHERE h.materialized < h.announced FOR UPDATE SKIP LOCKED;
     EXIT WHEN NOT FOUND;
     part_end := least(horizon.announced, public.time_bucket(INTERVAL '24 hours', horizon.materialized) + INTERVAL '24 hours');

@@ -6,9 +6,9 @@ AS $$
 BEGIN
   -- The lock order of all transactions. Excludes refreshers, which might read the dropped readings, and writers, which must
   -- see the new bound before they store older readings.
-  PERFORM pg_advisory_xact_lock(hashtext('hyperpulse refresh'));
+  LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE;
   PERFORM FROM core.horizon FOR UPDATE;
-  PERFORM pg_advisory_xact_lock(hashtext('hyperpulse horizon'));
+  LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;
   IF EXISTS (SELECT FROM core.stale_day AS s WHERE s.day < range_end)
      OR (SELECT h.materialized < range_end FROM core.horizon AS h) THEN
     RETURN false;

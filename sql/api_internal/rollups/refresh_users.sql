@@ -12,7 +12,7 @@ DECLARE
 BEGIN
   user_days := 0;
   -- Shared among refreshers. A change of a priority and an erasure take the lock exclusively.
-  IF NOT pg_try_advisory_xact_lock_shared(hashtext('hyperpulse refresh')) THEN
+  IF NOT api_internal.try_share_refresh() THEN
     day := NULL;
     RETURN;
   END IF;
