@@ -39,6 +39,7 @@ from service.routes import (
     summaries,
     system,
     tickets,
+    user_export,
     user_readings,
     users,
 )
@@ -53,6 +54,7 @@ OPERATIONS: list[Operation] = [
     *series.OPERATIONS,
     *user_readings.OPERATIONS,
     *users.OPERATIONS,
+    *user_export.OPERATIONS,
     *overview.OPERATIONS,
     *devices.OPERATIONS,
     *events.OPERATIONS,

@@ -45,6 +45,12 @@ def admit(scope: Scope, principal: Principal) -> None:
         scope[TENANT] = principal.tenant
 
 
+def key_of(scope: Scope) -> str | None:
+    """Return the id of the key that a request came with; None where it came without."""
+    principal: Principal | None = scope.get(PRINCIPAL)
+    return None if principal is None else principal.key_id
+
+
 def require_scope(scope: Scope, wanted: AccessScope) -> None:
     """Raise Forbidden where the sender of a request must not do this; a request without a principal may do nothing."""
     principal: Principal | Any = scope.get(PRINCIPAL)

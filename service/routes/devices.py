@@ -7,10 +7,12 @@ from starlette.responses import Response
 
 from service.answers.parameters import WornDevices, parse_query
 from service.answers.schemas.users import DeviceDocument, WornDevicesDocument
+from service.auth.principal import key_of
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
 from service.http.tenancy import tenant_of
+from service.ingest import administration
 from service.ingest.validation import validate_one
 from service.model.device import DEVICE_CHANGE, DeviceChange
 from service.model.timestamps import format_timestamp
@@ -33,14 +35,9 @@ async def set_device(request: Request) -> Response:
     """Change a device; a new priority holds for all the past once this is answered."""
     state = state_of(request)
     change = validate_one(DEVICE_CHANGE, await read_json(request), await state.timestamp_window.now())
-    await fetch_all(
-        state.pool,
-        "set_device",
-        tenant_id=tenant_of(request),
-        device_id=request.path_params["device_id"],
-        name=change.get("name"),
-        priority=change.get("priority"),
-    )
+    which = {"tenant_id": tenant_of(request), "device_id": request.path_params["device_id"]}
+    changes = {"name": change.get("name"), "priority": change.get("priority")}
+    await administration.set_device(state.pool, key_of(request.scope), {**which, **changes})
     return await device(request)
 
 

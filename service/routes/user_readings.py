@@ -11,12 +11,13 @@ from service.answers.cursors import after_moment, cut_page
 from service.answers.export import CopyStream
 from service.answers.parameters import ReadingsAfter, ReadingsToDelete, parse_query
 from service.answers.schemas.readings import DeletionReceipt, ReadingsAfterDocument
+from service.auth.principal import key_of
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.negotiation import choose
 from service.http.responses import json_response
 from service.http.tenancy import tenant_of
-from service.ingest.erasure import delete_readings
+from service.ingest.administration import delete_readings
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.routes.summaries import NOTHING
@@ -101,7 +102,7 @@ async def delete_user_readings(request: Request) -> Response:
     }
     # One at a time, as users are erased: those that wait need no connection.
     async with state.erasing:
-        row = await delete_readings(state.pool, {"tenant_id": tenant_of(request), **asked})
+        row = await delete_readings(state.pool, key_of(request.scope), {"tenant_id": tenant_of(request), **asked})
     return json_response(
         {
             **asked,

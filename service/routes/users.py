@@ -8,11 +8,12 @@ from starlette.responses import Response
 from service.answers.cursors import cut_page, read_cursor
 from service.answers.parameters import UsersAfter, parse_query
 from service.answers.schemas.users import ErasureReceipt, LatestDocument, UsersAfterDocument
+from service.auth.principal import key_of
 from service.database.pool import fetch_all
 from service.errors import NotFound
 from service.http.responses import json_response
 from service.http.tenancy import tenant_of
-from service.ingest.erasure import erase_user
+from service.ingest.administration import erase_user
 from service.model.latest import latest_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
@@ -54,7 +55,7 @@ async def erase(request: Request) -> Response:
     user_id = request.path_params["user_id"]
     # One at a time, as in the database: those that wait need no connection.
     async with state.erasing:
-        rows = await erase_user(state.pool, tenant_of(request), user_id)
+        rows = await erase_user(state.pool, key_of(request.scope), tenant_of(request), user_id)
     erased = {row["place"]: row["erased"] for row in rows}
     receipt = {name: erased.pop(name) for name in ("readings", "stale_days", "names")}
     return json_response({"user_id": user_id, **receipt, "rollups": erased})

@@ -61,6 +61,7 @@ BEGIN
     PERFORM api_internal.mark_stale(found.user_keys, found.quarters);
   END LOOP;
   IF deleted > 0 THEN
+    PERFORM api_internal.note_act('delete readings', tenant_id, jsonb_build_object('readings', deleted));
     -- Finding each listener's new latest values would take long, so live listeners get the full state.
     PERFORM api_internal.notify('readings', 'many');
   END IF;

@@ -64,6 +64,7 @@ BEGIN
   GET DIAGNOSTICS erased = ROW_COUNT;
   RETURN NEXT;
 
+  PERFORM api_internal.note_act('erase user', tenant_id, jsonb_build_object('names', erased));
   -- A key without a name identifies no user to a listener, so live listeners get the full state.
   PERFORM api_internal.notify('readings', 'many');
 END

@@ -4,6 +4,14 @@ LANGUAGE plpgsql AS $$
 DECLARE
   device core.device;
 BEGIN
+  -- What changes nothing holds nobody up.
+  PERFORM FROM core.device AS d
+          JOIN core.tenant AS t USING (tenant_key)
+    WHERE t.tenant_id = set_device.tenant_id AND d.device_id = set_device.device_id
+      AND coalesce(set_device.name, d.name) IS NOT DISTINCT FROM d.name AND coalesce(set_device.priority, d.priority) = d.priority;
+  IF FOUND THEN
+    RETURN;
+  END IF;
   -- Exclude refreshers: a running one has read the old priority, and its rows are not visible yet. Then exclude writers:
   -- a reading of the device that commits meanwhile would be rolled up with the old priority.
   LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE;
@@ -18,6 +26,8 @@ BEGIN
   UPDATE core.device AS d
      SET name = coalesce(set_device.name, d.name), priority = coalesce(set_device.priority, d.priority)
    WHERE d.device_key = device.device_key;
+  PERFORM api_internal.note_act('set device', tenant_id,
+    jsonb_build_object('device_id', device_id, 'priority', coalesce(set_device.priority, device.priority), 'before', device.priority));
 
   -- Only where the device met others can the winner change, and only where raw readings are kept.
   IF set_device.priority <> device.priority THEN

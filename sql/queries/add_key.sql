@@ -9,9 +9,13 @@ WITH registered AS (
   SELECT tenant_key FROM registered
   UNION ALL
   SELECT tenant_key FROM core.tenant WHERE tenant_id = %(tenant_id)s
+), added AS (
+  INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, expires_at, requests_per_second, readings_per_second, bytes_per_day)
+    VALUES (%(key_id)s, %(digest)s, (SELECT tenant_key FROM bound), %(scopes)s, %(name)s,
+            coalesce(now() + %(valid_for)s::interval, 'infinity'),
+            %(requests_per_second)s, %(readings_per_second)s, %(bytes_per_day)s)
+    RETURNING key_id, scopes
 )
-INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, expires_at, requests_per_second, readings_per_second, bytes_per_day)
-  VALUES (%(key_id)s, %(digest)s, (SELECT tenant_key FROM bound), %(scopes)s, %(name)s,
-          coalesce(now() + %(valid_for)s::interval, 'infinity'),
-          %(requests_per_second)s, %(readings_per_second)s, %(bytes_per_day)s)
+INSERT INTO core.audit (act, key_id, tenant_id, detail)
+  SELECT 'create key', a.key_id, %(tenant_id)s, jsonb_build_object('scopes', a.scopes) FROM added AS a
   RETURNING key_id

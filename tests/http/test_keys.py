@@ -44,6 +44,7 @@ ACCESS = {
     "GET /v1/system": "operate",
     "GET /v1/users": "read",
     "GET /v1/users/{user_id:name}/devices": "read",
+    "GET /v1/users/{user_id:name}/export": "read",
     "GET /v1/users/{user_id:name}/latest": "read",
     "GET /v1/users/{user_id:name}/readings": "read",
     "GET /v1/users/{user_id:name}/series": "read",

@@ -30,6 +30,7 @@ TABLES = (
     "core.ticket",
     "core.session",
     "core.access_key",
+    "core.audit",
     "core.tenant",
 )
 ROLLUPS = (

@@ -1,0 +1,51 @@
+"""All that is stored on a user, for the person who asks for it."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.answers.export import CopyStream
+from service.errors import NotFound
+from service.http.tenancy import tenant_of
+from service.routes.operation import Answer, Operation
+from service.state import state_of
+
+NDJSON = "application/x-ndjson"
+EXAMPLE = (
+    '{"kind": "user", "user_id": "user_123", "tenant_id": "default", "registered_at": "2025-01-15T10:00:01Z"}\n'
+    '{"kind": "reading", "steps": 40, "calories": null, "device_id": "watch", "timestamp": "2025-01-15T10:00:00Z", '
+    '"heart_rate": 75}\n'
+)
+
+
+async def export(request: Request) -> Response:
+    """Answer with all that is stored on a user, streamed."""
+    state = state_of(request)
+    return CopyStream(
+        state.pool,
+        state.streams,
+        "user_export",
+        {"tenant_id": tenant_of(request), "user_id": request.path_params["user_id"]},
+        media_type=NDJSON,
+        header=b"",
+        nothing=NotFound("Nothing is stored on that user."),
+        headers={"Content-Disposition": 'attachment; filename="user.ndjson"'},
+    )
+
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/v1/users/{user_id:name}/export",
+        export,
+        "Users",
+        "All that is stored on a user",
+        {200: Answer("Lines of JSON, distinguished by `kind`.", str, EXAMPLE, NDJSON)},
+        access="read",
+        description="`user` has the names, `goal` a weekly goal, `reading` what was sent. Where retention has dropped "
+        "readings, `quarter_hour` has what rollups still know of them, `minute` what an earlier release kept, and "
+        "`last_value` the last value of each metric. All other rollups are computed from these.",
+        refuses=(404, 503),
+    )
+]
