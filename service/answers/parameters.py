@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from starlette.requests import HTTPConnection, Request
 
 from service.answers.cursors import Cursor
 from service.errors import Fault, Invalid
+from service.http.tenancy import bound_tenant, tenant_for
 from service.model.fields import Name, Timestamp, between, digits
 from service.model.timestamps import format_timestamp
 from service.model.validation_errors import fault
@@ -37,7 +38,9 @@ WholeUser = Annotated[
     WithJsonSchema({"type": "integer"}),
     Field(description="A whole number.", examples=[303]),
 ]
-TenantId = Annotated[Name, Field(description="Whose events.", examples=["tenant_1"])]
+TenantId = Annotated[
+    Name, Field(description="Whose events. A request with a tenant's key may leave it out.", examples=["tenant_1"])
+]
 Source = Annotated[Name | None, Field(description="Only events of this source.", examples=["web"])]
 EventType = Annotated[Name | None, Field(description="Only events of this type.", examples=["click"])]
 Device = Annotated[Name | None, Field(description="Only this device, without any rule between devices.")]
@@ -228,9 +231,15 @@ def parse_live_query(connection: HTTPConnection) -> LiveUsers:
 
 
 def parse_query(request: Request, kind: type[QueryT]) -> QueryT:
-    """Parse a request's query string; Invalid names what is wrong."""
+    """Parse a request's query string; Invalid names what is wrong, and Forbidden a tenant of others.
+
+    A request that is bound to a tenant need not name it.
+    """
+    given: dict[str, Any] = {**request.query_params, **repeated(request, kind)}
+    if "tenant_id" in kind.model_fields and bound_tenant(request) is not None:
+        given["tenant_id"] = tenant_for(request, given.get("tenant_id"))
     try:
-        query = kind.model_validate({**request.query_params, **repeated(request, kind)})
+        query = kind.model_validate(given)
     except ValidationError as error:
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
     start_name = "start_date" if "start_date" in request.query_params else "start"

@@ -12,7 +12,7 @@ from service.event_loop import TimeSlice
 from service.ingest.chunker import no_array
 from service.ingest.receipt import Tally
 from service.metrics.counters import Counters
-from service.model.event import EVENT, to_event_row
+from service.model.event import EVENT, EVENT_OF_TENANT, to_event_row
 from service.model.fields import Bounds
 from service.model.reading import HEART_RATE_READING, INGEST_ITEM, METRICS, READING, to_row
 from service.model.validation_errors import fault
@@ -26,7 +26,13 @@ class Kind(NamedTuple):
 
 
 EVENTS, READINGS = Kind("events", to_event_row), Kind("readings", to_row)
-KINDS = {EVENT: EVENTS, READING: READINGS, INGEST_ITEM: READINGS, HEART_RATE_READING: READINGS}
+KINDS = {
+    EVENT: EVENTS,
+    EVENT_OF_TENANT: EVENTS,
+    READING: READINGS,
+    INGEST_ITEM: READINGS,
+    HEART_RATE_READING: READINGS,
+}
 
 
 def items_of(value: Any, name: str) -> tuple[list[Any], str | None]:

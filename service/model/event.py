@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import msgspec
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, with_config
@@ -51,7 +51,20 @@ class Event(TypedDict):
     payload: Annotated[dict[str, Any], AfterValidator(storable)]
 
 
+@with_config(ConfigDict(strict=True, title="Event"))
+class EventOfTenant(TypedDict):
+    """An event in a request that is bound to a tenant, which the event need not name."""
+
+    event_id: EventId
+    tenant_id: NotRequired[Name]
+    source: Name
+    event_type: Name
+    timestamp: WrittenTimestamp
+    payload: Annotated[dict[str, Any], AfterValidator(storable)]
+
+
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
+EVENT_OF_TENANT: TypeAdapter[Any] = TypeAdapter(EventOfTenant)
 
 
 class EventRow(msgspec.Struct, gc=False):
@@ -59,6 +72,7 @@ class EventRow(msgspec.Struct, gc=False):
 
     event_id: str
     tenant_id: str
+    """Empty where the event names none."""
     source: str
     event_type: str
     timestamp: int
@@ -69,7 +83,7 @@ def to_event_row(event: Any) -> EventRow:
     """Turn an event as the model returns it into a row."""
     return EventRow(
         event["event_id"],
-        event["tenant_id"],
+        event.get("tenant_id", ""),
         event["source"],
         event["event_type"],
         to_micros(event["timestamp"]),

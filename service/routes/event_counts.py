@@ -81,5 +81,6 @@ OPERATIONS = [
         access="read",
         description="start <= t < end: of a bucket that the range cuts, only what lies in the range is counted.",
         queries=[EventCountsAfter],
+        refuses=(403, 422, 503),
     ),
 ]

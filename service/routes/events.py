@@ -21,7 +21,7 @@ from service.answers.schemas.events import (
 )
 from service.answers.schemas.problems import ProblemDocument
 from service.auth.allowance import charge_by, charge_for
-from service.database.pool import Pool, fetch_one
+from service.database.pool import fetch_one
 from service.event_loop import checkpoint
 from service.http.responses import json_response
 from service.ingest.body_formats import json_format
@@ -29,10 +29,10 @@ from service.ingest.event_writer import write_events
 from service.ingest.pipeline import store_in_pieces, validate_list
 from service.ingest.receipt import Tally
 from service.ingest.validation import all_refused, items_of, validate_each, validate_item, with_places
-from service.metrics.counters import Counters
-from service.model.event import EVENT, Event, EventRow, to_event_row
+from service.model.event import Event, EventRow, to_event_row
 from service.model.limits import MOST_IN_A_BULK
 from service.model.strict_json import parse_json
+from service.routes.event_tenants import in_tenant, model_for
 from service.routes.operation import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
 from service.routes.request_body import read_document, read_json
 from service.state import state_of
@@ -44,7 +44,8 @@ async def create(request: Request) -> Response:
     """Store one event: 201 when it is new, 200 when its event_id was taken."""
     value = await read_json(request)
     state = state_of(request)
-    event = to_event_row(validate_item(EVENT, value, await state.timestamp_window.now(), state.counters))
+    item = validate_item(model_for(request), value, await state.timestamp_window.now(), state.counters)
+    (event,) = in_tenant(request, [to_event_row(item)])
     charge_for(request.scope, 1)
     (created,) = await write_events(state.pool, state.counters, [event])
     return json_response({"status": STATUS[created], "event_id": event.event_id}, 201 if created else 200)
@@ -55,10 +56,10 @@ async def create_bulk(request: Request) -> Response:
     upload = await read_document(request)
     state = state_of(request)
     tally = charge_by(request.scope, Tally(state.counters, "events"))
-    events = await validate_list(EVENT, upload, state.timestamp_window, MOST_IN_A_BULK, tally)
+    events = await validate_list(model_for(request), upload, state.timestamp_window, MOST_IN_A_BULK, tally)
     if tally.rejected:
         raise all_refused(tally)
-    created = sum(await write_events(state.pool, state.counters, events))
+    created = sum(await write_events(state.pool, state.counters, in_tenant(request, events)))
     return json_response(
         {"status": "ok", "received": len(events), "created": created, "duplicates": len(events) - created}
     )
@@ -69,28 +70,29 @@ async def create_v1(request: Request) -> Response:
     upload = await read_document(request)
     state = state_of(request)
     tally = charge_by(request.scope, Tally(state.counters, "events"))
-    ledger = Ledger(state.pool, state.counters)
+    ledger = Ledger(request)
+    model = model_for(request)
     bounds = await state.timestamp_window.now()
     if upload.rest is None:
         items, prefix = items_of(parse_json(upload.start), "events")
-        tally.counts += await ledger.store(await validate_each(EVENT, with_places(items, prefix), bounds, tally))
+        tally.counts += await ledger.store(await validate_each(model, with_places(items, prefix), bounds, tally))
     else:
-        await store_in_pieces(json_format(EVENT), upload.pieces(), bounds, ledger.store, tally)
+        await store_in_pieces(json_format(model), upload.pieces(), bounds, ledger.store, tally)
     return await receipt(tally, ledger)
 
 
 class Ledger:
     """Stores the events of a request, and remembers of each whether it was new."""
 
-    def __init__(self, pool: Pool, counters: Counters) -> None:
-        self.pool = pool
-        self.counters = counters
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.state = state_of(request)
         self.event_ids: list[str] = []
         self.created: list[bool] = []
 
     async def store(self, events: list[EventRow], /, *, patiently: bool = False) -> Counter[str]:
         """Store events in one transaction; patience is the pool's, whose connections are waited for anyway."""
-        created = await write_events(self.pool, self.counters, events)
+        created = await write_events(self.state.pool, self.state.counters, in_tenant(self.request, events))
         self.event_ids += [event.event_id for event in events]
         self.created += created
         return Counter(created=sum(created), duplicates=len(created) - sum(created))
@@ -158,6 +160,7 @@ EVENT_EXAMPLE = {
     "payload": {"page": "home"},
 }
 PAGE_EXAMPLE = {"events": [EVENT_EXAMPLE], "page": 1, "page_size": 100, "total": 1}
+OF_TENANT = "A request with a tenant's key may leave tenant_id out, and may not name another."
 CREATED = {"status": "created", "event_id": "evt_001"}
 
 OPERATIONS = [
@@ -178,7 +181,7 @@ OPERATIONS = [
         access="ingest",
         description="One event, an array or an envelope. An event_id is taken once in its tenant; the first one stays. "
         "JSON of more than 2 MiB is stored in pieces as it arrives; when it breaks, what was stored stays, and sending "
-        "all again is safe.",
+        "all again is safe. " + OF_TENANT,
         body=Body(Event | list[Event] | EventsEnvelope, EVENT_EXAMPLE),
         refuses=LENIENT_WRITE_REFUSALS,
     ),
@@ -196,7 +199,9 @@ OPERATIONS = [
             )
         },
         access="read",
+        description=OF_TENANT,
         queries=[EventsAfter],
+        refuses=(403, 422, 503),
     ),
     Operation(
         "POST",
@@ -237,5 +242,6 @@ OPERATIONS = [
         "follow by one, so that the last one of a page comes again on the next; `total` is as of the request. For each "
         "event once, follow the cursors of `GET /v1/events`, where nothing moves.",
         queries=[EventsPage],
+        refuses=(403, 422, 503),
     ),
 ]

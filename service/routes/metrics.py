@@ -8,14 +8,25 @@ from starlette.responses import Response
 from service.answers.parameters import EventCounts, RangeSummary
 from service.answers.schemas.events import EventMetrics
 from service.answers.schemas.series import RangeMetrics
+from service.http.tenancy import bound_tenant
 from service.routes.event_counts import event_metrics
 from service.routes.operation import Answer, Operation
 from service.routes.summaries import range_metrics
 
+ONLY_OF_EVENTS = ("bucket_size", "source", "event_type")
+
 
 async def metrics(request: Request) -> Response:
-    """Answer for a tenant's events where one is named, otherwise for a user's readings."""
-    return await (event_metrics if "tenant_id" in request.query_params else range_metrics)(request)
+    """Answer for a tenant's events where they are asked for, otherwise for a user's readings."""
+    return await (event_metrics if is_of_events(request) else range_metrics)(request)
+
+
+def is_of_events(request: Request) -> bool:
+    """Return whether a request names a tenant, or is bound to one and has arguments of events only."""
+    named = request.query_params.keys()
+    if "tenant_id" in named or bound_tenant(request) is None:
+        return "tenant_id" in named
+    return "user_id" not in named and not named.isdisjoint(ONLY_OF_EVENTS)
 
 
 OPERATIONS = [
@@ -35,6 +46,6 @@ OPERATIONS = [
         access="read",
         description="With user_id, start and end (or start_date and end_date) are required. Both ends are included.",
         queries=[RangeSummary, EventCounts],
-        refuses=(404, 422, 503),
+        refuses=(403, 404, 422, 503),
     )
 ]

@@ -19,7 +19,7 @@ REFS = "#/components/schemas/{model}"
 REFUSALS = {
     400: "The body is not JSON, or on some paths of earlier services: the input is invalid.",
     401: "No key came with it, or one that is not in force.",
-    403: "The key may not do this, or a page of another site must not write here.",
+    403: "The key may not do this or is of another tenant, or a page of another site must not write here.",
     404: "No such thing, or no data in the range.",
     406: "The Accept header takes none of the formats there are.",
     408: "The body did not arrive in time.",

@@ -25,9 +25,12 @@ HANDSHAKE = (
 
 
 @contextmanager
-def listening(base_url: str, path: str = "/v1/live") -> Iterator[ClientConnection]:
+def listening(
+    base_url: str, path: str = "/v1/live", headers: dict[str, str] | None = None
+) -> Iterator[ClientConnection]:
     """Open a WebSocket."""
-    with connect("ws" + base_url.removeprefix("http").rstrip("/") + path, open_timeout=PATIENCE) as client:
+    url = "ws" + base_url.removeprefix("http").rstrip("/") + path
+    with connect(url, open_timeout=PATIENCE, additional_headers=headers) as client:
         yield client
 
 

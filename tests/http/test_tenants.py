@@ -1,0 +1,323 @@
+"""Two tenants with users, devices and events of the same names: at every path, nothing of one shows in the other.
+
+Each operation of the service is in one of the tables below; a new one fails the first test until it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import httpx
+import psycopg
+import pytest
+
+from service.app import OPERATIONS
+from service.http.tenancy import DEFAULT_TENANT
+from service.routes.live import live_routes
+from tests.support.bound_service import HEADER, bound_service
+from tests.support.live_clients import heard, listening, streaming
+from tests.support.wire import moment, refused
+
+Key = tuple[str, str]
+RANGE = {"start": moment("00:00:00"), "end": moment("23:59:59")}
+USER = 101  # as a number, since an earlier path takes no other
+CSV = f"user_id,timestamp,steps\n{USER},{moment()},7\n"
+
+
+class Tenant(NamedTuple):
+    """A tenant, None where the request is not bound, and what only its answers may show."""
+
+    name: str | None
+    heart_rate: float
+    steps: int
+    calories: float
+
+    @property
+    def word(self) -> str:
+        """A word that is in all names of its own."""
+        return f"of-{self.name or DEFAULT_TENANT}"
+
+    @property
+    def marks(self) -> list[str]:
+        """What shows its data, in whatever answer."""
+        return [self.word, *map(str, (self.heart_rate, self.steps, 2 * self.steps, self.calories, 2 * self.calories))]
+
+    @property
+    def naming(self) -> dict[str, str]:
+        """What names the tenant of events: nothing where the request is bound to it."""
+        return {} if self.name else {"tenant_id": DEFAULT_TENANT}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {HEADER: self.name} if self.name else {}
+
+
+CLINIC = Tenant("clinic", 60.3125, 10101, 0.1015625)
+LAB = Tenant("lab", 160.6875, 30303, 0.3046875)
+UNBOUND = Tenant(None, 110.5625, 40404, 0.5078125)
+TENANTS = (CLINIC, LAB, UNBOUND)
+
+
+def reading_of(tenant: Tenant, at: str, **changes: Any) -> dict[str, Any]:
+    """A reading with the values of a tenant."""
+    measured = {"heart_rate": tenant.heart_rate, "steps": tenant.steps, "calories": tenant.calories}
+    return {"user_id": USER, "device_id": "watch", "timestamp": at} | measured | changes
+
+
+def event_of(tenant: Tenant, event_id: str = "evt_1", **changes: Any) -> dict[str, Any]:
+    """An event whose payload says whose it is."""
+    event = {"event_id": event_id, "source": "web", "event_type": "click", "timestamp": moment()}
+    return event | {"payload": {"whose": tenant.word}} | tenant.naming | changes
+
+
+def heart_rate_of(tenant: Tenant) -> dict[str, Any]:
+    """A reading as an earlier path takes it."""
+    return {
+        "user_id": str(USER),
+        "device_id": "watch",
+        "timestamp": moment("11:00:00"),
+        "heart_rate": tenant.heart_rate,
+    }
+
+
+def noon() -> str:
+    """A time zone in which it is about noon, so that today does not end during a test."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+
+
+# What reads, and the arguments of each question; those of which the answer must show the tenant's own data.
+READS: dict[Key, list[dict[str, Any]]] = {
+    ("GET", "/v1/users/{user_id:name}/summary"): [{"params": RANGE}, {"params": RANGE | {"device_id": "watch"}}],
+    ("GET", "/v1/users/{user_id:name}/series"): [
+        {"params": RANGE | {"bucket": bucket}} for bucket in ("auto", "raw", "1h", "1d")
+    ],
+    ("GET", "/v1/users/{user_id:name}/readings"): [
+        {"params": RANGE, "headers": {"accept": media_type}}
+        for media_type in ("application/json", "text/csv", "application/x-ndjson")
+    ],
+    ("GET", "/v1/users/{user_id:name}/latest"): [{}],
+    ("GET", "/v1/users/{user_id:name}/devices"): [{"params": RANGE}],
+    ("GET", "/v1/users"): [{}],
+    ("GET", "/v1/overview"): [{"params": {"tz": noon()}}, {"params": {"tz": noon(), "user_id": str(USER)}}],
+    ("GET", "/v1/devices/{device_id:name}"): [{}],
+    ("GET", "/v1/events"): [{"params": RANGE}],
+    ("GET", "/v1/events/metrics"): [{"params": RANGE | {"bucket_size": size}} for size in ("minute", "day")],
+    ("GET", "/events"): [{}, {"params": {"source": "web"}}],
+    ("GET", "/metrics"): [{"params": RANGE | {"user_id": str(USER)}}, {"params": {"bucket_size": "hour"}}],
+    ("GET", "/metrics/heart-rate"): [{"params": RANGE | {"user_id": str(USER)}}],
+}
+OF_EVENTS = {("GET", "/v1/events"), ("GET", "/v1/events/metrics"), ("GET", "/events"), ("GET", "/metrics")}
+# What writes, each as a tenant does that knows the names of another.
+WRITES: dict[Key, list[Any]] = {
+    ("POST", "/v1/readings"): [
+        lambda tenant: {"json": reading_of(tenant, moment(), heart_rate=99)},  # by the fast path
+        lambda tenant: {"json": [reading_of(tenant, moment(), heart_rate=98)], "params": {"atomic": "true"}},
+        lambda tenant: {"content": CSV, "headers": {"content-type": "text/csv"}},
+        lambda tenant: {
+            "content": json.dumps(reading_of(tenant, moment(), heart_rate=97)),
+            "headers": {"content-type": "application/x-ndjson"},
+        },
+    ],
+    ("POST", "/ingest"): [lambda tenant: {"json": reading_of(tenant, moment(), heart_rate=96)}],
+    ("POST", "/metrics/heart-rate"): [lambda tenant: {"json": heart_rate_of(tenant)}],
+    ("POST", "/metrics/heart-rate/batch"): [lambda tenant: {"json": {"readings": [heart_rate_of(tenant)]}}],
+    ("POST", "/v1/events"): [lambda tenant: {"json": [event_of(tenant), event_of(tenant, "evt_2")]}],
+    ("POST", "/events"): [lambda tenant: {"json": event_of(tenant, "evt_3")}],
+    ("POST", "/events/bulk"): [lambda tenant: {"json": {"events": [event_of(tenant), event_of(tenant, "evt_4")]}}],
+    ("PUT", "/v1/devices/{device_id:name}"): [lambda tenant: {"json": {"name": "changed", "priority": 7}}],
+    ("DELETE", "/v1/users/{user_id:name}/readings"): [lambda tenant: {"params": RANGE}],
+    ("DELETE", "/v1/users/{user_id:name}"): [lambda tenant: {}],
+}
+LIVE = {("GET", "/v1/live")}
+SOCKETS = {"/v1/live", "/ws", "/ws/{user_id:name}"}
+# What tells of the installation as a whole, and of nobody's data.
+OF_THE_INSTALLATION = {("GET", path) for path in ("/health", "/ready", "/v1/system", "/prometheus")}
+
+
+def test_every_operation_is_in_this_matrix() -> None:
+    known = [*READS, *WRITES, *LIVE, *OF_THE_INSTALLATION]
+    assert sorted(known) == sorted((operation.method, operation.path) for operation in OPERATIONS)
+    assert {route.path for route in live_routes()} == SOCKETS
+
+
+@pytest.fixture(scope="module")
+def service(database_url: str) -> Iterator[httpx.Client]:
+    """A client of a service that binds requests to the tenant in a header."""
+    with bound_service(database_url) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def filled(service: httpx.Client, db: psycopg.Connection) -> httpx.Client:
+    """The same, with data of three tenants under the same names, and of each under one of its own."""
+    for tenant in TENANTS:
+        now = (datetime.now(UTC) - timedelta(minutes=2)).isoformat()
+        readings = [reading_of(tenant, at) for at in (moment(), moment("12:30:00"), now)]
+        own = reading_of(tenant, moment(), user_id=f"user-{tenant.word}", device_id=f"device-{tenant.word}")
+        send(service, tenant, ("POST", "/v1/readings"), json=[*readings, own])
+        send(service, tenant, ("PUT", "/v1/devices/{device_id:name}"), json={"name": f"watch-{tenant.word}"})
+        events = [event_of(tenant), event_of(tenant, f"evt-{tenant.word}", event_type=f"type-{tenant.word}")]
+        send(service, tenant, ("POST", "/v1/events"), json=events)
+    return service
+
+
+def ask(service: httpx.Client, tenant: Tenant, key: Key, **asked: Any) -> httpx.Response:
+    """Ask what a tenant asks of an operation."""
+    method, path = key
+    path = path.replace("{user_id:name}", str(USER)).replace("{device_id:name}", "watch")
+    asked["headers"] = asked.get("headers", {}) | tenant.headers
+    if key in OF_EVENTS and "user_id" not in asked.get("params", {}):
+        asked["params"] = tenant.naming | asked.get("params", {})
+    return service.request(method, path, **asked)
+
+
+def send(service: httpx.Client, tenant: Tenant, key: Key, **asked: Any) -> None:
+    answer = ask(service, tenant, key, **asked)
+    assert answer.status_code in (200, 201, 202), answer.text
+
+
+def answers(service: httpx.Client, tenant: Tenant) -> dict[tuple[Key, int], str]:
+    """Everything that a tenant can read."""
+    found: dict[tuple[Key, int], str] = {}
+    for key, questions in READS.items():
+        for number, asked in enumerate(questions):
+            answer = ask(service, tenant, key, **asked)
+            assert answer.status_code == 200, (key, answer.text)
+            found[key, number] = answer.text
+            if key == ("GET", "/v1/overview"):  # whose last half hour goes on
+                document = answer.json()
+                for user in document["users"]:
+                    user["heart_rate"] = [rate for rate in user["heart_rate"] if rate is not None]
+                found[key, number] = json.dumps(document["users"])
+    return found
+
+
+@pytest.mark.parametrize("tenant", TENANTS, ids=lambda tenant: tenant.word)
+def test_an_answer_shows_the_tenants_own_data_and_no_others(filled: httpx.Client, tenant: Tenant) -> None:
+    others = [mark for other in TENANTS if other != tenant for mark in other.marks]
+    for where, text in answers(filled, tenant).items():
+        assert any(mark in text for mark in tenant.marks), (where, text)
+        assert not [mark for mark in others if mark in text], (where, text)
+
+
+@pytest.mark.parametrize("key", OF_THE_INSTALLATION)
+def test_what_tells_of_the_installation_shows_nobodys_data(filled: httpx.Client, key: Key) -> None:
+    text = ask(filled, CLINIC, key).text
+    assert not [mark for tenant in TENANTS for mark in tenant.marks if mark in text]
+
+
+@pytest.mark.parametrize(
+    ("key", "number"), [(key, number) for key, bodies in WRITES.items() for number in range(len(bodies))]
+)
+def test_a_write_changes_no_answer_of_another_tenant(filled: httpx.Client, key: Key, number: int) -> None:
+    before = {tenant: answers(filled, tenant) for tenant in TENANTS}
+    send(filled, CLINIC, key, **WRITES[key][number](CLINIC))
+    if key[0] != "DELETE":
+        changed = answers(filled, CLINIC)
+        assert changed != before[CLINIC]
+    else:
+        assert ask(filled, CLINIC, ("GET", "/v1/users/{user_id:name}/summary"), params=RANGE).status_code == 404
+    for tenant in (LAB, UNBOUND):
+        assert answers(filled, tenant) == before[tenant]
+
+
+def test_names_that_only_another_tenant_has_are_unknown(filled: httpx.Client) -> None:
+    theirs = f"user-{LAB.word}"
+    for path in ("latest", "summary", "readings", "devices"):
+        asked = {} if path == "latest" else {"params": RANGE}
+        answer = filled.get(f"/v1/users/{theirs}/{path}", headers=CLINIC.headers, **asked)  # type: ignore[arg-type]
+        refused(answer, 404)
+    refused(filled.get(f"/v1/devices/device-{LAB.word}", headers=CLINIC.headers), 404)
+    erased = filled.delete(f"/v1/users/{theirs}", headers=CLINIC.headers).json()
+    assert (erased["readings"], erased["names"]) == (0, 0)
+    assert filled.get(f"/v1/users/{theirs}/latest", headers=LAB.headers).status_code == 200
+
+
+# Events, which may name a tenant ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", sorted(OF_EVENTS))
+def test_a_question_may_repeat_the_bound_tenant_only(filled: httpx.Client, key: Key) -> None:
+    asked = RANGE if "v1" in key[1] else {}
+    absent = ask(filled, CLINIC, key, params=asked | ({"bucket_size": "minute"} if "metrics" in key[1] else {}))
+    named = ask(filled, CLINIC, key, params=asked | {"tenant_id": "clinic"})
+    assert absent.status_code == named.status_code == 200
+    assert absent.text == named.text
+    for other in ("lab", DEFAULT_TENANT, "nobody"):
+        problem = refused(ask(filled, CLINIC, key, params=asked | {"tenant_id": other}), 403)
+        assert f"tenant_id is {other!r}" in problem["detail"]
+    assert (
+        ask(filled, UNBOUND, key, params=asked | {"tenant_id": "lab"}).text
+        == ask(filled, LAB, key, params=asked | {"tenant_id": "lab"}).text
+    )
+    refused(filled.get(key[1], params=asked), 422)
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/events", "/events/bulk"])
+def test_an_event_may_repeat_the_bound_tenant_only(filled: httpx.Client, db: psycopg.Connection, path: str) -> None:
+    def post(tenant: Tenant, *events: dict[str, Any]) -> httpx.Response:
+        body = {"events": list(events)} if path != "/events" else events[-1]
+        return ask(filled, tenant, ("POST", path), json=body)
+
+    def stored() -> list[tuple[Any, ...]]:
+        return db.execute("SELECT tenant_id, event_id FROM api.events WHERE event_id LIKE 'new%' ORDER BY 2").fetchall()
+
+    for other in ("lab", DEFAULT_TENANT, "newcomer"):
+        # Among others, too: nothing of the request is stored.
+        answer = post(CLINIC, event_of(CLINIC, "new_0"), event_of(CLINIC, "new_1", tenant_id=other))
+        assert f"tenant_id is {other!r}" in refused(answer, 403)["detail"]
+    assert stored() == []
+    assert post(CLINIC, event_of(CLINIC, "new_2")).status_code in (200, 201)
+    assert post(CLINIC, event_of(CLINIC, "new_3", tenant_id="clinic")).status_code in (200, 201)
+    assert stored() == [("clinic", "new_2"), ("clinic", "new_3")]
+    # Where a request is not bound, it names the tenant, which may be a new one.
+    nameless = {name: value for name, value in event_of(UNBOUND, "new_4").items() if name != "tenant_id"}
+    assert post(UNBOUND, nameless).status_code == 422
+    assert post(UNBOUND, event_of(UNBOUND, "new_5", tenant_id="newcomer")).status_code in (200, 201)
+    assert stored()[2:] == [("newcomer", "new_5")]
+
+
+def test_a_large_upload_that_names_another_tenant_ends_there(filled: httpx.Client, db: psycopg.Connection) -> None:
+    padding = {"padding": "x" * 1000}
+    events = [event_of(CLINIC, f"new_{number:05}", payload=padding) for number in range(4000)]
+    events[-1]["tenant_id"] = "lab"
+    answer = ask(filled, CLINIC, ("POST", "/v1/events"), json=events)
+    assert "tenant_id is 'lab'" in refused(answer, 403)["detail"]
+    tenants = db.execute("SELECT DISTINCT tenant_id FROM api.events WHERE event_id LIKE 'new%'").fetchall()
+    assert tenants in ([], [("clinic",)])
+
+
+# Live -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["/v1/live", f"/v1/live?user_id={USER}", "/ws", f"/ws/{USER}", "events"])
+def test_a_client_hears_of_its_tenant_only(filled: httpx.Client, kind: str) -> None:
+    url = str(filled.base_url)
+    with ExitStack() as stack:
+        listeners = []
+        for tenant in (CLINIC, LAB):
+            if kind == "events":
+                stream = stack.enter_context(streaming(url, "/v1/live", tenant.headers))
+                listeners.append(stream.next)
+            else:
+                socket = stack.enter_context(listening(url, kind, tenant.headers))
+                listeners.append(lambda *kinds, socket=socket: heard(socket, *kinds))
+        for tenant, hear in zip((CLINIC, LAB), listeners, strict=True):
+            other = LAB if tenant is CLINIC else CLINIC
+            state = json.dumps(hear("state"))
+            assert str(tenant.heart_rate) in state
+            assert not [mark for mark in other.marks if mark in state]
+        # The clinic's is written first, and the lab hears of its own alone.
+        later = datetime.now(UTC).isoformat()
+        for tenant in (CLINIC, LAB):
+            send(filled, tenant, ("POST", "/v1/readings"), json=reading_of(tenant, later, calories=None))
+        for tenant, hear in zip((CLINIC, LAB), listeners, strict=True):
+            other = LAB if tenant is CLINIC else CLINIC
+            update = hear()
+            assert (update["type"], update["user_id"], update["count"]) == ("readings", str(USER), 1)
+            assert update["latest"]["heart_rate"]["value"] == tenant.heart_rate
+            assert not [mark for mark in other.marks if mark in json.dumps(update)]
