@@ -49,6 +49,13 @@ class Broadcaster:
         self.broadcasts = 0
         self.loaded_users = 0
 
+    def resynchronize_tenant(self, digest: str) -> None:
+        """Replace what the clients of a tenant know by snapshots: some of its users changed."""
+        for feed in self.feeds.by_tenant.values():
+            if feed.digest == digest:
+                feed.resynchronize()
+                self.wake.set()
+
     def resynchronize(self) -> None:
         """Replace what clients and this process know by snapshots: changes were missed."""
         self.presence.is_due = True

@@ -14,6 +14,7 @@ from service.ingest.write_load import WriteLoad
 from service.live.client import Client
 from service.live.latest_cache import LatestValueCache
 from service.live.load_shedding import LoadShedding
+from service.live.notifications import tenant_digest
 from service.live.pending_changes import PendingChanges
 from service.live.subscriptions import Subscriptions
 from service.model.reading import Row
@@ -27,6 +28,7 @@ class Feed:
     def __init__(self, tenant_id: str, write_load: WriteLoad, wake: asyncio.Event) -> None:
         """`wake` is set when there is something to broadcast."""
         self.tenant_id = tenant_id
+        self.digest = tenant_digest(tenant_id)
         self.latest_cache = LatestValueCache()
         self.subscriptions = Subscriptions(tenant_id, self.latest_cache)
         self.shedding = LoadShedding(write_load)

@@ -21,7 +21,7 @@ from service.live.connections import Connection
 from service.live.delivery import Delivery
 from service.live.feeds import Feeds
 from service.live.listener import listen
-from service.live.notifications import Unreadable, split_origin
+from service.live.notifications import Unreadable, of_tenant, split_origin
 from service.live.own_commits import OwnCommits
 from service.live.presence import ANNOUNCE_SECONDS
 from service.settings import Settings
@@ -110,6 +110,9 @@ class Hub:
         """Add the changes of a commit to those pending."""
         self.notifications += 1
         if not self.feeds.clients:
+            return
+        if digest := of_tenant(payload):
+            self.broadcaster.resynchronize_tenant(digest)
             return
         origin, packed = split_origin(payload)
         if origin and self.add_own(origin):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import binascii
+import hashlib
 import struct
 from base64 import b64decode
 from dataclasses import dataclass
 
-MANY = "many"
+MANY = "many"  # in place of the users
 
 # PostgreSQL sends an array as a head of 20 bytes, and then each element after its length.
 HEAD = 20
@@ -47,6 +48,17 @@ def split_origin(payload: str) -> tuple[str, str]:
     """Split a notification into the origin of its commit, empty where it has none, and its packed changes."""
     head, _, packed = payload.rpartition(":")
     return head.partition("/")[0], packed
+
+
+def of_tenant(payload: str) -> str | None:
+    """Return the digest of the tenant that a notification is about as a whole; None where it is no such one."""
+    head, _, packed = payload.rpartition(":")
+    return head if head and packed == MANY else None
+
+
+def tenant_digest(tenant_id: str) -> str:
+    """Return what api_internal.announce_many says of a tenant in place of its name."""
+    return hashlib.sha256(tenant_id.encode()).hexdigest()
 
 
 def unpack_changes(packed: str, changes: dict[int, Change]) -> None:

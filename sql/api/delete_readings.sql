@@ -63,7 +63,7 @@ BEGIN
   IF deleted > 0 THEN
     PERFORM api_internal.note_act('delete readings', tenant_id, jsonb_build_object('readings', deleted));
     -- Finding each listener's new latest values would take long, so live listeners get the full state.
-    PERFORM api_internal.notify('readings', 'many');
+    PERFORM api_internal.announce_many(delete_readings.tenant_id);
   END IF;
 END
 $$;

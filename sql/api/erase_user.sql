@@ -66,7 +66,7 @@ BEGIN
 
   PERFORM api_internal.note_act('erase user', tenant_id, jsonb_build_object('names', erased));
   -- A key without a name identifies no user to a listener, so live listeners get the full state.
-  PERFORM api_internal.notify('readings', 'many');
+  PERFORM api_internal.announce_many(erase_user.tenant_id);
 END
 $$;
 

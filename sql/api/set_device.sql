@@ -36,7 +36,7 @@ BEGIN
       WHERE r.device_key = device.device_key AND r.bucket >= (SELECT raw_from FROM core.horizon)
      HAVING count(*) > 0;
     -- Finding the users whose latest values now come from another device would take long, so live listeners get the full state.
-    PERFORM api_internal.notify('readings', 'many');
+    PERFORM api_internal.announce_many(set_device.tenant_id);
   END IF;
 END
 $$;

@@ -149,3 +149,35 @@ def test_what_is_skipped_under_load_is_counted_for_its_tenant(
         assert counted(tenant_id) == counts[tenant_id]
         assert set(rates(ear)) == {RATES[tenant_id]}
         assert not ear.heard("readings")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT api.erase_user('one', 'ada')",
+        "SELECT api.delete_readings('one', 'ada', '-infinity', 'infinity')",
+        "SELECT api.set_device('one', 'watch', NULL, 0)",
+        "SELECT api_internal.announce(array_fill(user_key, ARRAY[20001]), array_fill(now(), ARRAY[20001]))"
+        "  FROM core.app_user JOIN core.tenant USING (tenant_key) WHERE tenant_id = 'one'",
+    ],
+)
+def test_a_tenant_whose_users_are_not_named_gets_the_state_alone(
+    database_url: str, db: psycopg.Connection, statement: str
+) -> None:
+    ears = {(tenant_id, named): Ear() for tenant_id in HEARD for named in (None, ADA)}
+
+    async def change() -> None:
+        async with running(database_url, db) as setting:
+            for tenant_id in HEARD:
+                await setting.write(tenant_id, RATES[tenant_id], 1, 1, own=False)
+            await until(lambda: setting.hub.notifications == len(HEARD))
+            with ExitStack() as stack:
+                for (tenant_id, named), ear in ears.items():
+                    stack.enter_context(setting.hub.subscribed(ear, tenant_id, named))
+                await until(lambda: all(ear.messages for ear in ears.values()))
+                await asyncio.to_thread(db.execute, statement.encode())
+                await until(lambda: all(len(ears["one", named].heard("state")) == 2 for named in (None, ADA)))
+                await asyncio.sleep(2 * pacing.MAX_PAUSE)
+
+    asyncio.run(change())
+    assert [len(ears["two", named].messages) for named in (None, ADA)] == [1, 1]
