@@ -5,9 +5,9 @@ A snapshot is a message of type `state`, an update one of type `readings`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import count
 from typing import Any
 
 import msgspec
@@ -18,8 +18,22 @@ from service.model.pg_time import format_micros
 MAX_SNAPSHOT = 512 * 1024  # bytes
 TEXT = 0x81  # the first byte of a text message that is one frame
 
-numbers = count(1)
 to_json = msgspec.json.Encoder().encode
+
+
+class EventIds:
+    """Ids of events, ascending: moments in µs since 1970, since numbers would say how much other clients are sent."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def next(self) -> int:
+        """Return the id of another event."""
+        self.last = max(self.last + 1, time.time_ns() // 1000)
+        return self.last
+
+
+event_ids = EventIds()
 
 
 class Message:
@@ -36,7 +50,7 @@ class Message:
     @cached_property
     def events(self) -> list[bytes]:
         """The message as events."""
-        return [b"id: %d\ndata: %b\n\n" % (next(numbers), text) for text in self.texts]
+        return [b"id: %d\ndata: %b\n\n" % (event_ids.next(), text) for text in self.texts]
 
     @cached_property
     def chunks(self) -> bytes:

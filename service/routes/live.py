@@ -128,8 +128,9 @@ class EventStream(Response):
 
 
 STATE_EXAMPLE = (
-    'retry: 2000\n\nid: 1\ndata: {"type":"state","users":[{"user_id":"user_123","latest":null}],"complete":true}\n\n'
-    'id: 2\ndata: {"type":"readings","user_id":"user_123","latest":{"last_seen":"2025-01-15T10:00:00Z",'
+    "retry: 2000\n\nid: 1736935200000000\n"
+    'data: {"type":"state","users":[{"user_id":"user_123","latest":null}],"complete":true}\n\n'
+    'id: 1736935200250000\ndata: {"type":"readings","user_id":"user_123","latest":{"last_seen":"2025-01-15T10:00:00Z",'
     '"heart_rate":{"value":75.0,"timestamp":"2025-01-15T10:00:00Z","device_id":"watch"},"steps":null,'
     '"calories":null},"count":1,"from":"2025-01-15T10:00:00Z","to":"2025-01-15T10:00:00Z"}\n\n'
 )
