@@ -12,7 +12,6 @@ from typing_extensions import TypedDict
 from service.model.fields import Calories, HeartRate, Name, Steps, UserId, WholeUserId, WrittenTimestamp
 from service.model.pg_time import to_micros
 
-DEFAULT_TENANT = "default"
 DEFAULT_DEVICE = "default"
 METRICS = frozenset(("heart_rate", "steps", "calories"))
 

@@ -10,7 +10,7 @@ BEGIN
             HINT = 'Round it where it is made, if that is what it means.';
   END IF;
   INSERT INTO pg_temp.gathered_reading (tenant_id, user_id, device_id, ts, heart_rate, steps, calories)
-    VALUES (coalesce(NEW.tenant_id, 'default'), NEW.user_id, coalesce(NEW.device_id, 'default'),
+    VALUES (coalesce(NEW.tenant_id, api_internal.default_tenant()), NEW.user_id, coalesce(NEW.device_id, 'default'),
             NEW.ts, NEW.heart_rate, NEW.steps, NEW.calories);
   RETURN NEW;
 END

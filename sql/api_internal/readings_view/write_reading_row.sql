@@ -7,7 +7,7 @@ DECLARE
 BEGIN
   IF TG_OP = 'INSERT' THEN
     INSERT INTO pg_temp.gathered_reading (tenant_id, user_id, device_id, ts, heart_rate, steps, calories)
-      VALUES (coalesce(NEW.tenant_id, 'default'), NEW.user_id, coalesce(NEW.device_id, 'default'),
+      VALUES (coalesce(NEW.tenant_id, api_internal.default_tenant()), NEW.user_id, coalesce(NEW.device_id, 'default'),
               NEW.ts, NEW.heart_rate, NEW.steps, NEW.calories);
     RETURN NEW;
   END IF;
@@ -43,7 +43,7 @@ BEGIN
             HINT = 'The table api.settings holds the bounds.';
   END IF;
   PERFORM api_internal.write_readings(
-    ARRAY[coalesce(NEW.tenant_id, 'default')], ARRAY[NEW.user_id], ARRAY[coalesce(NEW.device_id, 'default')],
+    ARRAY[coalesce(NEW.tenant_id, api_internal.default_tenant())], ARRAY[NEW.user_id], ARRAY[coalesce(NEW.device_id, 'default')],
     ARRAY[NEW.ts], ARRAY[NEW.heart_rate], ARRAY[NEW.steps], ARRAY[NEW.calories]);
   RETURN NEW;
 END
