@@ -92,13 +92,14 @@ export function pathsOf(question, { start, end }) {
   };
 }
 
-/** The same question for psql, of a bucket that is known. */
+/** The same question for psql, of a bucket that is known. The tenant is that of the user, which the page does not know. */
 export function sqlOf(question, { start, end }, bucket) {
   const quote = (text) => `'${text.replaceAll("'", "''")}'`;
   const device = question.device ? `, device_id => ${quote(question.device)}` : "";
-  const asked = [question.user, iso(start), iso(end), bucket, question.tz].map(quote).join(", ");
+  const asked = [iso(start), iso(end), bucket, question.tz].map(quote).join(", ");
   return (
     "SELECT t, heart_rate_avg, heart_rate_min, heart_rate_max, heart_rate_device, steps, calories\n" +
-    `  FROM api.series('default', ${asked}${device});`
+    `  FROM api.users AS u, api.series(u.tenant_id, u.user_id, ${asked}${device})\n` +
+    ` WHERE u.user_id = ${quote(question.user)};`
   );
 }
