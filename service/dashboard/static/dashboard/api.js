@@ -19,19 +19,28 @@ export class Unreachable extends Error {
   }
 }
 
-/** Ask a path; returns the answer and how many ms it took. Throws Refused, Unreachable, or AbortError. */
-export async function ask(path, signal) {
+let refuseKey = () => {};
+
+/** Have a function called wherever a question is answered 401: no key came with it, or none in force. */
+export function whenKeyIsRefused(act) {
+  refuseKey = act;
+}
+
+/** Ask a path, or send it something as JSON; returns the answer and how many ms it took. Throws Refused, Unreachable, or AbortError. */
+export async function ask(path, signal, { method = "GET", body: sent } = {}) {
   const began = performance.now();
+  const headers = { Accept: "application/json", ...(sent && { "Content-Type": "application/json" }) };
   let response;
   let body;
   try {
-    response = await fetch(path, { signal, headers: { Accept: "application/json" } });
+    response = await fetch(path, { method, signal, headers, body: sent && JSON.stringify(sent) });
     body = await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     if (response) throw new Refused(response.status, null);
     throw new Unreachable();
   }
+  if (response.status === 401) refuseKey();
   if (!response.ok) throw new Refused(response.status, body);
   return { body, took: performance.now() - began };
 }

@@ -10,6 +10,7 @@ import { askAll, isMeasured } from "./parts.js";
 import { readPoint } from "./pointed.js";
 import { csvOf, devicesOf } from "./points.js";
 import { PRESETS, pathsOf, rangeOf, readQuestion, sqlOf, writeQuestion } from "./question.js";
+import { keyForShell } from "./session.js";
 import { NOTHING, formatBucket, formatMoment, formatNumber, formatWhole } from "./text.js";
 import { makeTip } from "./tip.js";
 
@@ -191,7 +192,7 @@ export function startExplore(people, go) {
     const asked = answer?.parts[0].question ?? question;
     show($("commands"), Boolean(question.user));
     put($("commands-title"), answer?.kind ? `The same from elsewhere, of ${answer.names[0]}` : "The same from elsewhere");
-    put($("curl"), `curl '${location.origin}${pathsOf(asked, range).series}'`);
+    put($("curl"), `curl${keyForShell()} '${location.origin}${pathsOf(asked, range).series}'`);
     put($("sql"), sqlOf(asked, range, bucket));
   }
 

@@ -11,10 +11,11 @@ let skew = 0;
 export const now = () => Date.now() + skew;
 
 /**
- * Keep a WebSocket open. hear(message) gets each message, change(state, reason) each change of state: "live",
- * "reconnecting" or "offline". Returns a function that tries again at once.
+ * Keep a WebSocket open between start() and stop(); retry() tries again at once. hear(message) gets each message,
+ * change(state, reason) each change of state: "live", "reconnecting" or "offline".
  */
 export function keepLive(path, hear, change) {
+  let isWanted = false;
   let socket = null;
   let timer = 0;
   let failures = 0;
@@ -69,10 +70,24 @@ export function keepLive(path, hear, change) {
     }
   }
 
-  const retry = () => socket === null && open();
+  const retry = () => isWanted && socket === null && open();
   setInterval(() => socket && Date.now() - heardAt > SILENCE && check(), SILENCE);
   addEventListener("online", retry);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && retry());
-  open();
-  return retry;
+
+  return {
+    retry,
+    start() {
+      if (!isWanted) failures = 0;
+      isWanted = true;
+      retry();
+    },
+    stop() {
+      isWanted = false;
+      clearTimeout(timer);
+      const open = socket;
+      socket = null;
+      open?.close();
+    },
+  };
 }

@@ -6,8 +6,9 @@ import { makeGrid } from "./grid.js";
 import { keepLive, now } from "./live.js";
 import { makePeople } from "./people.js";
 import { makeRate } from "./rate.js";
-import { STALE } from "./tile.js";
+import { check, keyForShell, session } from "./session.js";
 import { count, formatMoment, formatSpan, formatWhole } from "./text.js";
+import { STALE } from "./tile.js";
 import { makeView } from "./view.js";
 import { here } from "./zone.js";
 
@@ -82,6 +83,11 @@ export function startLive(heardOf) {
     state = next;
     document.body.dataset.connection = state;
     put($("connection"), WORDS[state]);
+    explain(reason);
+    if (state !== "live" || session.state === "unknown") check().then((why) => why && state !== "live" && explain(why));
+  }
+
+  function explain(reason) {
     const why = reason || (navigator.onLine ? "The service cannot be reached" : "This device has no network");
     const known = heardAt ? `What you see is from ${formatMoment(heardAt, here())}.` : "Nothing was received so far.";
     put($("banner").firstElementChild, `${why.replace(/\.?$/, ".")} ${known} Trying again by itself.`);
@@ -125,7 +131,23 @@ export function startLive(heardOf) {
     askDays();
   }
 
-  put($("first-reading"), `curl -H 'Content-Type: application/json' -d '${READING}' '${location.origin}/v1/readings'`);
+  function writeCommand() {
+    put($("first-reading"), `curl${keyForShell()} -H 'Content-Type: application/json' -d '${READING}' '${location.origin}/v1/readings'`);
+  }
+
+  const connection = keepLive(SOCKET, hear, change);
+
+  /** Listen while that is allowed. */
+  function admit(isAllowed) {
+    show(document.querySelector(".pulse"), isAllowed);
+    writeCommand();
+    if (isAllowed) return connection.start();
+    connection.stop();
+    state = document.body.dataset.connection = "loading";
+    put($("connection"), WORDS[state]);
+    show($("banner"), false);
+  }
+
   makeCopyable($("copy-first"), $("first-reading"));
   $("filter").addEventListener("input", ({ target }) => choose({ filter: target.value }));
   $("order").addEventListener("change", ({ target }) => choose({ sort: target.value }));
@@ -134,8 +156,8 @@ export function startLive(heardOf) {
     event.preventDefault();
     $("filter").focus();
   });
-  $("retry").addEventListener("click", keepLive(SOCKET, hear, change));
+  $("retry").addEventListener("click", connection.retry);
   setInterval(tick, 1000);
 
-  return { people, open, redraw: grid.drawAnew, settle: view.settle };
+  return { people, open, admit, redraw: grid.drawAnew, settle: view.settle };
 }

@@ -1,43 +1,63 @@
 // The dashboard: three pages in one document, whose addresses are /, /explore and /system.
 
-import { $, memory, put } from "./dom.js";
+import { $, memory, put, show } from "./dom.js";
 import { startExplore } from "./explore.js";
 import { startLive } from "./livepage.js";
+import { session, startSession } from "./session.js";
+import { startSignIn, writeLack, writeWho } from "./signinpage.js";
 import { startSystem } from "./systempage.js";
 
 const PAGES = { "/": "live", "/explore": "explore", "/system": "system" };
+const NEEDS = { live: "read", explore: "read", system: "operate" }; // scopes
 const TITLES = { live: "Live", explore: "Explore", system: "System" };
 const THEMES = ["auto", "light", "dark"];
 
 const live = startLive((userId) => page === "explore" && explore.follow(userId));
 const explore = startExplore(live.people, (address) => go(address));
 const system = startSystem();
+const signIn = startSignIn();
 let page = null;
+let gate = ""; // what is shown in place of the page: "out" or "scope"
 
 function go(address) {
   if (address !== location.pathname + location.search) history.pushState(null, "", address);
   route(false);
 }
 
+/** What is shown in place of a page. */
+const gateOf = (name) => (session.state === "out" ? "out" : session.may(NEEDS[name]) ? "" : "scope");
+
+/** Follow a change of who is signed in. */
+function admit() {
+  writeWho();
+  live.admit(session.may("read"));
+  if (gateOf(page) !== gate) route(true);
+}
+
 /** Show the page of the address; `isNew` pages take the focus, so that it is not left on what is gone. */
 function route(isNew) {
   const next = PAGES[location.pathname.replace(/(.)\/$/, "$1")] ?? "live";
-  const changed = next !== page;
+  const changed = next !== page || gateOf(next) !== gate;
   page = next;
+  gate = gateOf(page);
+  if (gate === "scope") writeLack(TITLES[page], NEEDS[page]);
+  show($("no-access"), gate === "scope");
+  signIn.show(gate === "out");
   for (const name of Object.values(PAGES)) {
-    $(`${name}-page`).hidden = name !== page;
+    $(`${name}-page`).hidden = name !== page || gate !== "";
     const link = document.querySelector(`nav [data-page=${name}]`);
     if (name === page) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (page === "live") live.open(location.search);
-  if (page === "explore") explore.open(location.search);
-  if (page !== "system") system.close();
+  if (page === "live" && !gate) live.open(location.search);
+  if (page === "explore" && !gate) explore.open(location.search);
+  if (page !== "system" || gate) system.close();
   else if (changed) system.open();
-  document.title = `${page === "explore" ? explore.titleOf() : TITLES[page]} · Hyperpulse`;
+  const title = page === "explore" && !gate ? explore.titleOf() : TITLES[page];
+  document.title = `${gate === "out" ? "Sign in" : title} · Hyperpulse`;
   if (isNew && changed) {
     scrollTo(0, 0);
-    $(`${page}-title`).focus({ preventScroll: true });
+    if (gate !== "out") $(gate ? "no-access-title" : `${page}-title`).focus({ preventScroll: true });
   }
 }
 
@@ -52,7 +72,7 @@ function setTheme(theme) {
 // What is drawn on a canvas has the colors of the theme under which it was drawn.
 function repaint() {
   live.redraw();
-  if (page === "explore") explore.redraw();
+  if (page === "explore" && !gate) explore.redraw();
 }
 
 document.addEventListener("click", (event) => {
@@ -72,4 +92,5 @@ $("theme").addEventListener("click", () => {
 });
 put($("theme-name"), (document.documentElement.dataset.theme ?? "auto").replace(/^./, (first) => first.toUpperCase()));
 route(false);
+startSession(admit).then(() => live.admit(session.may("read")));
 document.body.dataset.ready = "";
