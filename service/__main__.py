@@ -14,6 +14,7 @@ import uvicorn
 
 from service.app import make_app
 from service.auth.startup import require_keys
+from service.http.arrivals import Arrivals
 from service.log_format import set_up_logging
 from service.server.http_protocol import http_protocol
 from service.server.supervisor import shared_socket, supervise
@@ -52,8 +53,9 @@ def look_for_cycles_rarely() -> None:
 
 def serve(settings: Settings) -> None:
     """Serve in this process."""
+    arrivals = Arrivals(settings)
     config = uvicorn.Config(
-        make_app(settings),
+        make_app(settings, arrivals),
         host=settings.host,
         port=settings.port,
         log_config=None,  # its loggers log as the service does
@@ -61,7 +63,7 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        http=http_protocol(settings),
+        http=http_protocol(settings, arrivals),
         backlog=BACKLOG,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),

@@ -16,6 +16,7 @@ from service.auth.middleware import AllowedHosts, Authentication
 from service.auth.rate_limits import RateLimits
 from service.dashboard.routes import MOUNTS, PAGE_PATHS, openapi_route, page_routes
 from service.errors import Failed, Problem
+from service.http.arrivals import Arrivals
 from service.http.concurrency_limit import ConcurrencyLimit
 from service.http.hosts import HostAllowlist
 from service.http.middleware import GzipOnRequest, RawPathRouting, SameOrigin
@@ -93,7 +94,7 @@ def cross_origin(settings: Settings) -> list[Middleware]:
     ]
 
 
-def make_app(settings: Settings) -> Starlette:
+def make_app(settings: Settings, arrivals: Arrivals) -> Starlette:
     """Build the application; nothing connects before its lifespan begins."""
     counters = Counters()
     routes = to_routes(OPERATIONS)
@@ -108,7 +109,7 @@ def make_app(settings: Settings) -> Starlette:
             *cross_origin(settings),
             Middleware(Authentication, is_public),
             Middleware(RateLimits),
-            Middleware(ConcurrencyLimit, most=settings.max_requests),
+            Middleware(ConcurrencyLimit, most=settings.max_requests, arrivals=arrivals),
             Middleware(ReadingsFastPath),
             Middleware(SameOrigin, allowed=settings.allowed_origins),
             Middleware(GzipOnRequest, minimum_size=1000),

@@ -33,6 +33,10 @@ class Settings:
     max_body_bytes: int = 32 * 1024 * 1024
     max_compression_ratio: int = 300
     body_idle_seconds: int = 15
+    min_body_rate: int = 500
+    max_slow_bodies: int = 1_000
+    max_body_seconds: int = 300
+    max_stream_seconds: int = 4 * 3600
     max_bytes_in_flight: int = 40 * 1024 * 1024
     max_queued_readings: int = 56_000
     max_queue_seconds: int = 3

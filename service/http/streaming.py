@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from starlette.types import Receive, Send
+
+from service.errors import Problem
 
 STALLED_SECONDS = 30
 
@@ -40,5 +43,6 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, None]) -> None
 
 async def until_gone(receive: Receive) -> None:
     """Wait until the client is gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    with suppress(Problem):  # of a body that never comes
+        while (await receive())["type"] != "http.disconnect":
+            pass

@@ -82,7 +82,7 @@ async def read(scope: Scope, receive: Receive) -> tuple[list[Row] | None, Messag
         return await rows_of(message["body"], state), message
     request = Request(scope, replayed(message, receive))
     try:
-        body, _ = await read_start(request, body_pieces(request, state.settings.body_idle_seconds), WHOLE)
+        body, _ = await read_start(request, body_pieces(request), WHOLE)
         return await rows_of(body, state), {"type": "http.request", "body": body}
     finally:
         let_go(request)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from service.errors import BodyTimeout, Malformed, Problem, TooLarge, Unsupported
+from service.errors import Malformed, Problem, TooLarge, Unsupported
+from service.http.arrivals import too_late
 from service.http.decompression import plain
 from service.ingest.pipeline import Upload
 from service.live.connections import protocol_of
@@ -31,7 +32,7 @@ async def read_json(request: Request, most: int = WHOLE) -> Any:
     settings = state_of(request).settings
     limit = min(most, settings.max_body_bytes)
     refuse_announced(request, limit)
-    body, whole = await read_start(request, body_pieces(request, settings.body_idle_seconds), limit)
+    body, whole = await read_start(request, body_pieces(request), limit)
     if not whole:
         raise too_large(limit)
     return parse_json(body)
@@ -46,7 +47,7 @@ async def read_document(request: Request) -> Upload:
     settings = state_of(request).settings
     limit = settings.max_body_bytes
     refuse_announced(request, limit)
-    pieces = body_pieces(request, settings.body_idle_seconds)
+    pieces = body_pieces(request)
     start, whole = await read_start(request, pieces, WHOLE)
     if len(start) > limit:
         raise too_large(limit)
@@ -60,7 +61,7 @@ async def open_upload(request: Request, is_document: bool = True) -> Upload:
     memory for bodies, all streams of lines together may hold one half.
     """
     state = state_of(request)
-    pieces = body_pieces(request, state.settings.body_idle_seconds)
+    pieces = body_pieces(request)
     start, whole = await read_start(request, pieces, WHOLE if is_document else FIRST)
     if not whole and not is_document:
         let_go(request)
@@ -97,10 +98,20 @@ def parse_length(value: bytes) -> int | None:
     return int(value) if value.isdigit() and len(value) < 20 else None
 
 
-def body_pieces(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
+def body_pieces(request: Request) -> AsyncIterator[bytes]:
     """Yield a body as it arrives, decompressed."""
     encoding = request.headers.get("content-encoding", "")
-    return plain(chunks(request, idle_seconds), encoding, state_of(request).settings.max_compression_ratio)
+    return plain(chunks(request), encoding, state_of(request).settings.max_compression_ratio)
+
+
+async def in_time(request: Request, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield pieces, which the process holds until the last is there; BodyTimeout where that takes too long."""
+    seconds = state_of(request).settings.max_body_seconds
+    end = time.monotonic() + seconds
+    async for piece in pieces:
+        if time.monotonic() > end:
+            raise too_late(seconds)
+        yield piece
 
 
 async def unless_left(request: Request, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -116,7 +127,7 @@ async def read_start(request: Request, pieces: AsyncIterator[bytes], limit: int)
     """Return a body, and that it is whole; or the first bytes of one that has more than `limit`."""
     read: list[bytes] = []
     size = 0
-    async for piece in pieces:
+    async for piece in in_time(request, pieces):
         hold(request, len(piece))
         size += len(piece)
         read.append(piece)
@@ -138,7 +149,7 @@ def let_go(request: Request) -> None:
 
 async def held_within(request: Request, pieces: AsyncIterator[bytes], most: int, limit: int) -> AsyncIterator[bytes]:
     """Yield at most so many bytes of a body, and hold them; TooLarge, with the limit of all of it, beyond."""
-    async for piece in unless_left(request, pieces):
+    async for piece in in_time(request, unless_left(request, pieces)):
         hold(request, len(piece))
         most -= len(piece)
         if most < 0:
@@ -151,23 +162,13 @@ def too_large(limit: int) -> Problem:
     return TooLarge(f"The body has more than {limit} bytes; send it in smaller pieces.", ends_connection=True)
 
 
-async def chunks(request: Request, idle_seconds: int) -> AsyncIterator[bytes]:
-    """Yield a body as it arrives; give up on a client that sends nothing for too long."""
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(idle_seconds):
-                piece = await anext(stream)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise BodyTimeout(
-                f"Nothing of the body arrived for {idle_seconds} seconds.", ends_connection=True
-            ) from None
-        except ClientDisconnect:
-            raise left() from None
-        # Outside the timeout, which would also cancel a slow store of the piece.
-        yield piece
+async def chunks(request: Request) -> AsyncIterator[bytes]:
+    """Yield a body as it arrives; service/server/request_cycle.py gives up on one that is too slow."""
+    try:
+        async for piece in request.stream():
+            yield piece
+    except ClientDisconnect:
+        raise left() from None
 
 
 def left() -> Problem:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from service.server.request_cycle import BoundedCycle
 
 OLD = "1.0"
 
 
-class UnframedCycle(RequestResponseCycle):
-    """uvicorn's request and answer, without the chunks that it frames every body of unknown length with."""
+class UnframedCycle(BoundedCycle):
+    """A request and its answer, without the chunks that it frames every body of unknown length with."""
 
     is_unframed = False
 

@@ -6,11 +6,13 @@ So is one that keeps sending a body that was answered already: it is not read.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from service.errors import Problem
+from service.http.arrivals import Arrivals
 from service.live.connections import GOING_AWAY, PROTOCOL, STOPPING, Close
 from service.server.http_1_0 import OLD, UnframedCycle
+from service.server.request_cycle import BoundedCycle
 from service.server.request_heads import BoundedHeadProtocol
 from service.settings import Settings
 
@@ -20,7 +22,8 @@ LOOK_AGAIN_SECONDS = 0.5
 class HttpProtocol(BoundedHeadProtocol):
     """uvicorn's HTTP protocol with limits on how large the head of a request may be, and how long it may take."""
 
-    head_seconds: float = 20
+    head_seconds: float
+    arrivals: Arrivals
     deadline: asyncio.TimerHandle | None = None
     on_shutdown: Close | None = None
 
@@ -55,8 +58,10 @@ class HttpProtocol(BoundedHeadProtocol):
         """Stop waiting: the body has a limit of its own."""
         self.stop_waiting()
         super().on_headers_complete()
-        if self.scope["http_version"] == OLD and self.cycle is not None:
-            self.cycle.__class__ = UnframedCycle
+        if self.cycle is not None:
+            cycle = cast(BoundedCycle, self.cycle)
+            cycle.__class__ = UnframedCycle if self.scope["http_version"] == OLD else BoundedCycle
+            cycle.arrivals = self.arrivals
 
     def on_message_complete(self) -> None:
         """Read on after a large body, or its client could not be seen to leave."""
@@ -95,12 +100,13 @@ class HttpProtocol(BoundedHeadProtocol):
             self.deadline = None
 
 
-def http_protocol(settings: Settings) -> type[HttpProtocol]:
+def http_protocol(settings: Settings, shared_arrivals: Arrivals) -> type[HttpProtocol]:
     """Return the protocol with the limits of the settings."""
 
     class Configured(HttpProtocol):
         head_seconds = settings.head_seconds
         max_header_bytes = settings.max_header_bytes
         max_header_fields = settings.max_header_fields
+        arrivals = shared_arrivals
 
     return Configured

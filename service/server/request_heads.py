@@ -30,8 +30,8 @@ class Refused(Exception):
 class BoundedHeadProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with limits on header fields and on the URL."""
 
-    max_header_bytes = 64 * 1024
-    max_header_fields = 100
+    max_header_bytes: int
+    max_header_fields: int
     header_bytes = 0
     unheard = 0
     """Bytes since the parser last handed something on."""

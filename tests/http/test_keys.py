@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 from service.app import OPERATIONS, make_app
 from service.auth.key import new_key
 from service.auth.principal import ALL_SCOPES
+from service.http.arrivals import Arrivals
 from service.routes.operation import Operation
 from service.settings import Settings
 from tests.support.keys import add_key, bearer, revoke_key, sign_in
@@ -91,7 +92,7 @@ def name(operation: Operation) -> str:
 
 
 def test_every_path_is_in_the_matrix() -> None:
-    routes = make_app(Settings("postgresql://nowhere")).routes
+    routes = make_app(Settings("postgresql://nowhere"), Arrivals(Settings("postgresql://nowhere"))).routes
     paths = {route.path for route in routes if isinstance(route, Route)}
     assert {name(operation): operation.access for operation in GUARDED} == ACCESS
     assert {name(operation) for operation in OPERATIONS if operation.access is None} == PUBLIC

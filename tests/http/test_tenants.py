@@ -18,14 +18,18 @@ import pytest
 from service.app import OPERATIONS
 from service.http.tenancy import DEFAULT_TENANT
 from service.routes.live import live_routes
-from tests.support.bound_service import HEADER, bound_service
+from tests.support.keys import add_key, bearer
 from tests.support.live_clients import heard, listening, streaming
+from tests.support.service_process import running_service
 from tests.support.wire import moment, refused
 
 Key = tuple[str, str]
 RANGE = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 USER = 101  # as a number, since an earlier path takes no other
 CSV = f"user_id,timestamp,steps\n{USER},{moment()},7\n"
+
+
+KEYS: dict[str | None, str] = {}  # of each tenant, made for each test
 
 
 class Tenant(NamedTuple):
@@ -53,7 +57,7 @@ class Tenant(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {HEADER: self.name} if self.name else {}
+        return bearer(KEYS[self.name])
 
 
 CLINIC = Tenant("clinic", 60.3125, 10101, 0.1015625)
@@ -100,6 +104,7 @@ READS: dict[Key, list[dict[str, Any]]] = {
         for media_type in ("application/json", "text/csv", "application/x-ndjson")
     ],
     ("GET", "/v1/users/{user_id:name}/latest"): [{}],
+    ("GET", "/v1/users/{user_id:name}/export"): [{}],
     ("GET", "/v1/users/{user_id:name}/devices"): [{"params": RANGE}],
     ("GET", "/v1/users"): [{}],
     ("GET", "/v1/overview"): [{"params": {"tz": noon()}}, {"params": {"tz": noon(), "user_id": str(USER)}}],
@@ -136,18 +141,20 @@ LIVE = {("GET", "/v1/live")}
 SOCKETS = {"/v1/live", "/ws", "/ws/{user_id:name}"}
 # What tells of the installation as a whole, and of nobody's data.
 OF_THE_INSTALLATION = {("GET", path) for path in ("/health", "/ready", "/v1/system", "/prometheus")}
+# What is about the key itself.
+OF_THE_KEY = {(method, "/v1/session") for method in ("GET", "POST", "DELETE")} | {("POST", "/v1/tickets")}
 
 
 def test_every_operation_is_in_this_matrix() -> None:
-    known = [*READS, *WRITES, *LIVE, *OF_THE_INSTALLATION]
+    known = [*READS, *WRITES, *LIVE, *OF_THE_INSTALLATION, *OF_THE_KEY]
     assert sorted(known) == sorted((operation.method, operation.path) for operation in OPERATIONS)
     assert {route.path for route in live_routes()} == SOCKETS
 
 
 @pytest.fixture(scope="module")
 def service(database_url: str) -> Iterator[httpx.Client]:
-    """A client of a service that binds requests to the tenant in a header."""
-    with bound_service(database_url) as url, httpx.Client(base_url=url, timeout=30) as client:
+    """A client of a service that asks everybody for a key."""
+    with running_service(database_url, AUTH="keys") as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 
@@ -155,6 +162,7 @@ def service(database_url: str) -> Iterator[httpx.Client]:
 def filled(service: httpx.Client, db: psycopg.Connection) -> httpx.Client:
     """The same, with data of three tenants under the same names, and of each under one of its own."""
     for tenant in TENANTS:
+        KEYS[tenant.name] = add_key(db, ["ingest", "read", "admin"], tenant=tenant.name)
         now = (datetime.now(UTC) - timedelta(minutes=2)).isoformat()
         readings = [reading_of(tenant, at) for at in (moment(), moment("12:30:00"), now)]
         own = reading_of(tenant, moment(), user_id=f"user-{tenant.word}", device_id=f"device-{tenant.word}")
@@ -254,7 +262,7 @@ def test_a_question_may_repeat_the_bound_tenant_only(filled: httpx.Client, key: 
         ask(filled, UNBOUND, key, params=asked | {"tenant_id": "lab"}).text
         == ask(filled, LAB, key, params=asked | {"tenant_id": "lab"}).text
     )
-    refused(filled.get(key[1], params=asked), 422)
+    refused(filled.get(key[1], params=asked, headers=UNBOUND.headers), 422)
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/events", "/events/bulk"])

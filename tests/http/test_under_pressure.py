@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import psycopg
@@ -136,28 +136,48 @@ def test_a_batch_in_pieces_is_one_receipt(client: httpx.Client, base_url: str, b
 
 
 def test_a_batch_that_does_not_go_on_is_given_up(database_url: str) -> None:
-    request = raw_request(PATH, json.dumps([reading(steps=n) for n in range(2000)]).encode())
-    with running_service(database_url, BODY_IDLE_SECONDS="1") as url, dial(url) as line:
-        line.sendall(request[:-1])
-        assert statuses_in(everything_from(line)) == [408]
+    body = json.dumps([reading(steps=n) for n in range(2000)]).encode()
+    request = raw_request(PATH, body)
+    with running_service(database_url, BODY_IDLE_SECONDS="1") as url:
+        for sent in (request[:-1], request[: -len(body)]):
+            with dial(url) as line:
+                line.sendall(sent)
+                assert statuses_in(everything_from(line)) == [408]
 
 
 def test_too_many_requests_at_once_are_refused_at_once(database_url: str, client: httpx.Client) -> None:
-    begun = (
-        f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 10\r\n\r\nuser".encode()
-    )
-    with running_service(database_url, MAX_REQUESTS="2") as url, dial(url) as first, dial(url) as second:
-        for line in (first, second):
-            line.sendall(begun)
-        deadline = time.monotonic() + 10
-        while (answer := httpx.get(url + "/v1/users", timeout=30)).status_code == 200:
-            assert time.monotonic() < deadline
-        refused(answer, 503)
-        assert answer.headers["retry-after"]
-        assert httpx.get(url + "/health", timeout=30).status_code == 200
-        first.sendall(b"_id,ts")
-        assert first.recv(65536).startswith(b"HTTP/1.1 422")
+    with running_service(database_url, MAX_REQUESTS="2") as url, ThreadPoolExecutor(2) as pool:
+        httpx.post(url + PATH, json=reading(), timeout=30)
+        with psycopg.connect(database_url) as holder:
+            holder.execute("LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE")
+            held = [pool.submit(httpx.post, url + PATH, json=reading(user_id=name), timeout=30) for name in "ab"]
+            deadline = time.monotonic() + 4  # a lock is waited for longer
+            while (answer := httpx.get(url + "/docs", timeout=30)).status_code == 200:
+                assert time.monotonic() < deadline
+            refused(answer, 503)
+            assert answer.headers["retry-after"]
+            assert httpx.get(url + "/health", timeout=30).status_code == 200
+            holder.rollback()
+        assert [one.result(30).status_code for one in held] == [200, 200]
         assert httpx.get(url + "/v1/users", timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "text/csv"])
+def test_bodies_that_trickle_in_keep_nobody_out(database_url: str, client: httpx.Client, media_type: str) -> None:
+    """A byte now and then for each of many requests: the service had no room for any other."""
+    begun = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: 1000\r\n\r\n".encode()
+    with running_service(database_url, MAX_REQUESTS="10", BODY_IDLE_SECONDS="4") as url, ExitStack() as until_the_end:
+        lines = [until_the_end.enter_context(dial(url)) for _ in range(10)]
+        for line in lines:
+            line.sendall(begun)
+        for _ in range(5):
+            time.sleep(0.5)
+            for line in lines:
+                line.sendall(b"x")
+        assert httpx.get(url + "/v1/users", timeout=30).status_code == 200
+        assert httpx.post(url + PATH, json=reading(), timeout=30).status_code == 200
+        for line in lines:
+            assert statuses_in(everything_from(line)) == [408]
 
 
 def test_a_stream_may_take_long_to_be_stored(database_url: str, client: httpx.Client, db: psycopg.Connection) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from service.server.http_protocol import HttpProtocol
 from service.server.request_heads import MOST_PARSED_URL
+from tests.support.app_server import quick_settings, serving
 from tests.support.wire import everything_from, refusal_in, statuses_in
 
 HEAD_SECONDS = 0.3
@@ -34,18 +32,11 @@ async def length_of_body(request: Request) -> Response:
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def port() -> Iterator[int]:
     """A server with little patience."""
-    monkeypatch.setattr(HttpProtocol, "head_seconds", HEAD_SECONDS)
     app = Starlette(routes=[Route("/", slow), Route("/length", length_of_body, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", http=HttpProtocol))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with serving(app, quick_settings(head_seconds=HEAD_SECONDS)) as listening:
+        yield listening
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", REQUEST[:-2]])

@@ -1,0 +1,53 @@
+"""Bodies that are still arriving: how slowly they may, and how many at once, counted apart from other requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.errors import BodyTimeout, Overloaded, Problem
+from service.http.pace import Pace
+from service.settings import Settings
+
+QUICK_SECONDS = 1.0  # a body that is waited for no longer is no slow one
+
+
+class Arrivals:
+    """What the requests of a process share about the arrival of their bodies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.slow = 0
+        """How many requests wait for a slow body at this moment."""
+
+    def new_pace(self) -> Pace:
+        """Return the pace that a body must keep up."""
+        return Pace(self.settings.min_body_rate, self.settings.body_idle_seconds)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait within for a slow body; Overloaded where as many are waited for as may be."""
+        if self.slow >= self.settings.max_slow_bodies:
+            problem = Overloaded(f"{self.slow} bodies arrive slowly already; try again in a second.")
+            problem.ends_connection = True
+            raise problem
+        self.slow += 1
+        try:
+            yield
+        finally:
+            self.slow -= 1
+
+    def too_slow(self) -> Problem:
+        """Say how fast a body must be."""
+        rate, patience = self.settings.min_body_rate, self.settings.body_idle_seconds
+        return BodyTimeout(
+            f"The body stopped arriving: for {patience} seconds it was slower than {rate} bytes a second.",
+            ends_connection=True,
+        )
+
+
+def too_late(seconds: int) -> Problem:
+    """Say how long a body may take."""
+    return BodyTimeout(
+        f"The body was not there within {seconds} seconds; send it in smaller pieces.", ends_connection=True
+    )
