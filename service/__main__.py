@@ -16,13 +16,14 @@ from service.app import make_app
 from service.auth.startup import require_keys
 from service.http.arrivals import Arrivals
 from service.log_format import set_up_logging
+from service.server.connection_limit import Connections
 from service.server.http_protocol import http_protocol
+from service.server.open_files import backlog, raise_limit, room_for_connections
 from service.server.supervisor import shared_socket, supervise
-from service.server.websocket_protocol import PushOnlyWebSocketProtocol
+from service.server.websocket_protocol import websocket_protocol
 from service.settings import BadSetting, Settings, read_log_format, read_settings
 
 GRACE_SECONDS = 2
-BACKLOG = 4096  # connections that wait to be accepted, as many as Linux allows by default
 STARTUP_FAILURE = 3
 CYCLES = (20_000, 5, 2)  # objects, and looks at young ones before a look at older ones
 
@@ -53,6 +54,13 @@ def look_for_cycles_rarely() -> None:
 
 def serve(settings: Settings) -> None:
     """Serve in this process."""
+    open_files = raise_limit()
+    room = room_for_connections(open_files)
+    if room < settings.max_connections:
+        log.warning(
+            "%s open files are allowed: at most %s connections, not %s", open_files, room, settings.max_connections
+        )
+    connections = Connections(min(room, settings.max_connections), settings.max_connections_per_address)
     arrivals = Arrivals(settings)
     config = uvicorn.Config(
         make_app(settings, arrivals),
@@ -63,11 +71,11 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        http=http_protocol(settings, arrivals),
-        backlog=BACKLOG,
+        http=http_protocol(settings, arrivals, connections),
+        backlog=backlog(open_files),
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
-        ws=PushOnlyWebSocketProtocol,
+        ws=websocket_protocol(connections),
         ws_max_size=64 * 1024,
         ws_ping_interval=settings.live_heartbeat_seconds,
         ws_ping_timeout=settings.live_heartbeat_seconds,

@@ -26,6 +26,8 @@ class Settings:
     port: int = 8000
     workers: int = 1
     worker_silence_seconds: int = 30
+    max_connections: int = 5_000
+    max_connections_per_address: int | None = 1_000
     head_seconds: int = 20
     max_header_bytes: int = 64 * 1024
     max_header_fields: int = 100
@@ -72,8 +74,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise BadSetting(
             f"SESSION_HOURS is {numbers['session_hours']}; it must be at most {MOST_SESSION_HOURS}, a year."
         )
-    if environment.get("REFRESH_SECONDS"):
-        numbers["refresh_seconds"] = read_number_or_off(environment, "REFRESH_SECONDS")
+    numbers |= {
+        name: read_number_or_off(environment, name.upper())
+        for name, kind in Settings.__annotations__.items()
+        if kind == "int | None" and environment.get(name.upper())
+    }
     others: dict[str, Any] = {
         name: read_list(environment[name.upper()]) for name in LISTS if environment.get(name.upper())
     }

@@ -11,6 +11,7 @@ from typing import Any, cast
 from service.errors import Problem
 from service.http.arrivals import Arrivals
 from service.live.connections import GOING_AWAY, PROTOCOL, STOPPING, Close
+from service.server.connection_limit import Connections, counted_address
 from service.server.http_1_0 import OLD, UnframedCycle
 from service.server.request_cycle import BoundedCycle
 from service.server.request_heads import BoundedHeadProtocol
@@ -24,13 +25,21 @@ class HttpProtocol(BoundedHeadProtocol):
 
     head_seconds: float
     arrivals: Arrivals
+    limit: Connections
+    address = ""
     deadline: asyncio.TimerHandle | None = None
     on_shutdown: Close | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for the first request."""
+        """Wait for the first request, or refuse the connection."""
         super().connection_made(transport)
-        self.wait()
+        self.address = counted_address(self.client)
+        problem = self.limit.enter(self.address)
+        self.limit.idle[self] = None
+        if problem is None:
+            self.wait()
+        else:
+            self.refuse(problem)
 
     def data_received(self, data: bytes) -> None:
         """Wait for a head where what came is not the beginning of one yet, such as an empty line."""
@@ -49,6 +58,8 @@ class HttpProtocol(BoundedHeadProtocol):
     def on_response_complete(self) -> None:
         """Wait for the rest of a body that was answered before it came, and is passed over."""
         super().on_response_complete()
+        if not self.pipeline:
+            self.limit.idle[self] = None
         if self.cycle.response_complete and self.cycle.more_body:
             self.cycle.body = bytearray()
             if self.deadline is None:
@@ -57,6 +68,7 @@ class HttpProtocol(BoundedHeadProtocol):
     def on_headers_complete(self) -> None:
         """Stop waiting: the body has a limit of its own."""
         self.stop_waiting()
+        self.limit.idle.pop(self, None)
         super().on_headers_complete()
         if self.cycle is not None:
             cycle = cast(BoundedCycle, self.cycle)
@@ -72,6 +84,8 @@ class HttpProtocol(BoundedHeadProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self.stop_waiting()
+        self.limit.idle.pop(self, None)
+        self.limit.leave(self.address)
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -100,7 +114,7 @@ class HttpProtocol(BoundedHeadProtocol):
             self.deadline = None
 
 
-def http_protocol(settings: Settings, shared_arrivals: Arrivals) -> type[HttpProtocol]:
+def http_protocol(settings: Settings, shared_arrivals: Arrivals, connections: Connections) -> type[HttpProtocol]:
     """Return the protocol with the limits of the settings."""
 
     class Configured(HttpProtocol):
@@ -108,5 +122,6 @@ def http_protocol(settings: Settings, shared_arrivals: Arrivals) -> type[HttpPro
         max_header_bytes = settings.max_header_bytes
         max_header_fields = settings.max_header_fields
         arrivals = shared_arrivals
+        limit = connections
 
     return Configured

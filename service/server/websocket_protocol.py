@@ -8,6 +8,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets import http11
 
 from service.live.connections import CLOSE_SECONDS, GOING_AWAY, PROTOCOL, STOPPING, Close
+from service.server.connection_limit import Connections, counted_address
 from service.server.request_heads import MOST_URL
 
 MOST_HEARD = 1000  # messages and pings of a client between two of its answers to ours
@@ -21,6 +22,7 @@ http11.MAX_LINE_LENGTH = MOST_URL + len(b"GET  HTTP/1.1\r\n")  # bytes
 class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
     """Drops what a client says, and never waits for one that does not take what is sent."""
 
+    limit: Connections
     on_shutdown: Close | None = None
     heard = 0
 
@@ -31,6 +33,11 @@ class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
             self.handshake_complete = self.close_sent = True
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count the connection out, which came in as one of HTTP."""
+        self.limit.leave(counted_address(self.client))
+        super().connection_lost(exc)
 
     def handle_connect(self, event: Any) -> None:
         """Give routes the connection itself."""
@@ -83,3 +90,12 @@ class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
             super().shutdown()
         else:
             self.on_shutdown(GOING_AWAY, STOPPING)
+
+
+def websocket_protocol(connections: Connections) -> type[PushOnlyWebSocketProtocol]:
+    """Return the protocol with the limit of connections."""
+
+    class Configured(PushOnlyWebSocketProtocol):
+        limit = connections
+
+    return Configured

@@ -180,6 +180,16 @@ def test_bodies_that_trickle_in_keep_nobody_out(database_url: str, client: httpx
             assert statuses_in(everything_from(line)) == [408]
 
 
+def test_idle_connections_take_no_files_from_others(database_url: str) -> None:
+    """Where the system allows 512 files: those beyond were reset, and so was everyone."""
+    with running_service(database_url, open_files=512) as url, ExitStack() as until_the_end:
+        for _ in range(600):
+            with suppress(OSError):
+                until_the_end.enter_context(dial(url))
+        for _ in range(5):
+            assert httpx.get(url + "/v1/users", timeout=30).status_code == 200
+
+
 def test_a_stream_may_take_long_to_be_stored(database_url: str, client: httpx.Client, db: psycopg.Connection) -> None:
     """What bounds the silence of a client does not bound the time that its readings wait for others."""
     lines = [reading(f"10:{second // 60:02}:{second % 60:02}", user_id="ada", steps=1) for second in range(3600)]

@@ -13,7 +13,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service.http.arrivals import Arrivals
+from service.server.connection_limit import Connections
 from service.server.http_protocol import http_protocol
+from service.server.websocket_protocol import websocket_protocol
 from service.settings import Settings
 
 
@@ -23,10 +25,14 @@ def quick_settings(**changes: Any) -> Settings:
 
 
 @contextmanager
-def serving(app: ASGIApp, settings: Settings, arrivals: Arrivals | None = None) -> Iterator[int]:
+def serving(
+    app: ASGIApp, settings: Settings, arrivals: Arrivals | None = None, connections: Connections | None = None
+) -> Iterator[int]:
     """Serve an application; yields the port."""
-    protocol = http_protocol(settings, arrivals or Arrivals(settings))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", http=protocol))
+    connections = connections or Connections(settings.max_connections, settings.max_connections_per_address)
+    protocol = http_protocol(settings, arrivals or Arrivals(settings), connections)
+    ws = websocket_protocol(connections)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", http=protocol, ws=ws))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

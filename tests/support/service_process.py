@@ -17,11 +17,17 @@ from tests.support.ports import free_port
 
 
 @contextmanager
-def running_service(database_url: str, log: IO[bytes] | None = None, **environment: str) -> Iterator[str]:
-    """Run the service as a process of its own; yields its address once it answers. Tests refresh when they mean to."""
+def running_service(
+    database_url: str, log: IO[bytes] | None = None, open_files: int | None = None, **environment: str
+) -> Iterator[str]:
+    """Run the service as a process of its own; yields its address once it answers. Tests refresh when they mean to.
+
+    The process may open so many files.
+    """
     port = free_port()
+    limit = [] if open_files is None else ["sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "service"],
+        [*limit, sys.executable, "-m", "service"],
         cwd=ROOT,
         stderr=log,
         env={**os.environ, "DATABASE_URL": database_url, "PORT": str(port), "REFRESH_SECONDS": "off", **environment},

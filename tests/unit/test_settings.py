@@ -37,6 +37,11 @@ def test_the_refresher_can_be_switched_off() -> None:
     assert seconds == {"off": None, "60": 60, "": 2}
 
 
+def test_the_limit_of_an_address_can_be_switched_off() -> None:
+    most = read_settings({"DATABASE_URL": URL, "MAX_CONNECTIONS_PER_ADDRESS": "off"}).max_connections_per_address
+    assert most is None
+
+
 def test_what_switches_nothing_off_is_named() -> None:
     with pytest.raises(BadSetting, match="REFRESH_SECONDS is '0'; it must be a whole number above 0, or off"):
         read_settings({"DATABASE_URL": URL, "REFRESH_SECONDS": "0"})
