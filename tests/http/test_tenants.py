@@ -26,6 +26,7 @@ from tests.support.wire import moment, refused
 Key = tuple[str, str]
 RANGE = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 USER = 101  # as a number, since an earlier path takes no other
+LARGE = 20_000  # readings: more than what is read at once
 CSV = f"user_id,timestamp,steps\n{USER},{moment()},7\n"
 
 
@@ -127,7 +128,10 @@ WRITES: dict[Key, list[Any]] = {
             "headers": {"content-type": "application/x-ndjson"},
         },
     ],
-    ("POST", "/ingest"): [lambda tenant: {"json": reading_of(tenant, moment(), heart_rate=96)}],
+    ("POST", "/ingest"): [
+        lambda tenant: {"json": reading_of(tenant, moment(), heart_rate=96)},
+        lambda tenant: {"json": [reading_of(tenant, moment(), heart_rate=95)] * LARGE},
+    ],
     ("POST", "/metrics/heart-rate"): [lambda tenant: {"json": heart_rate_of(tenant)}],
     ("POST", "/metrics/heart-rate/batch"): [lambda tenant: {"json": {"readings": [heart_rate_of(tenant)]}}],
     ("POST", "/v1/events"): [lambda tenant: {"json": [event_of(tenant), event_of(tenant, "evt_2")]}],
