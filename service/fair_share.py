@@ -1,4 +1,4 @@
-"""Fair shares of what has room for so many, as the parties that use it need different amounts."""
+"""Fair shares of what has room for so many, whose parties need different amounts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 def fair_share(sizes: Iterable[int], most: int) -> int:
     """Return how much each party may have, at least 1, so that together they have no more than `most`.
 
-    Who needs less than an equal share leaves the rest to the others, and is never refused anything for their sake.
+    A party that needs less than an equal share gets all of it, and leaves the rest to the others.
     """
     ascending = sorted(sizes)
     for number, size in enumerate(ascending):

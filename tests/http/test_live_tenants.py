@@ -69,9 +69,9 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 def rates(ear: Ear) -> list[float]:
-    """The heart rates that a client was told of ada, in order, where it was told of nobody else."""
-    told = [user for message in ear.heard("state", "readings") for user in message.get("users", [message])]
-    measured = [user for user in told if user["latest"] is not None]
+    """The heart rates of ada in the messages of a client, in order, which are of no other user."""
+    users = [user for message in ear.heard("state", "readings") for user in message.get("users", [message])]
+    measured = [user for user in users if user["latest"] is not None]
     assert {user["user_id"] for user in measured} <= {"ada"}
     return [user["latest"]["heart_rate"]["value"] for user in measured]
 

@@ -40,7 +40,7 @@ def write_together(url: str, *requests: list[tuple[str, list[Row]]]) -> list[lis
     return asyncio.run(write())
 
 
-def test_new_readings_of_two_tenants_are_told_apart(database_url: str, db: psycopg.Connection) -> None:
+def test_new_readings_of_two_tenants_are_kept_apart(database_url: str, db: psycopg.Connection) -> None:
     ((one, two),) = write_together(
         database_url, [("one", [row(0, 60), row(1, 61)]), ("two", [row(0, 160), row(2, 162)])]
     )
@@ -54,7 +54,7 @@ def test_new_readings_of_two_tenants_are_told_apart(database_url: str, db: psyco
     assert db.execute("SELECT count(DISTINCT xmin::text) FROM core.reading").fetchone() == (1,)
 
 
-def test_known_and_repeated_readings_of_two_tenants_are_told_apart(database_url: str, db: psycopg.Connection) -> None:
+def test_known_and_repeated_readings_of_two_tenants_are_kept_apart(database_url: str, db: psycopg.Connection) -> None:
     _, (one, two, three) = write_together(
         database_url,
         [("one", [row(0, 60, 1)])],

@@ -143,7 +143,7 @@ WRITES: dict[Key, list[Any]] = {
 }
 LIVE = {("GET", "/v1/live")}
 SOCKETS = {"/v1/live", "/ws", "/ws/{user_id:name}"}
-# What tells of the installation as a whole, and of nobody's data.
+# What is about the installation as a whole, and shows no data.
 OF_THE_INSTALLATION = {("GET", path) for path in ("/health", "/ready", "/v1/system", "/prometheus")}
 # What is about the key itself.
 OF_THE_KEY = {(method, "/v1/session") for method in ("GET", "POST", "DELETE")} | {("POST", "/v1/tickets")}
@@ -217,7 +217,7 @@ def test_an_answer_shows_the_tenants_own_data_and_no_others(filled: httpx.Client
 
 
 @pytest.mark.parametrize("key", OF_THE_INSTALLATION)
-def test_what_tells_of_the_installation_shows_nobodys_data(filled: httpx.Client, key: Key) -> None:
+def test_what_is_about_the_installation_shows_no_data(filled: httpx.Client, key: Key) -> None:
     text = ask(filled, CLINIC, key).text
     assert not [mark for tenant in TENANTS for mark in tenant.marks if mark in text]
 
@@ -259,7 +259,7 @@ def test_a_question_may_repeat_the_bound_tenant_only(filled: httpx.Client, key: 
     named = ask(filled, CLINIC, key, params=asked | {"tenant_id": "clinic"})
     assert absent.status_code == named.status_code == 200
     assert absent.text == named.text
-    for other in ("lab", DEFAULT_TENANT, "nobody"):
+    for other in ("lab", DEFAULT_TENANT, "unknown"):
         problem = refused(ask(filled, CLINIC, key, params=asked | {"tenant_id": other}), 403)
         assert f"tenant_id is {other!r}" in problem["detail"]
     assert (

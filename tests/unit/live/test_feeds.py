@@ -40,12 +40,12 @@ def row(at: int, user_id: str = "ada") -> Row:
     return Row(user_id, "watch", at, 60.0)
 
 
-def told(ear: Ear) -> list[tuple[str, int]]:
-    """Of whom a client was told, and of how many readings."""
+def updates_of(ear: Ear) -> list[tuple[str, int]]:
+    """The user and the number of readings of each update of a client."""
     return [(message["user_id"], message["count"]) for message in ear.heard("readings")]
 
 
-def test_users_of_one_name_are_told_apart_by_tenant() -> None:
+def test_users_of_one_name_are_kept_apart_by_tenant() -> None:
     async def broadcast() -> None:
         feeds = Feeds(asyncio.Event())
         one, everyone, two = (listening(feeds, *whom) for whom in (("one", "ada"), ("one",), ("two", "ada")))
@@ -53,8 +53,8 @@ def test_users_of_one_name_are_told_apart_by_tenant() -> None:
         assert [matched.tenant_id for matched in batch] == ["one", "two", "three"]
         feeds.add_batch(batch)
         await broadcaster_of(feeds).send_updates()
-        assert told(one) == told(everyone) == [("ada", 2)]
-        assert told(two) == [("ada", 1)]
+        assert updates_of(one) == updates_of(everyone) == [("ada", 2)]
+        assert updates_of(two) == [("ada", 1)]
         assert two.heard("readings")[0]["latest"]["heart_rate"]["timestamp"] == "2000-01-01T00:00:00.000003Z"
 
     asyncio.run(broadcast())
@@ -72,8 +72,8 @@ def test_rows_matched_before_the_first_client_of_a_tenant_are_matched_again() ->
         second = listening(feeds, "one", "bob")
         feeds.add_batch([of_first])
         await broadcaster_of(feeds).send_updates()
-        assert not told(first)
-        assert told(second) == [("bob", 1)]
+        assert not updates_of(first)
+        assert updates_of(second) == [("bob", 1)]
 
     asyncio.run(come())
 
@@ -87,10 +87,10 @@ def test_many_changes_of_a_tenant_leave_room_for_another(monkeypatch: pytest.Mon
         feeds.add_batch([feeds.match("busy", [row(1, user_id) for user_id in users]), feeds.match("quiet", [row(1)])])
         broadcaster = broadcaster_of(feeds)
         await broadcaster.send_updates()
-        assert told(quiet) == [("ada", 1)]
-        assert len(told(busy)) == 9
+        assert updates_of(quiet) == [("ada", 1)]
+        assert len(updates_of(busy)) == 9
         await broadcaster.send_updates()
-        assert len(told(busy)) == 19
+        assert len(updates_of(busy)) == 19
         assert broadcaster.has_more(feeds.by_tenant["busy"])
         assert not broadcaster.has_more(feeds.by_tenant["quiet"])
 
