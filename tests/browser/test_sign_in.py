@@ -108,7 +108,7 @@ def test_every_page_asks_and_shows_itself_after_that(
         expect(page.locator(f"#{name.lower()}-title")).to_be_focused()
 
 
-def test_a_wrong_key_is_told_and_can_be_corrected(
+def test_a_wrong_key_is_said_and_can_be_corrected(
     guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page
 ) -> None:
     text = add_key(db, ["read"])
@@ -181,18 +181,24 @@ def test_nothing_of_another_key_is_left(
 
 
 @pytest.mark.parametrize(
-    ("scopes", "path", "told"),
+    ("scopes", "path", "words"),
     [
         (["ingest"], "/", "the scope read; yours has ingest."),
         (["ingest"], "/explore", "the scope read; yours has ingest."),
         (["ingest", "read"], "/system", "the scope operate; yours has ingest and read."),
     ],
 )
-def test_a_key_that_lacks_the_scope_is_told(
-    guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page, scopes: list[str], path: str, told: str
+def test_a_key_that_lacks_the_scope_is_said(
+    guarded: httpx.Client,
+    guarded_url: str,
+    db: psycopg.Connection,
+    page: Page,
+    scopes: list[str],
+    path: str,
+    words: str,
 ) -> None:
     enter(page, guarded_url, add_key(db, scopes, name="gateway"), path)
-    expect(page.locator("#no-access")).to_contain_text(told)
+    expect(page.locator("#no-access")).to_contain_text(words)
     expect(page.locator("#no-access-title")).to_be_focused()
     expect(page.locator("#banner")).to_be_hidden()
     expect(page.locator(".pulse")).to_be_visible(visible="read" in scopes)
@@ -215,7 +221,7 @@ def test_with_the_scope_operate_alone_only_the_system_is_shown(
     expect(page.locator("#jobs td").first).to_be_visible()
 
 
-def test_a_database_that_is_away_is_told(guarded: httpx.Client, guarded_url: str, page: Page) -> None:
+def test_a_database_that_is_away_is_said(guarded: httpx.Client, guarded_url: str, page: Page) -> None:
     away = {
         "status": 503,
         "content_type": "application/problem+json",
@@ -237,7 +243,7 @@ def test_a_database_that_is_away_is_told(guarded: httpx.Client, guarded_url: str
     expect(page.locator("#banner")).to_be_hidden()
 
 
-def test_a_service_that_is_gone_is_told(database_url: str, db: psycopg.Connection, page: Page) -> None:
+def test_a_service_that_is_gone_is_said(database_url: str, db: psycopg.Connection, page: Page) -> None:
     text = add_key(db, ["read"])
     with running_service(database_url, AUTH="keys") as url:
         enter(page, url, text)
@@ -294,7 +300,7 @@ def test_a_service_that_begins_to_ask_is_followed(database_url: str, db: psycopg
 
 
 @pytest.mark.parametrize("state", ["out", "wrong", "ended", "scope", "in"])
-def test_nobody_is_shut_out(
+def test_every_state_is_accessible(
     guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page, state: str
 ) -> None:
     name = "a key of a very long name that does not fit anywhere at all, whatever the width of the screen"

@@ -89,15 +89,15 @@ def test_several_services_of_a_host_have_a_cookie_each(guarded: httpx.Client, db
     assert names == ["hyperpulse-8000", "hyperpulse-8001", "hyperpulse-80"]
 
 
-def test_it_is_told_who_is_signed_in(guarded: httpx.Client, guarded_url: str, db: psycopg.Connection) -> None:
+def test_it_says_who_is_signed_in(guarded: httpx.Client, guarded_url: str, db: psycopg.Connection) -> None:
     text = add_key(db, ["read", "ingest"], tenant="clinic", name="front desk")
     session = sign_in(guarded_url, text)
     answer = guarded.get("/v1/session", headers=session)
     expires_at = datetime.fromisoformat(answer.json().pop("expires_at"))
     assert abs(expires_at - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
     assert answer.headers["cache-control"] == "no-store"
-    told = {**answer.json(), "expires_at": None}
-    assert told == {
+    described = {**answer.json(), "expires_at": None}
+    assert described == {
         "open": False,
         "tenant": "clinic",
         "scopes": ["ingest", "read"],
@@ -105,17 +105,17 @@ def test_it_is_told_who_is_signed_in(guarded: httpx.Client, guarded_url: str, db
         "name": "front desk",
         "expires_at": None,
     }
-    assert guarded.get("/v1/session", headers=bearer(text)).json() == told
+    assert guarded.get("/v1/session", headers=bearer(text)).json() == described
     refused(guarded.get("/v1/session"), 401)
 
 
-def test_where_no_key_is_needed_nobody_need_sign_in(client: httpx.Client) -> None:
+def test_where_no_key_is_needed_signing_in_is_not_needed(client: httpx.Client) -> None:
     assert client.get("/v1/session").json() == {"open": True}
     assert client.get("/v1/session", headers={"Cookie": "hyperpulse-80=hs_1"}).json() == {"open": True}
 
 
 @pytest.mark.parametrize("kind", ["wrong", "revoked", "expired", "no key"])
-def test_a_key_that_does_not_hold_signs_nobody_in(guarded: httpx.Client, db: psycopg.Connection, kind: str) -> None:
+def test_a_key_that_does_not_hold_starts_no_session(guarded: httpx.Client, db: psycopg.Connection, kind: str) -> None:
     text = add_key(db, ["read"], valid_for="-1 second" if kind == "expired" else None)
     if kind == "revoked":
         revoke_key(db, text)
@@ -240,7 +240,7 @@ def test_signing_out_ends_the_session_and_what_is_open_with_it(
         assert guarded.delete("/v1/session", headers=headers).json() == {"ended": False}
 
 
-def test_nobody_signs_another_session_out(guarded: httpx.Client, guarded_url: str, db: psycopg.Connection) -> None:
+def test_signing_out_takes_the_secret(guarded: httpx.Client, guarded_url: str, db: psycopg.Connection) -> None:
     session = sign_in(guarded_url, add_key(db, ["read"]))
     wrong = {**session, "Cookie": session["Cookie"][:-4] + "beef"}
     assert guarded.delete("/v1/session", headers=wrong).json() == {"ended": False}

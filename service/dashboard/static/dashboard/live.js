@@ -85,9 +85,9 @@ export function keepLive(path, hear, change) {
     stop() {
       isWanted = false;
       clearTimeout(timer);
-      const open = socket;
+      const last = socket;
       socket = null;
-      open?.close();
+      last?.close();
     },
   };
 }

@@ -7,8 +7,8 @@ import { keepLive, now } from "./live.js";
 import { makePeople } from "./people.js";
 import { makeRate } from "./rate.js";
 import { check, keyForShell, session } from "./session.js";
-import { count, formatMoment, formatSpan, formatWhole } from "./text.js";
 import { STALE } from "./tile.js";
+import { count, formatMoment, formatSpan, formatWhole } from "./text.js";
 import { makeView } from "./view.js";
 import { here } from "./zone.js";
 

@@ -1,4 +1,4 @@
-// Who is signed in. Where the service needs no key, nobody is, and nothing of this is seen. The key itself is kept nowhere:
+// Who is signed in. Where the service needs no key, nothing of this is seen. The key itself is kept nowhere:
 // the browser has a cookie that scripts cannot read.
 
 import { Refused, ask, whenKeyIsRefused } from "./api.js";
@@ -6,7 +6,7 @@ import { Refused, ask, whenKeyIsRefused } from "./api.js";
 const PATH = "/v1/session";
 
 let state = "unknown"; // also "open" where no key is needed, "in" and "out"
-let who = null; // {tenant, scopes, key_id, name, expires_at} of whoever is signed in, or was until now
+let who = null; // {tenant, scopes, key_id, name, expires_at} of the key that is signed in, or was until now
 let asking = null;
 let changed = () => {};
 
