@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -58,16 +59,23 @@ def test_a_head_has_no_body(filled: httpx.Client, base_url: str) -> None:
     assert (head.split(b"\r\n")[0], body) == (b"http/1.1 200 ok", b"")
 
 
+def received(line: socket.socket) -> bytes:
+    """Return what comes next; it must not be the end."""
+    piece = line.recv(65536)
+    assert piece
+    return piece
+
+
 def test_an_event_stream_has_no_chunks(client: httpx.Client, base_url: str) -> None:
     client.post("/v1/readings", json=reading("10:00:00"))
     with dial(base_url) as line:
-        line.sendall(b"GET /v1/live?user_id=ada HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n")
+        line.sendall(b"GET /v1/live?user_id=ada HTTP/1.0\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
         heard = b""
         while b'"state"' not in heard or not heard.endswith(b"\n\n"):
-            heard += line.recv(65536)
+            heard += received(line)
         client.post("/v1/readings", json=reading("10:00:01", heart_rate=80))
         while b'"readings"' not in heard or not heard.endswith(b"\n\n"):
-            heard += line.recv(65536)
+            heard += received(line)
     head, _, body = heard.partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head.lower()
     retry, *events = body.decode().rstrip("\n").split("\n\n")
