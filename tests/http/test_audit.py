@@ -61,9 +61,8 @@ def test_what_happens_to_keys_is_noted(db: psycopg.Connection) -> None:
     assert rows == [(act, text.split("_")[1], "clinic") for act in ("create key", "revoke key")]
 
 
-def test_a_priority_that_is_the_same_waits_for_nobody(
-    client: httpx.Client, db: psycopg.Connection, database_url: str
-) -> None:
+@pytest.mark.native  # the embedded database runs one transaction at a time
+def test_the_same_priority_waits_for_no_lock(client: httpx.Client, db: psycopg.Connection, database_url: str) -> None:
     db.execute("SELECT api.set_device('default', 'watch', 'Watch', 3)")
     with psycopg.connect(database_url) as holder:
         holder.execute("LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE")
