@@ -61,7 +61,7 @@ def is_kept(page: Page, text: str) -> bool:
 
 
 def test_it_signs_in_and_out(guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page) -> None:
-    text = add_key(db, ["read"], tenant="clinic", name="front desk")
+    text = add_key(db, ["read"], tenant="default", name="front desk")
     page.goto(guarded_url)
     expect(page).to_have_title("Sign in · Hyperpulse")
     expect(key_of(page)).to_be_focused()
@@ -76,7 +76,7 @@ def test_it_signs_in_and_out(guarded: httpx.Client, guarded_url: str, db: psycop
     expect(page.locator("#connection")).to_have_text("Live")
     expect(tile(page, USER).locator(".heart .value")).to_have_text("61")
     expect(page.locator("#live-title")).to_be_focused()
-    expect(page.locator("#signed-in-as")).to_have_text("front desk, clinic")
+    expect(page.locator("#signed-in-as")).to_have_text("front desk, default")
     assert not is_kept(page, text)
     page.get_by_role("button", name=f"Pin {USER}").click()
     page.reload()
