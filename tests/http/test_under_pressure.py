@@ -165,7 +165,8 @@ def test_too_many_requests_at_once_are_refused_at_once(database_url: str, client
 @pytest.mark.parametrize("media_type", ["application/json", "text/csv"])
 def test_bodies_that_trickle_in_keep_nobody_out(database_url: str, client: httpx.Client, media_type: str) -> None:
     """A byte now and then for each of many requests: the service had no room for any other."""
-    begun = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: 1000\r\n\r\n".encode()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: 1000\r\n\r\n"
+    begun = head.encode()
     with running_service(database_url, MAX_REQUESTS="10", BODY_IDLE_SECONDS="4") as url, ExitStack() as until_the_end:
         lines = [until_the_end.enter_context(dial(url)) for _ in range(10)]
         for line in lines:

@@ -252,7 +252,9 @@ def test_uploads_that_were_left_hold_no_room(client: httpx.Client, base_url: str
     bomb = ballast + zstandard.ZstdCompressor().compress(lines)
     for _ in range(12):
         with dial(base_url) as line:
-            head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Encoding: zstd\r\n"
+            head = (
+                f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Encoding: zstd\r\n"
+            )
             line.sendall(f"{head}Content-Length: {len(bomb)}\r\n\r\n".encode() + bomb)
     body = ndjson(many(1000))
     deadline = time.monotonic() + 15
