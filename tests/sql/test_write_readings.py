@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -174,10 +175,11 @@ def test_a_mark_stands_before_each_announcement_and_alone_without_readings(db: p
 
 
 def test_an_announcement_of_too_many_says_so_shortly(db: psycopg.Connection) -> None:
+    db.execute("SELECT api_internal.enrol_users(ARRAY['default'], ARRAY['ada'])")
     listen(db)
     db.execute("SELECT api_internal.announce(array_agg(n), array_agg(now())) FROM generate_series(1, 20001) AS n")
     db.execute("SELECT api_internal.announce('{}', '{}'), api_internal.announce(NULL, NULL)")
-    assert announced(db) == ["many"]
+    assert announced(db) == [f"{hashlib.sha256(b'default').hexdigest()}:many"]
 
 
 @pytest.mark.parametrize("payload", ["many", "", "[[1, 2]]", "AAAA", "ü" * 100, "A" * 4000])
