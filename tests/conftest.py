@@ -135,7 +135,10 @@ def database_url(server_url: str, is_embedded: bool, tmp_path_factory: pytest.Te
 
 @pytest.fixture
 def db(database_url: str) -> Iterator[psycopg.Connection]:
-    """A connection to the database, which is empty at first; each statement commits, and settings are put back."""
+    """A connection to the database, which is empty at first; each statement commits.
+
+    Settings are put back and keys deleted: a service that has seen a key asks for one ever after.
+    """
     with psycopg.connect(database_url, autocommit=True, options="-c timezone=UTC") as connection:
         empty(connection)
         kept = connection.execute("SELECT value, name FROM core.setting").fetchall()
@@ -143,6 +146,7 @@ def db(database_url: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database_url, autocommit=True) as connection:
         changed = "UPDATE core.setting SET value = %s WHERE name = %s AND value IS DISTINCT FROM %s"
         connection.cursor().executemany(changed, [(value, name, value) for value, name in kept])
+        connection.execute("DELETE FROM core.access_key")
 
 
 @pytest.fixture(scope="session")
