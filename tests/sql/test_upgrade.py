@@ -208,7 +208,6 @@ def test_an_erasure_leaves_nothing_of_kept_minutes(db: psycopg.Connection[Any], 
     assert wrong(db, model) == []
 
 
-@pytest.mark.xfail(reason="the horizon moves to now between the two releases; to be understood", strict=False)
 def test_the_upgrade_is_undone_where_nothing_is_lost_by_it(db: psycopg.Connection[Any], url: str) -> None:
     model = everything()
     migrate(url)
@@ -218,12 +217,14 @@ def test_the_upgrade_is_undone_where_nothing_is_lost_by_it(db: psycopg.Connectio
     assert "Restore a backup" in str(refused.value.diag.message_hint)
     assert wrong(db, model) == []
     db.execute("UPDATE core.horizon SET raw_from = '-infinity'")
+    horizon = sql_client.horizon(db)
+    assert horizon > NOON + 2 * DAY  # migration 0020 announces one about now, whatever the refresh asks for
     roll_back_to_the_release(db)
     levels = db.execute(
         "SELECT view_name FROM timescaledb_information.continuous_aggregates WHERE view_schema = 'rollup'"
     )
     assert {name for (name,) in levels.fetchall()} >= set(OLD_LEVELS)
-    assert sql_client.horizon(db) == NOON + 2 * DAY
+    assert sql_client.horizon(db) == horizon
     assert db.execute("SELECT count(*) FROM core.stale_day WHERE day >= %s", [moment(KEPT_FROM)]).fetchone() == (8,)
     migrate(url)
     kept = Model(devices=model.devices)
