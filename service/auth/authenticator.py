@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 from starlette.types import Scope
@@ -10,16 +11,18 @@ from service.auth.failure_budget import FailureBudget
 from service.auth.key import Presented, read_key, read_ticket
 from service.auth.key_cache import KeyCache
 from service.auth.local import is_local
-from service.auth.principal import ANYBODY, Principal
+from service.auth.principal import ANYBODY, SCRAPER, Principal
 from service.auth.session_cookie import require_same_origin, session_of
 from service.database.pool import fetch_all
-from service.errors import Unauthenticated
+from service.errors import Overloaded, Unauthenticated
 from service.settings import Auth
 
 HOW = "Send one as `Authorization: Bearer hp_…`; `make keys` makes them."
 NO_LONGER = "The key is not known, was revoked or has expired; `make keys ARGS=list` lists those in force."
 SIGNED_OUT = "The session has ended: sign in again."
 TICKET = b"ticket="  # in the query string of a WebSocket
+WITHOUT_DATABASE = "/prometheus"  # is answered while the database is away
+SOON_SECONDS = 1.0
 
 
 class Authenticator:
@@ -41,10 +44,14 @@ class Authenticator:
             return await self.of_header(sent, address_of(scope))
         if self.mode == "off":
             return ANYBODY
-        if self.mode == "auto" and not await self.keys.keys_exist():
-            if is_local(scope):
-                return ANYBODY
-            raise Unauthenticated(f"Without a key only this machine itself may ask, and no proxy on it. {HOW}")
+        if self.mode == "auto":
+            if scope["path"] == WITHOUT_DATABASE and is_local(scope):
+                if await self.is_open_or_unknown():
+                    return SCRAPER
+            elif not await self.keys.keys_exist():
+                if is_local(scope):
+                    return ANYBODY
+                raise Unauthenticated(f"Without a key only this machine itself may ask, and no proxy on it. {HOW}")
         if ticket is not None:
             return await self.of_ticket(ticket, address_of(scope))
         session = session_of(scope)
@@ -52,6 +59,14 @@ class Authenticator:
             require_same_origin(scope)
             return await self.of_session(session, address_of(scope))
         raise Unauthenticated(f"This needs a key. {HOW}")
+
+    async def is_open_or_unknown(self) -> bool:
+        """Return whether there is no key, or the database does not answer soon whether there is one."""
+        try:
+            async with asyncio.timeout(SOON_SECONDS):
+                return not await self.keys.keys_exist()
+        except (TimeoutError, Overloaded):
+            return True
 
     async def of_header(self, sent: Collection[bytes], address: str) -> Principal:
         """Return whose key the header Authorization holds."""

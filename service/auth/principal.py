@@ -36,6 +36,7 @@ class Principal:
 
 
 ANYBODY = Principal(None, None, ALL_SCOPES)
+SCRAPER = Principal(None, None, frozenset({"operate"}))  # on this machine, while it is not known whether there are keys
 
 
 def admit(scope: Scope, principal: Principal) -> None:

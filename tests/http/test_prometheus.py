@@ -143,10 +143,13 @@ def test_the_database_tells_of_rollups_checks_and_jobs(client: httpx.Client, db:
 
 def test_a_scrape_is_answered_without_the_database() -> None:
     nowhere = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
-    with running_service(nowhere) as url, httpx.Client(base_url=url) as client:
+    with running_service(nowhere) as url, httpx.Client(base_url=url, timeout=30) as client:
         begun = time.monotonic()
         samples = scrape(client)
         assert time.monotonic() - begun < 4
+        # Whether there are keys is not known, so nothing else is answered, nor anything to another machine.
+        assert client.get("/v1/users").status_code == 503
+        assert client.get("/prometheus", headers={"X-Forwarded-For": "10.0.0.1"}).status_code == 503
     assert samples["hyperpulse_database_up", frozenset()] == 0
     assert ("hyperpulse_rollup_lag_seconds", frozenset()) not in samples
     assert value(samples, "http_requests_total", method="GET", route="/health", status="200") >= 1
