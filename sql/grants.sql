@@ -1,22 +1,29 @@
--- Privileges: bi_reader may read the views of api and call its read-only functions, and nothing else.
+-- Privileges: bi_reader may read the views of api and call its read-only functions, and bi_tenant the same but for what tells of
+-- the whole installation; neither may do anything else.
 DO $$
+DECLARE
+  role text;
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bi_reader') THEN
-    CREATE ROLE bi_reader NOLOGIN;
-  END IF;
-EXCEPTION
-  WHEN insufficient_privilege THEN
-    RAISE NOTICE 'the role bi_reader cannot be created: have someone who may create it, and migrate again';
-  WHEN duplicate_object OR unique_violation THEN
-    NULL; -- another database of this server is being migrated at the same time
+  FOREACH role IN ARRAY ARRAY['bi_reader', 'bi_tenant'] LOOP
+    BEGIN
+      IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+      END IF;
+    EXCEPTION
+      WHEN insufficient_privilege THEN
+        RAISE NOTICE 'the role % cannot be created: have someone who may create it, and migrate again', role;
+      WHEN duplicate_object OR unique_violation THEN
+        NULL; -- another database of this server is being migrated at the same time
+    END;
+  END LOOP;
 END
 $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api, api_internal FROM PUBLIC;
 REVOKE ALL ON ALL PROCEDURES IN SCHEMA api, api_internal FROM PUBLIC;
 
--- Views call this function as their reader, who cannot call it directly without USAGE on its schema.
-GRANT EXECUTE ON FUNCTION api_internal.raw_quarters_of TO PUBLIC;
+-- Views call these functions as their reader, who cannot call them directly without USAGE on their schema.
+GRANT EXECUTE ON FUNCTION api_internal.raw_quarters_of, api_internal.session_tenant TO PUBLIC;
 
 DO $$
 BEGIN
@@ -27,5 +34,29 @@ BEGIN
       api.summary, api.series, api.auto_bucket, api.daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone
       TO bi_reader;
   END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bi_tenant') THEN
+    GRANT USAGE ON SCHEMA api TO bi_tenant;
+    -- By name, so that a new view is not shown to tenants before someone has decided that.
+    GRANT SELECT ON
+      api.devices, api.event_counts_1m, api.event_counts_1h, api.event_counts_1d, api.events, api.goals, api.last_seen,
+      api.population_15m, api.population_1h, api.population_1d, api.readings, api.users,
+      api.vitals_1m, api.vitals_15m, api.vitals_1h, api.vitals_1d
+      TO bi_tenant;
+    GRANT SELECT (level, horizon, lag, last_refresh) ON api.freshness TO bi_tenant;
+    GRANT EXECUTE ON FUNCTION
+      api.summary, api.series, api.auto_bucket, api.daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone
+      TO bi_tenant;
+  END IF;
+END
+$$;
+
+-- What every role may do in a database unless it is revoked: fill the disk with temporary tables, and create objects.
+DO $$
+BEGIN
+  EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+  REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+EXCEPTION
+  WHEN insufficient_privilege THEN
+    RAISE WARNING 'other roles may still create temporary tables: have the owner of the database % migrate it', quote_ident(current_database());
 END
 $$;

@@ -80,7 +80,7 @@ BEGIN
 
   SELECT array_agg(u.user_key) INTO user_keys
     FROM core.app_user AS u
-    JOIN core.tenant AS t USING (tenant_key)
+    JOIN api_internal.visible_tenant AS t USING (tenant_key)
    WHERE (wanted_tenant IS NULL OR t.tenant_id = wanted_tenant) AND (wanted_user IS NULL OR u.user_id = wanted_user);
   SELECT array_agg(s.user_key) AS user_keys, array_agg(s.bucket) AS quarters INTO stale
     FROM (SELECT DISTINCT s.user_key, s.day + q * INTERVAL '15 minutes' AS bucket

@@ -1,8 +1,8 @@
 -- Devices by tenant.
-CREATE VIEW api.devices AS
+CREATE VIEW api.devices WITH (security_barrier) AS
   SELECT t.tenant_id, d.device_id, d.name, d.priority, d.registered_at
     FROM core.device AS d
-    JOIN core.tenant AS t USING (tenant_key);
+    JOIN api_internal.visible_tenant AS t USING (tenant_key);
 
 COMMENT ON VIEW api.devices IS
   'Devices by tenant. Where several devices report the same metric in the same minute, the smallest priority wins; ties go to the device registered first.';

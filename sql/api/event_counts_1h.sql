@@ -1,24 +1,26 @@
 -- Events counted by hour: from the rollup, and from core.event where the rollup is not up to date.
-CREATE VIEW api.event_counts_1h AS
-  SELECT t.tenant_id, r.bucket, r.source, r.event_type, r.count
-    FROM rollup.event_1h AS r
-    JOIN core.tenant AS t ON t.tenant_key = r.tenant_key
-   WHERE r.bucket < (SELECT public.time_bucket(INTERVAL '1 hour', h.events_materialized) FROM core.horizon AS h)
-     AND NOT EXISTS (SELECT FROM core.stale_event_day AS s
-                      WHERE s.tenant_key = r.tenant_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket))
-  UNION ALL
-  SELECT t.tenant_id, public.time_bucket(INTERVAL '1 hour', e.ts), e.source, e.event_type, count(*)
-    FROM core.stale_event_day AS s
-    JOIN core.tenant AS t ON t.tenant_key = s.tenant_key
-    JOIN core.event AS e ON e.tenant_key = s.tenant_key AND e.ts >= s.day AND e.ts < s.day + INTERVAL '24 hours'
-   WHERE e.ts < (SELECT public.time_bucket(INTERVAL '1 hour', h.events_materialized) FROM core.horizon AS h)
-   GROUP BY 1, 2, 3, 4
-  UNION ALL
-  SELECT t.tenant_id, public.time_bucket(INTERVAL '1 hour', e.ts), e.source, e.event_type, count(*)
-    FROM core.event AS e
-    JOIN core.tenant AS t ON t.tenant_key = e.tenant_key
-   WHERE e.ts >= (SELECT public.time_bucket(INTERVAL '1 hour', h.events_materialized) FROM core.horizon AS h)
-   GROUP BY 1, 2, 3, 4;
+CREATE VIEW api.event_counts_1h WITH (security_barrier) AS
+  -- UNION ALL in a subquery: PostgreSQL ignores the barrier of a view that is one itself.
+  SELECT c.*
+    FROM (SELECT t.tenant_id, r.bucket, r.source, r.event_type, r.count
+            FROM rollup.event_1h AS r
+            JOIN api_internal.visible_tenant AS t ON t.tenant_key = r.tenant_key
+           WHERE r.bucket < (SELECT public.time_bucket(INTERVAL '1 hour', h.events_materialized) FROM core.horizon AS h)
+             AND NOT EXISTS (SELECT FROM core.stale_event_day AS s
+                              WHERE s.tenant_key = r.tenant_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket))
+          UNION ALL
+          SELECT t.tenant_id, public.time_bucket(INTERVAL '1 hour', e.ts), e.source, e.event_type, count(*)
+            FROM core.stale_event_day AS s
+            JOIN api_internal.visible_tenant AS t ON t.tenant_key = s.tenant_key
+            JOIN core.event AS e ON e.tenant_key = s.tenant_key AND e.ts >= s.day AND e.ts < s.day + INTERVAL '24 hours'
+           WHERE e.ts < (SELECT public.time_bucket(INTERVAL '1 hour', h.events_materialized) FROM core.horizon AS h)
+           GROUP BY 1, 2, 3, 4
+          UNION ALL
+          SELECT t.tenant_id, public.time_bucket(INTERVAL '1 hour', e.ts), e.source, e.event_type, count(*)
+            FROM core.event AS e
+            JOIN api_internal.visible_tenant AS t ON t.tenant_key = e.tenant_key
+           WHERE e.ts >= (SELECT public.time_bucket(INTERVAL '1 hour', h.events_materialized) FROM core.horizon AS h)
+           GROUP BY 1, 2, 3, 4) AS c;
 
 COMMENT ON VIEW api.event_counts_1h IS
   'The number of events in each hour, by tenant, source and event_type, exact at every moment, including the current hour. Buckets without events have no row.';

@@ -1,8 +1,8 @@
 -- Events with their tenant.
-CREATE VIEW api.events AS
+CREATE VIEW api.events WITH (security_barrier) AS
   SELECT t.tenant_id, e.event_id, e.source, e.event_type, e.ts, e.payload
     FROM core.event AS e
-    JOIN core.tenant AS t USING (tenant_key);
+    JOIN api_internal.visible_tenant AS t USING (tenant_key);
 
 COMMENT ON VIEW api.events IS 'Events as they were sent; the first one of each event_id in a tenant.';
 COMMENT ON COLUMN api.events.tenant_id IS 'The tenant of the event.';

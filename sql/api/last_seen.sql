@@ -1,5 +1,5 @@
 -- All users, and when each was last seen.
-CREATE VIEW api.last_seen AS
+CREATE VIEW api.last_seen WITH (security_barrier) AS
   WITH border AS (
     -- Readings after now do not count, wherever the horizon is.
     SELECT least(h.materialized, public.time_bucket(INTERVAL '15 minutes', now())) AS moment FROM core.horizon AS h
@@ -8,7 +8,7 @@ CREATE VIEW api.last_seen AS
          u.user_id,
          u.registered_at,
          greatest(o.last_ts, n.last_ts, s.last_ts) AS last_seen
-    FROM core.tenant AS t
+    FROM api_internal.visible_tenant AS t
     JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
    -- Looked up for each user: the last quarter in the rollup, readings above the horizon, and stale quarters.
    CROSS JOIN LATERAL (

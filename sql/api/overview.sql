@@ -44,7 +44,7 @@ BEGIN
                             AND s.day + INTERVAL '0' < overview.day_end))) END AS rolled_up_to
         FROM (SELECT u.user_key, u.user_id, row_number() OVER (ORDER BY u.registered_at, u.user_id) AS place
                 FROM core.app_user AS u
-                JOIN core.tenant AS t USING (tenant_key)
+                JOIN api_internal.visible_tenant AS t USING (tenant_key)
                WHERE t.tenant_id = overview.tenant_id
                  AND (user_ids IS NULL OR u.user_id = ANY (user_ids))
                ORDER BY u.registered_at, u.user_id

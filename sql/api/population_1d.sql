@@ -1,5 +1,5 @@
 -- Aggregates over all users of a tenant, by day.
-CREATE VIEW api.population_1d AS
+CREATE VIEW api.population_1d WITH (security_barrier) AS
   SELECT t.tenant_id,
          r.bucket,
          r.users,
@@ -14,7 +14,7 @@ CREATE VIEW api.population_1d AS
          r.calories_users,
          r.calories / 1e6::double precision AS calories
     FROM rollup.tenant_1d AS r
-    JOIN core.tenant AS t ON t.tenant_key = r.tenant_key;
+    JOIN api_internal.visible_tenant AS t ON t.tenant_key = r.tenant_key;
 
 COMMENT ON VIEW api.population_1d IS
   'Aggregates over all users of a tenant by day (UTC), as of the last upkeep, which runs every hour; api.vitals_1d is exact at every moment. users counts the users with any reading, heart_rate_users those with a heart rate, and so on; heart_rate_avg and heart_rate_stddev are the mean and standard deviation of the users'' own averages (beats per minute); steps and calories (kilocalories) are totals, null where none were measured.';

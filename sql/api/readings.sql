@@ -1,10 +1,10 @@
 -- Readings with names in place of keys.
-CREATE VIEW api.readings AS
+CREATE VIEW api.readings WITH (security_barrier) AS
   SELECT t.tenant_id, u.user_id, d.device_id, r.ts, r.heart_rate, r.steps, r.calories
     FROM core.reading AS r
     JOIN core.app_user AS u USING (user_key)
     JOIN core.device AS d USING (device_key)
-    JOIN core.tenant AS t ON t.tenant_key = u.tenant_key;
+    JOIN api_internal.visible_tenant AS t ON t.tenant_key = u.tenant_key;
 
 COMMENT ON VIEW api.readings IS
   'Readings as they were sent, of every device, before the best device of each minute is chosen: heart_rate in beats per minute, calories in kilocalories, null if not measured. Writable: INSERT, UPDATE, DELETE and COPY FROM follow the rules of the service; tenant_id and device_id default to default, and an INSERT of an existing reading overwrites the metrics that the new row carries.';

@@ -6,6 +6,7 @@ DECLARE
   started_at CONSTANT timestamptz := clock_timestamp();
   user_days  bigint := 0;
 BEGIN
+  PERFORM api_internal.end_bi_sessions();
   CALL api_internal.advance_horizon();
   CALL api_internal.refresh_stale_days(coalesce(started_at + budget, 'infinity'), user_days);
   CALL api_internal.refresh_new_events();
@@ -18,4 +19,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.refresh IS
-  'Brings the rollups up to date and moves the horizon; with a budget, leaves the remaining stale days to the next refresh once that much time has passed. Any number of refreshes may run at once. Answers are exact before, during and after a refresh, and also if it is killed: the next one rolls up the rest.';
+  'Brings the rollups up to date and moves the horizon; with a budget, leaves the remaining stale days to the next refresh once that much time has passed. Any number of refreshes may run at once. Ends sessions of BI logins whose transaction exceeds bi_time_limit. Answers are exact before, during and after a refresh, and also if it is killed: the next one rolls up the rest.';

@@ -1,6 +1,9 @@
 -- Resolves a name to a zone of the IANA database, where PostgreSQL might read an abbreviation or a POSIX rule.
 CREATE FUNCTION api.time_zone(name text) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
+-- SECURITY DEFINER, since the names of zones are in a private view.
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
 #variable_conflict use_column
 DECLARE
   wanted    CONSTANT text := time_zone.name;

@@ -1,8 +1,8 @@
 -- Users by tenant.
-CREATE VIEW api.users AS
+CREATE VIEW api.users WITH (security_barrier) AS
   SELECT t.tenant_id, u.user_id, u.registered_at
     FROM core.app_user AS u
-    JOIN core.tenant AS t USING (tenant_key);
+    JOIN api_internal.visible_tenant AS t USING (tenant_key);
 
 COMMENT ON VIEW api.users IS 'Users with readings, by tenant, and when each was registered.';
 COMMENT ON COLUMN api.users.tenant_id IS 'The tenant of the user; two tenants may have users of the same name.';

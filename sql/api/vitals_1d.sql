@@ -1,5 +1,5 @@
 -- Users by day, exact at every moment: from rollups, and from raw readings above the horizon and for stale quarters of an hour.
-CREATE VIEW api.vitals_1d AS
+CREATE VIEW api.vitals_1d WITH (security_barrier) AS
   SELECT t.tenant_id,
          u.user_id,
          v.bucket,
@@ -15,7 +15,7 @@ CREATE VIEW api.vitals_1d AS
          v.worn_minutes::int AS worn_minutes,
          v.resting_heart_rate AS resting_heart_rate,
          v.bucket + INTERVAL '24 hours' <= now() AS complete
-    FROM core.tenant AS t
+    FROM api_internal.visible_tenant AS t
     JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
    -- LATERAL, so that a query for one user reads the readings of that user only.
    CROSS JOIN LATERAL (

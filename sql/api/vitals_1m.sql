@@ -1,5 +1,5 @@
 -- Users by minute, exact at every moment: from raw readings, since a rollup by minute would take more space.
-CREATE VIEW api.vitals_1m AS
+CREATE VIEW api.vitals_1m WITH (security_barrier) AS
   SELECT t.tenant_id,
          u.user_id,
          v.bucket,
@@ -12,7 +12,7 @@ CREATE VIEW api.vitals_1m AS
          v.calories / 1e6::double precision AS calories,
          v.first_ts,
          v.last_ts
-    FROM core.tenant AS t
+    FROM api_internal.visible_tenant AS t
     JOIN core.app_user AS u ON u.tenant_key = t.tenant_key
    -- LATERAL, so that a query for one user reads the readings of that user only.
    CROSS JOIN LATERAL (

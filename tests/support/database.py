@@ -31,6 +31,7 @@ TABLES = (
     "core.session",
     "core.access_key",
     "core.audit",
+    "core.bi_login",
     "core.tenant",
 )
 ROLLUPS = (

@@ -31,7 +31,7 @@ BEGIN
     RAISE EXCEPTION 'bucket_size is %', coalesce(bucket_size, 'null')
       USING ERRCODE = 'invalid_parameter_value', HINT = 'It must be one of 1m, 1h, 1d, or minute, hour, day.';
   END IF;
-  SELECT t.tenant_key INTO wanted_key FROM core.tenant AS t WHERE t.tenant_id = wanted_tenant;
+  SELECT t.tenant_key INTO wanted_key FROM api_internal.visible_tenant AS t WHERE t.tenant_id = wanted_tenant;
   IF wanted_key IS NULL OR lower_bound >= upper_bound THEN
     RETURN;
   END IF;

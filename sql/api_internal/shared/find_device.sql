@@ -5,7 +5,7 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (SELECT d.device_key
             FROM core.device AS d
-            JOIN core.tenant AS t USING (tenant_key)
+            JOIN api_internal.visible_tenant AS t USING (tenant_key)
            WHERE t.tenant_id = find_device.tenant_id AND d.device_id = find_device.device_id);
 END
 $$;

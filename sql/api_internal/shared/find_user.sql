@@ -5,7 +5,7 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (SELECT u.user_key
             FROM core.app_user AS u
-            JOIN core.tenant AS t USING (tenant_key)
+            JOIN api_internal.visible_tenant AS t USING (tenant_key)
            WHERE t.tenant_id = find_user.tenant_id AND u.user_id = find_user.user_id);
 END
 $$;
