@@ -6,7 +6,7 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit check format load migrate keys psql bench screenshots lock clean
+.PHONY: help run demo test unit check format load migrate keys psql roles bench screenshots lock clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
@@ -48,6 +48,9 @@ keys: .venv/run.stamp ## Make, list, revoke and rotate the keys of clients: make
 
 psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the embedded one that runs
 	@exec $(BIN)/python -m scripts.psql $(ARGS)
+
+roles: .venv/run.stamp ## Logins for BI tools: make roles ARGS='create acme_bi --tenant acme'; ARGS=--help lists the commands
+	@exec $(BIN)/python -m scripts.roles $(ARGS)
 
 bench: .venv/run.stamp .venv-bench/stamp ## Measure, on the server that BENCH_DATABASE_URL names, or on the embedded one
 	@exec $(BIN)/python -m scripts.bench $(ARGS)

@@ -597,7 +597,8 @@ def test_duckdb(world: World, tmp_path: Path) -> None:
 def marts(world: World) -> Iterator[str]:
     """What dbt needs before its first run, under names of this run."""
     create = blocks("dbt", "sql")[0]
-    assert create.count("dbt") == 3
+    assert create.count("dbt") == 4
+    create = create.replace("DATABASE postgres", f"DATABASE {world.owner.info.dbname}")
     role, schema = f"{NAME}_dbt", f"{NAME}_marts"
     world.owner.execute(re.sub(r"\bdbt\b", role, create).replace("marts", schema).encode())
     yield role

@@ -1,0 +1,356 @@
+"""A hostile BI login: it tries to see another tenant, and to hold up those who write."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from scripts.migrate import migrate
+from scripts.roles import SUPERUSER_SCRIPT, connect, create
+from tests.support.bi import MINE, OTHER, PASSWORD, TENANT_VIEWS, Logins, bi_logins, fill, login
+from tests.support.database import listen, new_database, prepare
+
+pytestmark = pytest.mark.native
+
+Connection = psycopg.Connection[Any]
+UTC_SESSION = "-c timezone=UTC -c lock_timeout=2s"
+# By column, a condition that fails on a row of the other tenant, if it is evaluated there.
+LEAKS = {
+    "device_id": "1 / (device_id <> 'device of two')::int > 0",
+    "source": "1 / (source <> 'source of two')::int > 0",
+    "target": "1 / (target - 2000)::int < 9",
+    "heart_rate": "1 / (heart_rate - 62)::int < 9",
+    "heart_rate_max": "1 / (heart_rate_max - 62)::int < 9",
+    "user_id": "1 / (user_id <> 'private of two')::int > 0",
+}
+FACTS = (
+    r"^(core|rollup|api_internal|migration)\."
+    r"|^_timescaledb_internal\.(_hyper|compress_|_compressed|_material|_partial|_direct)"
+)
+DENIED_STATEMENTS = [
+    "SELECT * FROM core.reading",
+    "COPY core.reading TO STDOUT",
+    "COPY rollup.user_1d TO STDOUT",
+    "COPY (SELECT 1) TO PROGRAM 'cat'",
+    "COPY api.readings (user_id, ts, steps) FROM STDIN",
+    "INSERT INTO api.incoming_readings (user_id, ts, steps) VALUES ('eve', now(), 1)",
+    "SELECT * FROM api_internal.raw_minutes",
+    "SELECT * FROM api_internal.visible_tenant",
+    "SELECT api_internal.session_tenant()",
+    "SELECT api_internal.raw_quarters_of('{1,2}', '-infinity', 'infinity', NULL, NULL)",
+    "SELECT address FROM core.channel",
+    "UPDATE core.bi_login SET tenant_key = 2",
+    "SET ROLE bi_reader",
+    "SET SESSION AUTHORIZATION postgres",
+    "SELECT pg_read_file('PG_VERSION')",
+    "BEGIN; LOCK TABLE core.horizon_lock IN ACCESS SHARE MODE",
+    "BEGIN; LOCK TABLE api.readings IN ROW SHARE MODE",
+    "SET temp_file_limit = -1",
+    "ALTER ROLE CURRENT_USER CONNECTION LIMIT 1000",
+    "CREATE TEMPORARY TABLE t (a int)",
+    "CREATE TABLE public.t (a int)",
+    "CREATE SCHEMA mine",
+    "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql RETURN 1",
+    "DO 'BEGIN PERFORM 1; END'",
+    "SELECT lo_create(0)",
+    "SELECT lo_from_bytea(0, 'x')",
+    "SELECT add_job('api.upkeep', INTERVAL '1 second')",
+    "SELECT alter_job(1000, scheduled => false)",
+    "SELECT delete_job(1000)",
+    "CALL run_job(1000)",
+    "SELECT drop_chunks('core.reading', older_than => now())",
+    "SELECT pg_advisory_lock(1)",
+    "SELECT pg_notify('readings', 'many')",
+    "SELECT pg_logical_emit_message(false, 'a', 'b')",
+]
+
+
+@pytest.fixture(scope="module")
+def own_url(server_url: str) -> Iterator[str]:
+    """A database of its own, on which a superuser has run the script."""
+    with new_database(server_url, f"hyperpulse_hostile_{os.getpid()}") as url:
+        prepare(url)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def owner(own_url: str) -> Iterator[Connection]:
+    with psycopg.connect(own_url, autocommit=True, options=UTC_SESSION) as connection:
+        fill(connection)
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def logins(owner: Connection, own_url: str) -> Iterator[Logins]:
+    with bi_logins(owner, own_url) as made:
+        owner.execute(SUPERUSER_SCRIPT.read_text(encoding="utf-8").encode())
+        yield made
+
+
+@pytest.fixture
+def hostile(logins: Logins) -> Iterator[Connection]:
+    """A session of the tenant `one`, which takes back what a role can of its settings."""
+    with psycopg.connect(logins.tenant, autocommit=True, options="-c timezone=UTC") as connection:
+        connection.execute("SET default_transaction_read_only = off; SET statement_timeout = 0")
+        connection.execute(
+            "SET idle_in_transaction_session_timeout = 0; SET default_transaction_isolation = 'read committed'"
+        )
+        yield connection
+
+
+# What it sees
+
+
+def leaking(db: Connection, view: str) -> str:
+    """Return a query of a view with a condition that fails on rows of the other tenant."""
+    columns = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+    known = {column for (column,) in db.execute(columns, [f"api.{view}"])}
+    return f"SELECT count(*) FROM api.{view} WHERE {next(LEAKS[name] for name in LEAKS if name in known)}"
+
+
+@pytest.mark.parametrize("view", sorted(TENANT_VIEWS))
+def test_a_condition_that_leaks_sees_no_row_of_others(hostile: Connection, owner: Connection, view: str) -> None:
+    """An error of a cast or a division would name, or count, rows of the other tenant."""
+    asked = leaking(owner, view).encode()
+    row = hostile.execute(asked).fetchone()
+    assert row is not None
+    assert row[0] > 0
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        owner.execute(asked)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "1 / (steps - 222) < 9",
+        "1 / (heart_rate - 62)::int < 9",
+        "CASE WHEN user_id LIKE '% two' THEN user_id::int ELSE 1 END = 1",
+        "CASE WHEN device_id ~ 'two$' THEN device_id::int ELSE 1 END = 1",
+        "user_id ~ '^private of t' OR tenant_id LIKE 't%'",
+    ],
+)
+def test_values_of_others_do_not_reach_a_condition(hostile: Connection, owner: Connection, condition: str) -> None:
+    asked = f"SELECT DISTINCT tenant_id FROM api.readings WHERE {condition}".encode()
+    assert hostile.execute(asked).fetchall() in ([(MINE,)], [])
+    if "~ '^" in condition:
+        assert owner.execute(asked).fetchall() == [(OTHER,)]
+    else:
+        with pytest.raises(psycopg.errors.DataError):
+            owner.execute(asked)
+
+
+def test_the_barrier_is_what_keeps_conditions_out(hostile: Connection, owner: Connection) -> None:
+    """The same views without it tell of the other tenant: the tests above can fail."""
+    found = set()
+    for view in TENANT_VIEWS:
+        owner.execute(f"ALTER VIEW api.{view} SET (security_barrier = false)".encode())
+        try:
+            hostile.execute(leaking(owner, view).encode())
+        except psycopg.errors.DivisionByZero:
+            found.add(view)
+        finally:
+            owner.execute(f"ALTER VIEW api.{view} SET (security_barrier = true)".encode())
+    assert found >= {"devices", "users", "readings", "events", "population_1h"}
+
+
+def test_no_table_chunk_or_materialization_can_be_read(hostile: Connection, owner: Connection) -> None:
+    relations = owner.execute(
+        """SELECT c.oid::regclass::text, c.oid FROM pg_class AS c
+            WHERE c.relkind IN ('r', 'v', 'm', 'p', 'S')
+              AND (SELECT nspname FROM pg_namespace WHERE oid = c.relnamespace) || '.' || c.relname ~ %s""",
+        [FACTS],
+    ).fetchall()
+    assert sum("_hyper" in name for name, _ in relations) > 20
+    assert any("_materialized_hypertable" in name for name, _ in relations)
+    readable = "has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')"
+    asked = (
+        f"SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.oid = ANY (%s) AND c.relkind <> 'S' AND ({readable})"
+    )
+    assert hostile.execute(asked.encode(), [[oid for _, oid in relations]]).fetchall() == []
+    chunk = next(name for name, _ in relations if "_hyper" in name)
+    for statement in (f"SELECT * FROM {chunk}", f"COPY {chunk} TO STDOUT"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            hostile.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    "catalog",
+    ["pg_stats", "pg_stats_ext", "pg_stats_ext_exprs", "timescaledb_information.job_errors"],
+)
+def test_catalogs_hold_no_values(hostile: Connection, owner: Connection, catalog: str) -> None:
+    owner.execute("ANALYZE core.app_user, core.reading, rollup.user_15m")
+    private = "" if "job" in catalog else " AS s WHERE s.schemaname !~ '^(pg_catalog|information_schema)$'"
+    assert [
+        row
+        for row in hostile.execute(f"SELECT * FROM {catalog}{private}".encode())
+        if OTHER in repr(row) or "core" in row
+    ] == []
+
+
+def test_the_catalogs_and_activity_name_nothing_of_others(hostile: Connection, owner: Connection) -> None:
+    (address,) = owner.execute("SELECT address FROM core.channel WHERE name = 'readings'").fetchone() or ("",)
+    listen(owner)
+    try:
+        for catalog in (
+            "pg_stat_activity",
+            "pg_locks",
+            "pg_settings",
+            "pg_prepared_statements",
+            "pg_listening_channels()",
+        ):
+            text = repr(hostile.execute(f"SELECT * FROM {catalog}".encode()).fetchall())
+            assert address not in text
+            assert "private of" not in text
+    finally:
+        owner.execute("UNLISTEN *")
+
+
+def test_copy_gives_its_own_rows_only(hostile: Connection) -> None:
+    with hostile.cursor() as cursor, cursor.copy("COPY (SELECT * FROM api.readings) TO STDOUT") as copy:
+        text = b"".join(bytes(block) for block in copy).decode()
+    assert "private of one" in text
+    assert OTHER not in text
+
+
+@pytest.mark.parametrize("statement", DENIED_STATEMENTS)
+def test_it_may_not(hostile: Connection, statement: str) -> None:
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction)):
+        hostile.execute(statement.encode())
+
+
+def test_a_prepared_question_follows_the_login(hostile: Connection) -> None:
+    hostile.execute("PREPARE everyone (text) AS SELECT DISTINCT tenant_id FROM api.users WHERE tenant_id LIKE $1")
+    assert hostile.execute("EXECUTE everyone ('%')").fetchall() == [(MINE,)]
+
+
+# What it holds up
+
+
+def write(owner: Connection, user: str = "private of two") -> None:
+    owner.execute(
+        "INSERT INTO api.readings (tenant_id, user_id, device_id, ts, steps) VALUES (%s, %s, 'watch', now(), 1)",
+        [OTHER, user],
+    )
+
+
+def everything_goes_on(owner: Connection) -> None:
+    """Write, erase, change a priority, refresh, claim and migrate, each within the lock timeout."""
+    begun = time.monotonic()
+    write(owner)
+    write(owner, "gone soon")
+    owner.execute("SELECT api.erase_user(%s, 'gone soon')", [OTHER])
+    owner.execute("SELECT api.set_device(%s, 'watch', NULL, 3)", [OTHER])
+    owner.execute("SELECT api.set_device(%s, 'watch', NULL, 999)", [OTHER])
+    # So that there is something to announce.
+    owner.execute(
+        "UPDATE core.horizon SET announced = materialized, materialized = materialized - INTERVAL '15 minutes'"
+    )
+    owner.execute("UPDATE core.horizon SET announced = materialized")
+    owner.execute("CALL api.refresh()")
+    row = owner.execute("SELECT now() - materialized < INTERVAL '100 minutes' FROM core.horizon").fetchone()
+    assert row == (True,)
+    assert owner.execute("SELECT api_internal.claim('refresher')").fetchone() == (True,)
+    owner.execute("SELECT api_internal.release('refresher')")
+    assert time.monotonic() - begun < 10
+
+
+def test_locks_hold_nobody_up(logins: Logins, owner: Connection, own_url: str) -> None:
+    """Those of the release before, and all that a reader can take, by a login without the superuser's script."""
+    owner.execute("GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint), pg_advisory_lock(int, int) TO PUBLIC")
+    with psycopg.connect(logins.tenant, options="-c statement_timeout=0") as hostile:
+        for name in ("refresh", "horizon", "enrolment"):
+            hostile.execute("SELECT pg_advisory_lock(hashtext('hyperpulse ' || %s))", [name])
+        for name in ("events", "upkeep", "refresher"):
+            hostile.execute(
+                "SELECT pg_advisory_lock(hashtext('hyperpulse ' || %s), g) FROM generate_series(0, 8) AS g", [name]
+            )
+        hostile.execute("SELECT pg_advisory_lock(%s)", [0x6879706572])
+        for view in TENANT_VIEWS:
+            hostile.execute(f"LOCK TABLE api.{view} IN ACCESS SHARE MODE".encode())
+        everything_goes_on(owner)
+        assert migrate(own_url).applied == ()
+    owner.execute("REVOKE EXECUTE ON FUNCTION pg_advisory_lock(bigint), pg_advisory_lock(int, int) FROM PUBLIC")
+
+
+def test_announcements_are_neither_heard_nor_sent(hostile: Connection, owner: Connection) -> None:
+    for channel in ("readings", "listeners"):
+        hostile.execute(f"LISTEN {channel}".encode())
+    listen(owner)
+    try:
+        write(owner)
+        hostile.execute("NOTIFY readings, 'many'")
+        assert [notification.payload for notification in hostile.notifies(timeout=0.5)] == ["many"]
+        heard = [notification.payload for notification in owner.notifies(timeout=0.5)]
+        assert len(heard) == 1
+        assert heard != ["many"]
+    finally:
+        owner.execute("UNLISTEN *")
+
+
+@pytest.mark.parametrize("lasting", ["SELECT pg_sleep(60)", "BEGIN; SELECT * FROM api.users"])
+def test_what_lasts_too_long_is_ended(logins: Logins, owner: Connection, lasting: str) -> None:
+    """A role can reset its timeouts, but not the limit of the refresher; others are left alone."""
+    owner.execute("UPDATE core.setting SET value = '1 second' WHERE name = 'bi_time_limit'")
+    try:
+        with (
+            psycopg.connect(logins.tenant, autocommit=True) as hostile,
+            psycopg.connect(logins.operator, autocommit=True) as quick,
+            psycopg.connect(owner.info.dsn, autocommit=True) as bystander,
+        ):
+            hostile.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+            bystander.execute("BEGIN; SELECT 1")
+            hostile.pgconn.send_query(lasting.encode())
+            deadline = time.monotonic() + 10
+            alive = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+            while owner.execute(alive, [hostile.info.backend_pid]).fetchone() == (1,):
+                assert time.monotonic() < deadline
+                owner.execute("CALL api.refresh()")
+                time.sleep(0.2)
+            hostile.close()
+            assert quick.execute("SELECT 1").fetchone() == bystander.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        owner.execute("UPDATE core.setting SET value = '15 minutes' WHERE name = 'bi_time_limit'")
+
+
+def test_an_owner_who_is_no_superuser_creates_and_ends_logins(server_url: str) -> None:
+    """As on a server whose superuser has created the database, and run the script."""
+    name, tool = f"bi_owner_{os.getpid()}", f"bi_tool_{os.getpid()}"
+    with (
+        psycopg.connect(server_url, autocommit=True) as superuser,
+        new_database(server_url, f"hyperpulse_owned_{os.getpid()}") as url,
+    ):
+        superuser.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'x'".encode())
+        superuser.execute(f"ALTER DATABASE {f'hyperpulse_owned_{os.getpid()}'} OWNER TO {name}".encode())
+        owned = make_conninfo(url, user=name, password="x")
+        try:
+            migrate(owned)
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(SUPERUSER_SCRIPT.read_text(encoding="utf-8").encode())
+            with psycopg.connect(owned, autocommit=True) as owner:
+                owner.execute(
+                    "INSERT INTO api.readings (tenant_id, user_id, ts, steps) VALUES ('one', 'ada', now(), 1)"
+                )
+                with connect(owned) as connection:
+                    rest = create(connection, login(tool, MINE), PASSWORD)
+                assert rest is not None
+                assert "temp_file_limit" in rest
+                owner.execute("UPDATE core.setting SET value = '0' WHERE name = 'bi_time_limit'")
+                with psycopg.connect(make_conninfo(url, user=tool, password=PASSWORD)) as session:
+                    assert session.execute("SELECT tenant_id FROM api.users").fetchall() == [(MINE,)]
+                    owner.execute("CALL api.refresh()")
+                    with pytest.raises(psycopg.OperationalError):
+                        session.execute("SELECT 1")
+                owner.execute(f"DROP OWNED BY {tool}; DROP ROLE {tool}".encode())
+        finally:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(f"DROP ROLE IF EXISTS {tool}".encode())
+                connection.execute(b"DROP SCHEMA IF EXISTS api, api_internal, core, rollup, migration CASCADE")
+                connection.execute(
+                    f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}".encode()
+                )
