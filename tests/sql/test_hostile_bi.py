@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -276,6 +277,28 @@ def test_locks_hold_nobody_up(logins: Logins, owner: Connection, own_url: str) -
         everything_goes_on(owner)
         assert migrate(own_url).applied == ()
     owner.execute("REVOKE EXECUTE ON FUNCTION pg_advisory_lock(bigint), pg_advisory_lock(int, int) FROM PUBLIC")
+
+
+def test_a_reader_of_what_retention_drops_holds_no_writer_up(logins: Logins, owner: Connection, own_url: str) -> None:
+    owner.execute("UPDATE core.setting SET value = '9 days' WHERE name = 'raw_retention'")
+    chunks = "SELECT count(*) FROM show_chunks('core.reading', older_than => INTERVAL '9 days 1 hour')"
+    try:
+        with (
+            psycopg.connect(logins.tenant) as hostile,
+            psycopg.connect(own_url, autocommit=True) as upkeep,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            hostile.execute("LOCK TABLE api.readings IN ACCESS SHARE MODE")
+            old = owner.execute(chunks).fetchone()
+            running = pool.submit(upkeep.execute, "CALL api.upkeep()")
+            while not running.done():
+                write(owner)
+            running.result()
+            assert owner.execute(chunks).fetchone() == old != (0,)
+        owner.execute("CALL api.upkeep()")
+        assert owner.execute(chunks).fetchone() == (0,)
+    finally:
+        owner.execute("UPDATE core.setting SET value = NULL WHERE name = 'raw_retention'")
 
 
 def test_announcements_are_neither_heard_nor_sent(hostile: Connection, owner: Connection) -> None:
