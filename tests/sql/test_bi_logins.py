@@ -129,6 +129,21 @@ def test_a_function_for_the_owner(logins: Logins, function: str) -> None:
     assert by_login(logins, OWNER_FUNCTIONS[function]) == [DENIED] * 4
 
 
+@pytest.mark.parametrize("view", ["readings", "vitals_1m", "vitals_15m", "vitals_1h", "vitals_1d"])
+def test_conditions_on_users_and_ranges_are_moved_into_a_view(logins: Logins, view: str) -> None:
+    """A barrier keeps conditions that may leak outside, in a scan of the view; others reach the indexes."""
+    column = "ts" if view == "readings" else "bucket"
+    inside = f"tenant_id = 'one' AND user_id = '101' AND {column} >= now() - INTERVAL '3 days'"
+    with psycopg.connect(logins.tenant, autocommit=True) as tenant:
+
+        def is_scanned(condition: str) -> bool:
+            plan = tenant.execute(f"EXPLAIN (COSTS OFF) SELECT * FROM api.{view} WHERE {condition}".encode())
+            return any(f"Subquery Scan on {view}" in line for (line,) in plan.fetchall())
+
+        assert not is_scanned(inside)
+        assert is_scanned(f"{inside} AND user_id LIKE '1%'")
+
+
 def test_a_member_of_bi_reader_sees_all_until_it_is_bound(owner: psycopg.Connection[Any], logins: Logins) -> None:
     with psycopg.connect(logins.operator, autocommit=True) as operator:
         asked = "SELECT array_agg(DISTINCT tenant_id ORDER BY tenant_id) FROM api.users"
