@@ -34,6 +34,43 @@ FACTS = (
     r"^(core|rollup|api_internal|migration)\."
     r"|^_timescaledb_internal\.(_hyper|compress_|_compressed|_material|_partial|_direct)"
 )
+# What the service keeps beside readings.
+SECRETS = (
+    *("core.access_key", "core.session", "core.ticket", "core.key_allowance", "core.audit"),
+    *("core.bi_login", "core.channel", "core.claim", "core.setting", "core.tenant"),
+)
+KEPT = """
+    INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, requests_per_second)
+      SELECT '0123456789ab', sha256('key'), t.tenant_key, '{admin}', 'gateway of two', 9
+        FROM core.tenant AS t WHERE t.tenant_id = 'two';
+    INSERT INTO core.key_allowance (key_id, requests_left, readings_left, bytes_left) VALUES ('0123456789ab', 1, 2, 3);
+    INSERT INTO core.session (session_id, key_id, digest, expires_at)
+      VALUES ('0123456789abcdef', '0123456789ab', sha256('session'), 'infinity');
+    INSERT INTO core.ticket (key_id, digest, expires_at) VALUES ('0123456789ab', sha256('ticket'), 'infinity');
+    INSERT INTO core.audit (act, key_id, tenant_id) VALUES ('create key', '0123456789ab', 'two');
+"""
+RELATIONS = """
+    SELECT c.oid::regclass::text, c.oid
+      FROM pg_class AS c
+     WHERE c.relkind IN ('r', 'v', 'm', 'p', 'S')
+       AND (SELECT nspname FROM pg_namespace WHERE oid = c.relnamespace) || '.' || c.relname ~ %s
+"""
+REACHED = """
+    SELECT c.oid::regclass::text
+      FROM pg_class AS c
+     WHERE c.oid = ANY (%s)
+       AND CASE c.relkind
+             WHEN 'S' THEN has_sequence_privilege(c.oid, 'USAGE, SELECT, UPDATE')
+             ELSE has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+               OR has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+           END
+"""
+CALLABLE = """
+    SELECT p.proname::text
+      FROM pg_proc AS p
+     WHERE p.pronamespace = 'api_internal'::regnamespace AND has_function_privilege(p.oid, 'EXECUTE')
+     ORDER BY 1
+"""
 DENIED_STATEMENTS = [
     "SELECT * FROM core.reading",
     "COPY core.reading TO STDOUT",
@@ -84,6 +121,7 @@ def own_url(server_url: str) -> Iterator[str]:
 def owner(own_url: str) -> Iterator[Connection]:
     with psycopg.connect(own_url, autocommit=True, options=UTC_SESSION) as connection:
         fill(connection)
+        connection.execute(KEPT)
         yield connection
 
 
@@ -160,24 +198,36 @@ def test_the_barrier_is_what_keeps_conditions_out(hostile: Connection, owner: Co
     assert found >= {"devices", "users", "readings", "events", "population_1h"}
 
 
-def test_no_table_chunk_or_materialization_can_be_read(hostile: Connection, owner: Connection) -> None:
-    relations = owner.execute(
-        """SELECT c.oid::regclass::text, c.oid FROM pg_class AS c
-            WHERE c.relkind IN ('r', 'v', 'm', 'p', 'S')
-              AND (SELECT nspname FROM pg_namespace WHERE oid = c.relnamespace) || '.' || c.relname ~ %s""",
-        [FACTS],
-    ).fetchall()
-    assert sum("_hyper" in name for name, _ in relations) > 20
-    assert any("_materialized_hypertable" in name for name, _ in relations)
-    readable = "has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')"
-    asked = (
-        f"SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.oid = ANY (%s) AND c.relkind <> 'S' AND ({readable})"
-    )
-    assert hostile.execute(asked.encode(), [[oid for _, oid in relations]]).fetchall() == []
-    chunk = next(name for name, _ in relations if "_hyper" in name)
-    for statement in (f"SELECT * FROM {chunk}", f"COPY {chunk} TO STDOUT"):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            hostile.execute(statement.encode())
+@pytest.mark.parametrize("kind", Logins._fields)
+def test_no_login_reaches_a_table_chunk_materialization_or_sequence(
+    logins: Logins, owner: Connection, kind: str
+) -> None:
+    relations = dict(owner.execute(RELATIONS, [FACTS]).fetchall())
+    assert sum("_hyper" in name for name in relations) > 20
+    assert any("_materialized_hypertable" in name for name in relations)
+    assert relations.keys() >= {*SECRETS, "core.audit_entry_seq"}
+    with psycopg.connect(getattr(logins, kind), autocommit=True) as connection:
+        assert connection.execute(REACHED, [list(relations.values())]).fetchall() == []
+
+
+@pytest.mark.parametrize("kind", Logins._fields)
+def test_no_login_reads_or_changes_what_the_service_keeps_secret(logins: Logins, owner: Connection, kind: str) -> None:
+    chunk = next(name for name in dict(owner.execute(RELATIONS, [FACTS]).fetchall()) if "_hyper" in name)
+    with psycopg.connect(getattr(logins, kind), autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        for table in (*SECRETS, chunk):
+            for attempt in ("SELECT * FROM {}", "COPY {} TO STDOUT", "DELETE FROM {}", "LOCK TABLE {}", "TRUNCATE {}"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(attempt.format(table).encode())
+
+
+@pytest.mark.parametrize("kind", Logins._fields)
+def test_no_login_calls_a_private_function(logins: Logins, kind: str) -> None:
+    """Views call two as their reader, who cannot name their schema."""
+    with psycopg.connect(getattr(logins, kind), autocommit=True) as connection:
+        assert connection.execute(CALLABLE).fetchall() == [("raw_quarters_of",), ("session_tenant",)]
+        for schema in ("api_internal", "core", "rollup", "migration"):
+            assert connection.execute("SELECT has_schema_privilege(%s, 'USAGE')", [schema]).fetchone() == (False,)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +235,7 @@ def test_no_table_chunk_or_materialization_can_be_read(hostile: Connection, owne
     ["pg_stats", "pg_stats_ext", "pg_stats_ext_exprs", "timescaledb_information.job_errors"],
 )
 def test_catalogs_hold_no_values(hostile: Connection, owner: Connection, catalog: str) -> None:
-    owner.execute("ANALYZE core.app_user, core.reading, rollup.user_15m")
+    owner.execute("ANALYZE core.app_user, core.reading, rollup.user_15m, core.access_key, core.session, core.audit")
     private = "" if "job" in catalog else " AS s WHERE s.schemaname !~ '^(pg_catalog|information_schema)$'"
     assert [
         row
