@@ -11,7 +11,7 @@ CREATE TABLE core.audit (
 );
 CREATE INDEX audit_by_time ON core.audit (at);
 COMMENT ON TABLE core.audit IS
-  'Administrative acts: erasures, deletions, devices, keys. It names keys and roles, never a user or a value, so that an erasure need not change it.';
+  'Administrative acts: erasures, deletions, devices, keys, BI logins. It names keys and roles, never a user or a value, so that an erasure need not change it.';
 COMMENT ON COLUMN core.audit.key_id IS 'The key that a request of the service came with, or that an act is about; null for none.';
 COMMENT ON COLUMN core.audit.role IS 'The role of the database session.';
-COMMENT ON COLUMN core.audit.detail IS 'Counts, ids of devices and keys, scopes.';
+COMMENT ON COLUMN core.audit.detail IS 'Counts, ids of devices and keys, names of BI logins, scopes.';

@@ -19,6 +19,7 @@ from scripts.run import CannotRun
 from service.database.schema import SQL, query
 
 SUPERUSER_SCRIPT = SQL / "superuser.sql"
+NOTE = "SELECT api_internal.note_act(%s, %s, jsonb_build_object('login', %s::text))"
 LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer ones
 EPILOG = """\
 examples:
@@ -88,6 +89,7 @@ def create(connection: Connection, login: Login, password: str) -> str | None:
                 raise CannotDo(
                     f"There is no tenant {login.tenant}. A tenant is registered with its first key, reading or event."
                 )
+        connection.execute(NOTE, ["create BI login", login.tenant, login.name])
     return limit_temp_files(connection, role, login.temp_file_limit)
 
 
@@ -111,7 +113,8 @@ def limit_temp_files(connection: Connection, role: sql.Identifier, limit: str) -
 
 def drop(connection: Connection, name: str) -> None:
     """Drop a BI login, and end its sessions."""
-    if name not in {row["name"] for row in logins(connection)}:
+    found = next((row for row in logins(connection) if row["name"] == name), None)
+    if found is None:
         raise CannotDo(f"{name} is no BI login. `make roles ARGS=list` shows them.")
     role = sql.Identifier(name)
     # Committed first: no session begins after those of now are ended.
@@ -119,6 +122,7 @@ def drop(connection: Connection, name: str) -> None:
     connection.execute(query("end_sessions_of"), {"name": name})
     with connection.transaction():
         connection.execute("DELETE FROM core.bi_login WHERE role = quote_ident(%s)::regrole", [name])
+        connection.execute(NOTE, ["drop BI login", found["tenant"], name])
         connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
         connection.execute(sql.SQL("DROP ROLE {}").format(role))
 

@@ -201,6 +201,10 @@ def test_the_command_creates_lists_and_drops(
     assert run(capsys, database_url, "drop", name)[:2] == (0, f"dropped {name}\n")
     assert owner.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None
     assert owner.execute("SELECT count(*) FROM core.bi_login WHERE role::text ~ 'Tool'").fetchone() == (0,)
+    noted = owner.execute(
+        "SELECT act, tenant_id FROM core.audit WHERE detail ->> 'login' = %s ORDER BY entry", [name]
+    ).fetchall()
+    assert noted == [("create BI login", MINE), ("drop BI login", MINE)]
 
 
 def test_a_password_from_standard_input_is_not_printed(
