@@ -129,7 +129,7 @@ def test_a_function_for_the_owner(logins: Logins, function: str) -> None:
     assert by_login(logins, OWNER_FUNCTIONS[function]) == [DENIED] * 4
 
 
-@pytest.mark.parametrize("view", ["readings", "vitals_1m", "vitals_15m", "vitals_1h", "vitals_1d"])
+@pytest.mark.parametrize("view", ["readings", "best_readings", "vitals_1m", "vitals_15m", "vitals_1h", "vitals_1d"])
 def test_conditions_on_users_and_ranges_are_moved_into_a_view(logins: Logins, view: str) -> None:
     """A barrier keeps conditions that may leak outside, in a scan of the view; others reach the indexes."""
     column = "ts" if view == "readings" else "bucket"

@@ -63,6 +63,40 @@ def test_a_view_says_what_the_series_says(db: psycopg.Connection, level: str) ->
     assert from_view(db, level) == from_series(db, level) == changed
 
 
+def test_the_best_readings_are_those_that_the_minutes_are_made_of(db: psycopg.Connection) -> None:
+    """Three devices whose readings lack metrics in all ways, and whose priorities change."""
+    db.execute("SELECT setseed(0.5)")
+    db.execute(
+        """INSERT INTO api.readings (user_id, device_id, ts, heart_rate, steps, calories)
+             SELECT r.user_id, r.device_id, r.ts, CASE WHEN r.n & 1 > 0 THEN 60 + r.n END,
+                    CASE WHEN r.n & 2 > 0 THEN r.n END, CASE WHEN r.n & 4 > 0 OR r.n = 0 THEN r.n / 8.0 END
+               FROM (SELECT u AS user_id, d AS device_id, floor(8 * random())::int AS n,
+                            %s + s * INTERVAL '17 seconds' + i * INTERVAL '1 second' AS ts
+                       FROM unnest(ARRAY['ada', 'grace']) AS u, generate_series(0, 400) AS s,
+                            unnest(ARRAY['watch', 'phone', 'strap']) WITH ORDINALITY AS d (d, i)
+                      WHERE random() < 0.6) AS r""",
+        [NOON],
+    )
+    by_minute = """
+        SELECT b.user_id, b.bucket, count(b.heart_rate), min(b.heart_rate), max(b.heart_rate), sum(b.steps),
+               sum(b.calories), min(b.device_id) FILTER (WHERE b.heart_rate IS NOT NULL)
+          FROM api.best_readings AS b GROUP BY 1, 2 ORDER BY 1, 2"""
+    minutes = """
+        SELECT user_id, bucket, heart_rate_count, heart_rate_min, heart_rate_max, steps, calories, heart_rate_device
+          FROM api.vitals_1m ORDER BY 1, 2"""
+    invented = """
+        SELECT count(*)
+          FROM api.best_readings AS b
+          LEFT JOIN api.readings AS r USING (tenant_id, user_id, device_id, ts)
+         WHERE r.ts IS NULL OR b.heart_rate <> r.heart_rate OR b.steps <> r.steps OR b.calories <> r.calories
+            OR b.bucket <> date_trunc('minute', b.ts)"""
+    for device_id in ("strap", "phone", "watch"):
+        db.execute("SELECT api.set_device('default', %s, NULL, 0)", [device_id])
+        assert db.execute(by_minute).fetchall() == db.execute(minutes).fetchall()
+        assert db.execute(invented).fetchone() == (0,)
+        db.execute("SELECT api.set_device('default', %s, NULL, 5)", [device_id])
+
+
 def fill_lately(db: psycopg.Connection) -> None:
     """Two devices of one user, every seven minutes of the last seventy hours."""
     db.execute(

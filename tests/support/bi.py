@@ -17,7 +17,7 @@ MINE, OTHER = "one", "two"
 PASSWORD = "a password of tests"
 # The views of api that show rows of a tenant.
 TENANT_VIEWS = {
-    *("devices", "events", "goals", "last_seen", "readings", "users"),
+    *("best_readings", "devices", "events", "goals", "last_seen", "readings", "users"),
     *(f"event_counts_{width}" for width in ("1m", "1h", "1d")),
     *(f"population_{width}" for width in ("15m", "1h", "1d")),
     *(f"vitals_{width}" for width in ("1m", "15m", "1h", "1d")),
