@@ -202,9 +202,10 @@ def run(options: argparse.Namespace) -> None:
             password = read_password() if options.password_stdin else secrets.token_urlsafe(24)
             fields: dict[str, Any] = {name: getattr(options, name) for name in Login._fields}
             rest = create(connection, Login(**fields), password)
-            print(f"created {options.name}, which sees {'all tenants' if options.operator else options.tenant}")
+            sees = "all tenants" if options.operator else options.tenant
+            print(f"roles: created {options.name}, which sees {sees}", file=sys.stderr)
             if not options.password_stdin:
-                print(f"password: {password}")
+                print(password)
             if rest:
                 print(f"roles: {rest}", file=sys.stderr)
         elif options.command == "drop":
