@@ -8,6 +8,8 @@ import { listenAll } from "./notifications.mjs";
 import { Preferences } from "./preferences.mjs";
 import { errorFields, messagesIn, query, readRow } from "./protocol.mjs";
 import { BASE_STATE, SUPERUSER, transition } from "./settings.mjs";
+import { LEFT_BEHIND, LOOK_UP_AGAIN, NO_SCHEMAS, TemporaryObjects } from "./temporary.mjs";
+import { OWNER } from "./variables.mjs";
 import { Turns } from "./turns.mjs";
 
 const STACK_MB = 8;
@@ -33,6 +35,11 @@ const REPORTED_SETTINGS = [
 const REPORTED = `SELECT name, CASE name WHEN 'session_authorization' THEN session_user ELSE pg_catalog.current_setting(name) END
   FROM (VALUES ${REPORTED_SETTINGS.map((name) => `('${name}')`).join(", ")}) AS reported (name)`;
 
+/** Prepared statements and cursors of all connections are in one list, which only the owner may read. */
+const LISTS = "FUNCTION pg_catalog.pg_prepared_statement(), pg_catalog.pg_cursor()";
+const HIDE = `REVOKE EXECUTE ON ${LISTS} FROM PUBLIC`;
+const ARE_HIDDEN = "SELECT NOT pg_catalog.has_function_privilege('public', 'pg_catalog.pg_cursor()', 'EXECUTE')";
+
 function pending() {
   let resolve;
   const promise = new Promise((settle) => (resolve = settle));
@@ -53,10 +60,16 @@ export class SqlError extends Error {
 export class Backend {
   /** Counts starts of the thread and losses of all prepared statements: older statements must be prepared again. */
   epoch = 0;
+  /** Counts starts of the thread. */
+  starts = 0;
   /** The session whose unnamed prepared statement PostgreSQL holds. */
   unnamedOwner = null;
   /** The session settings in force. */
   state = BASE_STATE;
+  /** The role that has logged in to whom the next unit of work belongs. */
+  login = OWNER;
+  /** The temporary schemas in force. */
+  schemas = NO_SCHEMAS;
   /** The version of the list of databases in the instance's pg_database. */
   catalogVersion = -1;
   /** The default settings of a superuser's connection, which can then begin without a turn; null if they may have changed. */
@@ -72,6 +85,9 @@ export class Backend {
   #forceTimer = null;
   #idle = null;
   #superuser = null;
+  #gateway = { login: OWNER, temporary: new TemporaryObjects(0), isGateway: true };
+  #occupant = this.#gateway;
+  #lastLogin = OWNER;
   #passwords = pending();
 
   /** `options`: name, directory, wasm, zones, log, turnTimeout, onNotification(backend, sender, body), onGone(backend, why). */
@@ -114,6 +130,10 @@ export class Backend {
     this.#control = new Int32Array(shared);
     this.#worker = worker;
     this.epoch++;
+    this.starts++;
+    this.login = OWNER;
+    this.schemas = NO_SCHEMAS;
+    this.#occupant = this.#gateway;
     this.unnamedOwner = null;
     await new Promise((resolve, reject) => {
       worker.on("message", (note) => (note.ready ? resolve() : this.#onMessage(worker, note, reject)));
@@ -131,6 +151,9 @@ export class Backend {
       listenAll(this),
     ];
     for (const statement of statements) await this.#ask(query(statement));
+    for (const [statement] of await this.#ask(query(LEFT_BEHIND))) await this.#ask(query(statement));
+    const [[hidden]] = await this.#ask(query(ARE_HIDDEN));
+    if (hidden === "f") await this.#ask(query(HIDE));
     this.state = BASE_STATE;
     this.catalogVersion = -1;
     await this.readLogins();
@@ -184,12 +207,13 @@ export class Backend {
     if (note.output?.length)
       running?.sink(Buffer.from(note.output.buffer, note.output.byteOffset, note.output.byteLength));
     if (note.taken) running?.onTaken?.(note.taken);
-    if (note.done) this.#finish(running);
+    if (note.done) this.#finish(running, note.schemas);
     if (note.stopped) running?.resolve();
   }
 
-  #finish(running) {
+  #finish(running, schemas) {
     this.#running = null;
+    this.schemas = schemas;
     clearTimeout(this.#forceTimer);
     running.resolve();
     this.#idle?.();
@@ -241,7 +265,7 @@ export class Backend {
     return new Promise((resolve, reject) => {
       this.#running = { sink, sender, onTaken, resolve, reject };
       Atomics.store(this.#control, DISCARD, 0);
-      this.#post({ unit: bytes });
+      this.#post({ unit: bytes, login: this.login, schemas: this.schemas });
     });
   }
 
@@ -314,8 +338,42 @@ export class Backend {
     return rows;
   }
 
-  /** Brings the session settings into a state, unless they are in it. */
-  async become(state) {
+  /** Runs the gateway's own SQL with the rights of the owner, whoever has logged in. */
+  async sqlAsOwner(text) {
+    const { login } = this;
+    this.login = OWNER;
+    try {
+      return await this.sql(text);
+    } finally {
+      this.login = login;
+    }
+  }
+
+  /**
+   * Hands the shared session to an occupant, {login, temporary, isGateway}, and brings its settings into a state. What
+   * another role than the owner leaves is not trusted to be what the gateway knows of it: everything is reset then.
+   */
+  async become(state, occupant = this.#gateway) {
+    const before = this.#occupant;
+    this.login = OWNER;
+    this.#occupant = occupant;
+    if (before !== occupant && before.login !== OWNER) this.state = null;
+    if (!occupant.isGateway && occupant.login !== this.#lastLogin) {
+      this.#lastLogin = occupant.login;
+      await this.#assume(BASE_STATE);
+      await this.sql("CLOSE ALL");
+    }
+    const schemas = occupant.temporary.schemas(this);
+    if (schemas[0] !== this.schemas[0]) {
+      await this.#assume(BASE_STATE);
+      this.schemas = schemas;
+      await this.sql(LOOK_UP_AGAIN);
+    }
+    await this.#assume(state);
+    this.login = occupant.login;
+  }
+
+  async #assume(state) {
     if (this.state?.key === state.key) return;
     const from = this.state;
     this.state = null;

@@ -7,6 +7,7 @@ import path from "node:path";
 import { Backend } from "./backend.mjs";
 import { message, query, readString, strings } from "./protocol.mjs";
 import { identifier, literal } from "./settings.mjs";
+import { OWNER } from "./variables.mjs";
 
 export const DEFAULT_DATABASE = "postgres";
 
@@ -34,6 +35,18 @@ const unquoted = (name) => (name[0] === '"' ? name.slice(1, -1).replaceAll('""',
 /** A statement that raises an error, so that transactions and both query protocols handle it as an error of PostgreSQL. */
 const raise = ({ code, message }) =>
   `DO $gateway$BEGIN RAISE EXCEPTION USING ERRCODE = ${literal(code ?? "58000")}, MESSAGE = ${literal(message)}; END$gateway$`;
+
+/** Files are copied and removed without PostgreSQL, which would check this. */
+async function requireRight(session, bare) {
+  const { login } = session.occupant;
+  if (login === OWNER) return;
+  let may;
+  await session.asBase(async (backend) => {
+    [may] = await backend.sql(`SELECT FROM pg_catalog.pg_roles WHERE oid = ${login} AND (rolcreatedb OR rolsuper)`);
+  });
+  const what = bare.slice(0, 6).trim().toLowerCase();
+  if (!may) throw new Refusal("42501", `permission denied to ${what} database`);
+}
 
 export class Databases {
   #root;
@@ -155,6 +168,7 @@ export class Databases {
           "25001",
           `${bare.slice(0, 6).trim().toUpperCase()} DATABASE cannot run inside a transaction block`,
         );
+      await requireRight(session, bare);
       return CREATE.test(bare)
         ? await this.#create(CREATE.exec(bare), session)
         : await this.#drop(DROP.exec(bare), session);

@@ -79,12 +79,12 @@ function welcomeAtOnce(session, settings) {
 async function welcomeInTurn(session, settings, stored) {
   const { backend, user, database, preferences } = session;
   let warnings;
-  await backend.become(BASE_STATE);
+  await backend.become(BASE_STATE, session.occupant);
   backend.state = null; // until the user and all settings are validated
   try {
     await checkUser(session, stored);
     const recorded = await readRecorded(backend, user, database);
-    warnings = await logIn(backend, { user, recorded, settings, preferences });
+    warnings = await logIn(backend, { user, login: session.occupant.login, recorded, settings, preferences });
   } catch (error) {
     if (!error.code) throw error;
     return session.end(error.code, error.message);
@@ -93,13 +93,14 @@ async function welcomeInTurn(session, settings, stored) {
 }
 
 /** Checks a role that has proved its password: the password may have changed meanwhile. */
-async function checkUser({ user, backend }, stored) {
+async function checkUser({ user, backend, occupant }, stored) {
   if (user === SUPERUSER) return;
   const [role] = await backend.sql(
-    `SELECT rolcanlogin, rolpassword FROM pg_catalog.pg_authid WHERE rolname = ${literal(user)}`,
+    `SELECT rolcanlogin, rolpassword, oid FROM pg_catalog.pg_authid WHERE rolname = ${literal(user)}`,
   );
   if (role?.[1] !== stored) throw new Refused("28P01", `password authentication failed for user "${user}"`);
   if (role[0] !== "t") throw new Refused("28000", `role "${user}" is not permitted to log in`);
+  occupant.login = Number(role[2]);
 }
 
 function welcome(session, reported, warnings) {

@@ -4,7 +4,7 @@
  */
 import { BASE_STATE, identifier } from "./settings.mjs";
 
-const DUE = `SELECT j.id, r.rolname, extract(epoch FROM j.max_runtime) * 1000
+const DUE = `SELECT j.id, r.rolname, r.oid, extract(epoch FROM j.max_runtime) * 1000
   FROM _timescaledb_config.bgw_job AS j
   JOIN pg_catalog.pg_roles AS r ON r.oid = j.owner
   LEFT JOIN _timescaledb_internal.bgw_job_stat AS s ON s.job_id = j.id
@@ -87,16 +87,18 @@ export class Jobs {
   async #runNext(backend) {
     const [job] = await backend.sql(DUE);
     if (!job) return false;
-    const [id, owner, mostMs] = job;
+    const [id, owner, login, mostMs] = job;
     await backend.sql(started(id));
-    const success = await this.#run(backend, id, owner, Number(mostMs));
+    const success = await this.#run(backend, id, { owner, login: Number(login) }, Number(mostMs));
     await backend.sql(finished(id, success));
     return true;
   }
 
-  async #run(backend, id, owner, mostMs) {
+  /** Runs a job in a session of its owner, as TimescaleDB does: it can become no other role. */
+  async #run(backend, id, { owner, login }, mostMs) {
     const timer = mostMs > 0 ? setTimeout(() => backend.cancel(), mostMs) : null;
-    await backend.sql(`SET ROLE ${identifier(owner)}`);
+    await backend.sql(`SET SESSION AUTHORIZATION ${identifier(owner)}`);
+    backend.login = login;
     try {
       await backend.sql(`CALL public.run_job(${id})`);
       return true;

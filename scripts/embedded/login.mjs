@@ -33,7 +33,7 @@ export async function readPasswords(backend) {
  * warnings about recorded pairs that are no longer valid, which do not prevent the login; an invalid setting of the client
  * is an error.
  */
-export async function logIn(backend, { user, recorded, settings, preferences }) {
+export async function logIn(backend, { user, login, recorded, settings, preferences }) {
   const warnings = [];
   const tryTo = async (statement, name) => {
     try {
@@ -46,6 +46,8 @@ export async function logIn(backend, { user, recorded, settings, preferences }) 
   // As the superuser: privileges were checked when the pairs were recorded.
   for (const [name, value] of recorded) if (!isRole(name)) await tryTo(`SELECT ${setting(name, value)}`, name);
   if (user !== SUPERUSER) await backend.sql(`SET SESSION AUTHORIZATION ${identifier(user)}`);
+  // From here on the client's wishes, with no other rights than the user's.
+  backend.login = login;
   for (const [name, value] of settings) await backend.sql(`SELECT ${setting(name, value)}`);
   const role = recorded.findLast(([name]) => isRole(name))?.[1];
   if (role && role !== "none" && ![...settings.keys()].some(isRole)) await tryTo(`SET ROLE ${identifier(role)}`, "role");

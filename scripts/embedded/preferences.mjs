@@ -80,7 +80,7 @@ export class Preferences {
     let after = before;
     if (RESETS_USER.test(text)) after = home;
     else if (RESETS_ROLE.test(text) && user === home.user) after = { user, role: home.role };
-    await backend.sql(restore(home.values, before, after, local));
+    await backend.sqlAsOwner(restore(home.values, before, after, local));
   }
 
   async #capture(backend) {

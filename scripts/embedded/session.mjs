@@ -23,6 +23,7 @@ import { BASE_STATE } from "./settings.mjs";
 import { Statements } from "./statements.mjs";
 import { TemporaryObjects } from "./temporary.mjs";
 import { Units } from "./units.mjs";
+import { OWNER } from "./variables.mjs";
 
 const UNREAD_LIMIT = 64 * 1024 * 1024;
 const GOODBYE_MS = 300;
@@ -64,7 +65,9 @@ export class Session {
   #holds = false;
   #recorded = false; // whether the open transaction records settings for later logins
   #statements;
-  #temporary = new TemporaryObjects();
+  #temporary;
+  /** Who has the backend in this session's turn; the role that has logged in is known after the handshake. */
+  occupant;
   #copy;
   #answers;
   #unread = 0;
@@ -78,6 +81,8 @@ export class Session {
     this.#databases = databases;
     this.#log = log;
     this.#statements = new Statements(id);
+    this.#temporary = new TemporaryObjects(id);
+    this.occupant = { login: OWNER, temporary: this.#temporary };
     this.#copy = new CopyIn();
     this.#copy.onPressure = () => this.#backPressure();
     this.#answers = new AnswerStream(this);
@@ -294,14 +299,14 @@ export class Session {
   async #settleIn() {
     const { backend } = this;
     if (this.#databases.isStale(backend)) await this.asBase(() => this.#databases.refreshCatalog(backend));
-    await backend.become(this.preferences.state);
+    await backend.become(this.preferences.state, this.occupant);
   }
 
   /** Runs the gateway's own work with the base settings, in the middle of this session's turn. */
   async asBase(work) {
     await this.backend.become(BASE_STATE);
     await work(this.backend);
-    await this.backend.become(this.preferences.state);
+    await this.backend.become(this.preferences.state, this.occupant);
   }
 
   #startTimer() {
@@ -347,10 +352,10 @@ export class Session {
     const { backend } = this;
     if (this.#recorded) backend.forgetLogins();
     await this.preferences.betweenTransactions(backend, tags, text);
+    await this.#temporary.claim(backend, this.#others());
     if (this.#recorded) await this.asBase(() => backend.readLogins());
     this.#recorded = false;
     await this.channels.change(backend, tags);
-    if (this.#temporary.suspected) await this.#temporary.find(backend);
   }
 
   // ------------------------------------------------------------------ called by the answers
@@ -450,15 +455,16 @@ export class Session {
       if (this.#holds) await backend.sqlRaw(Buffer.concat([sync(), query("ROLLBACK")]));
       const names = this.#statements.leftOver(backend);
       if (names.length) await backend.sqlRaw(Buffer.concat([...names.map(closeStatement), sync()]));
-      await this.#temporary.drop(backend, backend.sessions);
+      await this.#temporary.release(backend, this.#others());
+      backend.state = null; // settings that no statement has named end with the session
     } catch (error) {
       if (!(error instanceof BackendLost)) this.#log(`connection ${this.id}: cleaning up: ${error.message}`);
     }
     return false;
   }
 
-  /** Removes the objects that only this session uses. */
-  get temporary() {
-    return this.#temporary;
+  /** What the other sessions of the backend keep in it. */
+  #others() {
+    return [...this.backend.sessions].filter((session) => session !== this).map((session) => session.#temporary);
   }
 }

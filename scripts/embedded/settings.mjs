@@ -25,16 +25,19 @@ const BASE_VALUES = new Map([
 const NOT_SETTINGS =
   "'role', 'seed', 'session_authorization', 'transaction_deferrable', 'transaction_isolation', 'transaction_read_only'";
 
+// These statements run with the search_path of a client, whose operators must not take the place of PostgreSQL's.
+
 /** Reads the user, and the role if SET ROLE has set one. */
-export const IDENTITY = "SELECT session_user, nullif(current_user, session_user)";
+export const IDENTITY = `SELECT session_user,
+  CASE WHEN current_user OPERATOR(pg_catalog.<>) session_user THEN current_user END`;
 
 /** Reads the active settings that differ from the defaults. */
 export const CAPTURE = `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
-  WHERE source = 'session' AND name NOT IN (${NOT_SETTINGS})`;
+  WHERE source OPERATOR(pg_catalog.=) 'session' AND name OPERATOR(pg_catalog.<>) ALL (ARRAY[${NOT_SETTINGS}])`;
 
 /** Reads the time limits, in milliseconds; PostgreSQL's own timers do not run here. */
 export const LIMITS = `SELECT name, setting FROM pg_catalog.pg_settings
-  WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout')`;
+  WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['statement_timeout', 'idle_in_transaction_session_timeout'])`;
 
 /** Invented settings of extensions and applications are not listed in pg_settings: their names are taken from the SQL. */
 const INVENTED = /\b[a-z_][\w$]*\.[a-z_][\w$]*/gi;
@@ -46,7 +49,7 @@ export const inventedNames = (text) => (text.match(INVENTED) ?? []).map((name) =
 export function captureInvented(names) {
   const list = [...names].map((name) => `(${literal(name)})`).join(", ");
   return `SELECT name, pg_catalog.current_setting(name, true) FROM (VALUES ${list}) AS invented (name)
-    WHERE pg_catalog.current_setting(name, true) <> ''`;
+    WHERE pg_catalog.current_setting(name, true) OPERATOR(pg_catalog.<>) ''`;
 }
 
 /**
@@ -57,9 +60,9 @@ export function restore(values, before, after, local = false) {
   const pairs = [...values].map(([name, value]) => `(${literal(name)}, ${literal(value)})`).join(", ");
   // Invented settings are not listed, and are empty after a reset.
   const statement = `SELECT pg_catalog.set_config(b.name, b.value, ${local}) FROM (VALUES ${pairs}) AS b (name, value)
-    LEFT JOIN pg_catalog.pg_settings AS s ON s.name = b.name
-    WHERE CASE WHEN s.name IS NULL THEN coalesce(pg_catalog.current_setting(b.name, true), '') = ''
-      ELSE s.source <> 'session' END`;
+    LEFT JOIN pg_catalog.pg_settings AS s ON s.name OPERATOR(pg_catalog.=) b.name
+    WHERE CASE WHEN s.name IS NULL THEN coalesce(pg_catalog.current_setting(b.name, true), '') OPERATOR(pg_catalog.=) ''
+      ELSE s.source OPERATOR(pg_catalog.<>) 'session' END`;
   if ([before, after].every(({ user, role }) => user === SUPERUSER && !role)) return statement;
   return [AS_SUPERUSER, statement, ...identityOf(after)].join("; ");
 }

