@@ -7,7 +7,7 @@ import { logIn, readPasswords, readRecorded } from "./login.mjs";
 import { listenAll } from "./notifications.mjs";
 import { Preferences } from "./preferences.mjs";
 import { errorFields, messagesIn, query, readRow } from "./protocol.mjs";
-import { BASE_STATE, SUPERUSER, transition } from "./settings.mjs";
+import { BASE_STATE, REPORTED, SUPERUSER, transition } from "./settings.mjs";
 import { LEFT_BEHIND, LOOK_UP_AGAIN, NO_SCHEMAS, TemporaryObjects } from "./temporary.mjs";
 import { OWNER } from "./variables.mjs";
 import { Turns } from "./turns.mjs";
@@ -15,25 +15,6 @@ import { Turns } from "./turns.mjs";
 const STACK_MB = 8;
 const CANCEL_PATIENCE_MS = 5_000;
 const START_ATTEMPTS = 3;
-
-const REPORTED_SETTINGS = [
-  "application_name",
-  "client_encoding",
-  "DateStyle",
-  "default_transaction_read_only",
-  "in_hot_standby",
-  "integer_datetimes",
-  "IntervalStyle",
-  "is_superuser",
-  "scram_iterations",
-  "server_encoding",
-  "server_version",
-  "session_authorization",
-  "standard_conforming_strings",
-  "TimeZone",
-];
-const REPORTED = `SELECT name, CASE name WHEN 'session_authorization' THEN session_user ELSE pg_catalog.current_setting(name) END
-  FROM (VALUES ${REPORTED_SETTINGS.map((name) => `('${name}')`).join(", ")}) AS reported (name)`;
 
 /** Prepared statements and cursors of all connections are in one list, which only the owner may read. */
 const LISTS = "FUNCTION pg_catalog.pg_prepared_statement(), pg_catalog.pg_cursor()";

@@ -16,12 +16,12 @@ export class Door {
   #opened;
   #watch;
 
-  /** `options`: log, identities; loginTimeout, idleTimeout and stallTimeout in ms. */
+  /** `options`: log, identities; loginTimeout, idleTimeout, stallTimeout and holdTimeout in ms. */
   constructor(databases, options) {
     this.#databases = databases;
     this.#options = options;
     this.#opened = new Promise((resolve) => (this.open = resolve));
-    this.#watch = setInterval(() => this.#evictIdle(), WATCH_MS);
+    this.#watch = setInterval(() => this.#enforce(), WATCH_MS);
     this.#watch.unref();
   }
 
@@ -78,8 +78,8 @@ export class Door {
       session.end("57P01", "terminating connection due to administrator command");
   }
 
-  #evictIdle() {
-    const { idleTimeout: idle, stallTimeout: stall } = this.#options;
-    for (const session of [...this.#sessions.values()]) session.evictIfIdle({ idle, stall });
+  #enforce() {
+    const { idleTimeout: idle, stallTimeout: stall, holdTimeout: hold } = this.#options;
+    for (const session of [...this.#sessions.values()]) session.enforce({ idle, stall, hold });
   }
 }

@@ -35,6 +35,7 @@ function readArguments() {
       "turn-timeout": { type: "string", default: "30000" },
       "idle-timeout": { type: "string", default: "5000" },
       "stall-timeout": { type: "string", default: "60000" },
+      "hold-timeout": { type: "string", default: "20000" },
       "exit-with-stdin": { type: "boolean", default: false },
     },
   });
@@ -60,6 +61,7 @@ function readArguments() {
     turnTimeout: number("turn-timeout"),
     idleTimeout: number("idle-timeout"),
     stallTimeout: number("stall-timeout"),
+    holdTimeout: number("hold-timeout"),
     exitWithStdin: values["exit-with-stdin"],
   };
 }

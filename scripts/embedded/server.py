@@ -128,6 +128,7 @@ def start(
     turn_timeout: float = 30.0,
     idle_timeout: float = 5.0,
     stall_timeout: float = 60.0,
+    hold_timeout: float = 20.0,
     echo: bool = False,
     ready_timeout: float = READY_SECONDS,
 ) -> EmbeddedServer:
@@ -140,6 +141,7 @@ def start(
     turn_timeout: seconds that a connection waits for the backend before its statement fails with 55P03.
     idle_timeout: seconds that a connection may keep an idle transaction open while others wait.
     stall_timeout: seconds that a connection may neither send a COPY's data nor read a result, while others wait.
+    hold_timeout: seconds that a role other than the owner may keep the backend while others wait.
     echo: repeat the gateway's log on standard error.
     """
     options = {
@@ -150,6 +152,7 @@ def start(
         "turn-timeout": _milliseconds(turn_timeout),
         "idle-timeout": _milliseconds(idle_timeout),
         "stall-timeout": _milliseconds(stall_timeout),
+        "hold-timeout": _milliseconds(hold_timeout),
     }
     if template is not None:
         options["template"] = str(Path(template).absolute())

@@ -6,6 +6,7 @@ import { BackendLost } from "./backend.mjs";
 import { greet, invalidStart } from "./handshake.mjs";
 import { mayRecord } from "./login.mjs";
 import { Channels } from "./notifications.mjs";
+import { Patience } from "./patience.mjs";
 import { Preferences } from "./preferences.mjs";
 import {
   CANCEL_REQUEST,
@@ -19,7 +20,7 @@ import {
   SSL_REQUEST,
   sync,
 } from "./protocol.mjs";
-import { BASE_STATE } from "./settings.mjs";
+import { BASE_STATE, SUPERUSER } from "./settings.mjs";
 import { Statements } from "./statements.mjs";
 import { TemporaryObjects } from "./temporary.mjs";
 import { Units } from "./units.mjs";
@@ -29,17 +30,9 @@ const UNREAD_LIMIT = 64 * 1024 * 1024;
 const GOODBYE_MS = 300;
 const ORPHAN_MS = 2_000;
 
-const SHARED_LIMIT =
-  "The embedded database runs one transaction at a time: use autocommit, or end each transaction at once. " +
-  "A lower idle_in_transaction_session_timeout ends it sooner, even a lone one; a higher one does not help.";
-const OWN_LIMIT =
-  "End transactions, or use autocommit; the client has set idle_in_transaction_session_timeout, or its role has.";
-
 const COPY_MESSAGES = new Set(["d", "c", "f"]);
 const REFUSALS = new Set(["28000", "28P01", "08P01"]);
 const KNOWN = new Set([..."QPBDECSHFXdcf"]);
-
-const seconds = (milliseconds) => milliseconds / 1000;
 
 export class Session {
   key = crypto.randomInt(1, 2 ** 31 - 1);
@@ -57,7 +50,7 @@ export class Session {
   #log;
   #early = []; // messages that arrived before the end of the handshake
   #awaited = null; // takes the message that the handshake waits for
-  #patience = null; // ends a client that does not go on with the handshake
+  #silence = null; // ends a client that does not go on with the handshake
   #units = new Units();
   #turn = null;
   #running = null;
@@ -71,7 +64,7 @@ export class Session {
   #copy;
   #answers;
   #unread = 0;
-  #lastSign = Date.now();
+  #patience;
   #cleaned = false;
 
   constructor(socket, id, door, databases, log) {
@@ -80,6 +73,7 @@ export class Session {
     this.#door = door;
     this.#databases = databases;
     this.#log = log;
+    this.#patience = new Patience(this, log);
     this.#statements = new Statements(id);
     this.#temporary = new TemporaryObjects(id);
     this.occupant = { login: OWNER, temporary: this.#temporary };
@@ -95,7 +89,7 @@ export class Session {
   // ------------------------------------------------------------------ messages of the client
 
   #onData(chunk) {
-    this.#lastSign = Date.now();
+    this.#patience.sign();
     try {
       this.#framer.push(chunk, (type, whole) => this.ended || this.#onMessage(type, whole));
       this.#copy.flush();
@@ -143,7 +137,7 @@ export class Session {
     const refusal = invalidStart(code);
     if (refusal) return this.socket.end(errorResponse({ severity: "FATAL", ...refusal }));
     this.#framer.start();
-    clearTimeout(this.#patience);
+    clearTimeout(this.#silence);
     this.socket.pause();
     this.#enter(whole.subarray(4));
   }
@@ -168,7 +162,7 @@ export class Session {
     return new Promise((resolve) => {
       this.#awaited = (reply) => {
         this.#awaited = null;
-        clearTimeout(this.#patience);
+        clearTimeout(this.#silence);
         this.socket.pause();
         resolve(reply);
       };
@@ -177,8 +171,8 @@ export class Session {
 
   #limitSilence() {
     const silent = () => this.end("57014", "canceling authentication due to timeout");
-    this.#patience = setTimeout(silent, this.#door.loginTimeout);
-    this.#patience.unref();
+    this.#silence = setTimeout(silent, this.#door.loginTimeout);
+    this.#silence.unref();
   }
 
   /** Adds the session to the backend after the backend's part of the handshake. */
@@ -266,7 +260,10 @@ export class Session {
     if (!this.#holds && unit.end === "H" && unit.messages.length === 1) return false;
     this.#running = unit;
     const { backend } = this;
-    if (!this.#holds) await this.#settleIn();
+    if (!this.#holds) {
+      this.#patience.begin();
+      await this.#settleIn();
+    }
     const tags = [];
     const messages = await this.#databases.interceptAll(unit.messages, this, tags);
     const translated = this.#statements.translate(messages, backend);
@@ -316,14 +313,14 @@ export class Session {
 
   /** Sends PostgreSQL's messages to the client. */
   #pass(bytes) {
-    this.#lastSign = Date.now();
+    this.#patience.sign();
     const count = bytes.length;
     const passed = this.#answers.filter(bytes);
     if (this.socket.destroyed) return this.backend.taken(count);
     this.#unread += count;
     this.socket.write(passed, () => {
       this.#unread -= count;
-      this.#lastSign = Date.now();
+      this.#patience.sign();
       this.backend.taken(count);
     });
   }
@@ -389,30 +386,15 @@ export class Session {
     }
   }
 
-  /**
-   * Ends a session that holds the backend while others wait, or beyond its own limit, and waits for its client: between two
-   * statements of a transaction, or, for `stall` ms, in the middle of a COPY or of a result.
-   */
-  evictIfIdle({ idle, stall }) {
-    const stalls = Boolean(this.#running) && (this.#copy.waiting || this.#unread > 0);
-    const idles = this.#holds && !this.#running;
-    if (!(stalls || idles) || this.ended) return;
-    const since = Date.now() - this.#lastSign;
-    const own = idles ? this.preferences.limits.idle : 0;
-    if (own && since > own)
-      return this.#evict(`it was idle in a transaction for ${seconds(own)} s, its own limit`, OWN_LIMIT);
-    const limit = idles ? idle : stall;
-    const keepsOthers = this.backend.turns.holder === this && this.backend.turns.contended;
-    if (!limit || !keepsOthers || since <= limit) return;
-    const what = idles ? "idle in a transaction" : "in the middle of a COPY or an answer without a sign of life";
-    this.#evict(`it was ${what} for ${seconds(limit)} s while others waited`, SHARED_LIMIT);
-  }
-
-  #evict(why, hint) {
-    const name = this.preferences.state.values.get("application_name");
-    const who = `${name ? `"${name}", ` : ""}user ${JSON.stringify(this.user)}`;
-    this.#log(`connection ${this.id} (${who}) is ended: ${why}`);
-    this.end("25P03", `terminating connection due to idle-in-transaction timeout: ${who}: ${why}`, hint);
+  /** Ends the session, or its statement, if it keeps the backend from others for longer than the limits. */
+  enforce(limits) {
+    if (this.ended || !this.backend) return;
+    this.#patience.enforce(limits, {
+      running: this.#running,
+      idles: this.#holds && !this.#running,
+      stalls: Boolean(this.#running) && (this.#copy.waiting || this.#unread > 0),
+      isOwner: this.user === SUPERUSER,
+    });
   }
 
   /** Sends the reason to the client, and ends the connection. */
@@ -433,7 +415,7 @@ export class Session {
   #leave() {
     if (this.#cleaned) return;
     this.#cleaned = true;
-    clearTimeout(this.#patience);
+    clearTimeout(this.#silence);
     this.#door.forget(this);
     const { backend } = this;
     if (!backend) return;
@@ -456,6 +438,7 @@ export class Session {
       const names = this.#statements.leftOver(backend);
       if (names.length) await backend.sqlRaw(Buffer.concat([...names.map(closeStatement), sync()]));
       await this.#temporary.release(backend, this.#others());
+      if (this.#recorded) await backend.readLogins();
       backend.state = null; // settings that no statement has named end with the session
     } catch (error) {
       if (!(error instanceof BackendLost)) this.#log(`connection ${this.id}: cleaning up: ${error.message}`);

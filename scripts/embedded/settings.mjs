@@ -25,6 +25,26 @@ const BASE_VALUES = new Map([
 const NOT_SETTINGS =
   "'role', 'seed', 'session_authorization', 'transaction_deferrable', 'transaction_isolation', 'transaction_read_only'";
 
+const REPORTED_SETTINGS = [
+  "application_name",
+  "client_encoding",
+  "DateStyle",
+  "default_transaction_read_only",
+  "in_hot_standby",
+  "integer_datetimes",
+  "IntervalStyle",
+  "is_superuser",
+  "scram_iterations",
+  "server_encoding",
+  "server_version",
+  "session_authorization",
+  "standard_conforming_strings",
+  "TimeZone",
+];
+/** Reads the settings that are reported to a connection at its start. */
+export const REPORTED = `SELECT name, CASE name WHEN 'session_authorization' THEN session_user ELSE pg_catalog.current_setting(name) END
+  FROM (VALUES ${REPORTED_SETTINGS.map((name) => `('${name}')`).join(", ")}) AS reported (name)`;
+
 // These statements run with the search_path of a client, whose operators must not take the place of PostgreSQL's.
 
 /** Reads the user, and the role if SET ROLE has set one. */
@@ -89,7 +109,7 @@ export const BASE_STATE = makeState(SUPERUSER, null, []);
 
 /** The statements that lead from one state to another; from null, the active settings are reset first. */
 export function transition(from, to) {
-  if (!from) return ["ROLLBACK", AS_SUPERUSER, "RESET ALL", assign(to), ...identityOf(to)];
+  if (!from) return ["ROLLBACK", [AS_SUPERUSER, "RESET ALL", assign(to), ...identityOf(to)].join("; ")];
   const changes = [];
   const identityChanges = from.user !== to.user || from.role !== to.role;
   const asOther = from.user !== SUPERUSER || from.role;

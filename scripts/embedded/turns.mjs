@@ -15,9 +15,10 @@ export class Turns {
     this.#timeout = timeout;
   }
 
-  /** True while turns other than patient ones wait for the holder. */
-  get contended() {
-    return this.#queue.some((turn) => turn.who !== this.holder && !turn.patient);
+  /** For how many ms the first turn, other than patient ones, has waited for the holder; null if none waits. */
+  get waited() {
+    const first = this.#queue.find((turn) => turn.who !== this.holder && !turn.patient);
+    return first ? Date.now() - first.since : null;
   }
 
   /**
@@ -25,6 +26,7 @@ export class Turns {
    * too long a wait; a `patient` turn, of the gateway itself, does not limit the holder.
    */
   take(turn) {
+    turn.since = Date.now();
     this.#queue.push(turn);
     if (turn.refuse && this.#timeout) this.#limitWait(turn);
     this.#next();

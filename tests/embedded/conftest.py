@@ -14,6 +14,7 @@ from scripts.embedded import EmbeddedServer
 
 TURN_TIMEOUT = 2.0
 IDLE_TIMEOUT = 1.0
+HOLD_TIMEOUT = 1.2
 
 Connect = Callable[..., psycopg.Connection[tuple[Any, ...]]]
 Start = Callable[..., EmbeddedServer]
@@ -34,6 +35,7 @@ def shared_server(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         turn_timeout=TURN_TIMEOUT,
         idle_timeout=IDLE_TIMEOUT,
         stall_timeout=IDLE_TIMEOUT,
+        hold_timeout=HOLD_TIMEOUT,
         jobs_interval=0,
     ) as server:
         yield server

@@ -12,7 +12,7 @@ from psycopg import errors
 from psycopg_pool import ConnectionPool
 
 from scripts.embedded import EmbeddedServer
-from tests.embedded.conftest import IDLE_TIMEOUT, TURN_TIMEOUT, Connect, Start
+from tests.embedded.conftest import HOLD_TIMEOUT, IDLE_TIMEOUT, TURN_TIMEOUT, Connect, Start
 
 
 def test_transactions_of_two_clients_do_not_mix(connect: Connect, table: str) -> None:
@@ -68,6 +68,60 @@ def test_an_idle_client_hears_why_and_is_rolled_back(
     assert "idle_in_transaction_session_timeout" in str(caught.value.diag.message_hint)
     assert 'user "dash") is ended' in shared_server.log
     two.execute("DROP OWNED BY dash; DROP ROLE dash")
+
+
+@pytest.fixture
+def guest(connect: Connect) -> str:
+    """A role without rights that may log in."""
+    connect().execute("DROP ROLE IF EXISTS visitor; CREATE ROLE visitor LOGIN PASSWORD 'visitor'")
+    return "visitor"
+
+
+def test_a_statement_of_a_role_does_not_keep_others_waiting(
+    connect: Connect, guest: str, shared_server: EmbeddedServer
+) -> None:
+    one, two = connect(user=guest, application_name="Grafana"), connect()
+    assert one.execute(f"SELECT pg_sleep({HOLD_TIMEOUT + 0.8})").fetchone() is not None  # no other one waited
+    with ThreadPoolExecutor() as threads:
+        busy = threads.submit(one.execute, "SELECT pg_sleep(30)")
+        time.sleep(0.3)
+        assert two.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(errors.QueryCanceled, match="it has kept others waiting"):
+            busy.result()
+    assert one.execute("SELECT 1").fetchone() == (1,)
+    assert '("Grafana", user "visitor") loses its statement' in shared_server.log
+
+
+def test_a_busy_transaction_of_a_role_does_not_keep_others_waiting(start: Start) -> None:
+    server = start(hold_timeout=1)
+    with psycopg.connect(server.url, autocommit=True) as two:
+        two.execute("CREATE ROLE visitor LOGIN PASSWORD 'visitor'")
+        one = psycopg.connect(server.url, user="visitor", password="visitor")
+
+        def ask_on() -> None:
+            while True:
+                one.execute("SELECT pg_sleep(0.05)")
+
+        with ThreadPoolExecutor() as threads:
+            busy = threads.submit(ask_on)
+            time.sleep(0.3)
+            began = time.monotonic()
+            assert two.execute("SELECT 1").fetchone() == (1,)
+            assert time.monotonic() - began < 4
+            with pytest.raises(psycopg.Error) as caught:
+                busy.result()
+        assert caught.value.sqlstate in {"25P04", "57014"}, caught.value  # between two statements, or in one
+        one.close()
+
+
+def test_a_statement_of_the_owner_may_take_long(connect: Connect, guest: str) -> None:
+    one, two = connect(), connect(user=guest)
+    with ThreadPoolExecutor() as threads:
+        busy = threads.submit(one.execute, f"SELECT pg_sleep({TURN_TIMEOUT + 1})")
+        time.sleep(0.2)
+        with pytest.raises(errors.LockNotAvailable, match="busy"):
+            two.execute("SELECT 1")
+        assert busy.result().fetchone() is not None
 
 
 def test_jobs_end_no_idle_transaction(start: Start) -> None:
