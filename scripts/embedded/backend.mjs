@@ -2,24 +2,21 @@
 import fs from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
+import { Commons, HIDE, IS_HIDDEN } from "./commons.mjs";
 import { CANCEL, CONTROL_BYTES, DISCARD, UNSENT, WAKE } from "./control.mjs";
 import { logIn, readPasswords, readRecorded } from "./login.mjs";
 import { listenAll } from "./notifications.mjs";
 import { Preferences } from "./preferences.mjs";
 import { errorFields, messagesIn, query, readRow } from "./protocol.mjs";
 import { BASE_STATE, REPORTED, SUPERUSER, transition } from "./settings.mjs";
-import { LEFT_BEHIND, LOOK_UP_AGAIN, NO_SCHEMAS, TemporaryObjects } from "./temporary.mjs";
+import { LEFT_BEHIND, lookUpAgain, NO_SCHEMAS, NOTHING_TEMPORARY } from "./temporary.mjs";
 import { OWNER } from "./variables.mjs";
 import { Turns } from "./turns.mjs";
 
 const STACK_MB = 8;
 const CANCEL_PATIENCE_MS = 5_000;
 const START_ATTEMPTS = 3;
-
-/** Prepared statements and cursors of all connections are in one list, which only the owner may read. */
-const LISTS = "FUNCTION pg_catalog.pg_prepared_statement(), pg_catalog.pg_cursor()";
-const HIDE = `REVOKE EXECUTE ON ${LISTS} FROM PUBLIC`;
-const ARE_HIDDEN = "SELECT NOT pg_catalog.has_function_privilege('public', 'pg_catalog.pg_cursor()', 'EXECUTE')";
+const UNKNOWN_SCHEMAS = [-1, -1];
 
 function pending() {
   let resolve;
@@ -66,9 +63,10 @@ export class Backend {
   #forceTimer = null;
   #idle = null;
   #superuser = null;
-  #gateway = { login: OWNER, temporary: new TemporaryObjects(0), isGateway: true };
+  #gateway = { login: OWNER, temporary: NOTHING_TEMPORARY, isGateway: true };
   #occupant = this.#gateway;
   #lastLogin = OWNER;
+  #commons = new Commons();
   #passwords = pending();
 
   /** `options`: name, directory, wasm, zones, log, turnTimeout, onNotification(backend, sender, body), onGone(backend, why). */
@@ -115,6 +113,7 @@ export class Backend {
     this.login = OWNER;
     this.schemas = NO_SCHEMAS;
     this.#occupant = this.#gateway;
+    this.#commons = new Commons();
     this.unnamedOwner = null;
     await new Promise((resolve, reject) => {
       worker.on("message", (note) => (note.ready ? resolve() : this.#onMessage(worker, note, reject)));
@@ -133,7 +132,7 @@ export class Backend {
     ];
     for (const statement of statements) await this.#ask(query(statement));
     for (const [statement] of await this.#ask(query(LEFT_BEHIND))) await this.#ask(query(statement));
-    const [[hidden]] = await this.#ask(query(ARE_HIDDEN));
+    const [[hidden]] = await this.#ask(query(IS_HIDDEN));
     if (hidden === "f") await this.#ask(query(HIDE));
     this.state = BASE_STATE;
     this.catalogVersion = -1;
@@ -246,6 +245,7 @@ export class Backend {
     return new Promise((resolve, reject) => {
       this.#running = { sink, sender, onTaken, resolve, reject };
       Atomics.store(this.#control, DISCARD, 0);
+      Atomics.store(this.#control, CANCEL, 0);
       this.#post({ unit: bytes, login: this.login, schemas: this.schemas });
     });
   }
@@ -338,20 +338,40 @@ export class Backend {
     const before = this.#occupant;
     this.login = OWNER;
     this.#occupant = occupant;
-    if (before !== occupant && before.login !== OWNER) this.state = null;
+    if (before !== occupant && before.login !== OWNER) {
+      this.state = null;
+      this.#commons.suspect();
+    }
+    if (this.#commons.due) {
+      await this.#assume(BASE_STATE);
+      await this.#commons.restore(this);
+    }
     if (!occupant.isGateway && occupant.login !== this.#lastLogin) {
-      this.#lastLogin = occupant.login;
       await this.#assume(BASE_STATE);
       await this.sql("CLOSE ALL");
+      this.#lastLogin = occupant.login;
     }
-    const schemas = occupant.temporary.schemas(this);
-    if (schemas[0] !== this.schemas[0]) {
-      await this.#assume(BASE_STATE);
-      this.schemas = schemas;
-      await this.sql(LOOK_UP_AGAIN);
-    }
+    await this.#takeSchemas(occupant.temporary.schemas(this));
     await this.#assume(state);
     this.login = occupant.login;
+  }
+
+  async #takeSchemas(schemas) {
+    if (schemas[0] === this.schemas[0]) return;
+    await this.#assume(BASE_STATE);
+    this.schemas = schemas;
+    try {
+      await this.sql(lookUpAgain(schemas));
+    } catch (error) {
+      this.schemas = UNKNOWN_SCHEMAS; // so that the next occupant looks up again
+      throw error;
+    }
+  }
+
+  /** All prepared statements have been closed: each must be prepared again. */
+  loseStatements() {
+    this.epoch++;
+    this.#commons.forget();
   }
 
   async #assume(state) {

@@ -2,7 +2,8 @@
  * TimescaleDB's jobs. There are no background workers here, so the gateway calls each job when it is due. run_job
  * keeps no schedule and no statistics, so both are written here, in TimescaleDB's own table.
  */
-import { BASE_STATE, identifier } from "./settings.mjs";
+import { BASE_STATE, makeState } from "./settings.mjs";
+import { NOTHING_TEMPORARY } from "./temporary.mjs";
 
 const DUE = `SELECT j.id, r.rolname, r.oid, extract(epoch FROM j.max_runtime) * 1000
   FROM _timescaledb_config.bgw_job AS j
@@ -97,8 +98,7 @@ export class Jobs {
   /** Runs a job in a session of its owner, as TimescaleDB does: it can become no other role. */
   async #run(backend, id, { owner, login }, mostMs) {
     const timer = mostMs > 0 ? setTimeout(() => backend.cancel(), mostMs) : null;
-    await backend.sql(`SET SESSION AUTHORIZATION ${identifier(owner)}`);
-    backend.login = login;
+    await backend.become(makeState(owner, null, []), { login, temporary: NOTHING_TEMPORARY });
     try {
       await backend.sql(`CALL public.run_job(${id})`);
       return true;
@@ -108,7 +108,7 @@ export class Jobs {
       return false;
     } finally {
       clearTimeout(timer);
-      backend.state = null;
+      backend.state = null; // a job may set what it likes
       await backend.become(BASE_STATE);
     }
   }

@@ -63,8 +63,8 @@ export function notifySessions(backend, sender, body) {
   }
 }
 
+/** The channels of all sessions of the backend. */
+export const channelsOf = (backend) => new Set([...backend.sessions].flatMap((session) => [...session.channels]));
+
 /** The statements that make PostgreSQL listen to the channels of all sessions of the backend. */
-export function listenAll(backend) {
-  const channels = new Set([...backend.sessions].flatMap((session) => [...session.channels]));
-  return [...channels].map((channel) => `LISTEN ${identifier(channel)}`).join("; ");
-}
+export const listenAll = (backend) => [...channelsOf(backend)].map((channel) => `LISTEN ${identifier(channel)}`).join("; ");

@@ -54,6 +54,8 @@ export class Session {
   #units = new Units();
   #turn = null;
   #running = null;
+  #served = false; // whether PostgreSQL runs the unit of work, rather than the gateway's own statements for it
+  #cancelled = null; // why the unit of work is not to be run
   #skipToSync = false;
   #holds = false;
   #recorded = false; // whether the open transaction records settings for later logins
@@ -239,10 +241,16 @@ export class Session {
     this.#turn = null;
     const unit = this.#shiftUnit();
     if (!unit) return this.end(code, text);
-    if (!this.#skipToSync) this.send(errorResponse({ code, message: text, hint }));
+    if (this.#skipToSync) this.#skip(unit);
+    else this.#answerInstead(unit, { code, message: text, hint });
+    this.#askForTurn();
+  }
+
+  #answerInstead(unit, refusal) {
+    this.send(errorResponse(refusal));
     this.#skipToSync = unit.end !== "S" && unit.end !== "Q";
     if (!this.#skipToSync) this.send(readyForQuery("I"));
-    this.#askForTurn();
+    return false;
   }
 
   #shiftUnit() {
@@ -259,10 +267,12 @@ export class Session {
     // Pipelining drivers also flush after a Sync, when no answer is outstanding.
     if (!this.#holds && unit.end === "H" && unit.messages.length === 1) return false;
     this.#running = unit;
+    this.#cancelled = null;
     const { backend } = this;
     if (!this.#holds) {
       this.#patience.begin();
       await this.#settleIn();
+      if (this.#cancelled) return this.#refuseRunning(unit);
     }
     const tags = [];
     const messages = await this.#databases.interceptAll(unit.messages, this, tags);
@@ -270,6 +280,7 @@ export class Session {
     this.#answers.expect(translated.expected, tags);
     const sent = Buffer.concat(translated.out);
     const timer = this.#startTimer();
+    this.#served = true;
     try {
       await backend.run(sent, {
         sink: (bytes) => this.#pass(bytes),
@@ -278,9 +289,15 @@ export class Session {
       });
     } finally {
       clearTimeout(timer);
+      this.#served = false;
       this.#copy.reset();
     }
     return this.#afterwards(translated.texts, sent);
+  }
+
+  #refuseRunning(unit) {
+    this.#copy.reset();
+    return this.#answerInstead(unit, { code: "57014", message: this.#cancelled });
   }
 
   /** After a refused unit without a Sync, ignores the client's messages up to its Sync. */
@@ -331,7 +348,7 @@ export class Session {
     const { tags, failed, ready } = this.#answers.summary();
     if (tags.has("DISCARD ALL") || tags.has("DEALLOCATE ALL")) {
       this.#statements.clear();
-      backend.epoch++;
+      backend.loseStatements();
     }
     if (!failed) this.channels.note(texts);
     if (tags.has("DISCARD ALL")) this.channels.noteDiscard();
@@ -375,9 +392,14 @@ export class Session {
 
   // ------------------------------------------------------------------ interruptions
 
-  /** Cancels the session's running statement, or its wait for a turn. */
+  /**
+   * Cancels the session's running statement, or its wait for a turn. The gateway's own statements before it and after it are
+   * not cancelled: what they would leave undone keeps the connections apart.
+   */
   cancel(text = "canceling statement due to user request") {
-    if (this.#running) {
+    if (this.#running && !this.#served) {
+      this.#cancelled = text;
+    } else if (this.#running) {
       this.#answers.cancelText = text;
       if (this.#copy.open) this.#copy.fail(text);
       this.backend.cancel();
@@ -425,7 +447,7 @@ export class Session {
       backend.discardOutput();
       this.#copy.fail("the client has disconnected");
       const unit = this.#running;
-      setTimeout(() => this.#running === unit && backend.cancel(), ORPHAN_MS).unref();
+      setTimeout(() => this.#running === unit && this.cancel(), ORPHAN_MS).unref();
     }
     backend.turns.take({ who: this, patient: true, work: () => this.#cleanUp() });
   }
@@ -439,9 +461,10 @@ export class Session {
       if (names.length) await backend.sqlRaw(Buffer.concat([...names.map(closeStatement), sync()]));
       await this.#temporary.release(backend, this.#others());
       if (this.#recorded) await backend.readLogins();
-      backend.state = null; // settings that no statement has named end with the session
     } catch (error) {
       if (!(error instanceof BackendLost)) this.#log(`connection ${this.id}: cleaning up: ${error.message}`);
+    } finally {
+      backend.state = null; // settings that no statement has named end with the session
     }
     return false;
   }

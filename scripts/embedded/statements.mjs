@@ -2,21 +2,26 @@
  * The prepared statements of one connection. All connections share a PostgreSQL session, so each statement gets a name
  * chosen by the gateway, and its Parse message is kept in case PostgreSQL loses the statement.
  */
-import { message, readString, strings } from "./protocol.mjs";
+import crypto from "node:crypto";
+import { closeStatement, message, readString, strings } from "./protocol.mjs";
 
 const BY_NAME =
   /^((?:\s+|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:prepare|execute|deallocate(?:\s+prepare)?)\s+)("(?:[^"]|"")+"|[\w$]+)/i;
 const NOT_A_NAME = new Set(["all", "prepare", "transaction"]);
 
+/** The names of this module, as a pattern for PostgreSQL. */
+export const NAMES = "^c[0-9]+_[0-9a-f]{24}_[0-9]+$";
+
 export class Statements {
-  #connection;
+  #prefix;
   #named = new Map();
   #unnamed = null;
   #names = new Map();
   #counter = 0;
 
+  /** The names are random, since a role that knows one could put a statement of its own in the place of that. */
   constructor(connection) {
-    this.#connection = connection;
+    this.#prefix = `c${connection}_${crypto.randomBytes(12).toString("hex")}`;
   }
 
   /**
@@ -101,7 +106,12 @@ export class Statements {
     const lost = statement.epoch !== backend.epoch || (!name && backend.unnamedOwner !== this);
     if (!lost) return statement;
     statement.epoch = backend.epoch;
-    if (!name) backend.unnamedOwner = this;
+    if (name) {
+      unit.out.push(closeStatement(statement.backendName)); // no error if there is none
+      unit.expected.push({ type: "3", hidden: true });
+    } else {
+      backend.unnamedOwner = this;
+    }
     unit.out.push(statement.parse);
     unit.expected.push({ type: "1", hidden: true });
     return statement;
@@ -115,7 +125,7 @@ export class Statements {
   /** The name in PostgreSQL: unique among connections, and short, since PostgreSQL truncates names at 63 bytes. */
   #backendName(name) {
     if (!name) return "";
-    if (!this.#names.has(name)) this.#names.set(name, `c${this.#connection}_${++this.#counter}`);
+    if (!this.#names.has(name)) this.#names.set(name, `${this.#prefix}_${++this.#counter}`);
     return this.#names.get(name);
   }
 

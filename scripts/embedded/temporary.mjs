@@ -18,11 +18,16 @@ const UNLOCK_ALL_AND_FIND_REST = `SELECT pg_catalog.pg_advisory_unlock_all(); SE
 /** Readable as the schema of backend 0, which the instance is, and different for each connection. */
 const schemaNames = (id) => [`pg_temp_0_${id}`, `pg_toast_temp_0_${id}`];
 
-/** Schemas that an instance has left behind when it ended. */
-export const LEFT_BEHIND = `SELECT pg_catalog.format('DROP SCHEMA %I CASCADE', nspname) FROM pg_catalog.pg_namespace
-  WHERE nspname ~ '^pg_(toast_)?temp_' ORDER BY nspname`;
+const dropping = (condition) => `SELECT pg_catalog.format('DROP SCHEMA %I CASCADE', nspname)
+  FROM pg_catalog.pg_namespace WHERE ${condition} ORDER BY nspname`;
+
+/** The statements that drop the schemas that an instance has left behind when it ended. */
+export const LEFT_BEHIND = dropping("nspname ~ '^pg_(toast_)?temp_'");
 
 export const NO_SCHEMAS = [0, 0];
+
+/** That of the gateway itself. */
+export const NOTHING_TEMPORARY = { schemas: () => NO_SCHEMAS };
 
 /**
  * Changes a schema, and so makes PostgreSQL look up every name again. The statement after it counts: the instance forgets
@@ -31,7 +36,12 @@ export const NO_SCHEMAS = [0, 0];
 const change = (name, condition) =>
   `UPDATE pg_catalog.pg_namespace SET nspname = ${name} WHERE ${condition}; SELECT`;
 
-export const LOOK_UP_AGAIN = change("nspname", "nspname = 'pg_toast'");
+/** The statements after a change to other temporary schemas, whose tables count as another session's if they were seen meanwhile. */
+export function lookUpAgain(schemas) {
+  const again = change("nspname", "nspname = 'pg_toast'");
+  if (!schemas[0]) return again;
+  return `UPDATE pg_catalog.pg_class SET relname = relname WHERE relnamespace IN (${schemas.join(", ")}); ${again}`;
+}
 
 export class TemporaryObjects {
   #id;
@@ -100,7 +110,7 @@ export class TemporaryObjects {
     const [, ...rest] = await backend.sql(UNLOCK_ALL_AND_FIND_REST);
     await lockAgain(backend, others);
     const cursors = new Set(others.flatMap((other) => [...other.#cursors]));
-    const connections = new Set(others.map((other) => `c${other.#id}`));
+    const connections = new Set(["c0", ...others.map((other) => `c${other.#id}`)]); // c0 is the gateway
     for (const [end, name] of rest) {
       const kept = end === "CLOSE" ? cursors.has(name) : connections.has(name.split("_")[0]);
       if (!kept) await backend.sql(`${end} ${identifier(name)}`);
@@ -109,8 +119,9 @@ export class TemporaryObjects {
 
   async #dropSchemas(backend) {
     await backend.sql("DISCARD TEMP");
+    const statements = await backend.sql(dropping(`oid IN (${this.#schemas.join(", ")})`));
     this.#schemas = backend.schemas = NO_SCHEMAS;
-    for (const name of schemaNames(this.#id)) await backend.sql(`DROP SCHEMA ${name} CASCADE`);
+    for (const [statement] of statements) await backend.sql(statement);
   }
 
   get locks() {

@@ -53,8 +53,8 @@ function wakingClock(readClock) {
   };
 }
 
+/** Forgets a cancel that came after the end of the statement before. */
 function clearInterrupt() {
-  Atomics.store(control, CANCEL, 0);
   postgres.HEAP32[(postgres._InterruptPending >> 2) + 1] = 0;
 }
 

@@ -129,11 +129,12 @@ def test_a_job_runs_as_its_owner(start: Start) -> None:
                     EXECUTE 'SET SESSION AUTHORIZATION postgres';
                   EXCEPTION WHEN insufficient_privilege THEN NULL; END;
                   EXECUTE 'RESET ROLE';
+                  EXECUTE 'DEALLOCATE ALL';
                   INSERT INTO den.log SELECT current_user || session_user; END$$"""
             )
             two.execute("SELECT add_job('den.climb', '1 hour')")
         deadline = time.monotonic() + 10
-        while not (found := one.execute("SELECT who FROM den.log").fetchall()):
+        while not (found := one.execute("SELECT who FROM den.log", prepare=True).fetchall()):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert found == [("guestguest",)]
@@ -207,6 +208,14 @@ def test_a_plan_of_a_function_does_not_remember_the_table_of_another_connection(
     for _ in range(8):  # more than a plan takes to become generic
         assert (seen(one, "SELECT total()"), seen(two, "SELECT total()")) == (1, 2)
     one.execute("DROP FUNCTION total")
+
+
+def test_temporary_tables_that_another_connection_has_looked_at(connect: Connect, guest: str) -> None:
+    one, two = connect(), connect(user=guest)
+    one.execute("CREATE TEMP TABLE scratch (k int PRIMARY KEY); INSERT INTO scratch VALUES (1)")
+    one.execute("ANALYZE scratch")  # and so the instance reads its description again
+    assert seen(two, "SELECT sum(pg_total_relation_size(oid)) > 0 FROM pg_class WHERE relkind = 'r'")
+    assert seen(one, "SELECT sum(k) FROM scratch WHERE k > 0") == 1
 
 
 def test_rolled_back_temporary_tables(connect: Connect) -> None:
@@ -306,18 +315,61 @@ def test_prepared_statements(connect: Connect, prepare: str) -> None:
     two.execute("SELECT %s::int", (1,))
     one.execute(prepare.encode())
     one.close()
-    pick = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'PREPARE%'"
+    pick = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%AS SELECT 1'"
     wait_for(lambda: seen(two, pick) == 0)
     with pytest.raises(errors.InvalidSqlStatementName):
         connect().execute("SELECT 1; EXECUTE pick")
     assert two.execute("SELECT %s::int", (2,)).fetchone() == (2,)
 
 
-@pytest.mark.parametrize("view", ["pg_prepared_statements", "pg_cursors"])
-def test_a_role_does_not_read_the_statements_of_others(connect: Connect, guest: str, view: str) -> None:
+def test_a_role_puts_no_statement_in_the_place_of_another(connect: Connect, guest: str) -> None:
+    """A client of the role knows the numbers of connections, and a function may prepare statements under any name."""
+    one, two = connect(user=guest), connect(prepare_threshold=0)
+    assert two.execute("SELECT %s::int", (1,)).fetchone() == (1,)
+    one.execute(
+        """CREATE TABLE den.log (who text); GRANT INSERT ON den.log TO public; GRANT USAGE ON SCHEMA den TO public;
+        CREATE FUNCTION den.trap(int) RETURNS int LANGUAGE sql
+          AS 'INSERT INTO den.log VALUES (current_user) RETURNING -1'"""
+    )
+    for name in (f"c{two.info.backend_pid}_1", f"c{two.info.backend_pid}_2"):
+        one.execute(
+            f"""DO $$BEGIN
+              BEGIN EXECUTE 'DEALLOCATE {name}'; EXCEPTION WHEN invalid_sql_statement_name THEN NULL; END;
+              EXECUTE 'PREPARE {name} (int) AS SELECT den.trap($1)'; END$$""".encode()
+        )
+    for number in (2, 3):
+        assert two.execute("SELECT %s::int", (number,)).fetchone() == (number,)
+    assert two.execute("SELECT %s::int + 1", (3,)).fetchone() == (4,)
+    assert two.execute("SELECT who FROM den.log").fetchall() == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_role_does_not_end_the_statements_of_others(connect: Connect, guest: str, kept: bool) -> None:
+    one, two, three = connect(user=guest, prepare_threshold=0), connect(prepare_threshold=0), connect(user=guest)
+    two.execute("SELECT %s::int", (1,))
+    for _ in range(2):
+        one.execute("SELECT %s::text", ("x",))
+        three.execute("DO $$BEGIN EXECUTE 'DEALLOCATE ALL'; END$$")
+        if not kept:
+            three.close()
+            three = connect(user=guest)
+        assert two.execute("SELECT %s::int", (2,)).fetchone() == (2,)
+        assert one.execute("SELECT %s::text", ("y",)).fetchone() == ("y",)
+        two.execute("DEALLOCATE ALL")
+        assert two.execute("SELECT %s::int", (3,), prepare=True).fetchone() == (3,)
+
+
+def test_a_statement_that_a_function_of_a_role_prepares_ends_with_its_turn(connect: Connect, guest: str) -> None:
+    connect(user=guest).execute("DO $$BEGIN EXECUTE 'PREPARE pick AS SELECT 666'; END$$")
+    with pytest.raises(errors.InvalidSqlStatementName):
+        connect().execute("SELECT 1; EXECUTE pick")
+
+
+@pytest.mark.parametrize("list_of", ["pg_prepared_statements", "pg_cursors", "pg_listening_channels()"])
+def test_a_role_does_not_read_what_others_keep(connect: Connect, guest: str, list_of: str) -> None:
     connect(prepare_threshold=0).execute("SELECT %s::text", ("secret",))
     with pytest.raises(errors.InsufficientPrivilege):
-        connect(user=guest).execute(f"SELECT * FROM {view}".encode())
+        connect(user=guest).execute(f"SELECT * FROM {list_of}".encode())
 
 
 LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
@@ -340,6 +392,14 @@ def test_advisory_locks(connect: Connect, lock: str, end: str) -> None:
     wait_for(lambda: seen(two, LOCKS) == 2)
     assert seen(two, "SELECT pg_advisory_unlock(-5000000000)")
     assert seen(three, "SELECT pg_advisory_unlock(-3, 4)")
+
+
+def test_a_role_does_not_end_the_listening_of_others(connect: Connect, guest: str) -> None:
+    one, two, three = connect(user=guest), connect(), connect()
+    two.execute("LISTEN news")
+    one.execute("DO $$BEGIN EXECUTE 'UNLISTEN *'; END$$")
+    three.execute("NOTIFY news")
+    assert [note.channel for note in two.notifies(timeout=2, stop_after=1)] == ["news"]
 
 
 def test_listening_ends_with_the_connection(connect: Connect) -> None:
