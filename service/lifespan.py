@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from service.answers.export import ExportSlots
 from service.auth.allowance import running_allowances
 from service.auth.authenticator import Authenticator
 from service.auth.key_cache import running_key_cache
@@ -66,7 +67,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
                     database_stats,
                     worker_stats,
                     erasing=asyncio.Lock(),
-                    streams=asyncio.Semaphore(settings.max_streams),
+                    streams=ExportSlots(settings.max_streams),
                     body_memory=BodyMemoryBudget(settings.max_bytes_in_flight),
                     decode_gate=FairGate(),
                 )

@@ -48,7 +48,7 @@ class Settings:
     statement_seconds: int = 30
     lock_seconds: int = 5
     max_live_clients: int = 2_000
-    max_streams: int = 2
+    max_streams: int = 20
     live_heartbeat_seconds: int = 15
     live_slow_seconds: int = 10
     refresh_seconds: int | None = 2

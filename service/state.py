@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 from starlette.requests import HTTPConnection
 
+from service.answers.export import ExportSlots
 from service.auth.allowance import Allowances
 from service.auth.authenticator import Authenticator
 from service.database.pool import Pool
@@ -36,8 +37,7 @@ class State(NamedTuple):
     worker_stats: SharedStats
     erasing: asyncio.Lock
     """Held by an erasure or a deletion: one at a time."""
-    streams: asyncio.Semaphore
-    """One of its slots is held by each export."""
+    streams: ExportSlots
     body_memory: BodyMemoryBudget
     decode_gate: FairGate
     """Admits one long body of the fast path at a time to be decoded."""

@@ -1,114 +1,162 @@
-"""Answers as long as a table: streamed by COPY as fast as the client takes them, in constant memory."""
+"""Answers as long as a table: page after page by COPY, each when the client has taken those before it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, NamedTuple
 
 import psycopg
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.answers.event_pages import PATIENCE
 from service.database.pool import Connection, Pool, statement, with_connection
 from service.errors import Overloaded, Problem
 from service.http.streaming import Interrupted, hand_on, unless_gone
 
+PAGE = 5000  # rows: half a megabyte, and some hundredths of a second of the database
 PIECE = 64 * 1024  # bytes
+MOST_READING = 2  # pages that are read at once
 
 
-class Enough(Exception):
-    """The client wants no row."""
+class ExportPart(NamedTuple):
+    """A query of sql/queries that writes a page of at most `limit` rows, or all of its rows, which are few."""
+
+    query_name: str
+    after: Callable[[bytes], dict[str, Any]] | None = None
+    """Returns the parameters of the query for the page after a row; None where there is one page."""
 
 
-class CopyStream(Response):
-    """Answers with what a COPY … TO STDOUT of sql/queries gives, after a header; `nothing` is raised where it is empty.
+class ExportFormat(NamedTuple):
+    """What is exported, part after part, and what the stream of it is called."""
 
-    Each stream has a connection of the pool for as long as it takes, so `slots` bounds how many there are at once. A
-    client that goes away, or takes nothing for half a minute, gives its connection back.
+    parts: Sequence[ExportPart]
+    media_type: str
+    filename: str
+    header: bytes = b""
+
+
+def after_csv(row: bytes) -> dict[str, Any]:
+    """Read a row of readings_csv, which may have several lines."""
+    _, device_id, timestamp, *_ = next(csv.reader(io.StringIO(row.decode(), newline="")))
+    return {"after_ts": timestamp, "after_device_id": device_id}
+
+
+def after_ndjson(row: bytes) -> dict[str, Any]:
+    """Read a row that is a reading as a line of JSON."""
+    reading = json.loads(row)
+    return {"after_ts": reading["timestamp"], "after_device_id": reading["device_id"]}
+
+
+def after_start(row: bytes) -> dict[str, Any]:
+    """Read a row that is a bucket as a line of JSON, of a device or of none."""
+    bucket = json.loads(row)
+    return {"after_ts": bucket["start"], "after_device_id": bucket.get("device_id")}
+
+
+class ExportSlots:
+    """How many exports there may be, and how many of them read from the database at once."""
+
+    def __init__(self, most: int) -> None:
+        self.exports = asyncio.Semaphore(most)
+        self.reading = asyncio.Semaphore(MOST_READING)
+
+
+class Page(NamedTuple):
+    """Rows as they are sent, in pieces."""
+
+    pieces: list[bytes]
+    length: int
+    last: bytes
+
+
+class PagedExport(Response):
+    """Answers with all rows of all parts of an export; `nothing` is raised where the first part has none.
+
+    Between two pages it holds no connection, however slow the client is. A page begins after the last row of the one
+    before: a row that is written meanwhile is in the answer or not, and none is in it twice.
     """
 
     def __init__(
-        self,
-        pool: Pool,
-        slots: asyncio.Semaphore,
-        query_name: str,
-        parameters: dict[str, Any],
-        *,
-        media_type: str,
-        header: bytes,
-        nothing: Problem,
-        headers: dict[str, str],
+        self, pool: Pool, slots: ExportSlots, export_format: ExportFormat, parameters: dict[str, Any], nothing: Problem
     ) -> None:
         self.pool = pool
         self.slots = slots
-        self.query_name = query_name
-        self.parameters = parameters
-        self.header = header
+        self.format = export_format
+        self.parameters = {"after_ts": None, "after_device_id": None, **parameters}
         self.nothing = nothing
         self.status_code = 200
-        self.media_type = media_type
+        self.media_type = export_format.media_type
         self.background = None
-        self.begun = False
-        self.init_headers(headers)
+        disposition = f'attachment; filename="{export_format.filename}"'
+        self.init_headers({"Vary": "Accept", "Content-Disposition": disposition})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send everything, or stop when the client leaves."""
-        if self.slots.locked():
+        if self.slots.exports.locked():
             raise Overloaded("As many streams as are allowed are under way; try again.", retry_after=5)
-        async with self.slots:
+        async with self.slots.exports:
             await unless_gone(receive, self.send_all(scope["method"] == "HEAD", send))
 
     async def send_all(self, only_head: bool, send: Send) -> None:
-        """Send the answer from a connection of the pool; a failure before it begins is tried again."""
-
-        async def copy_out(connection: Connection) -> bytes:
+        """Send the answer; what goes wrong after it began breaks the connection."""
+        page = await self.fetch(self.format.parts[0], self.parameters, 1 if only_head else PAGE)
+        if not page.length:
+            raise self.nothing
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if not only_head:
+            page.pieces[0] = self.format.header + page.pieces[0]
             try:
-                async with without_hurry(connection):
-                    return await self.copy(connection, only_head, send)
-            except Enough:
-                return b""
-            except psycopg.Error as error:
-                if self.begun:
-                    raise Interrupted(str(error)) from None
-                raise
+                async for piece in self.pieces(page):
+                    await hand_on(send, piece, more=True)
+            except Problem as problem:
+                raise Interrupted(problem.detail) from None
+        await hand_on(send, b"", more=False)
 
-        last = await with_connection(self.pool, copy_out)
-        # Only now, since a client that has everything leaves, and that must not meet a connection in use.
-        await self.begin(send)
-        await hand_on(send, last, more=False)
+    async def pieces(self, page: Page) -> AsyncIterator[bytes]:
+        """Yield the pieces of the first page, and of those that follow it."""
+        for part in self.format.parts:
+            if part is not self.format.parts[0]:
+                page = await self.fetch(part, self.parameters, PAGE, PATIENCE)
+            while True:
+                while page.pieces:
+                    yield page.pieces.pop(0)
+                if part.after is None or page.length < PAGE:
+                    break
+                page = await self.fetch(part, self.parameters | part.after(page.last), PAGE, PATIENCE)
 
-    async def copy(self, connection: Connection, only_head: bool, send: Send) -> bytes:
-        """Hand the rows on in pieces and return the last; awaiting the client holds the database back."""
-        cursor = psycopg.AsyncClientCursor(connection)
-        async with cursor.copy(statement(self.query_name), self.parameters) as rows:
-            first = await rows.read()
-            if not first:
-                raise self.nothing
-            if only_head:
-                raise Enough
-            piece = bytearray(self.header + first)
-            async for row in rows:
-                piece += row
-                if len(piece) >= PIECE:
-                    await self.begin(send)
-                    await hand_on(send, bytes(piece), more=True)
-                    piece.clear()
-        return bytes(piece)
-
-    async def begin(self, send: Send) -> None:
-        """Send the head of the answer, once."""
-        if not self.begun:
-            self.begun = True
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+    async def fetch(
+        self, part: ExportPart, parameters: dict[str, Any], most: int, patience: Sequence[float] = ()
+    ) -> Page:
+        """Read a page, again after some seconds where the database is away or busy."""
+        for seconds in patience:
+            try:
+                return await self.fetch(part, parameters, most)
+            except Overloaded:
+                await asyncio.sleep(seconds)
+        query = statement(part.query_name)
+        async with self.slots.reading:
+            return await with_connection(
+                self.pool, lambda connection: copy_page(connection, query, {**parameters, "limit": most})
+            )
 
 
-@asynccontextmanager
-async def without_hurry(connection: Connection) -> AsyncIterator[None]:
-    """Let a statement take as long as its client; without a transaction, which would keep a single backend busy."""
-    await connection.execute("SET statement_timeout = 0")
-    try:
-        yield
-    finally:
-        await connection.execute("RESET statement_timeout")
+async def copy_page(connection: Connection, query: bytes, parameters: dict[str, Any]) -> Page:
+    """Read a page."""
+    cursor = psycopg.AsyncClientCursor(connection)
+    pieces: list[bytes] = []
+    piece = bytearray()
+    count = 0
+    row: bytes | bytearray | memoryview = b""
+    async with cursor.copy(query, parameters) as rows:
+        async for row in rows:
+            count += 1
+            piece += row
+            if len(piece) >= PIECE:
+                pieces.append(bytes(piece))
+                piece.clear()
+    return Page([*pieces, bytes(piece)] if piece else pieces, count, bytes(row))

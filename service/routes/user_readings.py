@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.answers.cursors import after_moment, cut_page
-from service.answers.export import CopyStream
+from service.answers.export import ExportFormat, ExportPart, PagedExport, after_csv, after_ndjson
 from service.answers.parameters import ReadingsAfter, ReadingsToDelete, parse_query
 from service.answers.schemas.readings import DeletionReceipt, ReadingsAfterDocument
 from service.auth.principal import key_of
@@ -24,10 +24,17 @@ from service.routes.summaries import NOTHING
 from service.state import state_of
 
 JSON = "application/json"
-# The query, what its file is called like, and what comes before the rows.
 STREAMS = {
-    "text/csv": ("readings_csv", "csv", b"user_id,device_id,timestamp,heart_rate,steps,calories\n"),
-    "application/x-ndjson": ("readings_ndjson", "ndjson", b""),
+    one.media_type: one
+    for one in (
+        ExportFormat(
+            [ExportPart("readings_csv", after_csv)],
+            "text/csv",
+            "readings.csv",
+            b"user_id,device_id,timestamp,heart_rate,steps,calories\n",
+        ),
+        ExportFormat([ExportPart("readings_ndjson", after_ndjson)], "application/x-ndjson", "readings.ndjson"),
+    )
 }
 
 
@@ -47,17 +54,7 @@ async def user_readings(request: Request) -> Response:
     if media_type == JSON:
         return await readings_page(request, query, asked, after)
     state = state_of(request)
-    query_name, suffix, header = STREAMS[media_type]
-    return CopyStream(
-        state.pool,
-        state.streams,
-        query_name,
-        asked,
-        media_type=media_type,
-        header=header,
-        nothing=NotFound(NOTHING),
-        headers={"Vary": "Accept", "Content-Disposition": f'attachment; filename="readings.{suffix}"'},
-    )
+    return PagedExport(state.pool, state.streams, STREAMS[media_type], asked, NotFound(NOTHING))
 
 
 async def readings_page(request: Request, query: ReadingsAfter, asked: dict[str, Any], after: list[Any]) -> Response:

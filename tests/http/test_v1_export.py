@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -43,18 +44,47 @@ def test_it_has_what_retention_left(client: httpx.Client, db: psycopg.Connection
     db.execute(KEEP, ["30 days"])
     db.execute("CALL api.upkeep()")
     found = exported(client)
-    assert [line["kind"] for line in found] == ["user", "last_value", "last_value", "quarter_hour"]
-    assert {(line["metric"], line["value"], line["timestamp"]) for line in found[1:3]} == {
+    assert [line["kind"] for line in found] == ["user", "quarter_hour", "last_value", "last_value"]
+    assert {(line["metric"], line["value"], line["timestamp"]) for line in found[2:]} == {
         ("heart_rate", 85, moment("10:01:00")),
         ("steps", 5, moment("10:01:00")),
     }
-    quarter = found[3]
+    quarter = found[1]
     assert (quarter["start"], quarter["heart_rate_count"], quarter["heart_rate_avg"], quarter["steps"]) == (
         moment("10:00:00"),
         2,
         80,
         5,
     )
+
+
+def test_pages_have_each_line_once(client: httpx.Client, db: psycopg.Connection) -> None:
+    """A page has 5000 lines: the second begins in the middle of a minute of two devices."""
+    client.post("/v1/readings", json=[reading(device_id=device_id) for device_id in ("watch", "phone")])
+    db.execute(
+        "INSERT INTO core.reading (user_key, device_key, ts, steps) "
+        "SELECT user_key, device_key, ts + n * INTERVAL '1 second', 1 FROM core.reading, generate_series(1, 2600) AS n"
+    )
+    db.execute(
+        "INSERT INTO core.kept_minute (user_key, device_key, bucket, first_ts, last_ts, heart_rate_count, steps) "
+        "SELECT user_key, device_key, t, t, t, 0, 1 FROM (SELECT DISTINCT user_key, device_key FROM core.reading), "
+        "generate_series('2020-01-01Z', '2020-01-01Z'::timestamptz + INTERVAL '2600 minutes', '1 minute') AS t "
+        "WHERE (device_key, t) <> ((SELECT min(device_key) FROM core.device), '2020-01-01Z')"
+    )
+    db.execute(
+        "INSERT INTO rollup.user_15m (user_key, bucket, first_ts, last_ts, heart_rate_count, worn_minutes, steps) "
+        "SELECT user_key, t, t, t, 0, 1, 1 FROM core.app_user, "
+        "generate_series('2020-01-01Z', '2020-01-01Z'::timestamptz + 5200 * INTERVAL '15 minutes', '15 minutes') AS t"
+    )
+    db.execute("UPDATE core.horizon SET raw_from = '2021-01-01Z'")
+    found = exported(client)
+    counts = Counter(line["kind"] for line in found)
+    assert counts == {"user": 1, "reading": 5202, "quarter_hour": 5201, "minute": 5201}
+    keys = [(line["kind"], line.get("timestamp", line.get("start")), line.get("device_id")) for line in found[1:]]
+    assert len(set(keys)) == len(keys)
+    for kind in counts - Counter(["user"]):
+        ordered = [(at, device_id or "") for one, at, device_id in keys if one == kind]
+        assert ordered == sorted(ordered)
 
 
 def test_nothing_is_left_of_an_erased_user(client: httpx.Client) -> None:

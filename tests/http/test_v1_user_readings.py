@@ -183,7 +183,7 @@ def test_a_cursor_of_ones_own_making_is_a_422(visitor: httpx.Client, cursor: str
 
 
 def store_many(db: psycopg.Connection, count: int) -> None:
-    """Store a reading each second, behind the door, which is quicker."""
+    """Store a reading each second, past the service, which is quicker."""
     db.execute("INSERT INTO api.readings (user_id, ts, steps) VALUES ('ada', '2024-01-15T00:00Z', 1)")
     db.execute(
         "INSERT INTO core.reading (user_key, device_key, ts, steps) SELECT r.user_key, r.device_key, "
@@ -193,14 +193,14 @@ def store_many(db: psycopg.Connection, count: int) -> None:
 
 
 @contextmanager
-def stalled(base_url: str) -> Iterator[socket.socket]:
+def stalled(base_url: str, question: str | None = None) -> Iterator[socket.socket]:
     """Ask for all readings and take only the first bytes of the answer."""
     host, port = urlsplit(base_url).netloc.split(":")
+    question = question or f"{path()}?start=2024-01-14T00:00:00Z&end=2024-01-17T00:00:00Z"
     with socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.connect((host, int(port)))
-        query = "start=2024-01-14T00:00:00Z&end=2024-01-17T00:00:00Z"
-        line.sendall(f"GET {path()}?{query} HTTP/1.1\r\nHost: localhost\r\nAccept: {NDJSON}\r\n\r\n".encode())
+        line.sendall(f"GET {question} HTTP/1.1\r\nHost: localhost\r\nAccept: {NDJSON}\r\n\r\n".encode())
         assert line.recv(12) == b"HTTP/1.1 200"
         yield line
 
@@ -228,18 +228,47 @@ def given_back(client: httpx.Client) -> None:
         assert time.monotonic() < deadline, "a connection was not given back"
 
 
-@pytest.mark.native  # one backend has time for one stream
-def test_streams_are_bounded(client: httpx.Client, base_url: str, db: psycopg.Connection) -> None:
+def test_streams_are_bounded(client: httpx.Client, database_url: str, db: psycopg.Connection) -> None:
     store_many(db, LONG)
-    with ExitStack() as lines:
+    with running_service(database_url, MAX_STREAMS="2") as url, ExitStack() as lines:
         for _ in range(2):
-            lines.enter_context(stalled(base_url))
-        refusal = client.get(path(), params=THE_DAY, headers={"accept": CSV})
+            lines.enter_context(stalled(url))
+        refusal = httpx.get(url + path(), params=THE_DAY, headers={"accept": CSV})
         refused(refusal, 503)
         assert int(refusal.headers["retry-after"]) > 0
-        assert len(asked(client, limit=5).json()["readings"]) == 5, "pages are answered meanwhile"
-        assert used(client) == 2
-    given_back(client)
+
+
+@pytest.mark.parametrize("question", [None, "/v1/users/ada/export"], ids=["readings", "export"])
+def test_slow_readers_of_streams_hold_nobody_up(
+    client: httpx.Client, base_url: str, db: psycopg.Connection, question: str | None
+) -> None:
+    """Each had a connection to the database; of the embedded one, the only one."""
+    store_many(db, LONG)
+    with ExitStack() as lines:
+        for _ in range(5):
+            lines.enter_context(stalled(base_url, question))
+        begun = time.monotonic()
+        given_back(client)
+        assert len(asked(client, limit=5).json()["readings"]) == 5
+        assert client.post("/v1/readings", json=reading("23:00:00", "eve")).json()["inserted"] == 1
+        assert asked(client, accept=CSV).text.count("\n") == 86_400
+        assert time.monotonic() - begun < 10
+
+
+def test_a_stream_that_is_written_to_has_each_reading_once(
+    client: httpx.Client, base_url: str, db: psycopg.Connection
+) -> None:
+    """What was there when it began is in it; what comes behind where it is, or goes, changes nothing else."""
+    store_many(db, 80_000)
+    with stalled(base_url) as line:
+        db.execute("DELETE FROM api.readings WHERE user_id = 'ada' AND ts < '2024-01-15T00:00:10Z'")
+        db.execute("INSERT INTO api.readings (user_id, ts, steps) VALUES ('ada', '2024-01-14T23:00Z', 1)")
+        taken = b""
+        while not taken.endswith(b"\r\n0\r\n\r\n"):
+            piece = line.recv(2**20)
+            assert piece, "the answer was cut off"
+            taken += piece
+    assert taken.count(b'"timestamp"') == 80_000
 
 
 def test_a_stream_may_take_longer_than_a_statement(
