@@ -10,11 +10,13 @@ from typing import Any, cast
 
 from service.errors import Problem
 from service.http.arrivals import Arrivals
+from service.http.pace import Pace
 from service.live.connections import GOING_AWAY, PROTOCOL, STOPPING, Close
 from service.server.connection_limit import Connections, counted_address
 from service.server.http_1_0 import OLD, UnframedCycle
 from service.server.request_cycle import BoundedCycle
 from service.server.request_heads import BoundedHeadProtocol
+from service.server.slow_readers import ReaderWatch, bound_unsent
 from service.settings import Settings
 
 LOOK_AGAIN_SECONDS = 0.5
@@ -26,13 +28,17 @@ class HttpProtocol(BoundedHeadProtocol):
     head_seconds: float
     arrivals: Arrivals
     limit: Connections
+    min_answer_rate: int
+    answer_idle_seconds: float
     address = ""
+    reader: ReaderWatch | None = None
     deadline: asyncio.TimerHandle | None = None
     on_shutdown: Close | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, or refuse the connection."""
         super().connection_made(transport)
+        bound_unsent(transport)
         self.address = counted_address(self.client)
         problem = self.limit.enter(self.address)
         self.limit.idle[self] = None
@@ -60,6 +66,8 @@ class HttpProtocol(BoundedHeadProtocol):
         super().on_response_complete()
         if not self.pipeline:
             self.limit.idle[self] = None
+        if self.transport.get_write_buffer_size():
+            self.watch_reader()
         if self.cycle.response_complete and self.cycle.more_body:
             self.cycle.body = bytearray()
             if self.deadline is None:
@@ -84,9 +92,30 @@ class HttpProtocol(BoundedHeadProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self.stop_waiting()
+        if self.reader is not None:
+            self.reader.end()
         self.limit.idle.pop(self, None)
         self.limit.leave(self.address)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Watch how the client takes what is sent."""
+        super().pause_writing()
+        self.watch_reader()
+
+    def resume_writing(self) -> None:
+        """Let the application send more."""
+        super().resume_writing()
+        if self.reader is not None:
+            self.reader.end()
+
+    def watch_reader(self) -> None:
+        """Watch how the client takes an answer; live updates are watched by service/live/delivery.py."""
+        if self.on_shutdown is None:
+            self.reader = self.reader or ReaderWatch(
+                self.transport, Pace(self.min_answer_rate, self.answer_idle_seconds)
+            )
+            self.reader.begin()
 
     def shutdown(self) -> None:
         """End an event stream, which would not end by itself."""
@@ -121,6 +150,8 @@ def http_protocol(settings: Settings, shared_arrivals: Arrivals, connections: Co
         head_seconds = settings.head_seconds
         max_header_bytes = settings.max_header_bytes
         max_header_fields = settings.max_header_fields
+        min_answer_rate = settings.min_answer_rate
+        answer_idle_seconds = settings.answer_idle_seconds
         arrivals = shared_arrivals
         limit = connections
 
