@@ -15,7 +15,7 @@ from service.auth.authenticator import Authenticator
 from service.auth.key_cache import running_key_cache
 from service.database.pool import make_pool
 from service.event_loop import FairGate
-from service.http.memory_budget import BodyMemoryBudget
+from service.http.memory_budget import MemoryBudget
 from service.ingest.timestamp_window import TimestampWindow
 from service.ingest.writer import running_writer
 from service.live.hub import running_hub
@@ -68,7 +68,8 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
                     worker_stats,
                     erasing=asyncio.Lock(),
                     streams=ExportSlots(settings.max_streams),
-                    body_memory=BodyMemoryBudget(settings.max_bytes_in_flight),
+                    body_memory=MemoryBudget(settings.max_bytes_in_flight, "Bodies"),
+                    answer_memory=MemoryBudget(settings.max_answer_bytes, "Answers"),
                     decode_gate=FairGate(),
                 )
             }

@@ -39,6 +39,8 @@ class Settings:
     max_slow_bodies: int = 1_000
     max_body_seconds: int = 300
     max_stream_seconds: int = 4 * 3600
+    max_answer_bytes: int = 64 * 1024 * 1024
+    max_event_counts: int = 100_000
     min_answer_rate: int = 500
     answer_idle_seconds: int = 30
     max_bytes_in_flight: int = 40 * 1024 * 1024

@@ -12,7 +12,7 @@ from service.auth.allowance import Allowances
 from service.auth.authenticator import Authenticator
 from service.database.pool import Pool
 from service.event_loop import FairGate
-from service.http.memory_budget import BodyMemoryBudget
+from service.http.memory_budget import MemoryBudget
 from service.ingest.timestamp_window import TimestampWindow
 from service.ingest.writer import Writer
 from service.live.hub import Hub
@@ -38,7 +38,8 @@ class State(NamedTuple):
     erasing: asyncio.Lock
     """Held by an erasure or a deletion: one at a time."""
     streams: ExportSlots
-    body_memory: BodyMemoryBudget
+    body_memory: MemoryBudget
+    answer_memory: MemoryBudget
     decode_gate: FairGate
     """Admits one long body of the fast path at a time to be decoded."""
 

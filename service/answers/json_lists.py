@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from service.database.pool import Connection, Pool, statement, with_connection
 from service.errors import Problem
 from service.event_loop import checkpoint
+from service.http.memory_budget import MemoryBudget
 from service.http.streaming import Interrupted, hand_on, unless_gone
 
 A_PIECE = 500  # items: a few milliseconds
@@ -53,13 +54,41 @@ def written(items: Iterable[dict[str, Any]]) -> bytes:
 
 
 def list_response(
-    before: dict[str, Any], name: str, pieces: Sequence[bytes], after: dict[str, Any], status: int = 200
+    memory: MemoryBudget | None,
+    before: dict[str, Any],
+    name: str,
+    pieces: Sequence[bytes],
+    after: dict[str, Any],
+    status: int = 200,
 ) -> Response:
-    """Answer with an object whose member `name` is a list of written pieces, between members before and after it."""
+    """Answer with an object whose member `name` is a list of written pieces, between members before and after it.
+
+    A long one takes of `memory`, if any, until the client has taken it.
+    """
     opening = to_json({**before, name: []})[:-2]
     if len(pieces) < 2:
         return Response(opening + b"".join(pieces) + closing(after), status, media_type=JSON)
-    return StreamingResponse(in_turns(opening, pieces, closing(after)), status, media_type=JSON)
+    parts = [opening, *pieces, closing(after)]
+    if memory is None:
+        return StreamingResponse(in_turns(parts), status, media_type=JSON)
+    return HeldListResponse(memory, parts, status)
+
+
+class HeldListResponse(StreamingResponse):
+    """Sends a document that is there as a whole; Overloaded where too much waits for clients already."""
+
+    def __init__(self, memory: MemoryBudget, parts: list[bytes], status: int) -> None:
+        super().__init__(in_turns(parts), status, media_type=JSON)
+        self.memory = memory
+        self.size = sum(map(len, parts))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, and hold its bytes until then."""
+        self.memory.take(self.size)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.memory.give(self.size)
 
 
 async def streamed_list(name: str, pieces: AsyncIterator[bytes], after: Callable[[], dict[str, Any]]) -> Response:
@@ -108,10 +137,10 @@ def closing(after: dict[str, Any]) -> bytes:
     return b"]" + (b"," + to_json(after)[1:] if after else b"}")
 
 
-async def in_turns(opening: bytes, pieces: Sequence[bytes], ending: bytes) -> AsyncIterator[bytes]:
-    """Yield a document piece by piece: compressing one takes a while, too."""
-    yield opening
-    for number, piece in enumerate(pieces):
+async def in_turns(parts: Sequence[bytes]) -> AsyncIterator[bytes]:
+    """Yield the opening of a document, its pieces, and its end: compressing one takes a while, too."""
+    yield parts[0]
+    for number, piece in enumerate(parts[1:-1]):
         yield b"," + piece if number else piece
         await checkpoint()
-    yield ending
+    yield parts[-1]

@@ -12,6 +12,7 @@ from service.answers.json_lists import fetch_list, list_response
 from service.answers.parameters import EventCounts, EventCountsAfter, parse_query
 from service.answers.schemas.events import EventMetricsAfter
 from service.database.pool import fetch_all
+from service.errors import Invalid
 from service.http.responses import json_response
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
@@ -21,8 +22,15 @@ from service.state import state_of
 async def event_metrics(request: Request) -> Response:
     """Answer with a tenant's events counted by bucket, source and type."""
     query = parse_query(request, EventCounts)
-    counts = await fetch_list(state_of(request).pool, "event_counts", event_count, **query.model_dump())
-    return list_response(counted(query), "metrics", counts.pieces, {})
+    state = state_of(request)
+    most = state.settings.max_event_counts
+    counts = await fetch_list(state.pool, "event_counts", event_count, **query.model_dump(), limit=most + 1)
+    if counts.length > most:
+        raise Invalid(
+            f"The answer has more than {most} counts; name a shorter range by start and end, or a wider bucket_size, "
+            "or ask GET /v1/events/metrics page by page."
+        )
+    return list_response(state.answer_memory, counted(query), "metrics", counts.pieces, {})
 
 
 async def event_metrics_after(request: Request) -> Response:

@@ -113,7 +113,8 @@ async def receipt(tally: Tally, ledger: Ledger) -> Response:
         pieces.append(written({"event_id": event_id, "status": STATUS[created]} for event_id, created in stored))
         await checkpoint()
     status = 422 if tally.rejected == tally.received else 200
-    return list_response(figures, "events", pieces, {"errors": tally.faults}, status)
+    # What is stored is said, however much of other answers is held.
+    return list_response(None, figures, "events", pieces, {"errors": tally.faults}, status)
 
 
 async def page(request: Request) -> Response:

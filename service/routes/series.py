@@ -26,7 +26,8 @@ async def series(request: Request) -> Response:
     query = parse_query(request, Series)
     user_id = request.path_params["user_id"]
     start, end = query.range
-    pool = state_of(request).pool
+    state = state_of(request)
+    pool = state.pool
     asked = {"start": start, "end": end, "max_points": query.max_points}
     bucket = query.bucket
     if bucket == "auto":
@@ -47,7 +48,8 @@ async def series(request: Request) -> Response:
     if points.length > MOST_POINTS:
         raise Invalid(f"The answer has more than {MOST_POINTS} points; ask for a shorter range or a coarser bucket.")
     about = {"user_id": user_id, "bucket": bucket, "tz": query.tz}
-    return list_response(about, "points", points.pieces, {"sources": points.first["sources"] if points.first else []})
+    sources = {"sources": points.first["sources"] if points.first else []}
+    return list_response(state.answer_memory, about, "points", points.pieces, sources)
 
 
 def point(row: dict[str, Any]) -> dict[str, Any]:
@@ -69,8 +71,9 @@ async def heart_rate_minutes(request: Request) -> Response:
         query = parse_query(request, HeartRateMinutes)
     except Invalid as invalid:
         raise Malformed(invalid.detail, invalid.faults) from None
+    state = state_of(request)
     minutes = await fetch_list(
-        state_of(request).pool,
+        state.pool,
         "heart_rate_minutes",
         minute,
         tenant_id=tenant_of(request),
@@ -81,7 +84,8 @@ async def heart_rate_minutes(request: Request) -> Response:
     )
     if not minutes.length:
         raise NotFound("No heart rate of that user lies in the range.")
-    return list_response({"user_id": query.user_id}, "data", minutes.pieces, {"count": minutes.length})
+    about = {"user_id": query.user_id}
+    return list_response(state.answer_memory, about, "data", minutes.pieces, {"count": minutes.length})
 
 
 def minute(row: dict[str, Any]) -> dict[str, Any]:

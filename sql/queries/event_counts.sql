@@ -4,3 +4,4 @@ SELECT bucket, source, event_type, count
     %(tenant_id)s, %(bucket_size)s, %(source)s::text, %(event_type)s::text,
     %(start)s::timestamptz, %(end)s::timestamptz + INTERVAL '1 microsecond'
   )
+ LIMIT %(limit)s

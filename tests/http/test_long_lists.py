@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from service.answers.event_pages import PIECE
-from tests.support.wire import dial, event, moment, post, raw_request, reading, strict_json
+from tests.support.service_process import running_service
+from tests.support.wire import dial, event, moment, post, raw_request, reading, refused, strict_json
 
 COUNT = 1201  # three pieces
 DAY = {"start": moment("00:00:00"), "end": "2024-01-16T00:00:00Z"}
@@ -43,6 +44,21 @@ def test_long_counts_of_events_are_whole(client: httpx.Client) -> None:
     said = strict_json(client.get("/metrics", params={"tenant_id": "tenant_1", "bucket_size": "minute"}).text)
     assert list(said) == ["tenant_id", "bucket_size", "metrics"]
     assert [row["bucket"] for row in said["metrics"]] == [moment(minute(n)) for n in range(COUNT)]
+
+
+def test_counts_of_events_are_bounded(client: httpx.Client, database_url: str) -> None:
+    """All minutes of all time were one answer, and 16 at once took 900 MB."""
+    client.post("/events/bulk", json={"events": [event(f"evt_{n}", minute(n)) for n in range(61)]})
+    with running_service(database_url, MAX_EVENT_COUNTS="60") as url:
+        asked = {"tenant_id": "tenant_1", "bucket_size": "minute"}
+        problem = refused(httpx.get(url + "/metrics", params=asked), 422)
+        assert "more than 60 counts" in problem["detail"]
+        assert "start and end" in problem["detail"]
+        answer = httpx.get(url + "/metrics", params=asked | {"start": moment(minute(1))})
+        assert len(strict_json(answer.text)["metrics"]) == 60
+        assert (
+            len(strict_json(httpx.get(url + "/metrics", params=asked | {"bucket_size": "hour"}).text)["metrics"]) == 2
+        )
 
 
 def send_large(client: httpx.Client, sizes: list[int], text: str = "é") -> list[dict[str, Any]]:

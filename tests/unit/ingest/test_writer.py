@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.errors import Failed, Overloaded, Problem
-from service.http.memory_budget import BodyMemoryBudget
+from service.http.memory_budget import MemoryBudget
 from service.http.tenancy import DEFAULT_TENANT
 from service.ingest.write_queue import MOST_ROWS_TOGETHER, SMALL, BatchLease, Queue, Submission
 from service.ingest.writer import Writer
@@ -120,7 +120,7 @@ def test_what_waits_for_too_long_keeps_others_out() -> None:
 
 
 def test_room_is_bounded() -> None:
-    room = BodyMemoryBudget(100)
+    room = MemoryBudget(100, "Bodies")
     room.take(1000)  # alone, anything may
     with pytest.raises(Overloaded):
         room.take(1)
