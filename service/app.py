@@ -16,6 +16,7 @@ from service.auth.middleware import AllowedHosts, Authentication
 from service.auth.rate_limits import RateLimits
 from service.dashboard.routes import MOUNTS, PAGE_PATHS, openapi_route, page_routes
 from service.errors import Failed, Problem
+from service.http.answer_headers import AnswerHeaders
 from service.http.arrivals import Arrivals
 from service.http.concurrency_limit import ConcurrencyLimit
 from service.http.hosts import HostAllowlist
@@ -111,6 +112,7 @@ def make_app(settings: Settings, arrivals: Arrivals) -> Starlette:
             Middleware(RateLimits),
             Middleware(ConcurrencyLimit, most=settings.max_requests, arrivals=arrivals),
             Middleware(ReadingsFastPath),
+            Middleware(AnswerHeaders),
             Middleware(SameOrigin, allowed=settings.allowed_origins),
             Middleware(GzipOnRequest, minimum_size=1000),
         ],

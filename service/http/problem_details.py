@@ -29,6 +29,7 @@ from service.errors import (
     Unsupported,
     UrlTooLong,
 )
+from service.http.answer_headers import PRIVATE
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[Problem], int] = {
@@ -82,7 +83,8 @@ def document_response(
     }
     if faults:
         document["errors"] = faults
-    return Response(to_json(document), status, headers, MEDIA_TYPE)
+    # Those of middleware and of the server, too, which answer before service/http/answer_headers.py.
+    return Response(to_json(document), status, {**PRIVATE, **(headers or {})}, MEDIA_TYPE)
 
 
 async def on_problem(request: Request, error: Exception) -> Response:

@@ -98,7 +98,12 @@ class EventStream(Response):
     def __init__(self, request: Request, user_ids: Sequence[str] | None) -> None:
         # Proxies must not store, change or buffer it.
         super().__init__(
-            headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Connection": "close"}
+            headers={
+                "Cache-Control": "no-cache, no-store, no-transform",
+                "Vary": "Accept",
+                "X-Accel-Buffering": "no",
+                "Connection": "close",
+            }
         )
         del self.headers["content-length"]
         self.request = request

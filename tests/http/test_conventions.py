@@ -345,6 +345,46 @@ def test_an_endless_body_in_chunks_is_stopped(base_url: str, path: str) -> None:
         assert statuses_in(line.recv(65536)) == [413]
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/users", 200),
+        ("/v1/users/ada/latest", 200),
+        ("/v1/users/ada/readings", 404),
+        ("/v1/users/ada/summary?start=x", 422),
+        ("/v1/users/nobody/latest", 404),
+        ("/v1/overview", 200),
+        ("/health", 200),
+        ("/nothing", 404),
+    ],
+)
+def test_answers_are_kept_by_nothing_and_shown_to_no_other_site(client: httpx.Client, path: str, status: int) -> None:
+    client.post("/v1/readings", json=reading())
+    answer = client.get(path)
+    assert answer.status_code == status
+    private = ("no-store", "nosniff", "same-origin")
+    names = ("cache-control", "x-content-type-options", "cross-origin-resource-policy")
+    assert tuple(answer.headers[name] for name in names) == private
+    # Those that the fast path and the limits give, too.
+    for refusal in (client.post("/v1/readings", content=b"{"), client.get("/", headers={"x": "y" * 70_000})):
+        assert tuple(refusal.headers[name] for name in names) == private
+
+
+def test_files_of_the_dashboard_may_be_kept(visitor: httpx.Client) -> None:
+    answer = visitor.get("/")
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_answers_that_depend_on_what_is_accepted_say_so(client: httpx.Client) -> None:
+    client.post("/v1/readings", json=reading())
+    for accept in ("application/json", "text/csv", "application/x-ndjson"):
+        asked = {"start": moment("00:00:00"), "end": moment("23:00:00")}
+        answer = client.get("/v1/users/ada/readings", params=asked, headers={"accept": accept})
+        assert "accept" in answer.headers["vary"].lower().replace("accept-encoding", "")
+    assert client.head("/v1/live", headers={"accept": "text/event-stream"}).headers["vary"].lower() == "accept"
+
+
 def test_a_long_answer_is_compressed_on_request(client: httpx.Client) -> None:
     client.post("/events/bulk", json={"events": [event(f"evt_{n}") for n in range(100)]})
     asked = {"tenant_id": "tenant_1"}

@@ -159,3 +159,25 @@ def test_a_moment_is_the_same_at_every_offset(moment: datetime, minutes: int) ->
     there = (moment + timedelta(minutes=minutes)).isoformat()
     body = f'{{"user_id":"a","steps":1,"timestamp":"{there}{sign}{hours:02}:{rest:02}"}}'.encode()
     assert agree(body) == (by_the_model(body) is not None)
+
+
+METRICS = ["null", "72", "900", "72.0", '"72"', "0"]
+
+
+@pytest.mark.parametrize("name", ["user_id", "timestamp", "device_id", "heart_rate", "steps"])
+@pytest.mark.parametrize("values", [(one, other) for one in METRICS for other in METRICS])
+def test_of_a_key_that_is_there_twice_the_last_value_counts(name: str, values: tuple[str, str]) -> None:
+    """One way or the other, since a check that reads the first and a store that takes the last may be fooled."""
+    begun = '{"user_id": "ada", "timestamp": "2025-01-15T10:00:00Z", "calories": 1'
+    once = f'{begun}, "{name}": {values[1]}}}'.encode()
+    twice = f'{begun}, "{name}": {values[0]}, "{name}": {values[1]}}}'.encode()
+    agree(twice)
+    assert by_the_model(twice) == by_the_model(once)
+
+
+def test_of_two_envelopes_the_last_counts() -> None:
+    reading = '{"user_id": "ada", "timestamp": "2025-01-15T10:00:00Z", "steps": 1}'
+    for first, last in (("", reading), (reading, ""), (reading, reading.replace("1}", "2}"))):
+        body = f'{{"readings": [{first}], "readings": [{last}]}}'.encode()
+        assert by_the_model(body) == by_the_model(f'{{"readings": [{last}]}}'.encode())
+        agree(body)
