@@ -8,7 +8,10 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from traceback import TracebackException
 from typing import Any, Literal
+
+import psycopg
 
 LogFormat = Literal["json", "text"]
 
@@ -18,7 +21,37 @@ REQUEST_ID: ContextVar[Callable[[], str]] = ContextVar("request_id")
 encode = json.JSONEncoder(default=str).encode
 
 
-class JsonFormatter(logging.Formatter):
+class DiscreetFormatter(logging.Formatter):
+    """Writes tracebacks in which an error of the database is its SQLSTATE and message: its detail may hold a row."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (the name is logging's)
+        """Write a traceback, with what caused the error."""
+        written = TracebackException(*ei, compact=True)
+        hide_details(written, ei[1], set())
+        return "".join(written.format()).rstrip("\n")
+
+
+def hide_details(written: TracebackException | None, error: BaseException | None, seen: set[int]) -> None:
+    """Put what may be said of each error in a chain in place of its text."""
+    if written is None or error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    if isinstance(error, psycopg.Error):
+        written._str = described(error)  # type: ignore[attr-defined]
+    hide_details(written.__cause__, error.__cause__, seen)
+    hide_details(written.__context__, error.__context__, seen)
+    for inner, one in zip(written.exceptions or (), getattr(error, "exceptions", ()), strict=False):
+        hide_details(inner, one, seen)
+
+
+def described(error: BaseException) -> str:
+    """Return the first line of what an error says, behind its SQLSTATE if any; its class where it says nothing."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    sqlstate = getattr(error, "sqlstate", None)
+    return f"{sqlstate}: {line}" if sqlstate else line
+
+
+class JsonFormatter(DiscreetFormatter):
     """Writes a record as one line of JSON: time, level, logger, message, what it is about, and the traceback if any."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -35,7 +68,7 @@ class JsonFormatter(logging.Formatter):
         return encode(line)
 
 
-class TextFormatter(logging.Formatter):
+class TextFormatter(DiscreetFormatter):
     """Writes a record as a line of text, with what it is about at the end, and the traceback below if there is one."""
 
     def __init__(self) -> None:

@@ -26,6 +26,7 @@ from service.live.presence import Presence
 from service.live.snapshots import NamedSnapshots, for_one_query, snapshot_of_everyone
 from service.live.unnamed_changes import UnnamedChanges
 from service.live.updates import Update
+from service.log_format import described
 from service.model.latest import NOTHING, Latest, latest_by_user
 
 MAX_USERS = 1_000  # in one broadcast, in fair shares of the tenants; the others wait for the next
@@ -74,7 +75,8 @@ class Broadcaster:
             try:
                 await self.broadcast()
             except Exception as error:
-                log.warning("a broadcast of live updates failed: %s", error, exc_info=not isinstance(error, Overloaded))
+                surprise = not isinstance(error, Overloaded)
+                log.warning("a broadcast of live updates failed: %s", described(error), exc_info=surprise)
                 self.resynchronize()
                 await asyncio.sleep(RETRY_PAUSE)
             await self.pacer.wait()

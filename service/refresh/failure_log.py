@@ -8,6 +8,7 @@ from contextlib import suppress
 import psycopg
 
 from service.database.pool import Connection, statement
+from service.log_format import described
 
 log = logging.getLogger("hyperpulse")
 
@@ -25,7 +26,7 @@ class Complaints:
             return
         self.said.add(kind)
         surprise = error if not isinstance(error, psycopg.Error | OSError) else None
-        log.warning("%s: %s", what, reason(error), exc_info=surprise)
+        log.warning("%s: %s", what, described(error), exc_info=surprise)
 
     def forget(self) -> None:
         """Hear that all went well."""

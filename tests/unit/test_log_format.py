@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
 
 from service.log_format import REQUEST_ID, JsonFormatter, TextFormatter
@@ -133,3 +134,37 @@ def test_on_a_terminal_it_is_text() -> None:
         os.close(theirs)
         assert b" ERROR hyperpulse: DATABASE_URL is not set." in os.read(ours, 1000)
     os.close(ours)
+
+
+class Refused(psycopg.errors.CheckViolation):
+    """What the database says of a row that breaks a constraint: libpq writes the row behind DETAIL."""
+
+    def __str__(self) -> str:
+        return (
+            'new row for relation "reading" violates check constraint "heart_rate_in_range"\n'
+            "DETAIL:  Failing row contains (ada\nlovelace, 2025-01-15, 900).\nCONTEXT:  COPY reading, line 1: ada"
+        )
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+def test_the_detail_of_an_error_of_the_database_is_not_written(
+    log: logging.Logger, out: io.StringIO, formatter: logging.Formatter
+) -> None:
+    """Neither where it was raised, nor where it is the cause of another, nor one of a group."""
+    log.handlers[0].setFormatter(formatter)
+    try:
+        try:
+            raise ExceptionGroup("several", [Refused()])
+        except ExceptionGroup:
+            try:
+                raise Refused
+            except Refused as refused:
+                raise ValueError("it failed") from refused
+    except ValueError:
+        log.exception("a request failed")
+    text = out.getvalue()
+    assert text.count("23514: new row for relation") == 2
+    assert "ValueError: it failed" in text
+    assert "test_log_format.py" in text
+    for secret in ("ada", "lovelace", "900", "DETAIL"):
+        assert secret not in text

@@ -18,7 +18,7 @@ def test_each_kind_of_failure_is_said_once_until_it_goes_well(caplog: pytest.Log
             complaints.say("it failed", error)
         complaints.forget()
         complaints.say("it failed", away)
-    assert caplog.messages == ["it failed: away", "it failed: full", "it failed: away"]
+    assert caplog.messages == ["it failed: away", "it failed: 53100: full", "it failed: away"]
 
 
 def test_a_surprise_is_said_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
