@@ -25,9 +25,9 @@ class Arrivals:
         return Pace(self.settings.min_body_rate, self.settings.body_idle_seconds)
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Wait within for a slow body; Overloaded where as many are waited for as may be."""
-        if self.slow >= self.settings.max_slow_bodies:
+    def waiting(self, is_new: bool) -> Iterator[None]:
+        """Wait within for a slow body; Overloaded for one that `is_new`, where as many are waited for as may be."""
+        if is_new and self.slow >= self.settings.max_slow_bodies:
             problem = Overloaded(f"{self.slow} bodies arrive slowly already; try again in a second.")
             problem.ends_connection = True
             raise problem

@@ -20,6 +20,7 @@ class BoundedCycle(RequestResponseCycle):
 
     arrivals: Arrivals
     pace: Pace | None = None
+    is_slow = False
     waited = 0.0
     """Seconds for which the application has waited for the body."""
 
@@ -31,7 +32,8 @@ class BoundedCycle(RequestResponseCycle):
         begun = time.monotonic()
         quickly = min(pace.left, max(0.0, QUICK_SECONDS - self.waited))
         if not await self.arrives(quickly):
-            with self.arrivals.waiting():
+            with self.arrivals.waiting(is_new=not self.is_slow):
+                self.is_slow = True
                 if not await self.arrives(pace.left - quickly):
                     raise self.arrivals.too_slow()
         seconds = time.monotonic() - begun

@@ -137,6 +137,8 @@ def test_slow_bodies_are_no_requests_under_way(service: Service) -> None:
 def test_too_many_slow_bodies_are_refused(service: Service) -> None:
     with ExitStack() as until_the_end:
         lines = begin_slowly(service, MOST_SLOW, until_the_end)
+        for line in lines:
+            line.sendall(b"x")  # what was begun goes on
         for _ in range(5):
             lines.append(until_the_end.enter_context(dial(service.port)))
             lines[-1].sendall(HEAD + b"\r\nx")
