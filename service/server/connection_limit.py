@@ -34,17 +34,21 @@ class Connections:
     def enter(self, address: str) -> Problem | None:
         """Count a connection; return why it is refused, if it is. It is to leave all the same."""
         self.count += 1
+        has_room = self.count <= self.most or self.made_room()
         if address:
             self.of_address[address] += 1
             if self.most_of_address is not None and self.of_address[address] > self.most_of_address:
                 return Overloaded(f"This address has {self.most_of_address} connections already; use those.")
-        if self.count > self.most:
-            if not self.idle:
-                return Overloaded(f"{self.most} connections are in use already; try again in a second.")
-            oldest = next(iter(self.idle))
-            del self.idle[oldest]
-            oldest.transport.abort()
-        return None
+        return None if has_room else Overloaded(f"{self.most} connections are in use already; try again in a second.")
+
+    def made_room(self) -> bool:
+        """End the connection that idles longest; one that was refused idles, too. Return whether there is any."""
+        if not self.idle:
+            return False
+        oldest = next(iter(self.idle))
+        del self.idle[oldest]
+        oldest.transport.abort()
+        return True
 
     def leave(self, address: str) -> None:
         """Count a connection out."""

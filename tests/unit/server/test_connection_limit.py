@@ -117,6 +117,15 @@ def test_an_address_has_a_share(served: Served, monkeypatch: pytest.MonkeyPatch)
     until(lambda: not served.connections.of_address)
 
 
+def test_connections_that_are_refused_take_no_room(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stays for a moment, so that its client hears why."""
+    monkeypatch.setattr("service.server.http_protocol.counted_address", lambda client: "192.0.2.1")
+    with ExitStack() as until_the_end:
+        for _ in range(5 * MOST):
+            until_the_end.enter_context(served.dial())
+        until(lambda: served.connections.count <= MOST)
+
+
 @pytest.mark.parametrize(
     ("client", "address"),
     [
