@@ -10,7 +10,7 @@ OLD = "1.0"
 
 
 class UnframedCycle(BoundedCycle):
-    """A request and its answer, without the chunks that it frames every body of unknown length with."""
+    """A request and its answer, without the chunks that uvicorn frames every body of unknown length with."""
 
     is_unframed = False
 
