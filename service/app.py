@@ -110,7 +110,7 @@ def make_app(settings: Settings, arrivals: Arrivals) -> Starlette:
             *cross_origin(settings),
             Middleware(Authentication, is_public),
             Middleware(RateLimits),
-            Middleware(ConcurrencyLimit, most=settings.max_requests, arrivals=arrivals),
+            Middleware(ConcurrencyLimit, arrivals=arrivals),
             Middleware(ReadingsFastPath),
             Middleware(AnswerHeaders),
             Middleware(SameOrigin, allowed=settings.allowed_origins),

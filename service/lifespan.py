@@ -68,7 +68,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
                     worker_stats,
                     erasing=asyncio.Lock(),
                     streams=ExportSlots(settings.max_streams),
-                    body_memory=MemoryBudget(settings.max_bytes_in_flight, "Bodies"),
+                    body_memory=MemoryBudget(settings.max_bytes_in_flight, "Bodies", settings.max_body_bytes),
                     answer_memory=MemoryBudget(settings.max_answer_bytes, "Answers"),
                     decode_gate=FairGate(),
                 )

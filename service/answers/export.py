@@ -17,6 +17,7 @@ from service.answers.event_pages import PATIENCE
 from service.database.pool import Connection, Pool, statement, with_connection
 from service.errors import Overloaded, Problem
 from service.http.streaming import Interrupted, hand_on, unless_gone
+from service.shares import PARTY, Shares
 
 PAGE = 5000  # rows: half a megabyte, and some hundredths of a second of the database
 PIECE = 64 * 1024  # bytes
@@ -59,10 +60,10 @@ def after_start(row: bytes) -> dict[str, Any]:
 
 
 class ExportSlots:
-    """How many exports there may be, and how many of them read from the database at once."""
+    """How many exports there may be, of which tenants have shares, and how many of them read at once."""
 
     def __init__(self, most: int) -> None:
-        self.exports = asyncio.Semaphore(most)
+        self.exports = Shares(most)
         self.reading = asyncio.Semaphore(MOST_READING)
 
 
@@ -97,10 +98,14 @@ class PagedExport(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send everything, or stop when the client leaves."""
-        if self.slots.exports.locked():
+        party = PARTY.get()
+        if not self.slots.exports.fits(party):
             raise Overloaded("As many streams as are allowed are under way; try again.", retry_after=5)
-        async with self.slots.exports:
+        self.slots.exports.take(party)
+        try:
             await unless_gone(receive, self.send_all(scope["method"] == "HEAD", send))
+        finally:
+            self.slots.exports.give(party)
 
     async def send_all(self, only_head: bool, send: Send) -> None:
         """Send the answer; what goes wrong after it began breaks the connection."""

@@ -14,6 +14,7 @@ from service.auth.principal import admit
 from service.errors import Malformed, Misdirected, Problem, Unauthenticated
 from service.http.hosts import HostAllowlist
 from service.http.problem_details import problem_response
+from service.shares import PARTY
 
 POLICY_VIOLATION = 1008  # of WebSockets
 ENDED = "The key or session of this connection is no longer in force."
@@ -56,6 +57,7 @@ class Authentication:
         self.is_public = is_public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        PARTY.set(None)
         if scope["type"] not in ("http", "websocket") or self.is_public(scope):
             await self.app(scope, receive, send)
             return
@@ -66,6 +68,7 @@ class Authentication:
             await refuse(problem, scope, receive, send)
             return
         admit(scope, principal)
+        PARTY.set(principal.tenant)
         if principal.key_id is None:
             await self.app(scope, receive, send)
         else:

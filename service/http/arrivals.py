@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from service.errors import BodyTimeout, Overloaded, Problem
 from service.http.pace import Pace
 from service.settings import Settings
+from service.shares import PARTY, Shares
 
 QUICK_SECONDS = 1.0  # a body that is waited for no longer is no slow one
 
@@ -17,8 +18,10 @@ class Arrivals:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.slow = 0
-        """How many requests wait for a slow body at this moment."""
+        self.requests = Shares(settings.max_requests)
+        """Requests under way, but for those that wait for a slow body at this moment."""
+        self.slow = Shares(settings.max_slow_bodies)
+        """Requests that do."""
 
     def new_pace(self) -> Pace:
         """Return the pace that a body must keep up."""
@@ -27,15 +30,18 @@ class Arrivals:
     @contextmanager
     def waiting(self, is_new: bool) -> Iterator[None]:
         """Wait within for a slow body; Overloaded for one that `is_new`, where as many are waited for as may be."""
-        if is_new and self.slow >= self.settings.max_slow_bodies:
-            problem = Overloaded(f"{self.slow} bodies arrive slowly already; try again in a second.")
+        party = PARTY.get()
+        if is_new and not self.slow.fits(party):
+            problem = Overloaded(f"{self.slow.held} bodies arrive slowly already; try again in a second.")
             problem.ends_connection = True
             raise problem
-        self.slow += 1
+        self.requests.give(party)
+        self.slow.take(party)
         try:
             yield
         finally:
-            self.slow -= 1
+            self.slow.give(party)
+            self.requests.take(party)
 
     def too_slow(self) -> Problem:
         """Say how fast a body must be."""

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from service.errors import Overloaded
+from service.shares import PARTY, Shares
 
 
 class MemoryBudget:
-    """Counts bytes in and out; `what` they are is said where there are too many."""
+    """Counts bytes of the request at hand in and out; `what` they are is said where there are too many.
 
-    def __init__(self, most: int, what: str) -> None:
+    A tenant has its share of them, or where that is named, at most `most_of_one`.
+    """
+
+    def __init__(self, most: int, what: str, most_of_one: int | None = None) -> None:
         self.most = most
         self.what = what
-        self.held = 0
+        self.shares = Shares(most, most_of_one)
 
     def take(self, size: int, most: int | None = None) -> None:
-        """Hold so many more bytes; Overloaded at once where that is too much, unless nothing else is held."""
-        if self.held and self.held + size > (self.most if most is None else most):
-            raise Overloaded(f"{self.what} of {self.held} bytes are held already; try again in a second.")
-        self.held += size
+        """Hold so many more bytes; Overloaded at once where that is too much, of `most` if named."""
+        if not self.shares.fits(PARTY.get(), size, most):
+            raise Overloaded(f"{self.what} of {self.shares.held} bytes are held already; try again in a second.")
+        self.shares.take(PARTY.get(), size)
 
     def give(self, size: int) -> None:
         """Let go of bytes."""
-        self.held -= size
+        self.shares.give(PARTY.get(), size)

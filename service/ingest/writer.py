@@ -19,6 +19,7 @@ from service.ingest.store import Outcome, store
 from service.ingest.write_queue import SMALL, Batch, BatchLease, Queue, Submission, pack_known
 from service.metrics.counters import Counters
 from service.model.reading import Row
+from service.shares import PARTY, Shares
 
 RETRY_SECONDS = 0.02
 OUTCOMES = [(outcome.name, int(outcome)) for outcome in Outcome]
@@ -29,8 +30,8 @@ log = logging.getLogger("hyperpulse")
 class Writer:
     """Stores rows, and returns their outcomes once they are committed.
 
-    What waits is bounded twice: by readings, for the sake of memory, and by seconds, since a client that waits for long
-    gives up, and storing what it sent would delay the others for nothing.
+    What waits is bounded twice: by readings, for the sake of memory, of which tenants have shares, and by seconds,
+    since a client that waits for long gives up, and storing what it sent would delay the others for nothing.
     """
 
     def __init__(
@@ -44,12 +45,16 @@ class Writer:
         self.pool = pool
         self.counters = counters or Counters()
         self.observer: CommitObserver = observer or Unobserved()
-        self.most_queued = most_queued
         self.most_seconds = most_seconds
-        self.queued = 0
+        self.waiting = Shares(most_queued)
         self.key_cache = KeyCache()
         self.queue = Queue()
         self.upserting = False
+
+    @property
+    def queued(self) -> int:
+        """How many readings wait to be stored."""
+        return self.waiting.held
 
     async def write(self, tenant_id: str, rows: Sequence[Row], *, patiently: bool = False) -> Counter[str]:
         """Store rows of a tenant, and count them by outcome: inserted, updated, unchanged.
@@ -67,12 +72,13 @@ class Writer:
         if not self.upserting:
             submission.packed = pack_known(self.key_cache.names, tenant_id, rows)
             submission.matched = self.observer.match(tenant_id, rows)
-        self.queued += len(rows)
+        party = PARTY.get()
+        self.waiting.take(party, len(rows))
         self.queue.add(submission)
         try:
             outcomes = await submission.outcomes
         finally:
-            self.queued -= len(rows)
+            self.waiting.give(party, len(rows))
         return counted(outcomes)
 
     def require_room(self, count: int) -> None:
@@ -88,7 +94,7 @@ class Writer:
 
     def is_full(self, count: int, now: float) -> bool:
         """Return whether so many more readings are too many, or would wait too long behind these."""
-        if self.queued and self.queued + count > self.most_queued:
+        if not self.waiting.fits(PARTY.get(), count):
             return True
         line = self.queue.line(count)
         return bool(line) and now - line[0].since > self.most_seconds

@@ -25,6 +25,7 @@ from service.live.notifications import Unreadable, of_tenant, split_origin
 from service.live.own_commits import OwnCommits
 from service.live.presence import ANNOUNCE_SECONDS
 from service.settings import Settings
+from service.shares import PARTY, Shares
 
 LISTEN_SECONDS = 1.0  # that a new client waits for the database
 
@@ -38,7 +39,7 @@ class Hub:
     """
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
-        self.settings = settings
+        self.shares = Shares(settings.max_live_clients)
         self.wake = asyncio.Event()
         self.listening = asyncio.Event()
         self.feeds = Feeds(self.wake)
@@ -66,7 +67,7 @@ class Hub:
         except TimeoutError:
             self.refusals += 1
             raise Overloaded("The database cannot be reached at the moment; try again.", 5) from None
-        if self.clients >= self.settings.max_live_clients:
+        if not self.shares.fits(PARTY.get()):
             self.refusals += 1
             raise Overloaded(f"{self.clients} clients are connected already; try again.", 5)
 
@@ -74,6 +75,8 @@ class Hub:
     def subscribed(self, connection: Connection, tenant_id: str, user_ids: Sequence[str] | None) -> Iterator[None]:
         """Subscribe a client to users of a tenant, each named once, or to all, for as long as the block lasts."""
         client = Client(connection, tenant_id, None if user_ids is None else tuple(user_ids))
+        party = PARTY.get()
+        self.shares.take(party)
         if not self.feeds.clients:
             self.presence.is_due = True
         self.feeds.add(client)
@@ -81,6 +84,7 @@ class Hub:
         try:
             yield
         finally:
+            self.shares.give(party)
             self.delivery.remove(client)
             connection.release()
             if not self.feeds.clients:

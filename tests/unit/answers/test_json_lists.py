@@ -36,12 +36,12 @@ def test_what_waits_for_slow_clients_is_bounded() -> None:
 
         slow = [asyncio.create_task(answer()) for _ in range(2)]
         await asyncio.sleep(0)
-        assert memory.held > 6000
+        assert memory.shares.held > 6000
         with pytest.raises(Overloaded, match="Answers of"):
             await answer()
         taken.set()
         await asyncio.gather(*slow)
-        assert memory.held == 0
+        assert memory.shares.held == 0
         sent.clear()
         await answer()
 

@@ -13,6 +13,7 @@ from service.http.tenancy import DEFAULT_TENANT
 from service.ingest.write_queue import MOST_ROWS_TOGETHER, SMALL, BatchLease, Queue, Submission
 from service.ingest.writer import Writer
 from service.model.reading import Row
+from service.shares import PARTY
 
 
 def waiting(*sizes: int) -> Queue:
@@ -99,6 +100,26 @@ def test_over_the_bound_is_refused_at_once() -> None:
         first.cancel()
 
     asyncio.run(overfill())
+
+
+def test_a_tenant_leaves_room_to_others() -> None:
+    async def fill() -> None:
+        writer = Writer(None, 100, 60)  # type: ignore[arg-type]
+        PARTY.set("clinic")
+        flood = [asyncio.create_task(writer.write("clinic", [Row("ada", "watch", 0, 60.0)] * 10)) for _ in range(10)]
+        await asyncio.sleep(0)
+        assert writer.queued == 50
+        PARTY.set("lab")
+        late = asyncio.create_task(writer.write("lab", [Row("ada", "watch", 0, 60.0)] * 20))
+        await asyncio.sleep(0)
+        assert writer.queued == 70
+        for task in (*flood, late):
+            task.cancel()
+        refused = await asyncio.gather(*flood, late, return_exceptions=True)
+        assert sum(isinstance(one, Overloaded) for one in refused) == 5
+        assert writer.queued == 0
+
+    asyncio.run(fill())
 
 
 def test_what_waits_for_too_long_keeps_others_out() -> None:

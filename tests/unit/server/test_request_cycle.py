@@ -43,12 +43,16 @@ class Service(NamedTuple):
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setattr("service.server.request_cycle.QUICK_SECONDS", 0.1)
     settings = quick_settings(
-        max_slow_bodies=MOST_SLOW, body_idle_seconds=PATIENCE, min_body_rate=RATE, max_stream_seconds=2.5
+        max_requests=MOST_REQUESTS,
+        max_slow_bodies=MOST_SLOW,
+        body_idle_seconds=PATIENCE,
+        min_body_rate=RATE,
+        max_stream_seconds=2.5,
     )
     arrivals = Arrivals(settings)
     app = Starlette(
         routes=[Route("/", length, methods=["GET", "POST"])],
-        middleware=[Middleware(ConcurrencyLimit, most=MOST_REQUESTS, arrivals=arrivals)],
+        middleware=[Middleware(ConcurrencyLimit, arrivals=arrivals)],
         exception_handlers={Problem: on_problem},
     )
     with serving(app, settings, arrivals) as listening:
@@ -85,7 +89,7 @@ def begin_slowly(service: Service, count: int, until_the_end: ExitStack) -> list
     for number in range(count):
         lines.append(until_the_end.enter_context(dial(service.port)))
         lines[-1].sendall(HEAD + b"\r\nx")
-        while number % MOST_REQUESTS == MOST_REQUESTS - 1 and service.arrivals.slow <= number:
+        while number % MOST_REQUESTS == MOST_REQUESTS - 1 and service.arrivals.slow.held <= number:
             time.sleep(0.01)
     return lines
 
