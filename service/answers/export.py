@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.answers.event_pages import PATIENCE
 from service.database.pool import Connection, Pool, statement, with_connection
+from service.database.turns import Turns
 from service.errors import Overloaded, Problem
 from service.http.streaming import Interrupted, hand_on, unless_gone
 from service.shares import PARTY, Shares
@@ -64,7 +65,7 @@ class ExportSlots:
 
     def __init__(self, most: int) -> None:
         self.exports = Shares(most)
-        self.reading = asyncio.Semaphore(MOST_READING)
+        self.reading = Turns(MOST_READING)
 
 
 class Page(NamedTuple):
@@ -144,10 +145,14 @@ class PagedExport(Response):
             except Overloaded:
                 await asyncio.sleep(seconds)
         query = statement(part.query_name)
-        async with self.slots.reading:
+        party = PARTY.get()
+        await self.slots.reading.enter(party)
+        try:
             return await with_connection(
                 self.pool, lambda connection: copy_page(connection, query, {**parameters, "limit": most})
             )
+        finally:
+            self.slots.reading.leave(party)
 
 
 async def copy_page(connection: Connection, query: bytes, parameters: dict[str, Any]) -> Page:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,8 +14,10 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from service.database.schema import query
+from service.database.turns import Turns
 from service.errors import Failed, Fault, Invalid, Overloaded, Problem
 from service.settings import Settings
+from service.shares import PARTY
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
@@ -55,7 +57,33 @@ def committing() -> Iterator[None]:
         raise
 
 
-def make_pool(settings: Settings) -> Pool:
+class FairPool(AsyncConnectionPool[Connection]):
+    """A pool of which each tenant has its share, and what works for no tenant all of it."""
+
+    def __init__(self, *args: Any, max_size: int, **options: Any) -> None:
+        super().__init__(*args, max_size=max_size, **options)
+        self.turns = Turns(max_size)
+
+    @asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:
+        """Lend a connection; PoolTimeout where none is free in time, or others of the tenant have its share."""
+        party = PARTY.get()
+        if party is None:
+            async with super().connection(timeout) as connection:
+                yield connection
+            return
+        try:
+            await self.turns.enter(party, self.timeout if timeout is None else timeout)
+        except TimeoutError:
+            raise PoolTimeout("a tenant has as many connections as it may") from None
+        try:
+            async with super().connection(timeout) as connection:
+                yield connection
+        finally:
+            self.turns.leave(party)
+
+
+def make_pool(settings: Settings) -> FairPool:
     """Describe the pool; it connects when it is opened. Sessions are in UTC and commit durably."""
     options = (
         f"-c timezone=UTC -c synchronous_commit=on -c statement_timeout={settings.statement_seconds}s"
@@ -63,7 +91,7 @@ def make_pool(settings: Settings) -> Pool:
         # A late upload may touch as many compressed readings as it holds.
         " -c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
     )
-    return AsyncConnectionPool(
+    return FairPool(
         settings.database_url,
         connection_class=psycopg.AsyncConnection[DictRow],
         kwargs={"autocommit": True, "row_factory": dict_row, "options": options, "connect_timeout": 5},

@@ -1,7 +1,8 @@
-"""A tenant that takes what it gets leaves room to others: of downloads and live clients."""
+"""A tenant that takes what it gets leaves room to others: of downloads, live clients, connections to the database."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import psycopg
+import pytest
+from psycopg_pool import PoolTimeout
 
+from service.database.pool import FairPool, make_pool
+from service.settings import Settings
+from service.shares import PARTY
 from tests.support.keys import add_key, bearer
 from tests.support.live_clients import EVENTS, streaming
 from tests.support.service_process import running_service
@@ -55,3 +61,23 @@ def test_a_tenant_leaves_downloads_and_live_clients_to_others(database_url: str,
             refused(httpx.get(f"{url}/v1/live", headers=EVENTS | clinic), 503)
             with streaming(url, headers=lab):
                 pass
+
+
+def test_a_tenant_leaves_connections_to_others(database_url: str) -> None:
+    async def ask(pool: FairPool, party: str | None) -> None:
+        PARTY.set(party)
+        async with pool.connection(0.5) as connection:
+            await connection.execute("SELECT 1")
+
+    async def flood() -> None:
+        PARTY.set("clinic")
+        async with make_pool(Settings(database_url, pool_size=4)) as pool:
+            async with pool.connection(), pool.connection():
+                with pytest.raises(PoolTimeout, match="tenant"):
+                    await asyncio.create_task(ask(pool, "clinic"))
+                await asyncio.create_task(ask(pool, "lab"))
+                await asyncio.create_task(ask(pool, None))
+            await asyncio.create_task(ask(pool, "clinic"))
+            assert not pool.turns.shares.held
+
+    asyncio.run(flood())
