@@ -6,7 +6,7 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit check format load migrate keys psql roles bench screenshots lock clean
+.PHONY: help run demo test unit check format load migrate keys psql roles bench screenshots lock sbom audit clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
@@ -64,9 +64,16 @@ lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml, with hashes
 	$(BIN)/uv pip compile $(COMPILE) --extra dev --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --extra psql --output-file requirements-psql.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --group peers --output-file requirements-peers.lock
+	$(BIN)/uv pip compile $(COMPILE) --group supply --output-file requirements-supply.lock
+
+sbom: .venv/run.stamp .venv-supply/stamp ## Write a CycloneDX document of each lock file, Python's and npm's, to sbom/
+	@exec $(BIN)/python -m scripts.supply sbom
+
+audit: .venv/run.stamp .venv-supply/stamp ## Ask whether vulnerabilities of locked packages are known; needs a network
+	@exec $(BIN)/python -m scripts.supply audit
 
 clean: ## Remove what was installed and cached; data stays
-	rm -rf .venv .venv-bench scripts/embedded/node_modules service/dashboard/libraries/node_modules
+	rm -rf .venv .venv-bench .venv-supply sbom scripts/embedded/node_modules service/dashboard/libraries/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -94,4 +101,11 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-head
 	@echo "Installing packages of the peers that make bench compares with."
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/pip install --disable-pip-version-check --quiet --no-deps --require-hashes --requirement requirements-peers.lock
+	@touch $@
+
+# What looks at the packages is not among them.
+.venv-supply/stamp: requirements-supply.lock
+	@echo "Installing packages that describe and audit the others."
+	@$(PYTHON) -m venv .venv-supply
+	@.venv-supply/bin/pip install --disable-pip-version-check --quiet --no-deps --require-hashes --requirement requirements-supply.lock
 	@touch $@
