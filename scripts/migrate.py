@@ -111,20 +111,25 @@ def connect(database_url: str) -> Iterator[psycopg.Connection[Any]]:
             f"The database {without_password(database_url)} cannot be reached: {first_line(error)}. "
             "Check DATABASE_URL and that the server runs."
         ) from error
-    with connection, with_its_library():
+    with connection, explained():
         connection.execute("SET client_min_messages = warning")
         yield connection
 
 
 @contextmanager
-def with_its_library() -> Iterator[None]:
-    """Raise CannotMigrate with a remedy if the database's TimescaleDB version is not installed any more."""
+def explained() -> Iterator[None]:
+    """Raise CannotMigrate with a remedy if TimescaleDB is not installed any more, or the role may not migrate."""
     try:
         yield
     except psycopg.errors.UndefinedFile as error:
         raise CannotMigrate(
             f"TimescaleDB in this database is a version that is not installed any more ({first_line(error)}). "
             f"Update it: {UPDATE}"
+        ) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise CannotMigrate(
+            f"The user of DATABASE_URL may not migrate the database: {first_line(error)}. It must own the database and "
+            "what earlier migrations made; docker/roles.sql hands that over."
         ) from error
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from scripts.migrate import CannotMigrate, main, migrate, roll_back, update_advice, with_its_library
+from scripts.migrate import CannotMigrate, explained, main, migrate, roll_back, update_advice
 from scripts.reference import TARGET, reference
 from service.database.schema import MIGRATIONS, migration_names
 from tests.support.database import new_database
@@ -162,5 +162,5 @@ def test_the_command_warns_of_an_older_extension(
 
 def test_a_version_that_is_not_installed_any_more_is_said_with_its_remedy() -> None:
     remedy = r"timescaledb-2\.18\.0.*ALTER EXTENSION timescaledb UPDATE"
-    with pytest.raises(CannotMigrate, match=remedy), with_its_library():
+    with pytest.raises(CannotMigrate, match=remedy), explained():
         raise psycopg.errors.UndefinedFile('could not access file "$libdir/timescaledb-2.18.0": No such file')
