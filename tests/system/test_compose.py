@@ -1,51 +1,217 @@
-"""docker-compose.yml, as far as it can be checked without Docker."""
+"""docker-compose.yml and what it runs, as far as that can be checked without Docker."""
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from psycopg.conninfo import conninfo_to_dict
 
+from service.settings import read_settings
 from tests.support.paths import ROOT
 
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-SERVICES = yaml.safe_load(TEXT)["services"]
+COMPOSE = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+PUBLISHED = yaml.safe_load((ROOT / "docker-compose.database.yml").read_text(encoding="utf-8"))
+IMAGES = {
+    "TIMESCALEDB_IMAGE": "timescale/timescaledb:2.29.2-pg17",
+    "PYTHON_IMAGE": "python:3.13-slim",
+}
+WATCHED = ["db", "refresher", "service"]  # all but what ends by itself
 
 
-def test_the_database_is_the_current_community_build_on_postgresql_17() -> None:
-    images = re.findall(r"^ *image: (.+)$", TEXT, re.MULTILINE)
-    assert images == ["timescale/timescaledb:2.29.2-pg17"]
+def defaults(text: str) -> dict[str, str]:
+    """Return what stands in a compose file for variables that are not set."""
+    return dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", text))
 
 
-def test_it_reads_the_variables_of_make_run() -> None:
-    read = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
-    assert read == {
-        *("HOST", "PORT", "DB_PORT", "DATA", "DATABASE_URL", "POSTGRES_PASSWORD"),
-        *("AUTH", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRUSTED_PROXIES"),
+def environment(name: str) -> dict[str, str]:
+    """Return the environment of a container where no variable is set."""
+    return {
+        key: re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", value) for key, value in SERVICES[name]["environment"].items()
     }
 
 
-def test_nothing_is_published_beyond_loopback_by_default() -> None:
-    ports = [port for service in SERVICES.values() for port in service["ports"]]
-    assert all(port.startswith(("127.0.0.1:", "${HOST:-127.0.0.1}:")) for port in ports)
+def test_images_are_named_once_by_exact_tags() -> None:
+    """The database is the current Community build on PostgreSQL 17."""
+    assert {name: image for name, image in defaults(TEXT).items() if name.endswith("IMAGE")} == IMAGES
+    assert re.findall(r"^ARG PYTHON_IMAGE=(.+)$", DOCKERFILE, re.MULTILINE) == [IMAGES["PYTHON_IMAGE"]]
+    assert re.findall(r"^FROM (.+)$", DOCKERFILE, re.MULTILINE) == ["${PYTHON_IMAGE}"]
 
 
-def test_there_is_no_default_password() -> None:
-    passwords = re.findall(r"PASSWORD: (\S+?)[:?]", TEXT)
-    assert passwords
-    assert set(passwords) == {"${POSTGRES_PASSWORD"}
-    assert "${POSTGRES_PASSWORD:-" not in TEXT
+def test_the_images_can_be_pinned_by_digest(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\nexpr "$*" : ".*{{.Manifest.Digest}}$" >/dev/null && echo "sha256:of-$4"\n')
+    docker.chmod(0o755)
+    done = run("pin.sh", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.stdout.splitlines() == [f"{name}={image}@sha256:of-{image}" for name, image in IMAGES.items()]
+
+
+def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of docker/."""
+    command = ["sh", str(ROOT / "docker" / script), *arguments]
+    return subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
+
+
+def test_it_reads_these_variables_and_no_secret() -> None:
+    read = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+    assert read == {
+        *("HOST", "PORT", "DATA", "AUTH", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRUSTED_PROXIES"),
+        *("TIMESCALEDB_IMAGE", "PYTHON_IMAGE", "DB_CPUS", "DB_MEMORY"),
+    }
+
+
+def test_only_the_service_is_published_and_on_loopback() -> None:
+    assert {name: each.get("ports", []) for name, each in SERVICES.items() if "ports" in each} == {
+        "service": ["${HOST:-127.0.0.1}:${PORT:-8000}:8000"]
+    }
+    assert not [name for name, each in SERVICES.items() if "network_mode" in each]
+
+
+def test_the_database_can_be_published_on_loopback_only() -> None:
+    assert list(PUBLISHED["services"]) == ["db"]
+    assert PUBLISHED["services"]["db"]["ports"] == ["127.0.0.1:${DB_PORT:-15432}:5432"]
+
+
+def test_the_network_of_the_database_has_no_way_out() -> None:
+    assert COMPOSE["networks"]["database"] == {"internal": True}
+    assert {name: each["networks"] for name, each in SERVICES.items()} == {
+        "db": ["database"],
+        "migrate": ["database"],
+        "refresher": ["database"],
+        "service": ["database", "clients"],
+    }
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_watched_and_restarted(name: str) -> None:
+def test_every_container_is_confined(name: str) -> None:
+    container = SERVICES[name]
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert container["init"] is True
+    assert not {"privileged", "cap_add", "pid", "ipc", "devices"} & container.keys()
+    assert "/tmp" in container["tmpfs"]
+    limits = container["deploy"]["resources"]["limits"]
+    assert set(limits) == {"cpus", "memory", "pids"}
+    # What is mounted is the data, and files of this repository that cannot be written.
+    mounts = container.get("volumes", [])
+    assert [mount for mount in mounts if not mount.endswith(":ro")] == (
+        ["${DATA:-database}:/var/lib/postgresql/data"] if name == "db" else []
+    )
+    assert all((ROOT / mount.split(":")[0]).is_file() for mount in mounts if mount.endswith(":ro"))
+
+
+def test_no_container_runs_as_root() -> None:
+    assert SERVICES["db"]["user"] == "postgres"
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001"]
+    assert not [name for name, each in SERVICES.items() if name != "db" and "user" in each]
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_every_container_that_stays_is_watched_and_restarted(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
+def test_what_migrates_ends_before_the_service_begins() -> None:
+    assert SERVICES["migrate"]["restart"] == "no"
+    assert SERVICES["migrate"]["command"] == ["python", "-m", "scripts.migrate"]
+    assert SERVICES["migrate"]["depends_on"] == {"db": {"condition": "service_healthy"}}
+    for name in ("refresher", "service"):
+        assert SERVICES[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+
+
+def test_what_clients_reach_does_not_own_the_database() -> None:
+    roles = {
+        name: conninfo_to_dict(environment(name)["DATABASE_URL"])["user"]
+        for name in ("migrate", "refresher", "service")
+    }
+    assert roles == {"migrate": "hyperpulse_owner", "refresher": "hyperpulse_owner", "service": "hyperpulse_web"}
+    settings = {name: read_settings(environment(name)) for name in ("refresher", "service")}
+    assert (settings["service"].refresh_seconds, settings["service"].host) == (None, "0.0.0.0")
+    assert settings["refresher"].refresh_seconds is not None
+    assert settings["refresher"].host == "127.0.0.1"
+
+
+def test_a_container_has_the_passwords_that_it_needs_as_files() -> None:
+    assert {name: each["secrets"] for name, each in SERVICES.items()} == {
+        "db": ["superuser_password", "owner_password", "web_password"],
+        "migrate": ["owner_password"],
+        "refresher": ["owner_password"],
+        "service": ["web_password"],
+    }
+    assert all(set(source) == {"file"} for source in COMPOSE["secrets"].values())
+    for name in SERVICES:
+        for variable, value in environment(name).items():
+            assert "PASSWORD" not in variable or (variable.endswith("_FILE") and value.startswith("/run/secrets/"))
+            assert not re.search(r"://[^@/]*:[^@/]*@", value), "an address with a password"
+
+
+def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
+    script = tmp_path / "docker" / "secrets.sh"
+    script.parent.mkdir()
+    script.write_bytes((ROOT / "docker" / "secrets.sh").read_bytes())
+    folder = tmp_path / ".secrets"
+
+    def made() -> dict[str, str]:
+        subprocess.run(["sh", str(script)], check=True)
+        return {path.name: path.read_text(encoding="ascii") for path in folder.iterdir()}
+
+    first = made()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert set(first) == {Path(source["file"]).name for source in COMPOSE["secrets"].values()}
+    assert len({*first.values()}) == 3
+    assert all(re.fullmatch("[0-9a-f]{64}", password) for password in first.values())
+    assert made() == first
+
+
+def test_libpq_gets_the_password_in_a_file_that_others_cannot_read(tmp_path: Path) -> None:
+    secret, passfile = tmp_path / "secret", tmp_path / "pgpass"
+    secret.write_text("a:b\\c")
+    passfile.write_text("of before")
+    passfile.chmod(0o644)
+    done = run("with-password.sh", "sh", "-c", "env", PASSWORD_FILE=str(secret), PGPASSFILE=str(passfile))
+    assert passfile.read_text() == "*:*:*:*:a\\:b\\\\c\n"
+    assert stat.S_IMODE(passfile.stat().st_mode) == 0o600
+    assert "b\\c" not in done.stdout
+
+
+def test_what_is_run_is_the_command_itself(tmp_path: Path) -> None:
+    """Signals reach it, and its status is the container's."""
+    done = subprocess.Popen(
+        ["sh", ROOT / "docker" / "with-password.sh", "sh", "-c", "echo $$; exit 7"], stdout=subprocess.PIPE
+    )
+    assert (int(done.communicate()[0]), done.returncode) == (done.pid, 7)
+
+
 def test_the_image_holds_what_the_service_needs() -> None:
-    copied = set(re.findall(r"^COPY (\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert copied == {"requirements.lock", "migrations", "sql", "service", "scripts"}
+    copied = set(re.findall(r"^COPY (\S+)", DOCKERFILE, re.MULTILINE))
+    assert copied == {"requirements.lock", "migrations", "sql", "service", "scripts", "docker/with-password.sh"}
     kept = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
-    assert kept == copied
+    assert kept == {path.split("/")[0] for path in copied}
+    assert 'ENTRYPOINT ["sh", "docker/with-password.sh"]' in DOCKERFILE
+
+
+def test_the_roles_are_made_in_a_shell_that_goes_on(tmp_path: Path) -> None:
+    """The image runs a script that is not executable within the shell that starts the server afterwards."""
+    mounted = {mount.split(":")[1]: mount.split(":")[0] for mount in SERVICES["db"]["volumes"] if mount.endswith(":ro")}
+    script = ROOT / mounted["/docker-entrypoint-initdb.d/100-roles.sh"]
+    (tmp_path / "psql").write_text('#!/bin/sh\necho "$@"; test -n "$WORKS"\n')
+    (tmp_path / "psql").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    within = ["bash", "-Eeuo", "pipefail", "-c", f". {script}; echo goes on"]
+    done = subprocess.run(within, env=path | {"WORKS": "1"}, capture_output=True, text=True, check=True)
+    options, last = done.stdout.splitlines()
+    assert mounted[options.split("--file ")[1]] == "./docker/roles.sql"
+    assert last == "goes on"
+    failed = subprocess.run(within, env=path | {"WORKS": ""}, capture_output=True, text=True, check=False)
+    assert (failed.returncode, "goes on" in failed.stdout) == (1, False)

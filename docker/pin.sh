@@ -1,0 +1,8 @@
+#!/bin/sh
+# Prints the images with the digests that their tags have now: sh docker/pin.sh > .env
+set -eu
+pin() {
+  printf '%s=%s@%s\n' "$1" "$2" "$(docker buildx imagetools inspect "$2" --format '{{.Manifest.Digest}}')"
+}
+pin TIMESCALEDB_IMAGE timescale/timescaledb:2.29.2-pg17
+pin PYTHON_IMAGE python:3.13-slim
