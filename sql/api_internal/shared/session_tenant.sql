@@ -15,7 +15,7 @@ BEGIN
   IF FOUND THEN
     RETURN bound;
   ELSIF EXISTS (SELECT FROM pg_roles AS r
-                 WHERE r.rolname IN ('bi_reader', current_user) AND pg_has_role(session_user, r.oid, 'MEMBER')) THEN
+                 WHERE r.rolname IN ('bi_reader', 'hyperpulse_service', current_user) AND pg_has_role(session_user, r.oid, 'MEMBER')) THEN
     RETURN NULL;
   END IF;
   RETURN 0;
@@ -23,4 +23,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.session_tenant IS
-  'The key of the tenant that the login of this session is bound to by core.bi_login; null for a login that sees all tenants, which is the owner, a member of its role, or a member of bi_reader that is bound to none; 0, the key of no tenant, for any other.';
+  'The key of the tenant that the login of this session is bound to by core.bi_login; null for a login that sees all tenants, which is the owner, a member of its role or of hyperpulse_service, or a member of bi_reader that is bound to none; 0, the key of no tenant, for any other.';
