@@ -63,6 +63,7 @@ export function keepLive(path, hear, change) {
     const before = Date.now();
     try {
       const answer = await fetch("/health", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      await answer.text(); // an answer that is not read keeps its connection
       const difference = Date.parse(answer.headers.get("date")) + 500 - (before + Date.now()) / 2;
       skew = Math.abs(difference) > 2000 ? difference : 0;
     } catch {
