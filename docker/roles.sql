@@ -18,6 +18,9 @@ SET log_min_error_statement = 'panic';
 SET client_min_messages = 'warning';
 SET password_encryption = 'scram-sha-256';
 
+-- Only a superuser can create it.
+CREATE EXTENSION IF NOT EXISTS timescaledb;
+
 SELECT format('CREATE ROLE %I', name)
   FROM unnest(ARRAY[:'owner', :'web', 'hyperpulse_service']) AS name
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
