@@ -15,6 +15,9 @@ BEGIN
   IF who IS NOT NULL THEN
     -- A running refresh could still write rollups of the readings that it has read.
     LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE;
+    -- An ANALYZE under way has sampled the name, and would write it down afterwards. Autovacuum gives way within a second; writers
+    -- do not wait meanwhile.
+    LOCK TABLE core.app_user IN SHARE UPDATE EXCLUSIVE MODE;
     -- Another erasure may have finished while this one waited for the lock.
     who := api_internal.find_user(tenant_id, user_id);
   END IF;
@@ -62,6 +65,7 @@ BEGIN
   place := 'names';
   DELETE FROM core.app_user AS u WHERE u.user_key = who;
   GET DIAGNOSTICS erased = ROW_COUNT;
+  PERFORM api_internal.forget_name(user_id);
   RETURN NEXT;
 
   PERFORM api_internal.note_act('erase user', tenant_id, jsonb_build_object('names', erased));
@@ -71,4 +75,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.erase_user IS
-  'Erases a user: every rollup, all readings (including compressed readings and kept minutes), and the name. Returns one row for each place with the number of erased rows; zeros if the user is unknown. Waits for the running pieces of refreshes; writers wait while readings are erased. Devices and events stay, because they belong to the tenant. A later reading under the same name creates a new user.';
+  'Erases a user: every rollup, all readings (including compressed readings and kept minutes), and the name, also from the planner''s statistics. Returns one row for each place with the number of erased rows; zeros if the user is unknown. Waits for the running pieces of refreshes; writers wait while readings are erased. Devices and events stay, because they belong to the tenant. A later reading under the same name creates a new user.';
