@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -19,8 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.sync.client import connect
 
-from service.server.connection_limit import Connections, counted_address
-from service.server.open_files import OTHERS, backlog, raise_limit, room_for_connections
+from service.server.connection_limit import Connections
 from tests.support.app_server import quick_settings, serving
 from tests.support.wire import everything_from, refusal_in
 
@@ -124,36 +122,3 @@ def test_connections_that_are_refused_take_no_room(served: Served, monkeypatch: 
         for _ in range(5 * MOST):
             until_the_end.enter_context(served.dial())
         until(lambda: served.connections.count <= MOST)
-
-
-@pytest.mark.parametrize(
-    ("client", "address"),
-    [
-        (None, ""),
-        (("", 0), ""),
-        (("127.0.0.1", 1), ""),
-        (("127.1.2.3", 1), ""),
-        (("::1", 1), ""),
-        (("::ffff:127.0.0.1", 1), ""),
-        (("192.0.2.7", 1), "192.0.2.7"),
-        (("::ffff:192.0.2.7", 1), "192.0.2.7"),
-        (("2001:db8:0:1:2:3:4:5", 1), counted_address(("2001:db8:0:1::", 1))),
-    ],
-)
-def test_what_is_counted_as_one_address(client: tuple[str, int] | None, address: str) -> None:
-    assert counted_address(client) == address
-    assert address != counted_address(("2001:db8:0:2::", 1))
-
-
-def test_open_files_are_as_many_as_the_system_allows() -> None:
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, before[1]), before[1]))
-        assert raise_limit() == before[1] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-
-
-@pytest.mark.parametrize("limit", [256, 1024, 20_000, 1_000_000])
-def test_there_are_files_left_for_connections_that_wait_and_for_others(limit: int) -> None:
-    assert room_for_connections(limit) + 2 * backlog(limit) + OTHERS <= max(limit, 256)
