@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator
+from functools import cache
 
 import pytest
 import zstandard
@@ -24,6 +25,20 @@ ENCODERS = {
     "identity": bytes,
     "": bytes,
 }
+MEGABYTE = 1024 * 1024
+
+
+@cache
+def bomb(encoding: str, size: int) -> bytes:
+    """Compress so many zeros, once for all tests that send them."""
+    return ENCODERS[encoding](bytes(size))
+
+
+@cache
+def day_of_seconds() -> bytes:
+    """Return readings that compress well, as NDJSON."""
+    line = '{{"user_id": "%s", "timestamp": "2025-01-15T{:02}:{:02}:{:02}Z", "steps": 0}}\n' % ("u" * 128)
+    return "".join(line.format(n // 3600, n // 60 % 60, n % 60) for n in range(86_400)).encode()
 
 
 async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
@@ -68,35 +83,31 @@ def test_an_unknown_encoding_is_refused() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 def test_a_bomb_gives_at_most_a_few_steps_at_a_time(encoding: str) -> None:
-    bomb = ENCODERS[encoding](bytes(64 * 1024 * 1024))
-    pieces = decode(bomb, encoding, size=len(bomb))
-    assert sum(map(len, pieces)) == 64 * 1024 * 1024
+    sent = bomb(encoding, 64 * MEGABYTE)
+    pieces = decode(sent, encoding, size=len(sent))
+    assert sum(map(len, pieces)) == 64 * MEGABYTE
     assert max(map(len, pieces)) <= 2 * STEP
-
-
-MEGABYTE = 1024 * 1024
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
 @pytest.mark.parametrize("size", [1000, 1_000_000])
 def test_a_bomb_is_refused_soon(encoding: str, size: int) -> None:
-    bomb = ENCODERS[encoding](bytes(32 * MEGABYTE))
+    sent = bomb(encoding, 32 * MEGABYTE)
     made: list[bytes] = []
 
     async def collect() -> None:
-        async for piece in plain(in_pieces(bomb, size), encoding, 100):
+        async for piece in plain(in_pieces(sent, size), encoding, 100):
             made.append(piece)
 
     with pytest.raises(TooLarge, match="more than 100 times as many"):
         asyncio.run(collect())
-    assert sum(map(len, made)) <= ALWAYS + 100 * len(bomb)
+    assert sum(map(len, made)) <= ALWAYS + 100 * len(sent)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
 def test_readings_that_compress_well_are_read(encoding: str) -> None:
     """A day of seconds: as NDJSON with zstd, 1:108 to 1:224."""
-    line = '{{"user_id": "%s", "timestamp": "2025-01-15T{:02}:{:02}:{:02}Z", "steps": 0}}\n' % ("u" * 128)
-    day = "".join(line.format(n // 3600, n // 60 % 60, n % 60) for n in range(86_400)).encode()
+    day = day_of_seconds()
     packed = zstandard.ZstdCompressor(9).compress(day) if encoding == "zstd" else ENCODERS[encoding](day)
     assert b"".join(decode(packed, encoding, 64_000, Settings("").max_compression_ratio)) == day
 
