@@ -24,8 +24,9 @@ test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that
 	@$(BIN)/python -m scripts.libraries
 	@exec $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
+# In one process: to start a second one takes as long as it would save.
 unit: .venv/dev.stamp ## Run the unit tests: some seconds, without a database, a browser or a network
-	@exec $(BIN)/python -m pytest tests/unit --numprocesses 2 --hypothesis-profile quick $(ARGS)
+	@exec $(BIN)/python -m pytest tests/unit --hypothesis-profile quick $(ARGS)
 
 check: .venv/dev.stamp ## Check style, types and which module imports which
 	$(BIN)/ruff check .
