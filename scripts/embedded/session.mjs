@@ -58,7 +58,7 @@ export class Session {
   #cancelled = null; // why the unit of work is not to be run
   #skipToSync = false;
   #holds = false;
-  #recorded = false; // whether the open transaction records settings for later logins
+  #recorded = false; // whether the open transaction may record what later logins depend on
   #statements;
   #temporary;
   /** Who has the backend in this session's turn; the role that has logged in is known after the handshake. */
@@ -444,12 +444,21 @@ export class Session {
     this.channels.clear();
     if (this.#turn) backend.turns.withdraw(this.#turn);
     if (this.#running) {
-      backend.discardOutput();
+      if (this.#served) this.#dropAnswers();
       this.#copy.fail("the client has disconnected");
       const unit = this.#running;
       setTimeout(() => this.#running === unit && this.cancel(), ORPHAN_MS).unref();
     }
     backend.turns.take({ who: this, patient: true, work: () => this.#cleanUp() });
+  }
+
+  /**
+   * Drops PostgreSQL's answers to the client, which is gone. The gateway needs those to its own statements: a list of
+   * passwords that is cut off keeps roles out. Without the answers it cannot tell what the client has recorded.
+   */
+  #dropAnswers() {
+    this.backend.discardOutput();
+    this.#recorded = true;
   }
 
   async #cleanUp() {

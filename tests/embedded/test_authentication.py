@@ -108,6 +108,36 @@ def test_a_password_that_a_function_changed_is_not_good_for_another_login(
     one.execute("DROP FUNCTION quietly")
 
 
+def test_a_client_that_leaves_once_it_is_answered_keeps_no_role_out(start: Start) -> None:
+    server = start()
+    with psycopg.connect(server.url, autocommit=True) as one:
+        # The gateway reads these after each ALTER ROLE, and that of the tool last, which takes longer than to leave.
+        one.execute(
+            "INSERT INTO pg_authid SELECT 1000000 + n, 'filler' || n, false, false, false, false, false, false, false,"
+            " -1, repeat('x', 1000) FROM generate_series(1, 2000) AS n"
+        )
+        one.execute("CREATE ROLE tool LOGIN PASSWORD 'tool'")
+    for pause in (0, 0.001, 0.002, 0.004, 0.008):
+        one = psycopg.connect(server.url, autocommit=True)
+        one.execute("ALTER ROLE tool SET work_mem = '5MB'")
+        time.sleep(pause)
+        one.close()
+        enter(server, user="tool", password="tool").close()
+
+
+def test_what_a_client_changes_counts_though_it_leaves_before_it_is_answered(
+    shared_server: EmbeddedServer, connect: Connect, tool: str
+) -> None:
+    one, two = connect(), connect()
+    one.pgconn.send_query(b"SELECT pg_sleep(0.5); ALTER ROLE tool PASSWORD 'newer'")
+    time.sleep(0.2)
+    one.close()
+    two.execute("SELECT 1")  # waits for a turn, and so for the end of the other connection
+    enter(shared_server, user=tool, password="newer").close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        enter(shared_server, user=tool, password="tool")
+
+
 @pytest.mark.parametrize("stored", ["NULL", "'md5c0d3d3c1b5f0a2ac23cc3bd2f8a3a0a1'"])
 def test_a_role_without_a_usable_password_stays_out(
     shared_server: EmbeddedServer, connect: Connect, tool: str, stored: str
