@@ -27,7 +27,7 @@ import { Units } from "./units.mjs";
 import { OWNER } from "./variables.mjs";
 
 const UNREAD_LIMIT = 64 * 1024 * 1024;
-const GOODBYE_MS = 300;
+const GOODBYE_MS = 2_000;
 const ORPHAN_MS = 2_000;
 
 const COPY_MESSAGES = new Set(["d", "c", "f"]);
