@@ -1,17 +1,21 @@
 -- What only a superuser can take from BI logins, in the database of Hyperpulse: once, and again after an update of TimescaleDB.
 --
--- Every role may call these functions unless that is revoked from PUBLIC. The owner of Hyperpulse keeps them; grant them to other
--- applications that share the database. Without this script a BI login sees no more, but may take processes, disk and notifications.
+-- Every role may call these functions unless that is revoked from PUBLIC. The owner of Hyperpulse keeps them, and the service what it
+-- calls; grant them to other applications that share the database. Without this script a BI login sees no more, but may take
+-- processes, disk and notifications.
 BEGIN;
 
 DO $$
 DECLARE
-  owner   CONSTANT name := (SELECT pg_get_userbyid(n.nspowner) FROM pg_namespace AS n WHERE n.nspname = 'core');
-  routine regprocedure;
+  owner       CONSTANT name := (SELECT pg_get_userbyid(n.nspowner) FROM pg_namespace AS n WHERE n.nspname = 'core');
+  has_service CONSTANT boolean := EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'hyperpulse_service');
+  -- Announcements of writes, and what GET /v1/system tells of sizes; hypertable_size calls hypertable_detailed_size as its caller.
+  of_service  CONSTANT name[] := ARRAY['pg_notify', 'approximate_row_count', 'hypertable_size', 'hypertable_detailed_size'];
+  routine     record;
 BEGIN
   FOR routine IN
     -- Jobs, policies and changes of hypertables, which run in background workers or on tables of the caller.
-    SELECT p.oid::regprocedure
+    SELECT p.oid::regprocedure AS signature, p.proname AS name
       FROM pg_proc AS p
       JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
       JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid AND e.extname = 'timescaledb'
@@ -19,13 +23,16 @@ BEGIN
        AND p.proname NOT IN ('time_bucket_gapfill', 'locf', 'interpolate')
     UNION ALL
     -- Large objects, advisory locks of other applications, notifications in bulk, and messages in the write-ahead log.
-    SELECT p.oid::regprocedure
+    SELECT p.oid::regprocedure, p.proname
       FROM pg_proc AS p
      WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f'
        AND p.proname ~ '^(lo_|lowrite$|loread$|pg_(try_)?advisory_|pg_notify$|pg_logical_emit_message$)'
   LOOP
-    EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', routine);
-    EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine, owner);
+    EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', routine.signature);
+    EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine.signature, owner);
+    IF has_service AND routine.name = ANY (of_service) THEN
+      EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO hyperpulse_service', routine.signature);
+    END IF;
   END LOOP;
   -- DO, which repeats a NOTIFY, or a statement that fails, a million times.
   REVOKE ALL ON LANGUAGE plpgsql FROM PUBLIC;
