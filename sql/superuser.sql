@@ -66,14 +66,12 @@ DECLARE
   login name;
 BEGIN
   FOR login IN
-    SELECT r.rolname
-      FROM pg_roles AS r
-     WHERE r.rolcanlogin AND NOT r.rolsuper
-       AND NOT pg_has_role(r.oid, (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'core'), 'MEMBER')
-       AND (pg_has_role(r.oid, 'bi_reader', 'MEMBER') OR pg_has_role(r.oid, 'bi_tenant', 'MEMBER'))
+    SELECT b.name
+      FROM api_internal.bi_role AS b
+     WHERE b.may_log_in
        AND NOT EXISTS (SELECT
                          FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c
-                        WHERE s.setrole = r.oid AND c LIKE 'temp_file_limit=%')
+                        WHERE s.setrole = b.role AND c LIKE 'temp_file_limit=%')
   LOOP
     EXECUTE format('ALTER ROLE %I SET temp_file_limit = ''1GB''', login);
   END LOOP;

@@ -8,6 +8,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from scripts.roles import main
 from tests.support.bi import MINE, OTHER, TENANT_VIEWS, Logins, bi_logins, fill
@@ -155,6 +157,25 @@ def test_a_member_of_bi_reader_sees_all_until_it_is_bound(owner: psycopg.Connect
             assert operator.execute("SELECT * FROM api.latest('one', '101')").fetchall() == []
         finally:
             owner.execute("DELETE FROM core.bi_login WHERE role = %s::regrole", [operator.info.user])
+
+
+def test_the_roles_of_bi_tools(owner: psycopg.Connection[Any], logins: Logins) -> None:
+    """Members of the groups, through other roles too; the groups themselves are none, nor what acts for the owner."""
+    tenants, team, colleague = (f"{kind}_{os.getpid()}" for kind in ("bi_tenants", "bi_team", "bi_colleague"))
+    owner.execute(f"CREATE ROLE {tenants} IN ROLE bi_tenant; CREATE ROLE {team} LOGIN IN ROLE {tenants}".encode())
+    owner.execute(f"CREATE ROLE {colleague} LOGIN IN ROLE bi_reader".encode())
+    owner.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(owner.info.user), sql.Identifier(colleague)))
+    try:
+        found = owner.execute("SELECT name, is_operator, may_log_in FROM api_internal.bi_role").fetchall()
+    finally:
+        owner.execute(f"DROP ROLE {team}, {tenants}, {colleague}".encode())
+    made = {conninfo_to_dict(url)["user"]: kind for kind, url in logins._asdict().items()}
+    kinds = {(made.get(name, name), is_operator, may_log_in) for name, is_operator, may_log_in in found}
+    here = {*Logins._fields, tenants, team, colleague, owner.info.user, "bi_reader", "bi_tenant"}
+    assert {row for row in kinds if row[0] in here} == {
+        ("tenant", False, True), ("operator", True, True), ("unbound", False, True), (team, False, True),
+        (tenants, False, False),
+    }  # fmt: skip
 
 
 # The command

@@ -11,13 +11,10 @@ BEGIN
   FOR found IN
     SELECT a.pid, a.usename, a.xact_start
       FROM pg_stat_activity AS a
+      JOIN api_internal.bi_role AS b ON b.role = a.usesysid
      -- The start is null for a role that may not see the sessions of the other, and could not end them either.
      WHERE (a.datname = current_database() AND a.xact_start < clock_timestamp() - time_limit
             OR crowded AND a.xact_start < clock_timestamp() - INTERVAL '1 second')
-       AND EXISTS (SELECT FROM pg_roles AS r
-                    WHERE r.rolname IN ('bi_reader', 'bi_tenant') AND pg_has_role(a.usesysid, r.oid, 'MEMBER'))
-       -- Neither superusers nor the service itself, which may be members of these roles because they created them.
-       AND NOT pg_has_role(a.usesysid, (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'core'), 'MEMBER')
        AND (pg_has_role(current_user, a.usesysid, 'USAGE') OR pg_has_role(current_user, 'pg_signal_backend', 'USAGE'))
   LOOP
     RAISE LOG 'hyperpulse: ending a session of the BI login %, in a transaction since %', found.usename, found.xact_start;
@@ -27,4 +24,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.end_bi_sessions IS
-  'Ends the sessions of members of bi_reader and bi_tenant whose transaction, or single statement, has lasted for longer than the setting bi_time_limit; those of more than a second, in any database, while notifications fill more than a tenth of their queue. A role can reset its own statement_timeout. Ends only sessions that the caller may end: as a superuser, or of roles whose member it is, which scripts/roles.py sees to.';
+  'Ends the sessions of roles of api_internal.bi_role whose transaction, or single statement, has lasted for longer than the setting bi_time_limit; those of more than a second, in any database, while notifications fill more than a tenth of their queue. A role can reset its own statement_timeout. Ends only sessions that the caller may end: as a superuser, or of roles whose member it is, which scripts/roles.py sees to.';
