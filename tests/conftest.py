@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,23 @@ def native_timescaledb() -> bool:
     return os.geteuid() != 0 and any(pg_config("--pkglibdir").glob("timescaledb-tsl-*.so"))
 
 
+@cache
+def is_embedded_here() -> bool:
+    """Tell whether tests are given the embedded database, without starting one."""
+    if named := os.environ.get("TEST_DATABASE_URL"):
+        with psycopg.connect(named, autocommit=True) as connection:
+            row = connection.execute("SELECT current_setting('hyperpulse.embedded', true)").fetchone()
+        return row == ("on",)
+    return not native_timescaledb()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked native where the database is the embedded one, before any fixture of theirs begins."""
+    if item.get_closest_marker("native") and is_embedded_here():
+        pytest.skip("needs a native TimescaleDB: set TEST_DATABASE_URL")
+
+
 native_server = factories.postgresql_proc(
     executable=str(pg_config("--bindir") / "pg_ctl"),
     postgres_options="-c shared_preload_libraries=timescaledb -c timescaledb.telemetry_level=off",
@@ -106,18 +124,9 @@ def migrated(created: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def is_embedded(server_url: str) -> bool:
+def is_embedded() -> bool:
     """Whether the server is the embedded one: one backend, no background workers."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        row = connection.execute("SELECT current_setting('hyperpulse.embedded', true)").fetchone()
-    return row == ("on",)
-
-
-@pytest.fixture(autouse=True)
-def _native_only(request: pytest.FixtureRequest) -> None:
-    """Skip tests marked native where the database is the embedded one."""
-    if request.node.get_closest_marker("native") and request.getfixturevalue("is_embedded"):
-        pytest.skip("needs a native TimescaleDB: set TEST_DATABASE_URL")
+    return is_embedded_here()
 
 
 @pytest.fixture(scope="session")

@@ -58,11 +58,9 @@ class Deployment(NamedTuple):
 
 @pytest.fixture(scope="module", params=["a new database", "a database of a superuser"])
 def deployed(
-    request: pytest.FixtureRequest, server_url: str, is_embedded: bool, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, server_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
     """What docker-compose.yml starts, without containers: roles, migration, refresher, service."""
-    if is_embedded:  # a fixture of a module begins before tests marked native are skipped
-        pytest.skip("needs a native TimescaleDB: set TEST_DATABASE_URL")
     is_new = request.param == "a new database"
     secrets = tmp_path_factory.mktemp("secrets")
     for name in ("owner", "web"):
