@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
+from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg
@@ -66,18 +67,23 @@ class FairPool(AsyncConnectionPool[Connection]):
 
     @asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:
-        """Lend a connection; PoolTimeout where none is free in time, or others of the tenant have its share."""
+        """Lend a connection; PoolTimeout where none is free in time, or others of the tenant have its share.
+
+        The wait for a turn and that for a connection behind it last no longer than `timeout` together.
+        """
         party = PARTY.get()
         if party is None:
             async with super().connection(timeout) as connection:
                 yield connection
             return
+        patience = self.timeout if timeout is None else timeout
+        deadline = monotonic() + patience
         try:
-            await self.turns.enter(party, self.timeout if timeout is None else timeout)
+            await self.turns.enter(party, patience)
         except TimeoutError:
             raise PoolTimeout("a tenant has as many connections as it may") from None
         try:
-            async with super().connection(timeout) as connection:
+            async with super().connection(deadline - monotonic()) as connection:
                 yield connection
         finally:
             self.turns.leave(party)
