@@ -9,8 +9,9 @@ from service.http.arrivals import Arrivals
 from service.http.problem_details import problem_response
 from service.shares import PARTY
 
-# Streams that last, which the live hub counts; and what those ask who want to know how the process does.
-ALWAYS = frozenset(("/v1/live", "/v1/live/", "/health", "/health/", "/prometheus", "/prometheus/"))
+# Streams that last, which the live hub counts; and what those ask who want to know how the process does. RawPathRouting
+# has taken a trailing slash away before.
+ALWAYS = frozenset(("/v1/live", "/health", "/prometheus"))
 
 
 class ConcurrencyLimit:

@@ -147,6 +147,7 @@ def test_a_scrape_is_answered_without_the_database() -> None:
         begun = time.monotonic()
         samples = scrape(client)
         assert time.monotonic() - begun < 4
+        assert client.get("/prometheus/").status_code == 200
         # Whether there are keys is not known, so nothing else is answered, nor anything to another machine.
         assert client.get("/v1/users").status_code == 503
         assert client.get("/prometheus", headers={"X-Forwarded-For": "10.0.0.1"}).status_code == 503

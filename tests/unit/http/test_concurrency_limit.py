@@ -6,11 +6,13 @@ import asyncio
 from collections import Counter
 from contextlib import ExitStack
 
+import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from service.http.arrivals import Arrivals
 from service.http.concurrency_limit import ConcurrencyLimit
+from service.http.middleware import RawPathRouting
 from service.settings import Settings
 from service.shares import PARTY
 
@@ -80,3 +82,23 @@ def test_slow_bodies_of_a_tenant_leave_room_to_another() -> None:
     assert not arrivals.slow.held
     assert arrivals.requests.of["clinic"] == 4
     PARTY.set(None)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [(path + slash, 200) for path in ("/health", "/prometheus", "/v1/live") for slash in ("", "/")]
+    + [("/prometheus//", 503), ("/prometheus/x", 503), ("/ready/", 503)],
+)
+def test_what_tells_of_the_process_is_answered_always(path: str, status: int) -> None:
+    """With a trailing slash, too, which RawPathRouting takes away before."""
+    arrivals = with_room_for(1)
+    arrivals.requests.take(None)
+    app = RawPathRouting(ConcurrencyLimit(PlainTextResponse("ok"), arrivals))
+    statuses = []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    asyncio.run(app({"type": "http", "path": path, "method": "GET", "headers": []}, nothing, send))
+    assert statuses == [status]
