@@ -38,7 +38,7 @@ BEGIN
     GRANT USAGE ON SCHEMA api TO bi_tenant;
     -- By name, so that a new view is not shown to tenants before someone has decided that.
     GRANT SELECT ON
-      api.best_readings, api.devices, api.event_counts_1m, api.event_counts_1h, api.event_counts_1d, api.events, api.goals, api.last_seen,
+      api.best_readings, api.devices, api.event_counts_1m, api.event_counts_1h, api.event_counts_1d, api.events, api.goals, api.last_seen, api.metrics,
       api.population_15m, api.population_1h, api.population_1d, api.readings, api.users,
       api.vitals_1m, api.vitals_15m, api.vitals_1h, api.vitals_1d
       TO bi_tenant;

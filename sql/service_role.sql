@@ -28,6 +28,8 @@ BEGIN
     WITH wanted (name, privileges) AS (
       VALUES ('core.reading', 'DELETE,INSERT,SELECT,UPDATE'), ('core.event', 'INSERT,SELECT'), ('core.event_id', 'INSERT,SELECT'),
              ('core.tenant', 'INSERT,SELECT'), ('core.app_user', 'DELETE,INSERT,SELECT'), ('core.device', 'INSERT,SELECT,UPDATE'),
+             -- Only api.set_metric changes it, as its owner.
+             ('core.metric', 'SELECT'), ('core.metric_unit', 'SELECT'),
              ('core.known_device', 'SELECT'), ('core.goal', 'SELECT'), ('core.names_version', 'SELECT,UPDATE'),
              -- What a refresh has to do is noted here, and what it did there.
              ('core.stale_day', 'DELETE,INSERT,SELECT,UPDATE'), ('core.stale_event_day', 'INSERT,SELECT,UPDATE'),

@@ -20,6 +20,7 @@ DENIED = "denied"
 RANGE = "now() - INTERVAL '9 days', now() + INTERVAL '1 day'"
 # Who has read a view or called a function sees rows of these tenants; what has no tenant is of `None`.
 OPERATOR_VIEWS = {"freshness", "settings"}
+REGISTRY_VIEWS = {"metrics"}  # with rows of no tenant beside
 WRITE_ONLY_VIEWS = {"incoming_readings"}
 TENANT_FUNCTIONS = {
     "daily": "SELECT tenant_id FROM api.daily()",
@@ -39,6 +40,7 @@ OWNER_FUNCTIONS = {
     "erase_user": "SELECT api.erase_user('one', '101')",
     "refresh": "CALL api.refresh()",
     "set_device": "SELECT api.set_device('one', 'watch', 'mine', 1)",
+    "set_metric": "SELECT api.set_metric('one', 'strain', '{score}', 'latest', 0, 21)",
     "set_goal": "SELECT api.set_goal('one', '101', 'steps', 1)",
     "upkeep": "CALL api.upkeep()",
     "verify": f"SELECT api.verify({RANGE})",
@@ -75,7 +77,7 @@ def by_login(logins: Logins, statement: str) -> list[Any]:
 
 def test_the_matrix_has_every_view_and_function(owner: psycopg.Connection[Any]) -> None:
     views = {name for (name,) in owner.execute("SELECT viewname FROM pg_views WHERE schemaname = 'api'")}
-    assert views == TENANT_VIEWS | OPERATOR_VIEWS | WRITE_ONLY_VIEWS
+    assert views == TENANT_VIEWS | OPERATOR_VIEWS | REGISTRY_VIEWS | WRITE_ONLY_VIEWS
     functions = {
         name for (name,) in owner.execute("SELECT proname FROM pg_proc WHERE pronamespace = 'api'::regnamespace")
     }
@@ -99,6 +101,17 @@ def test_a_view_for_operators(logins: Logins, view: str) -> None:
         DENIED,
         DENIED,
     ]
+
+
+@pytest.mark.parametrize("view", sorted(REGISTRY_VIEWS))
+def test_a_view_with_what_is_built_in(logins: Logins, owner: psycopg.Connection[Any], view: str) -> None:
+    statement = f"SELECT tenant_id FROM api.{view}"
+    assert by_login(logins, statement) == [{None, MINE}, {None, *BOTH}, {None}, DENIED]
+    # Names, too: a row of another tenant could come without its tenant, as built-in ones do.
+    whose = f"SELECT substr(name, 11) FROM api.{view} WHERE name ~ '^metric_of_'"
+    assert by_login(logins, whose) == [{MINE}, BOTH, set(), DENIED]
+    barrier = "SELECT 'security_barrier=true' = ANY (reloptions) FROM pg_class WHERE oid = %s::regclass"
+    assert owner.execute(barrier, [f"api.{view}"]).fetchone() == (True,)
 
 
 @pytest.mark.parametrize("view", sorted(WRITE_ONLY_VIEWS))

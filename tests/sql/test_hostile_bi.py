@@ -29,6 +29,7 @@ LEAKS = {
     "target": "1 / (target - 2000)::int < 9",
     "heart_rate_max": "1 / (heart_rate_max - 62)::int < 9",
     "user_id": "1 / (user_id <> 'private of two')::int > 0",
+    "name": "1 / (name <> 'metric_of_two')::int > 0",
 }
 FACTS = (
     r"^(core|rollup|api_internal|migration)\."
@@ -37,7 +38,7 @@ FACTS = (
 # What the service keeps beside readings.
 SECRETS = (
     *("core.access_key", "core.session", "core.ticket", "core.key_allowance", "core.audit"),
-    *("core.bi_login", "core.channel", "core.claim", "core.setting", "core.tenant"),
+    *("core.bi_login", "core.channel", "core.claim", "core.setting", "core.tenant", "core.metric"),
 )
 KEPT = """
     INSERT INTO core.access_key (key_id, digest, tenant_key, scopes, name, requests_per_second)
@@ -153,7 +154,7 @@ def leaking(db: Connection, view: str) -> str:
     return f"SELECT count(*) FROM api.{view} WHERE {next(LEAKS[name] for name in LEAKS if name in known)}"
 
 
-@pytest.mark.parametrize("view", sorted(TENANT_VIEWS))
+@pytest.mark.parametrize("view", sorted({*TENANT_VIEWS, "metrics"}))
 def test_a_condition_that_leaks_sees_no_row_of_others(hostile: Connection, owner: Connection, view: str) -> None:
     """An error of a cast or a division would name, or count, rows of the other tenant."""
     asked = leaking(owner, view).encode()

@@ -56,6 +56,9 @@ def fill(db: psycopg.Connection[Any]) -> None:
     db.execute(FILL)
     db.execute(EVENTS)
     db.execute("SELECT api.set_goal('one', '101', 'steps', 1000), api.set_goal('two', '101', 'steps', 2000)")
+    db.execute(
+        "SELECT api.set_metric(t, 'metric_of_' || t, '{score}', 'gauge', 0, 21) FROM unnest(ARRAY['one', 'two']) AS t"
+    )
     db.execute("CALL api.refresh()")
     while db.execute("SELECT FROM core.changed_day LIMIT 1").fetchone() is not None:
         db.execute("CALL api.upkeep()")

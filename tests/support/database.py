@@ -32,12 +32,13 @@ TABLES = (
     "core.access_key",
     "core.audit",
     "core.bi_login",
-    "core.tenant",
 )
 ROLLUPS = (
     *(f"rollup.event_{width}" for width in ("1m", "1h", "1d")),
     *(f"rollup.tenant_{width}" for width in ("15m", "1h", "1d")),
 )
+# What a migration filled stays, so these are not truncated: only what tenants added is deleted.
+DELETED = {"core.metric": "tenant_key IS NOT NULL", "core.tenant": "true"}
 # A hypertable whose rows were deleted still has their chunks.
 FULL = " UNION ALL ".join(
     [
@@ -45,6 +46,7 @@ FULL = " UNION ALL ".join(
         for name in HYPERTABLES
     ]
     + [f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in TABLES + ROLLUPS]
+    + [f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name} WHERE {rows})" for name, rows in DELETED.items()]
 )
 
 
@@ -90,10 +92,15 @@ def listen(db: psycopg.Connection, channel: str = "readings") -> None:
 def empty(db: psycopg.Connection) -> None:
     """Empty the database: whatever holds something, since emptying what does not takes as long."""
     full = [name for (name,) in db.execute(FULL).fetchall()]
-    if tables := [name for name in full if name not in ROLLUPS]:
-        # In one transaction, since the service keeps keys of names.
-        renamed = "UPDATE core.names_version SET version = version + 1"
-        db.execute(f"{renamed}; TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE".encode())
+    # In one transaction, since the service keeps keys of names.
+    statements = ["UPDATE core.names_version SET version = version + 1"]
+    if tables := [name for name in full if name in HYPERTABLES + TABLES]:
+        statements.append(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")
+    statements += [f"DELETE FROM {name} WHERE {rows}" for name, rows in DELETED.items() if name in full]
+    if "core.tenant" in full:
+        statements.append("ALTER TABLE core.tenant ALTER tenant_key RESTART")
+    if len(statements) > 1:
+        db.execute("; ".join(statements).encode())
     for name in full:
         if name in ROLLUPS:
             db.execute(f"TRUNCATE {name}".encode())
