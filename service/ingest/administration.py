@@ -1,4 +1,4 @@
-"""Administration: erasing a user, or a range of a user's readings, and setting a device.
+"""Administration: erasing a user, or a range of a user's readings, setting a device, and declaring a metric.
 
 Any of these may take longer than a question is allowed to.
 """
@@ -29,6 +29,11 @@ async def delete_readings(pool: Pool, key_id: str | None, which: dict[str, Any])
 async def set_device(pool: Pool, key_id: str | None, which: dict[str, Any]) -> None:
     """Name a device and set its priority, in one transaction."""
     await act(pool, "set_device", key_id, which)
+
+
+async def set_metric(pool: Pool, key_id: str | None, which: dict[str, Any]) -> None:
+    """Declare a metric of a tenant's own, or change it, in one transaction."""
+    await act(pool, "set_metric", key_id, which)
 
 
 async def act(pool: Pool, query_name: str, key_id: str | None, parameters: dict[str, Any]) -> list[DictRow]:

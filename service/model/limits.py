@@ -9,6 +9,9 @@ RANGES: Final[dict[str, tuple[int, int]]] = {
     "steps": (0, 100_000),
     "calories": (0, 10_000),  # kilocalories
     "priority": (0, 1_000_000),
+    "lowest": (-1_000_000_000, 1_000_000_000),  # of a declared metric
+    "highest": (-1_000_000_000, 1_000_000_000),
+    "most_per_second": (0, 1_000_000_000),
     "max_points": (1, 100_000),
     "page": (1, 1_000_000),
     "page_size": (1, 1_000),

@@ -43,6 +43,10 @@ def sentence(error: ErrorDetails) -> str:
         case "greater_than_equal" | "less_than_equal" | "finite_number":
             low, high = RANGES[str(error["loc"][-1])]
             return f"must be between {low} and {high}"
+        case "greater_than":
+            return f"must be more than {context['gt']:g}"
+        case "string_pattern_mismatch":
+            return f"must match {context['pattern']}"
         case "string_too_short":
             return "must not be empty"
         case "string_too_long":

@@ -37,7 +37,11 @@ KEY = {
     "description": "A key; x-scope of an operation names the scope that it needs. A service on loopback without "
     "keys asks for none, and pages of the service send a session in a cookie instead.",
 }
-NAMES_IN_PATH = {"user_id": ("The user", "user_123"), "device_id": ("The device", "watch")}
+NAMES_IN_PATH = {
+    "user_id": ("The user", "user_123"),
+    "device_id": ("The device", "watch"),
+    "name": ("The metric", "lactate"),
+}
 
 
 def openapi_document(operations: Iterable[Operation]) -> dict[str, Any]:

@@ -44,6 +44,8 @@ DOCUMENTED = {
     "/v1/events": {"get", "post"},
     "/v1/events/metrics": {"get"},
     "/v1/live": {"get"},
+    "/v1/metrics": {"get"},
+    "/v1/metrics/{name}": {"put"},
     "/v1/session": {"delete", "get", "post"},
     "/v1/tickets": {"post"},
 }

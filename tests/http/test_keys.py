@@ -40,6 +40,7 @@ ACCESS = {
     "GET /v1/events": "read",
     "GET /v1/events/metrics": "read",
     "GET /v1/live": "read",
+    "GET /v1/metrics": "read",
     "GET /v1/overview": "read",
     "GET /v1/session": "any",
     "GET /v1/system": "operate",
@@ -59,6 +60,7 @@ ACCESS = {
     "POST /v1/readings": "ingest",
     "POST /v1/tickets": "read",
     "PUT /v1/devices/{device_id:name}": "admin",
+    "PUT /v1/metrics/{name:name}": "admin",
 }
 PUBLIC = {"DELETE /v1/session", "GET /health", "GET /ready", "POST /v1/session"}
 GUARDED = [operation for operation in OPERATIONS if operation.access is not None]
@@ -80,7 +82,9 @@ def guarded(guarded_url: str, db: psycopg.Connection) -> Iterator[httpx.Client]:
 
 def ask(client: httpx.Client, operation: Operation, headers: dict[str, str]) -> httpx.Response:
     """Send a request to an operation; it need not be a good one."""
-    path = operation.path.replace("{user_id:name}", "ada").replace("{device_id:name}", "watch")
+    path = operation.path
+    for placeholder, name in (("{user_id:name}", "ada"), ("{device_id:name}", "watch"), ("{name:name}", "lactate")):
+        path = path.replace(placeholder, name)
     body = {"content": b"{}", "headers": {**headers, "Content-Type": "application/json"}}
     return client.request(
         operation.method, path, **(body if operation.method in ("POST", "PUT") else {"headers": headers})

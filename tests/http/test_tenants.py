@@ -27,6 +27,7 @@ Key = tuple[str, str]
 RANGE = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 USER = 101  # as a number, since an earlier path takes no other
 LARGE = 20_000  # readings: more than what is read at once
+METRIC = {"unit": "mmol/L", "kind": "gauge", "lowest": 0, "highest": 30}
 CSV = f"user_id,timestamp,steps\n{USER},{moment()},7\n"
 
 
@@ -110,6 +111,7 @@ READS: dict[Key, list[dict[str, Any]]] = {
     ("GET", "/v1/users"): [{}],
     ("GET", "/v1/overview"): [{"params": {"tz": noon()}}, {"params": {"tz": noon(), "user_id": str(USER)}}],
     ("GET", "/v1/devices/{device_id:name}"): [{}],
+    ("GET", "/v1/metrics"): [{}],
     ("GET", "/v1/events"): [{"params": RANGE}],
     ("GET", "/v1/events/metrics"): [{"params": RANGE | {"bucket_size": size}} for size in ("minute", "day")],
     ("GET", "/events"): [{}, {"params": {"source": "web"}}],
@@ -138,6 +140,7 @@ WRITES: dict[Key, list[Any]] = {
     ("POST", "/events"): [lambda tenant: {"json": event_of(tenant, "evt_3")}],
     ("POST", "/events/bulk"): [lambda tenant: {"json": {"events": [event_of(tenant), event_of(tenant, "evt_4")]}}],
     ("PUT", "/v1/devices/{device_id:name}"): [lambda tenant: {"json": {"name": "changed", "priority": 7}}],
+    ("PUT", "/v1/metrics/{name:name}"): [lambda tenant: {"json": METRIC | {"title": "changed"}}],
     ("DELETE", "/v1/users/{user_id:name}/readings"): [lambda tenant: {"params": RANGE}],
     ("DELETE", "/v1/users/{user_id:name}"): [lambda tenant: {}],
 }
@@ -172,6 +175,7 @@ def filled(service: httpx.Client, db: psycopg.Connection) -> httpx.Client:
         own = reading_of(tenant, moment(), user_id=f"user-{tenant.word}", device_id=f"device-{tenant.word}")
         send(service, tenant, ("POST", "/v1/readings"), json=[*readings, own])
         send(service, tenant, ("PUT", "/v1/devices/{device_id:name}"), json={"name": f"watch-{tenant.word}"})
+        send(service, tenant, ("PUT", "/v1/metrics/{name:name}"), json=METRIC | {"title": f"metric-{tenant.word}"})
         events = [event_of(tenant), event_of(tenant, f"evt-{tenant.word}", event_type=f"type-{tenant.word}")]
         send(service, tenant, ("POST", "/v1/events"), json=events)
     return service
@@ -180,7 +184,9 @@ def filled(service: httpx.Client, db: psycopg.Connection) -> httpx.Client:
 def ask(service: httpx.Client, tenant: Tenant, key: Key, **asked: Any) -> httpx.Response:
     """Ask what a tenant asks of an operation."""
     method, path = key
-    path = path.replace("{user_id:name}", str(USER)).replace("{device_id:name}", "watch")
+    path = (
+        path.replace("{user_id:name}", str(USER)).replace("{device_id:name}", "watch").replace("{name:name}", "lactate")
+    )
     asked["headers"] = asked.get("headers", {}) | tenant.headers
     if key in OF_EVENTS and "user_id" not in asked.get("params", {}):
         asked["params"] = tenant.naming | asked.get("params", {})

@@ -21,6 +21,7 @@ READS = [
     ("/v1/users/303/latest", {}),
     ("/v1/users/303/readings", {"start": START, "end": END}),
     ("/v1/users", {}),
+    ("/v1/metrics", {}),
     ("/v1/events", {"tenant_id": "tenant_1", "start": START, "end": END}),
     ("/v1/events/metrics", {"tenant_id": "tenant_1", "start": START, "end": END}),
 ]

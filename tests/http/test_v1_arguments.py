@@ -20,6 +20,7 @@ PATHS = [
     "/v1/users/ada/devices",
     "/v1/users/ada/latest",
     "/v1/devices/watch",
+    "/v1/metrics",
     "/v1/events",
     "/v1/events/metrics",
     "/v1/overview",

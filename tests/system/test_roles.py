@@ -175,6 +175,7 @@ def test_the_service_stores_answers_and_erases(deployed: Deployment, client: htt
     csv = f"user_id,device_id,timestamp,heart_rate\nada,strap,{LATE.isoformat()},90\n"
     assert answer(client.post("/v1/readings", content=csv, headers={"Content-Type": "text/csv"}))["inserted"] == 1
     answer(client.put("/v1/devices/strap", json={"priority": 1, "name": "Strap"}))
+    answer(client.put("/v1/metrics/lactate", json={"unit": "mmol/L", "kind": "gauge", "lowest": 0, "highest": 30}))
     answer(client.post("/events", json=event()), 201)
 
     def fresh() -> bool:
@@ -183,7 +184,15 @@ def test_the_service_stores_answers_and_erases(deployed: Deployment, client: htt
     within(30, fresh)
     assert answer(client.get("/v1/users/ada/summary", params=day))["heart_rate"]["avg"] == 90
     assert answer(client.get("/v1/users/ada/series", params=day | {"bucket": "15m"}))
-    for path in ("/v1/users", "/v1/overview", "/v1/devices/strap", "/v1/users/ada/latest", "/prometheus", "/ready"):
+    for path in (
+        "/v1/users",
+        "/v1/overview",
+        "/v1/devices/strap",
+        "/v1/metrics",
+        "/v1/users/ada/latest",
+        "/prometheus",
+        "/ready",
+    ):
         answer(client.get(path))
     assert answer(client.get("/v1/users/ada/readings", params=day))
     assert len(answer(client.get("/v1/users/ada/export")).splitlines()) == 3
@@ -196,7 +205,7 @@ def test_the_service_stores_answers_and_erases(deployed: Deployment, client: htt
         assert connection.execute(
             "SELECT count(*) FROM api.verify(now() - INTERVAL '90 days', now()) AS v WHERE v.problem IS NOT NULL"
         ).fetchone() == (0,)
-    assert [act for act, role in acts if role == WEB] == ["set device", "delete readings", "erase user"]
+    assert [act for act, role in acts if role == WEB] == ["set device", "set metric", "delete readings", "erase user"]
     assert [act for act, role in acts if role == OWNER] == ["create key"]
 
 
@@ -252,6 +261,8 @@ def limited(deployed: Deployment) -> bool:
         "UPDATE core.access_key SET scopes = '{operate}'",
         "UPDATE core.access_key SET revoked_at = NULL",
         "UPDATE core.setting SET value = '1 day' WHERE name = 'raw_retention'",
+        "UPDATE core.metric SET kind = 'sum'",
+        "INSERT INTO core.metric_unit VALUES (1, 0, 1, 60, 'Hz', 'Hz')",
         # The traces of what it did.
         "SELECT FROM core.audit",
         "DELETE FROM core.audit",
