@@ -28,7 +28,7 @@ CREATE VIEW api.vitals_1h WITH (security_barrier) AS
                           WHERE s.user_key = u.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket)
                             AND substring(s.quarters FROM (date_part('epoch', r.bucket - s.day) / 900)::int + 1 FOR 4) <> B'0000')
       UNION ALL
-      SELECT public.time_bucket(INTERVAL '1 hour', m.bucket), min(m.first_ts), max(m.last_ts), sum(m.heart_rate_sum)::bigint,
+      SELECT m.bucket, min(m.first_ts), max(m.last_ts), sum(m.heart_rate_sum)::bigint,
              sum(m.heart_rate_count)::int, min(m.heart_rate_min), max(m.heart_rate_max), sum(m.calories)::bigint,
              sum(m.steps)::bigint,
              CASE WHEN min(m.heart_rate_device) = max(m.heart_rate_device) THEN nullif(min(m.heart_rate_device), 0) END,
@@ -36,21 +36,25 @@ CREATE VIEW api.vitals_1h WITH (security_barrier) AS
              min(m.heart_rate_sum / (m.heart_rate_count * 1e6::double precision)) FILTER (WHERE m.worn_minutes >= 3)
         FROM (
           -- Incomplete buckets and those with a stale quarter: fresh quarters from the rollup, the others from raw readings.
-          SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
+          SELECT x.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
                  q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes
             FROM (SELECT public.time_bucket(INTERVAL '1 hour', h.materialized) AS bucket FROM core.horizon AS h
                   UNION
                   SELECT public.time_bucket(INTERVAL '1 hour', s.bucket) FROM api_internal.stale_quarters AS s
                    WHERE s.user_key = u.user_key) AS x
-            JOIN rollup.user_15m AS q
-              ON q.user_key = u.user_key AND q.bucket >= x.bucket AND q.bucket < x.bucket + INTERVAL '1 hour'
-           WHERE q.bucket < (SELECT materialized FROM core.horizon)
-             AND NOT EXISTS (SELECT FROM core.stale_day AS s
-                              WHERE s.user_key = u.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', q.bucket)
-                                AND get_bit(s.quarters, (date_part('epoch', q.bucket - s.day) / 900)::int) = 1)
+           -- One index lookup for each of them: OFFSET keeps the planner from reading the whole range and joining it.
+           CROSS JOIN LATERAL (
+              SELECT q.*
+                FROM rollup.user_15m AS q
+               WHERE q.user_key = u.user_key AND q.bucket >= x.bucket AND q.bucket < x.bucket + INTERVAL '1 hour'
+                 AND q.bucket < (SELECT materialized FROM core.horizon)
+                 AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                                  WHERE s.user_key = u.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', q.bucket)
+                                    AND get_bit(s.quarters, (date_part('epoch', q.bucket - s.day) / 900)::int) = 1)
+              OFFSET 0) AS q
           UNION ALL
-          SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min,
-                 q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes
+          SELECT public.time_bucket(INTERVAL '1 hour', q.bucket), q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count,
+                 q.heart_rate_min, q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes
             FROM api_internal.raw_quarters AS q
            WHERE q.user_key = u.user_key) AS m
        GROUP BY 1

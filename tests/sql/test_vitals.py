@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -166,3 +167,34 @@ def test_bi_reader_cannot(db: psycopg.Connection, statement: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege), db.transaction():
         db.execute("SET LOCAL ROLE bi_reader")
         db.execute(statement.encode())
+
+
+@pytest.mark.parametrize("level", ["1h", "1d"])
+def test_a_month_of_a_view_reads_no_quarter_of_fresh_days(db: psycopg.Connection, level: str) -> None:
+    """Of the user's 2,880 quarters only those of the horizon's day and of stale days are looked up."""
+    db.execute(
+        """INSERT INTO api.readings (user_id, device_id, ts, heart_rate)
+             SELECT 'ada', 'watch', n, 60
+               FROM generate_series('2025-01-01Z'::timestamptz, '2025-01-30 23:59Z', INTERVAL '15 minutes') AS n
+           UNION ALL
+           -- Others of a single day make the planner expect few quarters of a user.
+           SELECT 'user ' || u, 'watch ' || u, n, 60
+             FROM generate_series(1, 400) AS u,
+                  generate_series('2025-01-30Z'::timestamptz, '2025-01-30 23:59Z', INTERVAL '4 hours') AS n"""
+    )
+    db.execute("CALL api.refresh()")
+    db.execute("ANALYZE")
+    write(db, "ada", "watch", NOON + timedelta(seconds=1), 99, 50)
+    plan = db.execute(
+        f"""EXPLAIN (ANALYZE, FORMAT JSON)
+            SELECT * FROM api.vitals_{level}
+             WHERE user_id = 'ada' AND bucket >= '2025-01-01Z' AND bucket < '2025-01-31Z'""".encode()
+    ).fetchone()
+    assert plan is not None
+    assert 0 < quarters_read(plan[0][0]["Plan"]) <= 2 * 96
+
+
+def quarters_read(node: dict[str, Any]) -> float:
+    """Add up the rows that scans of rollup.user_15m found."""
+    found = node["Actual Rows"] * node["Actual Loops"] if "user_15m" in node.get("Index Name", "") else 0
+    return found + sum(quarters_read(child) for child in node.get("Plans", []))
