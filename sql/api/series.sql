@@ -103,9 +103,10 @@ BEGIN
     'SELECT t, coalesce(g.heart_rate_count, 0), api_internal.from_micro(g.heart_rate_sum, nullif(g.heart_rate_count, 0)),
             g.heart_rate_min, g.heart_rate_max, d.device_id, g.steps, api_internal.from_micro(g.calories), $1, $2
        FROM (SELECT ' || start || ' AS t, g.*
-               FROM (SELECT ' || label || ' AS label, sum(heart_rate_count)::bigint AS heart_rate_count,
-                    sum(heart_rate_sum)::bigint AS heart_rate_sum, min(heart_rate_min) AS heart_rate_min,
-                    max(heart_rate_max) AS heart_rate_max, sum(steps)::bigint AS steps, sum(calories)::bigint AS calories,
+               FROM (SELECT ' || label || ' AS label, api_internal.total(heart_rate_count) AS heart_rate_count,
+                    api_internal.total(heart_rate_sum) AS heart_rate_sum, min(heart_rate_min) AS heart_rate_min,
+                    max(heart_rate_max) AS heart_rate_max, api_internal.total(steps) AS steps,
+                    api_internal.total(calories) AS calories,
                     CASE WHEN min(heart_rate_device) = max(heart_rate_device) THEN min(heart_rate_device) END AS device_key
                       FROM api_internal.rows($3, $4, $5) AS r GROUP BY 1) AS g) AS g
        ' || CASE WHEN fill THEN 'FULL JOIN (' || labels || ') AS l (t) USING (t)' ELSE '' END || '

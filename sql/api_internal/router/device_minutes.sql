@@ -18,8 +18,8 @@ BEGIN
              CASE WHEN upper(r.range) - lower(r.range) <= INTERVAL '1 hour'
                   THEN 'SELECT * FROM api_internal.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s'
                   ELSE 'SELECT user_key, device_key, public.time_bucket(INTERVAL ''1 minute'', bucket), min(first_ts), '
-                       'max(last_ts), sum(heart_rate_sum)::bigint, sum(heart_rate_count)::int, min(heart_rate_min), '
-                       'max(heart_rate_max), sum(calories)::bigint, sum(steps)::bigint '
+                       'max(last_ts), api_internal.total(heart_rate_sum), sum(heart_rate_count)::int, min(heart_rate_min), '
+                       'max(heart_rate_max), api_internal.total(calories), api_internal.total(steps) '
                        'FROM api_internal.%I WHERE user_key = %L AND bucket >= %L AND bucket < %L%s GROUP BY 1, 2, 3' END,
              source, user_key, lower(r.range), upper(r.range),
              CASE WHEN device_key IS NULL THEN '' ELSE format(' AND device_key = %L', device_key) END), ' UNION ALL ')

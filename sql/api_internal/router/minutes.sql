@@ -4,6 +4,8 @@ RETURNS SETOF api_internal.bucket_row
 LANGUAGE plpgsql STABLE
 -- Planned once. The part that needs literal bounds is in api_internal.device_minutes.
 SET plan_cache_mode = force_generic_plan
+-- The states of public.first for a day of minutes take more memory than work_mem has by default, and would go to disk.
+SET work_mem = '64MB'
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -13,12 +15,12 @@ BEGIN
            r.device_key,
            min(r.first_ts) AS first_ts,
            max(r.last_ts) AS last_ts,
-           sum(r.heart_rate_sum)::bigint AS heart_rate_sum,
+           api_internal.total(r.heart_rate_sum) AS heart_rate_sum,
            sum(r.heart_rate_count) AS heart_rate_count,
            min(r.heart_rate_min) AS heart_rate_min,
            max(r.heart_rate_max) AS heart_rate_max,
-           sum(r.calories)::bigint AS calories,
-           sum(r.steps)::bigint AS steps
+           api_internal.total(r.calories) AS calories,
+           api_internal.total(r.steps) AS steps
       FROM api_internal.device_minutes(minutes.user_key, minutes.ranges, minutes.device_key) AS r
      GROUP BY 1, 2
   ), ranked AS (
