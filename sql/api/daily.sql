@@ -48,6 +48,8 @@ DECLARE
   all_hours    timestamptz[]; -- read for every user
   all_quarters timestamptz[];
   user_keys    int[];
+  rolled_keys  int[]; -- users whose days the rollups answer for
+  other_keys   int[];
   stale        record;
 BEGIN
   IF after_day <= first_day THEN
@@ -90,6 +92,13 @@ BEGIN
              AND get_bit(s.quarters, q) = 1) AS s
    WHERE s.bucket >= from_ts AND s.bucket < least(to_ts, horizon);
 
+  -- Rollups answer below the horizon, for all users but those with a stale quarter.
+  SELECT array_agg(u.user_key) FILTER (WHERE to_ts <= horizon AND s.user_key IS NULL),
+         array_agg(u.user_key) FILTER (WHERE to_ts > horizon OR s.user_key IS NOT NULL)
+    INTO rolled_keys, other_keys
+    FROM unnest(user_keys) AS u (user_key)
+    LEFT JOIN (SELECT DISTINCT s.user_key FROM unnest(stale.user_keys) AS s (user_key)) AS s USING (user_key);
+
   RETURN QUERY
     WITH stale_quarters AS MATERIALIZED (
       SELECT * FROM unnest(stale.user_keys, stale.quarters) AS s (user_key, bucket)
@@ -100,7 +109,7 @@ BEGIN
     ), by_user AS MATERIALIZED (
       -- The hours and quarters to read for each user: those of cut buckets, and the fresh ones of stale buckets.
       SELECT u.user_key, all_hours || coalesce(h.hours, '{}') AS hours, all_quarters || coalesce(q.quarters, '{}') AS quarters
-        FROM unnest(user_keys) AS u (user_key)
+        FROM unnest(other_keys) AS u (user_key)
         LEFT JOIN (SELECT s.user_key, array_agg(h.hour) AS hours
                      FROM stale_buckets AS s
                     CROSS JOIN generate_series(s.bucket, s.bucket + width - INTERVAL '1 hour', INTERVAL '1 hour') AS h (hour)
@@ -115,13 +124,13 @@ BEGIN
       SELECT r.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.worn_minutes, r.resting_heart_rate
         FROM rollup.user_1d AS r
-       WHERE level = '1d' AND r.user_key = ANY (user_keys) AND r.bucket >= from_ts AND r.bucket < least(to_ts, whole_to)
+       WHERE level = '1d' AND r.user_key = ANY (other_keys) AND r.bucket >= from_ts AND r.bucket < least(to_ts, whole_to)
          AND NOT EXISTS (SELECT FROM stale_buckets AS s WHERE s.user_key = r.user_key AND s.bucket = r.bucket)
       UNION ALL
       SELECT r.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min,
              r.heart_rate_max, r.calories, r.steps, r.worn_minutes, r.resting_heart_rate
         FROM rollup.user_4h AS r
-       WHERE level = '4h' AND r.user_key = ANY (user_keys) AND r.bucket >= from_ts AND r.bucket < least(to_ts, whole_to)
+       WHERE level = '4h' AND r.user_key = ANY (other_keys) AND r.bucket >= from_ts AND r.bucket < least(to_ts, whole_to)
          AND r.bucket <> ALL (cut)
          AND NOT EXISTS (SELECT FROM stale_buckets AS s WHERE s.user_key = r.user_key AND s.bucket = r.bucket)
       UNION ALL
@@ -146,17 +155,19 @@ BEGIN
               UNION ALL
               SELECT q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_min, q.heart_rate_max, q.calories, q.steps,
                      q.user_key, q.heart_rate_count, q.heart_rate_device, NULL, q.worn_minutes
-                FROM api_internal.raw_quarters_of(user_keys, greatest(from_ts, horizon), to_ts, stale.user_keys, stale.quarters) AS q
+                FROM api_internal.raw_quarters_of(other_keys, greatest(from_ts, horizon), to_ts, stale.user_keys, stale.quarters) AS q
              ) AS q
     ), days AS (
-      SELECT r.user_key, width_bucket(r.bucket, midnights) AS number, sum(r.steps)::bigint AS steps,
-             sum(r.calories)::bigint AS calories, sum(r.heart_rate_count)::bigint AS heart_rate_count,
-             sum(r.heart_rate_sum)::bigint AS heart_rate_sum, min(r.heart_rate_min) AS heart_rate_min,
+      SELECT r.user_key, width_bucket(r.bucket, midnights) AS number, api_internal.total(r.steps) AS steps,
+             api_internal.total(r.calories) AS calories, sum(r.heart_rate_count) AS heart_rate_count,
+             api_internal.total(r.heart_rate_sum) AS heart_rate_sum, min(r.heart_rate_min) AS heart_rate_min,
              max(r.heart_rate_max) AS heart_rate_max, min(r.resting_heart_rate) AS resting_heart_rate,
              CASE WHEN count(r.worn_minutes) = count(*) THEN sum(r.worn_minutes) END::int AS worn_minutes,
              min(r.first_ts) AS first_ts, max(r.last_ts) AS last_ts
         FROM rows AS r
        GROUP BY 1, 2
+      UNION ALL
+      SELECT * FROM api_internal.rolled_days(rolled_keys, level, midnights, cut, all_hours, all_quarters)
     )
     SELECT p.tenant_id, p.user_id, first_day + d.number - 1, d.steps, api_internal.from_micro(d.calories), d.heart_rate_count,
            api_internal.from_micro(d.heart_rate_sum, nullif(d.heart_rate_count, 0)), d.heart_rate_min, d.heart_rate_max,

@@ -18,6 +18,8 @@ ANSWERING = (
     "rows",
     "device_rows",
     "local_days",
+    "daily",
+    "rolled_days",
     "minutes",
     "device_minutes",
     "raw_readings",
