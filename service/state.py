@@ -41,7 +41,7 @@ class State(NamedTuple):
     body_memory: MemoryBudget
     answer_memory: MemoryBudget
     decode_gate: FairGate
-    """Admits one long body of the fast path at a time to be decoded."""
+    """Admits one long body of the fast path, or step of decompressing any body, at a time."""
 
 
 def state_of(connection: HTTPConnection) -> State:

@@ -13,8 +13,9 @@ from typing import Any
 import zstandard
 
 from service.errors import Malformed, Problem, TooLarge, Unsupported
+from service.event_loop import FairGate
 
-STEP = 1024 * 1024  # bytes: the most that one step may give
+STEP = 256 * 1024  # bytes: the most that one step may give
 ZSTD_SLICE = 32  # bytes: four of them can stand for 128 KiB
 ALWAYS = 8 * 1024 * 1024  # plain bytes that any body may have
 PADDING = 1024 * 1024  # compressed bytes that any body may have, and stand for nothing
@@ -23,21 +24,23 @@ ZSTD_WINDOW = 8 * 1024 * 1024  # bytes: what a decoder must keep
 Pieces = AsyncIterator[bytes]
 
 
-def plain(pieces: Pieces, encoding: str, most_ratio: int) -> Pieces:
+def plain(pieces: Pieces, encoding: str, most_ratio: int, gate: FairGate) -> Pieces:
     """Return the plain bytes of a body in that Content-Encoding; Unsupported where it is unknown.
 
-    TooLarge is raised where there are more than `most_ratio` for each byte of the body, or hardly any.
+    TooLarge is raised where there are more than `most_ratio` for each byte of the body, or hardly any. Each step, and
+    what becomes of its bytes before the next is asked for, passes the gate: a dozen bombs at once take the event loop
+    no longer than one does.
     """
     ratio = Ratio(most_ratio)
     match encoding.strip().lower():
         case "" | "identity":
             return pieces
         case "gzip" | "x-gzip":
-            return ratio.checked(inflate(ratio.counted(pieces), lambda: zlib.decompressobj(16 + zlib.MAX_WBITS)))
+            return ratio.checked(inflate(ratio.counted(pieces), lambda: zlib.decompressobj(16 + zlib.MAX_WBITS), gate))
         case "deflate":
-            return ratio.checked(inflate(ratio.counted(pieces), zlib.decompressobj))
+            return ratio.checked(inflate(ratio.counted(pieces), zlib.decompressobj, gate))
         case "zstd":
-            return ratio.checked(unzstd(ratio.counted(pieces)))
+            return ratio.checked(unzstd(ratio.counted(pieces), gate))
         case other:
             raise Unsupported(f"The encoding {other[:100]!r} is unknown; send gzip, zstd or none.")
 
@@ -74,40 +77,64 @@ class Ratio:
         )
 
 
-async def inflate(pieces: Pieces, new_stream: Callable[[], Any]) -> Pieces:
+class Steps:
+    """Passes a gate before a body is decompressed further by about a STEP."""
+
+    def __init__(self, gate: FairGate) -> None:
+        self.gate = gate
+        self.left = 0
+
+    async def begin(self) -> None:
+        """Wait for a turn, unless the last one has bytes left."""
+        if self.left <= 0:
+            await self.gate.enter()
+            self.left = STEP
+
+    def counted(self, made: bytes) -> bytes:
+        """Count what was made."""
+        self.left -= len(made)
+        return made
+
+
+async def inflate(pieces: Pieces, new_stream: Callable[[], Any], gate: FairGate) -> Pieces:
     """Decompress with zlib; gzip may have several members."""
     stream = new_stream()
     async for piece in pieces:
+        steps = Steps(gate)
         rest = piece
         while rest:
             if stream.eof:
                 stream = new_stream()
+            await steps.begin()
             try:
-                made = stream.decompress(rest, STEP)
+                made = steps.counted(stream.decompress(rest, STEP))
             except zlib.error:
                 raise broken() from None
             yield made
             # What was consumed may still have more to give than one step.
             while len(made) == STEP and not stream.eof:
-                made = stream.decompress(stream.unconsumed_tail, STEP)
+                await steps.begin()
+                made = steps.counted(stream.decompress(stream.unconsumed_tail, STEP))
                 yield made
             rest = stream.unused_data if stream.eof else stream.unconsumed_tail
     if not stream.eof:
         raise broken()
 
 
-async def unzstd(pieces: Pieces) -> Pieces:
+async def unzstd(pieces: Pieces, gate: FairGate) -> Pieces:
     """Decompress with zstd; a body may have several frames."""
     decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
     stream = decompressor.decompressobj()
     async for piece in pieces:
+        steps = Steps(gate)
         for start in range(0, len(piece), ZSTD_SLICE):
             rest = piece[start : start + ZSTD_SLICE]
             while rest:
                 if stream.eof:
                     stream = decompressor.decompressobj()
+                await steps.begin()
                 try:
-                    yield stream.decompress(rest)
+                    yield steps.counted(stream.decompress(rest))
                 except zstandard.ZstdError:
                     raise broken() from None
                 rest = stream.unused_data if stream.eof else b""

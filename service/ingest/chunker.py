@@ -93,7 +93,7 @@ async def elements(
     async for piece in gathered(pieces, size):
         rest += piece
         if not begun:
-            rest = without_mark(rest)
+            rest = without_mark(rest).lstrip()  # which is a tenth of what patterns take to pass over blanks
             begun, end = True, start_of_elements(rest, name, bare, enveloped)
             enclosed, rest = OBJECT.match(rest) is not None, rest[end:]
         while len(rest) >= size:

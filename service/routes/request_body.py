@@ -101,7 +101,8 @@ def parse_length(value: bytes) -> int | None:
 def body_pieces(request: Request) -> AsyncIterator[bytes]:
     """Yield a body as it arrives, decompressed."""
     encoding = request.headers.get("content-encoding", "")
-    return plain(chunks(request), encoding, state_of(request).settings.max_compression_ratio)
+    state = state_of(request)
+    return plain(chunks(request), encoding, state.settings.max_compression_ratio, state.decode_gate)
 
 
 async def in_time(request: Request, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

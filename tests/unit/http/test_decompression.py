@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Malformed, Problem, TooLarge, Unsupported
+from service.event_loop import FairGate
 from service.http.decompression import ALWAYS, STEP, plain
 from service.settings import Settings
 
+MEGABYTE = 1024 * 1024
 ENCODERS = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
@@ -48,7 +50,7 @@ async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
 
 def decode(body: bytes, encoding: str, size: int = 1000, most_ratio: int = 100_000) -> list[bytes]:
     async def collect() -> list[bytes]:
-        return [piece async for piece in plain(in_pieces(body, size), encoding, most_ratio)]
+        return [piece async for piece in plain(in_pieces(body, size), encoding, most_ratio, FairGate())]
 
     return asyncio.run(collect())
 
@@ -86,7 +88,28 @@ def test_a_bomb_gives_at_most_a_few_steps_at_a_time(encoding: str) -> None:
     sent = bomb(encoding, 64 * MEGABYTE)
     pieces = decode(sent, encoding, size=len(sent))
     assert sum(map(len, pieces)) == 64 * MEGABYTE
-    assert max(map(len, pieces)) <= 2 * STEP
+    assert max(map(len, pieces)) <= MEGABYTE
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_bombs_take_turns(encoding: str) -> None:
+    sent = bomb(encoding, 8 * MEGABYTE)
+    made: list[int] = []  # bytes, by iteration of the event loop
+
+    async def read(gate: FairGate) -> None:
+        async for piece in plain(in_pieces(sent, len(sent)), encoding, 100_000, gate):
+            made[-1] += len(piece)
+
+    async def read_many() -> None:
+        gate = FairGate()
+        readers = [asyncio.create_task(read(gate)) for _ in range(12)]
+        while not all(reader.done() for reader in readers):
+            made.append(0)
+            await asyncio.sleep(0)
+
+    asyncio.run(read_many())
+    assert sum(made) == 12 * 8 * MEGABYTE
+    assert max(made) <= MEGABYTE + STEP
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
@@ -96,7 +119,7 @@ def test_a_bomb_is_refused_soon(encoding: str, size: int) -> None:
     made: list[bytes] = []
 
     async def collect() -> None:
-        async for piece in plain(in_pieces(sent, size), encoding, 100):
+        async for piece in plain(in_pieces(sent, size), encoding, 100, FairGate()):
             made.append(piece)
 
     with pytest.raises(TooLarge, match="more than 100 times as many"):
