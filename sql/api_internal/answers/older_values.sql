@@ -23,14 +23,35 @@ BEGIN
   WHILE missing <> '{}' LOOP
     IF day < day_end THEN
       FOR metric, value, ts, device_id IN EXECUTE format(
-          -- Literal bounds let the planner exclude chunks.
-          'SELECT DISTINCT ON (m.metric) m.metric, m.value, r.ts, d.device_id
-             FROM core.reading AS r
-            CROSS JOIN LATERAL (VALUES (''heart_rate'', r.heart_rate), (''steps'', r.steps), (''calories'', r.calories))
-                            AS m (metric, value)
+          -- As in recent_values: a skip scan over the devices, and a lookup for each of them and each metric, so that a day of
+          -- many readings is not sorted. Literal bounds let the planner exclude chunks.
+          'WITH RECURSIVE worn AS (
+             (SELECT r.device_key FROM core.reading AS r
+               WHERE r.user_key = $1 AND r.ts >= %1$L AND r.ts < %2$L
+               ORDER BY r.device_key LIMIT 1)
+             UNION ALL
+             SELECT (SELECT r.device_key FROM core.reading AS r
+                      WHERE r.user_key = $1 AND r.device_key > w.device_key AND r.ts >= %1$L AND r.ts < %2$L
+                      ORDER BY r.device_key LIMIT 1)
+               FROM worn AS w
+              WHERE w.device_key IS NOT NULL
+           )
+           SELECT DISTINCT ON (m.metric) m.metric, v.value, v.ts, d.device_id
+             FROM worn AS w
              JOIN core.device AS d USING (device_key)
-            WHERE r.user_key = $1 AND r.ts >= %L AND r.ts < %L AND m.value IS NOT NULL AND m.metric = ANY ($2)
-            ORDER BY m.metric, r.ts DESC, d.priority, d.device_key', day, day_end) USING wanted_user, missing
+            CROSS JOIN unnest($2) AS m (metric)
+            CROSS JOIN LATERAL (
+              SELECT x.value, r.ts
+                FROM core.reading AS r
+               CROSS JOIN LATERAL (
+                 SELECT CASE m.metric WHEN ''heart_rate'' THEN r.heart_rate WHEN ''steps'' THEN r.steps
+                                    WHEN ''calories'' THEN r.calories END
+               ) AS x (value)
+               WHERE r.user_key = $1 AND r.device_key = w.device_key AND r.ts >= %1$L AND r.ts < %2$L AND x.value IS NOT NULL
+               ORDER BY r.ts DESC
+               LIMIT 1
+            ) AS v
+            ORDER BY m.metric, v.ts DESC, d.priority, d.device_key', day, day_end) USING wanted_user, missing
       LOOP
         missing := array_remove(missing, metric);
         RETURN NEXT;
