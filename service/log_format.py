@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -17,6 +19,8 @@ LogFormat = Literal["json", "text"]
 
 # Returns the id of the request that the running task answers; not set outside of requests.
 REQUEST_ID: ContextVar[Callable[[], str]] = ContextVar("request_id")
+
+SELDOM_SECONDS = 10.0
 
 encode = json.JSONEncoder(default=str).encode
 
@@ -79,6 +83,31 @@ class TextFormatter(DiscreetFormatter):
         return super().formatMessage(record) + "".join(f" {name}={value}" for name, value in fields_of(record).items())
 
 
+class SeldomWarnings(logging.Filter):
+    """Lets each warning of the HTTP server pass every ten seconds, with how many were left out before it.
+
+    Strangers cause one with each request that is no HTTP, or has too large a head, and would fill the disk.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.again: dict[str, float] = {}
+        self.left_out: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is logged."""
+        if not record.name.startswith("uvicorn") or record.levelno != logging.WARNING:
+            return True
+        now = time.monotonic()
+        if now < self.again.get(record.msg, now):
+            self.left_out[record.msg] += 1
+            return False
+        self.again[record.msg] = now + SELDOM_SECONDS
+        if count := self.left_out.pop(record.msg, 0):
+            record.fields = {"left_out": count}
+        return True
+
+
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     """Return what a record is about: the id of the request, if any, and the fields given as `extra={"fields": …}`."""
     fields: dict[str, Any] = getattr(record, "fields", {})
@@ -97,6 +126,7 @@ def set_up_logging(chosen: LogFormat | None = None) -> None:
     as_text = chosen == "text" or (chosen is None and sys.stderr.isatty())
     handler = logging.StreamHandler()
     handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
+    handler.addFilter(SeldomWarnings())
     # No format names them, and looking them up takes half the time of a line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.log_format import REQUEST_ID, JsonFormatter, TextFormatter
+from service.log_format import REQUEST_ID, JsonFormatter, SeldomWarnings, TextFormatter, fields_of
 
 
 @pytest.fixture
@@ -131,3 +131,20 @@ def test_the_detail_of_an_error_of_the_database_is_not_written(
     assert "test_log_format.py" in text
     for secret in ("ada", "lovelace", "900", "DETAIL"):
         assert secret not in text
+
+
+def test_what_strangers_cause_with_each_request_is_logged_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("service.log_format.time.monotonic", lambda: now)
+    seldom = SeldomWarnings()
+
+    def passed(name: str, level: int, count: int) -> list[logging.LogRecord]:
+        records = [logging.LogRecord(name, level, "", 0, "Invalid HTTP request received.", (), None)] * count
+        return [record for record in records if seldom.filter(record)]
+
+    assert len(passed("uvicorn.error", logging.WARNING, 500)) == 1
+    now += 11
+    (record,) = passed("uvicorn.error", logging.WARNING, 3)
+    assert fields_of(record) == {"left_out": 499}
+    assert len(passed("uvicorn.error", logging.ERROR, 3)) == 3
+    assert len(passed("hyperpulse", logging.WARNING, 3)) == 3
