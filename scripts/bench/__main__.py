@@ -14,6 +14,7 @@ from scripts.bench import analysts, keys
 from scripts.bench import options as answers_options
 from scripts.bench import report as answers_report
 from scripts.bench import run as answers
+from scripts.bench.attacks import run as attacks
 from scripts.bench.ingest import interleaved
 from scripts.bench.ingest import options as ingest_options
 from scripts.bench.ingest import report as ingest_report
@@ -34,7 +35,8 @@ from scripts.bench.sustained import report as sustained_report
 from scripts.bench.sustained import run as sustained
 
 USAGE = """\
-usage: bench [ingest | answers | analysts | refresh | sustained | live | keys | soak | kills | upload] [options]
+usage: bench [ingest | answers | analysts | refresh | sustained | live | keys | soak | kills | upload | attacks]
+             [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
@@ -46,6 +48,7 @@ usage: bench [ingest | answers | analysts | refresh | sustained | live | keys | 
   bench soak       whether the service withstands more than it can take
   bench kills      whether everything is stored after kill -9 of service and database, under load
   bench upload     what an upload of gigabytes does to the memory of the service
+  bench attacks    what an attacker on the network, or a tenant that floods, does to others
 
 Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
 
@@ -89,6 +92,8 @@ def measure(arguments: list[str]) -> int:
             return measure_overload(kills.run, overload_options.parse_kills(rest))
         case ["upload", *rest]:
             return measure_overload(upload.run, overload_options.parse_upload(rest))
+        case ["attacks", *rest]:
+            return attacks.main(rest, say, console())
         case []:
             return measure_ingest([]) or measure_answers([])
         case ["-h" | "--help"]:

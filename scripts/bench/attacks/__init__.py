@@ -1,0 +1,1 @@
+"""Measures what an attacker on the network does to others."""
