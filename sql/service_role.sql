@@ -27,6 +27,7 @@ BEGIN
   FOR relation IN
     WITH wanted (name, privileges) AS (
       VALUES ('core.reading', 'DELETE,INSERT,SELECT,UPDATE'), ('core.event', 'INSERT,SELECT'), ('core.event_id', 'INSERT,SELECT'),
+             ('core.sample', 'DELETE,INSERT,SELECT,UPDATE'), ('core.sample_series', 'DELETE,INSERT,SELECT'),
              ('core.tenant', 'INSERT,SELECT'), ('core.app_user', 'DELETE,INSERT,SELECT'), ('core.device', 'INSERT,SELECT,UPDATE'),
              -- Only api.set_metric changes it, as its owner.
              ('core.metric', 'SELECT'), ('core.metric_unit', 'SELECT'),

@@ -15,11 +15,13 @@ from scripts.migrate import migrate
 
 HYPERTABLES = (
     "core.reading",
+    "core.sample",
     "core.event",
     "core.kept_minute",
     *(f"rollup.{whose}_{width}" for whose in ("user", "device") for width in ("15m", "1h", "4h", "1d")),
 )
 TABLES = (
+    "core.sample_series",
     "core.stale_day",
     "core.changed_day",
     "core.last_value",

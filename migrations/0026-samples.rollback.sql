@@ -1,0 +1,2 @@
+DROP TABLE core.sample_series;
+DROP TABLE core.sample;
