@@ -31,7 +31,8 @@ BEGIN
     GRANT USAGE ON SCHEMA api TO bi_reader;
     GRANT SELECT ON ALL TABLES IN SCHEMA api TO bi_reader;
     GRANT EXECUTE ON FUNCTION
-      api.summary, api.series, api.auto_bucket, api.daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone
+      api.summary, api.series, api.auto_bucket, api.daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone,
+      api.metric_summary, api.metric_series, api.latest_samples
       TO bi_reader;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bi_tenant') THEN
@@ -39,12 +40,13 @@ BEGIN
     -- By name, so that a new view is not shown to tenants before someone has decided that.
     GRANT SELECT ON
       api.best_readings, api.devices, api.event_counts_1m, api.event_counts_1h, api.event_counts_1d, api.events, api.goals, api.last_seen, api.metrics,
-      api.population_15m, api.population_1h, api.population_1d, api.readings, api.users,
+      api.population_15m, api.population_1h, api.population_1d, api.readings, api.samples, api.users,
       api.vitals_1m, api.vitals_15m, api.vitals_1h, api.vitals_1d
       TO bi_tenant;
     GRANT SELECT (level, horizon, lag, last_refresh) ON api.freshness TO bi_tenant;
     GRANT EXECUTE ON FUNCTION
-      api.summary, api.series, api.auto_bucket, api.daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone
+      api.summary, api.series, api.auto_bucket, api.daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone,
+      api.metric_summary, api.metric_series, api.latest_samples
       TO bi_tenant;
   END IF;
 END

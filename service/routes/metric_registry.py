@@ -78,7 +78,7 @@ OPERATIONS = [
             )
         },
         access="read",
-        description="Readings carry `heart_rate`, `steps` and `calories`; of the other metrics no values are stored.",
+        description="Readings carry `heart_rate`, `steps` and `calories`; values of the other metrics are samples.",
         refuses=(503,),
     ),
     Operation(

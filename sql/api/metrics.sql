@@ -11,7 +11,7 @@ CREATE VIEW api.metrics WITH (security_barrier) AS
    WHERE m.tenant_key IS NULL OR t.tenant_key IS NOT NULL;
 
 COMMENT ON VIEW api.metrics IS
-  'The registry of metrics: the built-in ones, and those that tenants declared by api.set_metric. Readings carry heart_rate, steps and calories; of the other metrics no values are stored.';
+  'The registry of metrics: the built-in ones, and those that tenants declared by api.set_metric. Readings carry heart_rate, steps and calories; values of the other metrics are in api.samples.';
 COMMENT ON COLUMN api.metrics.tenant_id IS 'The tenant that declared the metric; null for a built-in one.';
 COMMENT ON COLUMN api.metrics.name IS 'The name, unique among the built-in metrics and those of a tenant.';
 COMMENT ON COLUMN api.metrics.title IS 'A name for display.';

@@ -4,7 +4,7 @@ CREATE VIEW api.users WITH (security_barrier) AS
     FROM core.app_user AS u
     JOIN api_internal.visible_tenant AS t USING (tenant_key);
 
-COMMENT ON VIEW api.users IS 'Users with readings, by tenant, and when each was registered.';
+COMMENT ON VIEW api.users IS 'Users with readings or samples, by tenant, and when each was registered.';
 COMMENT ON COLUMN api.users.tenant_id IS 'The tenant of the user; two tenants may have users of the same name.';
 COMMENT ON COLUMN api.users.user_id IS 'The user, within the tenant.';
-COMMENT ON COLUMN api.users.registered_at IS 'When the user''s first reading arrived.';
+COMMENT ON COLUMN api.users.registered_at IS 'When the user''s first reading or sample arrived.';

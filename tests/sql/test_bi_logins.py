@@ -26,6 +26,10 @@ TENANT_FUNCTIONS = {
     "daily": "SELECT tenant_id FROM api.daily()",
     "event_counts": f"SELECT t FROM tenants AS t, api.event_counts(t, '1d', NULL, NULL, {RANGE})",
     "latest": "SELECT t FROM tenants AS t, api.latest(t, '101')",
+    "latest_samples": "SELECT t FROM tenants AS t, api.latest_samples(t, '101')",
+    "metric_series": f"SELECT n.t FROM tenants AS n, api.metric_series(n.t, '101', {RANGE}, ARRAY['spo2', 'steps'])",
+    "metric_summary": f"SELECT t FROM tenants AS t, api.metric_summary(t, '101', {RANGE}, ARRAY['spo2']) AS s"
+    " WHERE s.count > 0",
     "overview": "SELECT t FROM tenants AS t, api.overview(t)",
     "series": f"SELECT n.t FROM tenants AS n, api.series(n.t, '101', {RANGE}, '1h')",
     "summary": f"SELECT t FROM tenants AS t, api.summary(t, '101', {RANGE}) AS s WHERE s.heart_rate_count > 0",
@@ -144,10 +148,12 @@ def test_a_function_for_the_owner(logins: Logins, function: str) -> None:
     assert by_login(logins, OWNER_FUNCTIONS[function]) == [DENIED] * 4
 
 
-@pytest.mark.parametrize("view", ["readings", "best_readings", "vitals_1m", "vitals_15m", "vitals_1h", "vitals_1d"])
+@pytest.mark.parametrize(
+    "view", ["readings", "samples", "best_readings", "vitals_1m", "vitals_15m", "vitals_1h", "vitals_1d"]
+)
 def test_conditions_on_users_and_ranges_are_moved_into_a_view(logins: Logins, view: str) -> None:
     """A barrier keeps conditions that may leak outside, in a scan of the view; others reach the indexes."""
-    column = "ts" if view == "readings" else "bucket"
+    column = "ts" if view in ("readings", "samples") else "bucket"
     inside = f"tenant_id = 'one' AND user_id = '101' AND {column} >= now() - INTERVAL '3 days'"
     with psycopg.connect(logins.tenant, autocommit=True) as tenant:
 

@@ -17,7 +17,7 @@ MINE, OTHER = "one", "two"
 PASSWORD = "a password of tests"
 # The views of api that show rows of a tenant.
 TENANT_VIEWS = {
-    *("best_readings", "devices", "events", "goals", "last_seen", "readings", "users"),
+    *("best_readings", "devices", "events", "goals", "last_seen", "readings", "samples", "users"),
     *(f"event_counts_{width}" for width in ("1m", "1h", "1d")),
     *(f"population_{width}" for width in ("15m", "1h", "1d")),
     *(f"vitals_{width}" for width in ("1m", "15m", "1h", "1d")),
@@ -37,6 +37,12 @@ EVENTS = """
       array_agg(jsonb_build_object('of', t.tenant_id)))
       FROM (VALUES ('one'), ('two')) AS t (tenant_id), generate_series(0, 20) AS n
 """
+SAMPLES = """
+    SELECT api_internal.merge_samples(
+      array_agg(r.user_key), array_agg(m.metric_key), array_agg(r.device_key), array_agg(r.ts), array_agg(97.5::float8))
+      FROM core.reading AS r
+      JOIN core.metric AS m ON m.name = 'spo2'
+"""
 
 
 class Logins(NamedTuple):
@@ -54,6 +60,7 @@ class Logins(NamedTuple):
 def fill(db: psycopg.Connection[Any]) -> None:
     """Write the same for two tenants but for names and values; something is stale, and something in the populations."""
     db.execute(FILL)
+    db.execute(SAMPLES)
     db.execute(EVENTS)
     db.execute("SELECT api.set_goal('one', '101', 'steps', 1000), api.set_goal('two', '101', 'steps', 2000)")
     db.execute(

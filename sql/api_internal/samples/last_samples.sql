@@ -1,0 +1,14 @@
+-- The latest sample of each metric and device.
+CREATE VIEW api_internal.last_samples AS
+  SELECT s.user_key, s.metric_key, s.device_key, v.ts, v.value
+    FROM core.sample_series AS s
+   -- Newest chunks first, up to the first sample.
+   CROSS JOIN LATERAL (
+     SELECT x.ts, x.value
+       FROM core.sample AS x
+      WHERE x.user_key = s.user_key AND x.metric_key = s.metric_key AND x.device_key = s.device_key AND x.ts <= now()
+      ORDER BY x.ts DESC
+      LIMIT 1) AS v;
+
+COMMENT ON VIEW api_internal.last_samples IS
+  'The latest sample up to now of each metric and device of a user, by key: one lookup for each row of core.sample_series, so restrict user_key.';

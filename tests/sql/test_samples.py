@@ -1,0 +1,562 @@
+"""Samples of any metric: what is stored, counted, charted, deleted and erased, against brute force in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from service.database.schema import SQL
+from tests.support.database import listen
+from tests.support.reference_model import HOUR, MINUTE, Item, auto_bucket, bucket_start, micro, micros, moment
+from tests.support.sql_client import insert as insert_readings
+from tests.support.sql_client import last_seen, seen
+
+# In the order of the registry.
+KINDS = {"spo2": "gauge", "body_weight": "latest", "hydration": "sum", "strain": "gauge"}
+UNITS = {"spo2": "%", "body_weight": "kg", "hydration": "mL", "strain": "{score}"}
+DEVICES = ["watch", "phone", "ring"]
+USERS = ["ada", "bob"]
+BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1d", "1w", "1mo"]
+# A day on which clocks change, and where; and days on which they do not.
+ERAS = [
+    ("2024-03-31", "Europe/Berlin"),
+    ("2024-10-27", "Europe/Berlin"),
+    ("2024-04-07", "Australia/Lord_Howe"),
+    ("2018-11-04", "America/Sao_Paulo"),
+    ("2011-12-30", "Pacific/Apia"),
+    ("2024-07-01", "Asia/Kathmandu"),
+    ("2024-12-31", "UTC"),
+]
+NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
+MERGE = """
+    SELECT m.inserted, m.updated
+      FROM api_internal.hold_horizon() AS h
+     CROSS JOIN LATERAL api_internal.merge_samples(
+       api_internal.enrol_users(%(tenants)s, %(users)s),
+       ARRAY(SELECT m.metric_key FROM unnest(%(metrics)s::text[]) WITH ORDINALITY AS n (name, item)
+               JOIN core.metric AS m USING (name) LEFT JOIN core.tenant AS t USING (tenant_key)
+              WHERE m.tenant_key IS NULL OR t.tenant_id = %(tenant)s ORDER BY n.item),
+       api_internal.enrol_devices(%(tenants)s, %(devices)s), %(moments)s::timestamptz[], %(values)s::float8[]) AS m
+     WHERE h IS NOT NULL
+"""
+SUMMARY = "SELECT * FROM api.metric_summary(%s, %s, %s, %s, %s, %s)"
+SERIES = "SELECT * FROM api.metric_series(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+LATEST = "SELECT * FROM api.latest_samples(%s, %s)"
+COMPRESS = "SELECT compress_chunk(c, true) FROM show_chunks('core.sample') AS c"
+examples = count(1)
+
+unhurried = settings(
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+# The model --------------------------------------------------------------------------------------------------
+
+
+class Sample(NamedTuple):
+    """One value as it is sent; `ts` is in microseconds."""
+
+    user: str
+    device: str
+    metric: str
+    ts: int
+    value: float
+
+
+class Row(NamedTuple):
+    """What a range, or a bucket of one, comes to."""
+
+    metric: str
+    unit: str
+    kind: str
+    count: int
+    avg: float | None
+    lowest: float | None
+    highest: float | None
+    total: float | None
+    last: float | None
+
+
+class Question(NamedTuple):
+    """A range of a user, of some metrics and one device or all."""
+
+    user: str
+    start: int
+    end: int
+    metrics: tuple[str, ...]
+    device: str | None
+    bucket: str
+    tz: str
+    max_points: int
+
+
+@dataclass
+class Model:
+    """The values of a tenant, and its devices in the order of their registration."""
+
+    stored: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
+    devices: list[str] = field(default_factory=list)
+    priorities: dict[str, int] = field(default_factory=dict)
+
+    def write(self, samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
+        """Store values; return the positions, from 1, of new and of changed ones."""
+        inserted, updated = [], []
+        for item, sample in enumerate(samples, 1):
+            if sample.device not in self.devices:
+                self.devices.append(sample.device)
+            old = self.stored.get(sample[:4])
+            if old is None:
+                inserted.append(item)
+            elif old != sample.value:
+                updated.append(item)
+            self.stored[sample[:4]] = sample.value
+        return inserted, updated
+
+    def rank(self, device: str) -> tuple[int, int]:
+        return self.priorities.get(device, 999), self.devices.index(device)
+
+    def asked(self, asked: Question, metric: str) -> list[Sample]:
+        return [
+            Sample(*key, value)
+            for key, value in self.stored.items()
+            if key[0] == asked.user
+            and key[2] == metric
+            and asked.start <= key[3] < asked.end
+            and asked.device in (None, key[1])
+        ]
+
+    def counted(self, asked: Question, metric: str) -> list[Sample]:
+        """Return the values of the best device of each minute."""
+        minutes: dict[int, list[Sample]] = {}
+        for sample in self.asked(asked, metric):
+            minutes.setdefault(sample.ts // MINUTE, []).append(sample)
+        counted = []
+        for minute in minutes.values():
+            best = min((sample.device for sample in minute), key=self.rank)
+            counted += [sample for sample in minute if sample.device == best]
+        return counted
+
+    def summary(self, asked: Question) -> list[tuple[Any, ...]]:
+        """Return a row for each metric asked for, with the moments of the last and the first value."""
+        answer: list[tuple[Any, ...]] = []
+        for metric in sorted(set(asked.metrics), key=list(KINDS).index):
+            counted = self.counted(asked, metric)
+            moments = [sample.ts for sample in counted]
+            answer.append((*row(metric, counted), max(moments, default=None), min(moments, default=None)))
+        return answer
+
+    def series(self, asked: Question) -> list[tuple[Any, ...]]:
+        """Return a row for each bucket with a value, with its start, its only device, and the width used."""
+        used = auto_bucket(asked.start, asked.end, asked.max_points) if asked.bucket == "auto" else asked.bucket
+        answer: list[tuple[Any, ...]] = []
+        for metric in sorted(set(asked.metrics), key=list(KINDS).index):
+            buckets: dict[Any, list[Sample]] = {}
+            if used == "raw":
+                for sample in self.asked(asked, metric):
+                    buckets[sample.ts, sample.device] = [sample]
+            else:
+                for sample in self.counted(asked, metric):
+                    start = bucket_start(sample.ts // MINUTE * MINUTE, used, asked.tz)
+                    buckets.setdefault((start, ""), []).append(sample)
+            for (start, _), samples in sorted(buckets.items()):
+                devices = {sample.device for sample in samples}
+                answer.append((start, *row(metric, samples), devices.pop() if len(devices) == 1 else None, used))
+        return answer
+
+    def latest(self, user: str) -> list[tuple[Any, ...]]:
+        answer: list[tuple[Any, ...]] = []
+        for metric in KINDS:
+            everything = self.asked(Question(user, 0, 2**62, (metric,), None, "raw", "UTC", 1), metric)
+            if everything:
+                best = min(everything, key=lambda sample: (-sample.ts, self.rank(sample.device)))
+                answer.append((metric, UNITS[metric], best.value, best.ts, best.device))
+        return answer
+
+
+def row(metric: str, samples: list[Sample]) -> Row:
+    """Aggregate values by brute force: whole millionths, and one division."""
+    kind, values = KINDS[metric], [sample.value for sample in samples]
+    gauge, amount = kind == "gauge" and values, kind == "sum" and values
+    return Row(
+        metric,
+        UNITS[metric],
+        kind,
+        len(values),
+        sum(map(micro, values)) / (len(values) * 10**6) if gauge else None,
+        min(values) if gauge else None,
+        max(values) if gauge else None,
+        sum(map(micro, values)) / 10**6 if amount else None,
+        max(samples, key=lambda sample: sample.ts).value if kind == "latest" and samples else None,
+    )
+
+
+# The database -----------------------------------------------------------------------------------------------
+
+
+def write(db: psycopg.Connection[Any], tenant: str, samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
+    """Merge a batch; return the positions of what was inserted and updated."""
+    users, devices, metrics, moments, values = (list(column) for column in zip(*samples, strict=True))
+    with db.transaction():
+        found = db.execute(
+            MERGE,
+            {
+                "tenant": tenant,
+                "tenants": [tenant] * len(samples),
+                "users": users,
+                "metrics": metrics,
+                "devices": devices,
+                "moments": [moment(ts) for ts in moments],
+                "values": [float(value) for value in values],
+            },
+        ).fetchone()
+    assert found is not None
+    return sorted(found[0]), sorted(found[1])
+
+
+def maybe(when: datetime | None) -> int | None:
+    return None if when is None else micros(when)
+
+
+def summary(db: psycopg.Connection[Any], tenant: str, asked: Question) -> list[tuple[Any, ...]]:
+    question = [tenant, asked.user, moment(asked.start), moment(asked.end), list(asked.metrics), asked.device]
+    return [(*found[:9], maybe(found[9]), maybe(found[10])) for found in db.execute(SUMMARY, question).fetchall()]
+
+
+def series(db: psycopg.Connection[Any], tenant: str, asked: Question) -> list[tuple[Any, ...]]:
+    question = [
+        *(tenant, asked.user, moment(asked.start), moment(asked.end), list(asked.metrics)),
+        *(asked.bucket, asked.tz, asked.max_points, asked.device),
+    ]
+    return [(micros(found[0]), *found[1:]) for found in db.execute(SERIES, question).fetchall()]
+
+
+def latest(db: psycopg.Connection[Any], tenant: str, user: str) -> list[tuple[Any, ...]]:
+    return [(*found[:3], micros(found[3]), found[4]) for found in db.execute(LATEST, [tenant, user]).fetchall()]
+
+
+def new_tenant(db: psycopg.Connection[Any]) -> str:
+    """Return a tenant without samples, with a metric of its own that others have too."""
+    tenant = f"tenant{next(examples)}"
+    db.execute("SELECT api.set_metric(%s, 'strain', '{score}', 'gauge', -1e6, 1e6)", [tenant])
+    return tenant
+
+
+# Random histories -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class History:
+    """What happens to a tenant, and what is asked afterwards."""
+
+    batches: list[list[Sample]]
+    priorities: dict[str, int]
+    compressed: bool
+    questions: list[Question]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """Draw values that crowd into few minutes of some days around a change of clocks."""
+    day, tz = draw(st.sampled_from(ERAS))
+    middle = micros(datetime.fromisoformat(day).replace(tzinfo=UTC))
+    steps = [0, 1, 29_999_999, 59_999_999, MINUTE, 7 * MINUTE, 15 * MINUTE]
+    moments = st.builds(lambda hours, step: middle + hours * HOUR + step, st.integers(-40, 40), st.sampled_from(steps))
+    values = st.integers(-4_000_000, 4_000_000).map(lambda n: n / 1000) | st.floats(-1e6, 1e6)
+    samples = st.builds(
+        Sample, st.sampled_from(USERS), st.sampled_from(DEVICES), st.sampled_from(list(KINDS)), moments, values
+    )
+    # Devices that meet: a user, few metrics, few hours.
+    crowd = st.builds(
+        Sample,
+        st.just("ada"),
+        st.sampled_from(DEVICES),
+        st.sampled_from(draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=2))),
+        st.builds(
+            lambda hours, step: middle + hours * HOUR + step,
+            st.sampled_from(draw(st.lists(st.integers(-40, 40), min_size=1, max_size=3))),
+            st.sampled_from(steps),
+        ),
+        values,
+    )
+    batch = st.lists(samples | crowd | crowd, min_size=1, max_size=25, unique_by=lambda one: one[:4])
+    batches = draw(st.lists(batch, min_size=1, max_size=3))
+    ends = moments | st.sampled_from([one.ts for batch in batches for one in batch])
+    whole = st.just((middle - 400 * HOUR, middle + 400 * HOUR))
+    questions = st.builds(
+        lambda user, ends, metrics, device, bucket, zone, points: Question(
+            user, *sorted(ends), tuple(metrics), device, bucket, zone, points
+        ),
+        st.sampled_from(["ada", *USERS]),
+        st.tuples(ends, ends) | whole,
+        st.just(list(KINDS)) | st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=5),
+        st.sampled_from([None, None, *DEVICES]),
+        st.sampled_from(BUCKETS),
+        st.sampled_from([tz, tz, *(zone for _, zone in ERAS)]),
+        st.sampled_from([1, 30, 1000]),
+    )
+    return History(
+        batches,
+        {device: draw(st.sampled_from([1, 1, 5])) for device in DEVICES},
+        draw(st.booleans()),
+        draw(st.lists(questions, min_size=3, max_size=5)),
+    )
+
+
+def compare(db: psycopg.Connection[Any], history: History) -> None:
+    """Let a history happen in the database and in the model, and ask both."""
+    tenant, model = new_tenant(db), Model()
+    for batch in history.batches:
+        assert write(db, tenant, batch) == model.write(batch)
+        if history.compressed:
+            db.execute(COMPRESS)
+    for device, priority in history.priorities.items():
+        if device in model.devices:
+            db.execute("SELECT api.set_device(%s, %s, NULL, %s)", [tenant, device, priority])
+            model.priorities[device] = priority
+    for asked in history.questions:
+        assert summary(db, tenant, asked) == model.summary(asked)
+        assert series(db, tenant, asked) == model.series(asked)
+        assert latest(db, tenant, asked.user) == model.latest(asked.user)
+
+
+@settings(unhurried, max_examples=150)
+@given(histories())
+def test_answers_are_exact(db: psycopg.Connection[Any], history: History) -> None:
+    compare(db, history)
+
+
+MUTANTS = {
+    "the worst device counts": ("d.priority, d.device_key", "d.priority DESC, d.device_key"),
+    "the device registered last counts": ("d.priority, d.device_key", "d.priority, d.device_key DESC"),
+    "priority does not matter": ("d.priority, d.device_key", "d.device_key"),
+    "every device counts": ("SELECT DISTINCT ON (b.metric_key, b.bucket) b.*", "SELECT b.*"),
+    "devices are compared by two minutes": ("INTERVAL '1 minute', shared", "INTERVAL '2 minutes', shared"),
+    "the end is in the range": ("s.ts < %L", "s.ts <= %L"),
+    "a metric with another device is one of a single device": ("HAVING count(*) = 1", ""),
+    "the first value is the last": ("public.last(m.last_value, m.last_ts)", "public.first(m.last_value, m.last_ts)"),
+    "sums are rounded to thousandths": ("round(s.value * 1e6)", "1000 * round(s.value * 1e3)"),
+}  # fmt: skip
+
+
+@contextmanager
+def mutated(db: psycopg.Connection[Any], wrong: tuple[str, str]) -> Iterator[None]:
+    """Change a passage of the function that chooses between devices."""
+    file = SQL / "api_internal/samples/sample_rows.sql"
+    right = file.read_text(encoding="utf-8").replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+    changed = right.replace(*wrong)
+    assert changed != right
+    db.execute(changed.encode())
+    try:
+        yield
+    finally:
+        db.execute(right.encode())
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_comparison_catches(db: psycopg.Connection[Any], mutant: str) -> None:
+    @settings(unhurried, max_examples=300, phases=[Phase.generate])
+    @given(histories())
+    def search(history: History) -> None:
+        compare(db, history)
+
+    with mutated(db, MUTANTS[mutant]), pytest.raises((AssertionError, ExceptionGroup)):
+        search()
+
+
+# What is stored ---------------------------------------------------------------------------------------------
+
+
+def at(minutes: float) -> int:
+    """Return a moment so many minutes after noon."""
+    return micros(NOON) + round(minutes * MINUTE)
+
+
+def sample(
+    metric: str = "spo2", minutes: float = 0, value: float = 97, device: str = "watch", user: str = "ada"
+) -> Sample:
+    return Sample(user, device, metric, at(minutes), value)
+
+
+def ask(*metrics: str, user: str = "ada", device: str | None = None, bucket: str = "1h", days: int = 1) -> Question:
+    return Question(user, at(-60), at(60 + 1440 * (days - 1)), metrics, device, bucket, "UTC", 1000)
+
+
+def stored(db: psycopg.Connection[Any], tenant: str) -> list[tuple[Any, ...]]:
+    query = (
+        "SELECT user_id, device_id, metric, unit, ts, value FROM api.samples WHERE tenant_id = %s ORDER BY ts, 1, 2, 3"
+    )
+    return [(*found[:4], micros(found[4]), found[5]) for found in db.execute(query, [tenant]).fetchall()]
+
+
+def test_outcomes_say_what_was_new_and_what_changed(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    assert write(db, tenant, [sample(), sample("body_weight"), sample(device="ring")]) == ([1, 2, 3], [])
+    again = [sample(), sample("body_weight", value=70.5), sample(minutes=1), sample(device="ring", value=0.5)]
+    assert write(db, tenant, again) == ([3], [2, 4])
+    assert write(db, tenant, again) == ([], [])
+    assert stored(db, tenant) == [
+        ("ada", "ring", "spo2", "%", at(0), 0.5),
+        ("ada", "watch", "body_weight", "kg", at(0), 70.5),
+        ("ada", "watch", "spo2", "%", at(0), 97),
+        ("ada", "watch", "spo2", "%", at(1), 97),
+    ]
+
+
+def test_outcomes_are_the_same_over_many_chunks(db: psycopg.Connection[Any]) -> None:
+    """Where the upsert finds what is unchanged."""
+    tenant = new_tenant(db)
+    batch = [sample(minutes=-n * 28 * 1440) for n in range(60)]
+    assert write(db, tenant, batch) == (list(range(1, 61)), [])
+    batch[7] = batch[7]._replace(value=50)
+    assert write(db, tenant, batch) == ([], [8])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e9 + 1, -1e10])
+def test_no_number_is_refused(db: psycopg.Connection[Any], value: float) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="sample_value_is_finite"):
+        write(db, new_tenant(db), [sample(value=value)])
+
+
+@pytest.mark.parametrize("metric", ["heart_rate", "steps", "calories"])
+def test_the_metrics_of_readings_are_no_samples(db: psycopg.Connection[Any], metric: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="samples_are_of_no_metric_of_readings"):
+        write(db, new_tenant(db), [sample(metric)])
+
+
+def test_listeners_are_notified_of_what_changed(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    listen(db)
+    write(db, tenant, [sample(), sample(minutes=1)])
+    assert len(list(db.notifies(timeout=5, stop_after=1))) == 1
+    write(db, tenant, [sample(), sample(minutes=1)])
+    assert list(db.notifies(timeout=0.2)) == []
+    db.execute("UNLISTEN *")
+
+
+def test_sums_are_exact_in_any_order(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    for user, values in (("ada", [0.1, 1e6, 0.2, -0.0, 0.3]), ("bob", [0.3, 0.2, 1e6, 0.1, 0])):
+        write(db, tenant, [sample("hydration", n, value, user=user) for n, value in enumerate(values)])
+    totals = [summary(db, tenant, ask("hydration", user=user))[0][7] for user in ("ada", "bob")]
+    assert totals == [1_000_000.6] * 2
+
+
+def test_a_sum_may_be_larger_than_64_bits_of_millionths(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    write(db, tenant, [sample("hydration", n / 300, 1e9) for n in range(10_000)])
+    assert summary(db, tenant, ask("hydration"))[0][7] == 1e13
+    assert series(db, tenant, ask("hydration"))[0][8] == 1e13
+
+
+# What is asked ----------------------------------------------------------------------------------------------
+
+
+def test_the_metrics_of_readings_are_answered_as_everywhere(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    insert_readings(db, [Item(tenant, "ada", "watch", at(n), 60 + n, 10 if n else None, None) for n in range(3)])
+    write(db, tenant, [sample()])
+    heart = ("heart_rate", "/min", "gauge", 3, 61, 60, 62, None, None)
+    steps = ("steps", "{steps}", "sum", None, None, None, None, 20, None)
+    spo2 = ("spo2", "%", "gauge", 1, 97, 97, 97, None, None)
+    calories = ("calories", "kcal", "sum", 0, None, None, None, None, None)
+    for refreshed in (False, True):
+        if refreshed:
+            db.execute("CALL api.refresh()")
+        everything = summary(db, tenant, ask("spo2", "steps", "heart_rate", "calories"))
+        assert everything == [
+            *((*found, None, None) for found in (heart, steps, calories)),
+            (*spo2, at(0), at(0)),
+        ]
+        assert series(db, tenant, ask("spo2", "steps", "heart_rate", "calories")) == [
+            (at(0), *heart, "watch", "1h"),
+            (at(0), *steps, None, "1h"),
+            (at(0), *spo2, "watch", "1h"),
+        ]
+    assert series(db, tenant, ask("steps", bucket="raw")) == [
+        (at(n), "steps", "{steps}", "sum", 1, None, None, None, 10, None, "watch", "raw") for n in (1, 2)
+    ]
+
+
+def test_without_names_all_metrics_of_the_range_are_answered(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    insert_readings(db, [Item(tenant, "ada", "watch", at(0), None, 5, None)])
+    write(db, tenant, [sample(), sample("strain"), sample("body_weight", 100)])
+    question = [tenant, "ada", moment(at(-60)), moment(at(60)), None, None]
+    assert [found[0] for found in db.execute(SUMMARY, question)] == ["steps", "spo2", "strain"]
+    assert db.execute(SUMMARY, [*question[:5], "unknown"]).fetchall() == []
+    assert db.execute(SUMMARY, [tenant, "nobody", *question[2:]]).fetchall() == []
+    assert db.execute(SUMMARY, [tenant, "ada", None, None, None, None]).fetchall() == [], "without a range"
+
+
+def test_a_user_or_device_that_is_unknown_has_nothing(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    write(db, tenant, [sample()])
+    nothing = ("spo2", "%", "gauge", 0, *[None] * 7)
+    for asked in (ask("spo2", user="nobody"), ask("spo2", device="unknown")):
+        assert summary(db, tenant, asked) == [nothing]
+        assert series(db, tenant, asked) == []
+    assert latest(db, tenant, "nobody") == []
+    assert latest(db, "nobody", "ada") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("heartrate", "Did you mean heart_rate? "),
+        ("SPO2", "Did you mean spo2? "),
+        ("body weight", "Did you mean body_weight? "),
+        ("strian", "Did you mean strain? "),
+        ("xyzzy", ""),
+        ("x" * 10_000, ""),
+        ("", ""),
+    ],
+)
+def test_an_unknown_metric_is_an_error_that_suggests_one(db: psycopg.Connection[Any], name: str, hint: str) -> None:
+    tenant = new_tenant(db)
+    for ask_for in (summary, series):
+        with pytest.raises(psycopg.errors.InvalidParameterValue) as caught:
+            ask_for(db, tenant, ask("spo2", name))
+        said = caught.value.diag
+        assert (said.message_primary, said.column_name) == (f"metrics has {name}", "metrics")
+        assert said.message_hint == hint + "The view api.metrics has those that are known."
+
+
+def test_a_metric_of_another_tenant_is_unknown(db: psycopg.Connection[Any]) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="metrics has strain"):
+        summary(db, "another", ask("strain"))
+
+
+def test_an_unknown_bucket_or_zone_is_an_error(db: psycopg.Connection[Any]) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="bucket is 2h"):
+        series(db, "default", ask("spo2", bucket="2h"))
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="tz is Mars"):
+        series(db, "default", ask("spo2")._replace(tz="Mars"))
+
+
+def test_who_has_only_samples_is_seen(db: psycopg.Connection[Any]) -> None:
+    """Those after now, from a clock that is ahead, count neither there nor as the latest."""
+    tenant = new_tenant(db)
+    ahead = micros(datetime.now(UTC)) + HOUR
+    insert_readings(db, [Item(tenant, user, "watch", at(5), 60, None, None) for user in ("bob", "carol")])
+    write(db, tenant, [sample(), sample()._replace(ts=ahead, value=90), sample(minutes=9, user="bob")])
+    write(db, tenant, [sample(user="dan")._replace(ts=ahead), sample(user="carol")])
+    for refreshed in (False, True):
+        if refreshed:
+            db.execute("CALL api.refresh()")
+        expected = [("ada", at(0)), ("bob", at(9)), ("carol", at(5)), ("dan", None)]
+        assert seen(db, tenant) == last_seen(db, tenant) == expected
+    assert latest(db, tenant, "ada") == [("spo2", "%", 97, at(0), "watch")]
+    assert latest(db, tenant, "dan") == []
