@@ -88,7 +88,7 @@ async def readings_page(request: Request, query: ReadingsAfter, asked: dict[str,
 
 
 async def delete_user_readings(request: Request) -> Response:
-    """Delete the readings of a range and answer with a receipt, once it is committed."""
+    """Delete the readings and samples of a range and answer with a receipt, once it is committed."""
     query = parse_query(request, ReadingsToDelete)
     state = state_of(request)
     asked = {
@@ -106,6 +106,7 @@ async def delete_user_readings(request: Request) -> Response:
             "start": format_timestamp(query.start),
             "end": format_timestamp(query.end),
             "deleted": row["deleted"],
+            "samples": row["samples"],
             "first": row["first_ts"] and format_timestamp(row["first_ts"]),
             "last": row["last_ts"] and format_timestamp(row["last_ts"]),
         }
@@ -166,6 +167,7 @@ OPERATIONS = [
                     "start": "2025-01-15T10:00:00Z",
                     "end": "2025-01-15T11:00:00Z",
                     "deleted": 60,
+                    "samples": 0,
                     "first": "2025-01-15T10:00:00Z",
                     "last": "2025-01-15T10:59:00Z",
                 },

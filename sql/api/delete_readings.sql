@@ -1,7 +1,7 @@
--- Deletes a range of a user's readings.
+-- Deletes a range of a user's readings and samples.
 CREATE FUNCTION api.delete_readings(
   tenant_id text, user_id text, range_start timestamptz, range_end timestamptz, device_id text DEFAULT NULL,
-  OUT deleted bigint, OUT first_ts timestamptz, OUT last_ts timestamptz
+  OUT deleted bigint, OUT first_ts timestamptz, OUT last_ts timestamptz, OUT samples bigint
 )
 LANGUAGE plpgsql
 -- Most of the deleted rows may be compressed.
@@ -18,6 +18,7 @@ DECLARE
   found    record;
 BEGIN
   deleted := 0;
+  samples := 0;
   IF range_start IS NULL OR range_end IS NULL THEN
     RAISE EXCEPTION 'the range has no %', CASE WHEN range_start IS NULL THEN 'start' ELSE 'end' END
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give both ends of what is to be deleted.';
@@ -60,8 +61,24 @@ BEGIN
     last_ts := greatest(last_ts, found.last_ts);
     PERFORM api_internal.mark_stale(found.user_keys, found.quarters);
   END LOOP;
-  IF deleted > 0 THEN
-    PERFORM api_internal.note_act('delete readings', tenant_id, jsonb_build_object('readings', deleted));
+  -- Samples have no rollups that could be out of date.
+  LOOP
+    EXECUTE format(
+      'WITH gone AS (
+         DELETE FROM core.sample AS s
+          WHERE s.user_key = $1 %s AND s.ts >= %L AND s.ts < %L
+         RETURNING s.ts
+       )
+       SELECT count(*) AS samples, min(g.ts) AS first_ts, max(g.ts) AS last_ts FROM gone AS g',
+      CASE WHEN wanted_device IS NOT NULL THEN 'AND s.device_key = $2' ELSE '' END, range_start, range_end)
+      INTO found USING wanted_user, wanted_device;
+    EXIT WHEN found.samples = 0;
+    samples := samples + found.samples;
+    first_ts := least(first_ts, found.first_ts);
+    last_ts := greatest(last_ts, found.last_ts);
+  END LOOP;
+  IF deleted + samples > 0 THEN
+    PERFORM api_internal.note_act('delete readings', tenant_id, jsonb_build_object('readings', deleted, 'samples', samples));
     -- Finding each listener's new latest values would take long, so live listeners get the full state.
     PERFORM api_internal.announce_many(delete_readings.tenant_id);
   END IF;
@@ -69,4 +86,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.delete_readings IS
-  'Deletes a user''s readings in range_start <= t < range_end, of every device or of one, including compressed readings. Returns how many, and the first and last timestamps; zero and nulls if there are none. Marks the affected quarters of an hour stale, so that every answer is exact once the transaction commits; live listeners then get the full state. Refuses a range with readings that retention has dropped, because only their rollups are kept. The user and the devices stay.';
+  'Deletes a user''s readings and samples in range_start <= t < range_end, of every device or of one, including compressed ones. Returns how many readings and how many samples, and the timestamps of the first and the last of them; zeros and nulls if there are none. Marks the affected quarters of an hour stale, so that every answer is exact once the transaction commits; live listeners then get the full state. Refuses a range with readings that retention has dropped, because only their rollups are kept. The user and the devices stay.';

@@ -5,6 +5,7 @@ DECLARE
   started_at CONSTANT timestamptz := clock_timestamp();
   chunks bigint := 0;
   chunk  record;
+  is_whole boolean;
   cutoff timestamptz;
   changed record;
   relation regclass;
@@ -37,6 +38,25 @@ BEGIN
     PERFORM public.compress_chunk(chunk.name, true);
     chunks := chunks + 1;
     COMMIT;
+  END LOOP;
+
+  -- Chunks of samples wait for nothing, since no rollup is made of them. A question that began before sees the chunk as it is now.
+  FOR chunk IN
+    SELECT format('%I.%I', i.chunk_schema, i.chunk_name)::regclass AS name, i.is_compressed
+      FROM timescaledb_information.chunks AS i
+     WHERE i.hypertable_schema = 'core' AND i.hypertable_name = 'sample' AND i.range_end <= cutoff
+     ORDER BY i.range_start
+  LOOP
+    is_whole := chunk.is_compressed;
+    IF is_whole THEN
+      -- What was written after the compression is in the chunk itself.
+      EXECUTE format('SELECT NOT EXISTS (SELECT FROM ONLY %s)', chunk.name) INTO is_whole;
+    END IF;
+    IF NOT is_whole THEN
+      PERFORM public.compress_chunk(chunk.name, true);
+      chunks := chunks + 1;
+      COMMIT;
+    END IF;
   END LOOP;
 
   -- Rollups stay, so readings that a stale day still needs for its refresh are not dropped.
@@ -91,4 +111,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.upkeep IS
-  'Refreshes populations, compresses chunks older than late_window, drops raw readings older than raw_retention once their rollups are up to date, analyzes tables where autovacuum is off, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';
+  'Refreshes populations, compresses chunks of readings and samples older than late_window, drops raw readings older than raw_retention once their rollups are up to date, analyzes tables where autovacuum is off, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';

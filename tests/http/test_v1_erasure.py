@@ -11,6 +11,7 @@ from tests.support.wire import beat, event, in_path, moment, reading, refused, s
 LEVELS = [f"{of}_{width}" for of in ("user", "device") for width in ("15m", "1h", "4h", "1d")]
 NOTHING = {
     "readings": 0,
+    "samples": 0,
     "stale_days": 0,
     "names": 0,
     "rollups": dict.fromkeys(LEVELS, 0),
@@ -31,6 +32,7 @@ def test_a_receipt_tells_what_was_erased(client: httpx.Client, db: psycopg.Conne
     assert erased(client) == {
         "user_id": "ada",
         "readings": 11,
+        "samples": 0,
         "stale_days": 1,
         "names": 1,
         "rollups": {level: 1 if level.startswith("user") else 2 for level in LEVELS},

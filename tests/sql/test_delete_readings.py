@@ -25,7 +25,8 @@ def delete(
     db: psycopg.Connection, start: datetime | None, end: datetime | None, device: str | None = None, user: str = "ada"
 ) -> tuple[Any, ...] | None:
     return db.execute(
-        "SELECT * FROM api.delete_readings('default', %s, %s, %s, %s)", [user, start, end, device]
+        "SELECT deleted, first_ts, last_ts FROM api.delete_readings('default', %s, %s, %s, %s)",
+        [user, start, end, device],
     ).fetchone()
 
 

@@ -45,6 +45,7 @@ def test_rollups_and_compressed_readings_go(db: psycopg.Connection) -> None:
         "device_4h": 0,
         "device_1d": 0,
         "readings": 15,
+        "samples": 0,
         "stale_days": 0,
         "names": 1,
     }

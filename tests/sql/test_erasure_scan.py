@@ -15,11 +15,28 @@ from tests.support.sql_client import insert
 
 ERASED = "zebra-of-the-scan"
 START = datetime(2025, 1, 15, tzinfo=UTC)
-VIEWS = ["vitals_1m", "vitals_15m", "vitals_1h", "vitals_1d", "readings", "best_readings", "goals", "last_seen"]
+SAMPLES = """
+    SELECT api_internal.merge_samples(
+      array_agg(r.user_key), array_agg(m.metric_key), array_agg(r.device_key), array_agg(r.ts), array_agg(r.heart_rate))
+      FROM core.reading AS r
+     CROSS JOIN core.metric AS m
+     WHERE r.user_key = api_internal.find_user('default', %s) AND m.name IN ('spo2', 'body_weight')
+"""
+VIEWS = [
+    "vitals_1m",
+    "vitals_15m",
+    "vitals_1h",
+    "vitals_1d",
+    "readings",
+    "samples",
+    "best_readings",
+    "goals",
+    "last_seen",
+]
 
 
 def fill(db: psycopg.Connection[Any], user: str) -> None:
-    """Write two days of a user on two devices that meet, and a goal."""
+    """Write two days of a user on two devices that meet, with samples, and a goal."""
     insert(
         db,
         [
@@ -28,6 +45,7 @@ def fill(db: psycopg.Connection[Any], user: str) -> None:
             for device in ("watch", "phone")
         ],
     )
+    db.execute(SAMPLES, [user])
     db.execute("SELECT api.set_goal('default', %s, 'steps', 70000)", [user])
 
 
@@ -101,7 +119,7 @@ def known_everywhere(db: psycopg.Connection[Any]) -> int:
 
 def test_no_relation_names_an_erased_user(db: psycopg.Connection[Any], known_everywhere: int) -> None:
     before = naming(db, ERASED, known_everywhere)
-    assert {"core.app_user", "core.goal", "core.stale_day", "pg_statistic"} <= set(before)
+    assert {"core.app_user", "core.goal", "core.stale_day", "core.sample_series", "pg_statistic"} <= set(before)
     assert any("compress" in relation for relation in before), before
     others = answers(db, "bob")
     db.execute("SELECT api.erase_user('default', %s)", [ERASED])

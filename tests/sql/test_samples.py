@@ -18,7 +18,7 @@ from service.database.schema import SQL
 from tests.support.database import listen
 from tests.support.reference_model import HOUR, MINUTE, Item, auto_bucket, bucket_start, micro, micros, moment
 from tests.support.sql_client import insert as insert_readings
-from tests.support.sql_client import last_seen, seen
+from tests.support.sql_client import keyless, last_seen, seen
 
 # In the order of the registry.
 KINDS = {"spo2": "gauge", "body_weight": "latest", "hydration": "sum", "strain": "gauge"}
@@ -560,3 +560,96 @@ def test_who_has_only_samples_is_seen(db: psycopg.Connection[Any]) -> None:
         assert seen(db, tenant) == last_seen(db, tenant) == expected
     assert latest(db, tenant, "ada") == [("spo2", "%", 97, at(0), "watch")]
     assert latest(db, tenant, "dan") == []
+
+
+# Upkeep, retention, deletion, erasure -----------------------------------------------------------------------
+
+
+def compressed(db: psycopg.Connection[Any]) -> list[bool]:
+    query = (
+        "SELECT is_compressed FROM timescaledb_information.chunks WHERE hypertable_name = 'sample' ORDER BY range_start"
+    )
+    return [found for (found,) in db.execute(query)]
+
+
+def uncompressed_rows(db: psycopg.Connection[Any]) -> int:
+    """Count the rows that chunks hold outside of the columnstore."""
+    chunks = [str(name) for (name,) in db.execute("SELECT show_chunks('core.sample')::text")]
+    return sum((db.execute(f"SELECT count(*) FROM ONLY {name}".encode()).fetchone() or (0,))[0] for name in chunks)
+
+
+def test_upkeep_compresses_old_chunks_again_after_late_samples(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    now = micros(datetime.now(UTC))
+    write(db, tenant, [sample(minutes=n) for n in range(50)])
+    write(db, tenant, [sample()._replace(ts=now)])
+    before = summary(db, tenant, ask("spo2"))
+    db.execute("CALL api.upkeep()")
+    assert compressed(db) == [True, False]
+    assert uncompressed_rows(db) == 1
+    assert summary(db, tenant, ask("spo2")) == before
+    assert write(db, tenant, [sample(minutes=0.5), sample(minutes=3, value=90), sample()]) == ([1], [2])
+    assert uncompressed_rows(db) > 1
+    changed = summary(db, tenant, ask("spo2"))
+    assert changed[0][3:7] == (51, (49 * 97 + 97 + 90) / 51, 90, 97)
+    db.execute("CALL api.upkeep()")
+    assert uncompressed_rows(db) == 1
+    assert summary(db, tenant, ask("spo2")) == changed
+
+
+def test_retention_leaves_samples_alone(db: psycopg.Connection[Any]) -> None:
+    """Nothing is kept in their place; where readings are asked for as well, buckets are those that rollups have."""
+    tenant = new_tenant(db)
+    insert_readings(db, [Item(tenant, "ada", "watch", at(0), 60, None, None)])
+    write(db, tenant, [sample()])
+    db.execute("CALL api.refresh()")
+    db.execute("SELECT api_internal.drop_raw(%s, %s)", [NOON.replace(hour=0), NOON.replace(day=16, hour=0)])
+    assert write(db, tenant, [sample(minutes=1)]) == ([1], [])
+    assert summary(db, tenant, ask("spo2"))[0][3] == 2
+    assert {found[-1] for found in series(db, tenant, ask("spo2", bucket="auto"))} == {"1m"}
+    assert {found[-1] for found in series(db, tenant, ask("spo2", "heart_rate", bucket="auto"))} == {"15m"}
+
+
+def deletion(
+    db: psycopg.Connection[Any], tenant: str, start: int, end: int, device: str | None = None
+) -> tuple[Any, ...]:
+    found = db.execute(
+        "SELECT deleted, samples, first_ts, last_ts FROM api.delete_readings(%s, 'ada', %s, %s, %s)",
+        [tenant, moment(start), moment(end), device],
+    ).fetchone()
+    assert found is not None
+    return (*found[:2], maybe(found[2]), maybe(found[3]))
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_range_is_deleted_with_its_samples(db: psycopg.Connection[Any], is_compressed: bool) -> None:
+    tenant = new_tenant(db)
+    kept = [sample(user="bob"), sample("body_weight", 30), sample(minutes=-1), sample(minutes=1, device="ring")]
+    write(db, tenant, [*kept, sample(), sample("body_weight", 29), sample(minutes=5)])
+    insert_readings(db, [Item(tenant, "ada", "watch", at(2), 60, None, None)])
+    if is_compressed:
+        db.execute(COMPRESS)
+    assert deletion(db, tenant, at(0), at(30), "watch") == (1, 3, at(0), at(29))
+    assert len(stored(db, tenant)) == 4
+    assert deletion(db, tenant, at(0), at(30), "watch") == (0, 0, None, None)
+    assert deletion(db, tenant, at(0), at(30)) == (0, 1, at(1), at(1))
+    audit = db.execute("SELECT detail FROM core.audit WHERE act = 'delete readings' ORDER BY entry").fetchall()
+    assert audit == [({"readings": 1, "samples": 3},), ({"readings": 0, "samples": 1},)]
+    assert latest(db, tenant, "ada") == [
+        ("spo2", "%", 97, at(-1), "watch"),
+        ("body_weight", "kg", 97, at(30), "watch"),
+    ]
+
+
+def test_samples_are_erased_with_the_user(db: psycopg.Connection[Any]) -> None:
+    """Also from chunks that are compressed in part."""
+    tenant = new_tenant(db)
+    write(db, tenant, [sample(metric, n, user=user) for metric in KINDS for n in range(20) for user in USERS])
+    write(db, tenant, [sample(minutes=-60 * 1440)])
+    db.execute(COMPRESS)
+    write(db, tenant, [sample(minutes=0.5), sample(minutes=2, value=50)])
+    erased = dict(db.execute("SELECT * FROM api.erase_user(%s, 'ada')", [tenant]).fetchall())
+    assert (erased["samples"], erased["readings"], erased["names"]) == (82, 0, 1)
+    assert keyless(db) == []
+    assert {found[0] for found in stored(db, tenant)} == {"bob"}
+    assert dict(db.execute("SELECT * FROM api.erase_user(%s, 'ada')", [tenant]).fetchall())["samples"] == 0

@@ -121,7 +121,14 @@ def worn(db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: i
 
 def keyless(db: psycopg.Connection[Any]) -> list[str]:
     """Name the tables that know a key of nobody; views would not show it."""
-    tables = ["core.reading", "core.kept_minute", "core.last_value", "core.stale_day"]
+    tables = [
+        "core.reading",
+        "core.sample",
+        "core.sample_series",
+        "core.kept_minute",
+        "core.last_value",
+        "core.stale_day",
+    ]
     places = [*tables, *(f"rollup.{level}" for level in LEVELS)]
     query = "SELECT count(*) FROM {} WHERE user_key NOT IN (SELECT u.user_key FROM core.app_user AS u)"
     return [place for place in places if db.execute(query.format(place).encode()).fetchone() != (0,)]

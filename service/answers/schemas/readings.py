@@ -86,12 +86,13 @@ class ReadingsAfterDocument(TypedDict):
 
 
 class DeletionReceipt(TypedDict):
-    """How many readings of a range were deleted, and the timestamps of the first and the last of them."""
+    """How many readings (deleted) and samples of a range were deleted, and the first and the last timestamp of them."""
 
     user_id: str
     device_id: str | None
     start: str
     end: str
     deleted: int
+    samples: int
     first: str | None
     last: str | None

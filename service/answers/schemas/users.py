@@ -75,6 +75,7 @@ class ErasureReceipt(TypedDict):
 
     user_id: str
     readings: int
+    samples: int
     stale_days: int
     names: int
     rollups: RollupsErased
