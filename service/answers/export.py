@@ -54,6 +54,11 @@ def after_ndjson(row: bytes) -> dict[str, Any]:
     return {"after_ts": reading["timestamp"], "after_device_id": reading["device_id"]}
 
 
+def after_sample(row: bytes) -> dict[str, Any]:
+    """Read a row that is a sample as a line of JSON."""
+    return after_ndjson(row) | {"after_metric": json.loads(row)["metric"]}
+
+
 def after_start(row: bytes) -> dict[str, Any]:
     """Read a row that is a bucket as a line of JSON, of a device or of none."""
     bucket = json.loads(row)
@@ -89,7 +94,7 @@ class PagedExport(Response):
         self.pool = pool
         self.slots = slots
         self.format = export_format
-        self.parameters = {"after_ts": None, "after_device_id": None, **parameters}
+        self.parameters = {"after_ts": None, "after_device_id": None, "after_metric": None, **parameters}
         self.nothing = nothing
         self.status_code = 200
         self.media_type = export_format.media_type

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers.export import ExportFormat, ExportPart, PagedExport, after_ndjson, after_start
+from service.answers.export import ExportFormat, ExportPart, PagedExport, after_ndjson, after_sample, after_start
 from service.errors import NotFound
 from service.http.tenancy import tenant_of
 from service.routes.operation import Answer, Operation
@@ -16,12 +16,15 @@ EXAMPLE = (
     '{"kind": "user", "user_id": "user_123", "tenant_id": "default", "registered_at": "2025-01-15T10:00:01Z"}\n'
     '{"kind": "reading", "steps": 40, "calories": null, "device_id": "watch", "timestamp": "2025-01-15T10:00:00Z", '
     '"heart_rate": 75}\n'
+    '{"kind": "sample", "unit": "%", "value": 97, "metric": "spo2", "device_id": "watch", '
+    '"timestamp": "2025-01-15T10:00:00Z"}\n'
 )
 # What retention drops from the readings meanwhile is in the parts behind them.
 FORMAT = ExportFormat(
     [
         ExportPart("user_export_names"),
         ExportPart("user_export_readings", after_ndjson),
+        ExportPart("user_export_samples", after_sample),
         ExportPart("user_export_quarters", after_start),
         ExportPart("user_export_minutes", after_start),
         ExportPart("user_export_last_values"),
@@ -47,9 +50,10 @@ OPERATIONS = [
         "All that is stored on a user",
         {200: Answer("Lines of JSON, distinguished by `kind`.", str, EXAMPLE, NDJSON)},
         access="read",
-        description="`user` has the names, `goal` a weekly goal, `reading` what was sent. Where retention has dropped "
-        "readings, `quarter_hour` has what rollups still know of them, `minute` what an earlier release kept, and "
-        "`last_value` the last value of each metric. All other rollups are computed from these.",
+        description="`user` has the names, `goal` a weekly goal, `reading` what was sent, `sample` a value of another "
+        "metric. Where retention has dropped readings, `quarter_hour` has what rollups still know of them, `minute` "
+        "what an earlier release kept, and `last_value` the last value of each metric. All other rollups are computed "
+        "from these.",
         refuses=(404, 503),
     )
 ]

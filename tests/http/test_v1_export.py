@@ -87,6 +87,46 @@ def test_pages_have_each_line_once(client: httpx.Client, db: psycopg.Connection)
         assert ordered == sorted(ordered)
 
 
+def test_it_has_samples(client: httpx.Client, db: psycopg.Connection) -> None:
+    client.post("/v1/readings", json=[reading("10:00:00", device_id="watch"), reading(user_id="grace")])
+    sampled(db, "0 seconds")
+    lines = [line for line in exported(client) if line["kind"] == "sample"]
+    at = {"kind": "sample", "timestamp": moment("10:00:00"), "device_id": "watch", "value": 70.25}
+    assert lines == [
+        at | {"metric": "body_weight", "unit": "kg"},
+        at | {"metric": "lean_body_mass", "unit": "kg"},
+        at | {"metric": "spo2", "unit": "%"},
+    ]
+
+
+def test_pages_have_each_sample_once(client: httpx.Client, db: psycopg.Connection) -> None:
+    """The second page begins between two metrics of a device at one moment."""
+    client.post("/v1/readings", json=[reading(device_id=device_id) for device_id in ("watch", "phone")])
+    sampled(db, "900 seconds")
+    sampled(db, "800 days")
+    lines = [line for line in exported(client) if line["kind"] == "sample"]
+    keys = [(line["timestamp"], line["device_id"], line["metric"]) for line in lines]
+    assert len(keys) == 2 * 3 * (901 + 800)
+    assert keys == sorted(set(keys))
+
+
+def sampled(db: psycopg.Connection, over: str) -> None:
+    """Store three samples of each reading, and again every second, or every day of more than one, for so long."""
+    db.execute(
+        """
+        SELECT api_internal.merge_samples(array_agg(r.user_key), array_agg(m.metric_key), array_agg(r.device_key),
+                                          array_agg(r.ts + n * s.step), array_agg(70.25::float8))
+          FROM core.reading AS r
+         CROSS JOIN core.metric AS m
+         CROSS JOIN (SELECT CASE WHEN %(over)s::interval > INTERVAL '1 day' THEN INTERVAL '1 day'
+                                 ELSE INTERVAL '1 second' END) AS s (step)
+         CROSS JOIN generate_series(0, (extract(epoch FROM %(over)s::interval) / extract(epoch FROM s.step))::int) AS n
+         WHERE m.name IN ('spo2', 'body_weight', 'lean_body_mass')
+        """,
+        {"over": over},
+    )
+
+
 def test_nothing_is_left_of_an_erased_user(client: httpx.Client) -> None:
     client.post("/v1/readings", json=reading())
     client.delete("/v1/users/ada")
