@@ -21,6 +21,15 @@ FUNCTIONS = {
         SELECT t.tenant_id, c.* FROM tenants AS t, api.event_counts(t.tenant_id, '1d', NULL, NULL, {RANGE}) AS c
     """,
     "api.latest": "SELECT t.tenant_id, l.* FROM tenants AS t, api.latest(t.tenant_id, '101') AS l",
+    "api.latest_samples": "SELECT t.tenant_id, l.* FROM tenants AS t, api.latest_samples(t.tenant_id, '101') AS l",
+    "api.metric_series": f"""
+        SELECT t.tenant_id, s.*
+          FROM tenants AS t,
+               api.metric_series(t.tenant_id, '101', {RANGE}, '{{spo2,strain,steps}}', '1d', 'Asia/Kathmandu') AS s
+    """,
+    "api.metric_summary": f"""
+        SELECT t.tenant_id, s.* FROM tenants AS t, api.metric_summary(t.tenant_id, '101', {RANGE}) AS s
+    """,
     "api.overview": "SELECT t.tenant_id, o.* FROM tenants AS t, api.overview(t.tenant_id, 'Asia/Kathmandu') AS o",
     "api.series": f"""
         SELECT t.tenant_id, s.* FROM tenants AS t, api.series(t.tenant_id, '101', {RANGE}, '1d', 'Asia/Kathmandu') AS s
@@ -37,9 +46,21 @@ FOR_ADMINISTRATORS = {
     "api.refresh",
     "api.set_device",
     "api.set_goal",
+    "api.set_metric",
     "api.upkeep",
     "api.verify",
 }
+# Two metrics of each tenant's user 101: one is built in, one the tenant's own.
+FILL_SAMPLES = """
+    WITH horizon AS MATERIALIZED (SELECT api_internal.hold_horizon())
+    SELECT api_internal.merge_samples(array_agg(u.user_key), array_agg(m.metric_key), array_agg(d.device_key),
+                                      array_agg(now() - n * INTERVAL '5 hours'), array_agg(90 + mod(u.user_key + n, 7)))
+      FROM horizon, core.app_user AS u
+      JOIN core.metric AS m ON m.name = 'spo2' OR (m.name = 'strain' AND m.tenant_key = u.tenant_key)
+      JOIN (SELECT tenant_key, min(device_key) AS device_key FROM core.device GROUP BY 1) AS d ON d.tenant_key = u.tenant_key
+     CROSS JOIN generate_series(1, 40) AS n
+     WHERE u.user_id = '101'
+"""
 EMPTY = {"api.incoming_readings", "silent_users"}
 
 
@@ -81,7 +102,10 @@ def filled(db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
     db.execute(
         "UPDATE api.readings SET steps = 5 WHERE ts < now() - INTERVAL '50 hours' AND ts > now() - INTERVAL '60 hours'"
     )
+    for tenant in ("one", "two"):
+        db.execute("SELECT api.set_metric(%s, 'strain', '{score}', 'gauge', 0, 1000)", [tenant])
     with db.transaction(force_rollback=True):
+        db.execute(FILL_SAMPLES)
         yield db
 
 
