@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from psycopg.rows import DictRow
@@ -43,6 +44,38 @@ async def fetch_list(
             count += len(rows)
             pieces.append(written(item(row) for row in rows))
             await checkpoint()
+        return Listed(pieces, count, first)
+
+    return await with_connection(pool, run)
+
+
+async def fetch_grouped_list(
+    pool: Pool,
+    query_name: str,
+    group: Callable[[DictRow], Any],
+    item: Callable[[list[DictRow]], dict[str, Any]],
+    /,
+    **parameters: Any,
+) -> Listed:
+    """Run a query as fetch_list does and write `item` of the rows of each `group`, which follow each other."""
+
+    async def run(connection: Connection) -> Listed:
+        cursor = await connection.execute(statement(query_name), parameters)
+        pieces: list[bytes] = []
+        count = 0
+        first = None
+        begun: list[DictRow] = []
+        while rows := await cursor.fetchmany(A_PIECE):
+            first = first or rows[0]
+            # The last group of these rows may go on.
+            *groups, begun = (list(same) for _, same in groupby(begun + rows, group))
+            if groups:
+                count += len(groups)
+                pieces.append(written(item(whole) for whole in groups))
+            await checkpoint()
+        if begun:
+            count += 1
+            pieces.append(written([item(begun)]))
         return Listed(pieces, count, first)
 
     return await with_connection(pool, run)

@@ -18,6 +18,7 @@ from pydantic import (
 from starlette.requests import HTTPConnection, Request
 
 from service.answers.cursors import Cursor
+from service.answers.metrics_asked import Metrics
 from service.errors import Fault, Invalid
 from service.http.tenancy import bound_tenant, tenant_for
 from service.model.fields import Name, Timestamp, between, digits
@@ -123,6 +124,7 @@ class Summary(HalfOpenRange):
     """`GET /v1/users/{user_id}/summary`."""
 
     device_id: Device = None
+    metrics: Metrics = None
 
 
 class WornDevices(HalfOpenRange):
@@ -144,6 +146,13 @@ class Series(HalfOpenRange):
         Literal["none", "null"], Field(description="With null, buckets without a reading are there too.")
     ] = "none"
     device_id: Device = None
+    metrics: Metrics = None
+
+
+class Latest(Query):
+    """`GET /v1/users/{user_id}/latest`."""
+
+    metrics: Metrics = None
 
 
 class ReadingsAfter(HalfOpenRange):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
@@ -27,6 +28,8 @@ Result = TypeVar("Result")
 ATTEMPTS = 3
 AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
 AWAY = (PoolTimeout, TooManyRequests, psycopg.OperationalError, psycopg.InterfaceError)
+
+MEANT = re.compile(r"Did you mean (\S+)\? ")  # which metric
 
 log = logging.getLogger("hyperpulse")
 statement = cache(query)
@@ -153,11 +156,20 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Res
 
 
 def refusal(diagnosis: errors.Diagnostic) -> Invalid:
-    """Say what the database refused; an argument that COLUMN names as `tz is CEST` with the hint `It must be …`."""
+    """Say what the database refused: an argument that COLUMN names, as `tz is CEST` with the hint `It must be …`.
+
+    Of a list of metrics, `metrics has a_name` with the hint `Did you mean another_name? …`.
+    """
     said, hint = diagnosis.message_primary or "", diagnosis.message_hint or ""
     name, verb, value = said.partition(" is ")
     if verb and name == diagnosis.column_name:
         problem = hint.removeprefix("It ").removesuffix(".")
+        return Invalid("The request is invalid.", [Fault(at=name, problem=problem, value=value)])
+    name, verb, value = said.partition(" has ")
+    if verb and name == diagnosis.column_name == "metrics":
+        meant = MEANT.match(hint)
+        remedy = f"{meant[1]} is probably meant" if meant else "GET /v1/metrics lists those that are"
+        problem = f"has a name that is not known; {remedy}"
         return Invalid("The request is invalid.", [Fault(at=name, problem=problem, value=value)])
     return Invalid(f"The request is invalid: {said}. {hint}")
 

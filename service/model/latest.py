@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from service.model.pg_time import format_micros, to_micros
@@ -27,10 +28,15 @@ class Latest(NamedTuple):
     calories: Value | None = None
     ahead: Value | None = None
 
-    def document(self) -> dict[str, Any] | None:
-        """Return the document of `GET /v1/users/{user_id}/latest` and of live messages; None without any reading."""
+    def document(self, seen: datetime | None = None) -> dict[str, Any] | None:
+        """Return the document of `GET /v1/users/{user_id}/latest` and of live messages; None without any reading.
+
+        seen: when the last of other metrics was measured, where they are asked for.
+        """
         values = self[: len(METRICS)]
         measured = [value.at for value in values if value is not None]
+        if seen is not None:
+            measured.append(to_micros(seen))
         if not measured and self.ahead is None:
             return None
         document: dict[str, Any] = {"last_seen": format_micros(max(measured)) if measured else None}

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from psycopg.rows import DictRow
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers.json_lists import fetch_list, list_response
+from service.answers.json_lists import Listed, fetch_grouped_list, fetch_list, list_response
+from service.answers.metrics_asked import MetricsAsked, heart_rate_of, readings_figures, sample_figures
 from service.answers.parameters import HeartRateMinutes, Series, parse_query
 from service.answers.schemas.series import HeartRateData, SeriesDocument
-from service.database.pool import fetch_one
+from service.database.pool import Pool, fetch_one
 from service.errors import Invalid, Malformed, NotFound
 from service.http.tenancy import tenant_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
-from service.routes.summaries import heart_rate_of
+from service.routes.summaries import with_samples
 from service.state import state_of
 
 MOST_POINTS = 100_000
@@ -32,24 +35,64 @@ async def series(request: Request) -> Response:
     bucket = query.bucket
     if bucket == "auto":
         bucket = (await fetch_one(pool, "auto_bucket", **asked))["bucket"]
-    points = await fetch_list(
-        pool,
-        "series",
-        point,
-        tenant_id=tenant_of(request),
-        user_id=user_id,
-        bucket=bucket,
-        tz=query.tz,
-        device_id=query.device_id,
-        fill=query.fill == "null",
-        limit=MOST_POINTS + 1,
-        **asked,
-    )
+    asked |= {
+        "tenant_id": tenant_of(request),
+        "user_id": user_id,
+        "bucket": bucket,
+        "tz": query.tz,
+        "device_id": query.device_id,
+        "fill": query.fill == "null",
+        "limit": MOST_POINTS + 1,
+    }
+    if query.metrics is None:
+        points = await fetch_list(pool, "series", point, **asked)
+    else:
+        points = await points_with_metrics(pool, query.metrics, asked)
     if points.length > MOST_POINTS:
         raise Invalid(f"The answer has more than {MOST_POINTS} points; ask for a shorter range or a coarser bucket.")
     about = {"user_id": user_id, "bucket": bucket, "tz": query.tz}
-    sources = {"sources": points.first["sources"] if points.first else []}
-    return list_response(state.answer_memory, about, "points", points.pieces, sources)
+    return list_response(state.answer_memory, about, "points", points.pieces, {"sources": sources_of(points.first)})
+
+
+async def points_with_metrics(pool: Pool, metrics: MetricsAsked, asked: dict[str, Any]) -> Listed:
+    """Fetch the points of readings and of the metrics asked for, of which there may be as many values as points."""
+
+    def item(rows: list[DictRow]) -> dict[str, Any]:
+        return {**point(rows[0]), "metrics": metrics_of(metrics, rows, asked["bucket"] == "raw")}
+
+    if metrics.others == []:
+        return await fetch_list(pool, "series", lambda row: item([row]), **asked)
+    points = await fetch_grouped_list(
+        pool, "series_with_metrics", lambda row: (row["t"], row["whose"]), item, **asked, metrics=metrics.others
+    )
+    if points.first and max(points.first["readings_found"], points.first["others_found"]) > MOST_POINTS:
+        raise Invalid(
+            f"The answer has more than {MOST_POINTS} points, or values of metrics; "
+            "ask for a shorter range, a coarser bucket or fewer metrics."
+        )
+    return points
+
+
+def metrics_of(asked: MetricsAsked, rows: Sequence[DictRow], is_raw: bool) -> dict[str, Any]:
+    """Return the figures of the metrics asked for that have a value in a bucket, each with its only device."""
+    found = {}
+    for name in asked.of_readings:
+        if figures := readings_figures(rows[0], name):
+            # Of steps and calories in a bucket, rollups do not know it.
+            is_known = is_raw or name == "heart_rate"
+            found[name] = {**figures, "device_id": rows[0]["heart_rate_device"] if is_known else None}
+    for row in rows:
+        if figures := sample_figures(row):
+            found[row["metric"]] = {**figures, "device_id": row["sole_device"]}
+    return found
+
+
+def sources_of(row: DictRow | None) -> list[str]:
+    """Return the resolutions that answered, which stand in each row."""
+    if row is None:
+        return []
+    sources = row["sources"] or []
+    return with_samples(sources) if row.get("others_found") else sources
 
 
 def point(row: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +169,8 @@ OPERATIONS = [
         },
         access="read",
         description="start <= t < end. With bucket=raw a point is a reading, of every device. A range without "
-        "readings has no points.",
+        "readings has no points. `metrics` adds to each point the figures of those metrics that have a value in it, "
+        "and points of these metrics alone.",
         queries=[Series],
         refuses=(404, 422, 503),
     ),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.answers.metrics_asked import MetricsAsked, heart_rate_of, readings_figures, sample_figures
 from service.answers.parameters import RangeSummary, Summary, parse_query
 from service.answers.schemas.series import SummaryDocument
-from service.database.pool import fetch_one
+from service.database.pool import fetch_all, fetch_one
 from service.errors import NotFound
 from service.http.responses import json_response
 from service.http.tenancy import tenant_of
@@ -25,37 +27,49 @@ async def summary(request: Request) -> Response:
     query = parse_query(request, Summary)
     user_id = request.path_params["user_id"]
     start, end = query.range
-    row = await fetch_one(
-        state_of(request).pool,
-        "summary",
-        tenant_id=tenant_of(request),
-        user_id=user_id,
-        start=start,
-        end=end,
-        device_id=query.device_id,
-    )
-    if row["first"] is None:
+    asked = {
+        "tenant_id": tenant_of(request),
+        "user_id": user_id,
+        "start": start,
+        "end": end,
+        "device_id": query.device_id,
+    }
+    others = query.metrics and query.metrics.others
+    if query.metrics is None or others == []:
+        rows = await fetch_all(state_of(request).pool, "summary", **asked)
+    else:
+        rows = await fetch_all(state_of(request).pool, "summary_with_metrics", **asked, metrics=others)
+    row = rows[0]
+    measured = [one for one in rows if one.get("count")]
+    firsts = [one["first_ts"] for one in measured] + [row["first"]] * (row["first"] is not None)
+    lasts = [one["last_ts"] for one in measured] + [row["last"]] * (row["last"] is not None)
+    if not firsts:
         raise NotFound(NOTHING)
-    return json_response(
-        {
-            "user_id": user_id,
-            "start": format_timestamp(start),
-            "end": format_timestamp(end),
-            "heart_rate": heart_rate_of(row),
-            "steps": row["steps"],
-            "calories": row["calories"],
-            "first": format_timestamp(row["first"]),
-            "last": format_timestamp(row["last"]),
-            "sources": row["sources"],
-        }
-    )
+    document = {
+        "user_id": user_id,
+        "start": format_timestamp(start),
+        "end": format_timestamp(end),
+        "heart_rate": heart_rate_of(row),
+        "steps": row["steps"],
+        "calories": row["calories"],
+        "first": format_timestamp(min(firsts)),
+        "last": format_timestamp(max(lasts)),
+        "sources": with_samples(row["sources"]) if measured else row["sources"],
+    }
+    if query.metrics is not None:
+        document["metrics"] = metrics_of(query.metrics, rows)
+    return json_response(document)
 
 
-def heart_rate_of(row: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the four figures of heart rate; None where it was not measured."""
-    if not row["heart_rate_count"]:
-        return None
-    return {name: row[f"heart_rate_{name}"] for name in ("count", "avg", "min", "max")}
+def metrics_of(asked: MetricsAsked, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of each metric asked for, in the order of the registry."""
+    found = [(name, readings_figures(rows[0], name)) for name in asked.of_readings]
+    return asked.answer(found + [(row["metric"], sample_figures(row)) for row in rows if row.get("metric")])
+
+
+def with_samples(sources: list[str]) -> list[str]:
+    """Return the resolutions of readings and of other metrics, which are composed from what was sent."""
+    return sources if "raw" in sources else [*sources, "raw"]
 
 
 async def range_metrics(request: Request) -> Response:
@@ -101,7 +115,9 @@ OPERATIONS = [
             )
         },
         access="read",
-        description="start <= t < end. Of several devices that report a metric in one minute, the best one counts.",
+        description="start <= t < end. Of several devices that report a metric in one minute, the best one counts. "
+        "`metrics` adds the figures of those metrics, null where one was not measured: count, avg, min and max of a "
+        "gauge, total of a sum, last of what only the last value counts of. first and last are of these, too.",
         queries=[Summary],
         refuses=(404, 422, 503),
     ),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.answers.cursors import cut_page, read_cursor
-from service.answers.parameters import UsersAfter, parse_query
+from service.answers.metrics_asked import UNITS
+from service.answers.parameters import Latest, UsersAfter, parse_query
 from service.answers.schemas.users import ErasureReceipt, LatestDocument, UsersAfterDocument
 from service.auth.principal import key_of
 from service.database.pool import fetch_all
@@ -41,12 +44,32 @@ async def users(request: Request) -> Response:
 
 async def latest(request: Request) -> Response:
     """Answer with each metric's latest value."""
+    query = parse_query(request, Latest)
+    metrics = query.metrics
+    pool = state_of(request).pool
     user_id = request.path_params["user_id"]
-    rows = await fetch_all(state_of(request).pool, "latest", tenant_id=tenant_of(request), user_id=user_id)
-    document = latest_of(rows).document()
+    asked = {"tenant_id": tenant_of(request), "user_id": user_id}
+    samples: list[dict[str, Any]] = []
+    if metrics is None or metrics.others == []:
+        rows = await fetch_all(pool, "latest", **asked)
+    else:
+        both = await fetch_all(pool, "latest_with_metrics", **asked, metrics=metrics.others)
+        rows, samples = ([row for row in both if row["of_readings"] is there] for there in (True, False))
+    document = latest_of(rows).document(max((row["ts"] for row in samples if row["ts"]), default=None))
     if document is None:
         raise NotFound("No reading of that user is known.")
+    if metrics is not None:
+        values = [(name, document[name] and {**document[name], "unit": UNITS[name]}) for name in metrics.of_readings]
+        document["metrics"] = metrics.answer(values + [(row["metric"], sample_value(row)) for row in samples])
     return json_response({"user_id": user_id, **document})
+
+
+def sample_value(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the latest value of a metric that is none of readings; None where it was never measured."""
+    if row["ts"] is None:
+        return None
+    timestamp = format_timestamp(row["ts"])
+    return {"value": row["value"], "timestamp": timestamp, "device_id": row["device_id"], "unit": row["unit"]}
 
 
 async def erase(request: Request) -> Response:
@@ -98,7 +121,10 @@ OPERATIONS = [
             )
         },
         access="read",
-        refuses=(404, 503),
+        description="`metrics` adds the latest values of those metrics, null where one was never measured; last_seen "
+        "is of these, too.",
+        queries=[Latest],
+        refuses=(404, 422, 503),
     ),
     Operation(
         "DELETE",

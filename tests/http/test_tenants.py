@@ -97,15 +97,19 @@ def noon() -> str:
 
 # What reads, and the arguments of each question; those of which the answer must show the tenant's own data.
 READS: dict[Key, list[dict[str, Any]]] = {
-    ("GET", "/v1/users/{user_id:name}/summary"): [{"params": RANGE}, {"params": RANGE | {"device_id": "watch"}}],
+    ("GET", "/v1/users/{user_id:name}/summary"): [
+        {"params": RANGE | more} for more in ({}, {"device_id": "watch"}, {"metrics": "all"})
+    ],
     ("GET", "/v1/users/{user_id:name}/series"): [
-        {"params": RANGE | {"bucket": bucket}} for bucket in ("auto", "raw", "1h", "1d")
+        {"params": RANGE | {"bucket": bucket} | more}
+        for bucket in ("auto", "raw", "1h", "1d")
+        for more in ({}, {"metrics": "all"})
     ],
     ("GET", "/v1/users/{user_id:name}/readings"): [
         {"params": RANGE, "headers": {"accept": media_type}}
         for media_type in ("application/json", "text/csv", "application/x-ndjson")
     ],
-    ("GET", "/v1/users/{user_id:name}/latest"): [{}],
+    ("GET", "/v1/users/{user_id:name}/latest"): [{}, {"params": {"metrics": "all"}}],
     ("GET", "/v1/users/{user_id:name}/export"): [{}],
     ("GET", "/v1/users/{user_id:name}/devices"): [{"params": RANGE}],
     ("GET", "/v1/users"): [{}],

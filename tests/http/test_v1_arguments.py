@@ -66,8 +66,8 @@ def test_what_was_probably_meant_is_suggested(visitor: httpx.Client, path: str, 
 
 def test_what_resembles_nothing_is_answered_with_what_there_is(visitor: httpx.Client) -> None:
     (fault,) = faults(visitor.get("/v1/users/ada/summary", params={"colour": "red"}))
-    assert fault["problem"] == "is not known here: start, end, device_id"
-    (fault,) = faults(visitor.get("/v1/users/ada/latest", params={"colour": "red"}))
+    assert fault["problem"] == "is not known here: start, end, device_id, metrics"
+    (fault,) = faults(visitor.get("/v1/devices/watch", params={"colour": "red"}))
     assert fault["problem"] == "is not known here, where no argument is"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -40,8 +40,33 @@ class HeartRateSummary(TypedDict):
     max: float
 
 
+class GaugeFigures(TypedDict):
+    """A level, in its unit."""
+
+    count: int
+    avg: float
+    min: float
+    max: float
+    unit: str
+
+
+class SumFigures(TypedDict):
+    """An amount, in its unit."""
+
+    total: float
+    unit: str
+
+
+class LatestFigures(TypedDict):
+    """The last value, in its unit, and when it was measured."""
+
+    last: float
+    timestamp: str
+    unit: str
+
+
 class SummaryDocument(TypedDict):
-    """Exact aggregates of a range; null where nothing was measured."""
+    """Exact aggregates of a range; null where nothing was measured. metrics is there where it is asked for."""
 
     user_id: str
     start: str
@@ -52,6 +77,7 @@ class SummaryDocument(TypedDict):
     first: str
     last: str
     sources: list[str]
+    metrics: NotRequired[dict[str, GaugeFigures | SumFigures | LatestFigures | None]]
 
 
 class SeriesHeartRate(TypedDict):
@@ -64,13 +90,34 @@ class SeriesHeartRate(TypedDict):
     device_id: str | None
 
 
+class SeriesGauge(GaugeFigures):
+    """A level in a bucket; device_id is null where several devices gave it."""
+
+    device_id: str | None
+
+
+class SeriesSum(SumFigures):
+    """An amount in a bucket; device_id is null where several devices gave it, and of steps and calories."""
+
+    device_id: str | None
+
+
+class SeriesLast(TypedDict):
+    """The last value in a bucket, in its unit; device_id is null where several devices gave values."""
+
+    last: float
+    unit: str
+    device_id: str | None
+
+
 class SeriesPoint(TypedDict):
-    """A bucket that starts at t; null where nothing was measured."""
+    """A bucket that starts at t; null where nothing was measured. metrics is there where it is asked for."""
 
     t: str
     heart_rate: SeriesHeartRate | None
     steps: int | None
     calories: float | None
+    metrics: NotRequired[dict[str, SeriesGauge | SeriesSum | SeriesLast]]
 
 
 class SeriesDocument(TypedDict):

@@ -89,6 +89,12 @@ class LatestValue(TypedDict):
     device_id: str
 
 
+class LatestInUnit(LatestValue):
+    """The same, in its unit."""
+
+    unit: str
+
+
 class Ahead(TypedDict):
     """The last reading whose timestamp lies after now: a clock is wrong."""
 
@@ -97,7 +103,10 @@ class Ahead(TypedDict):
 
 
 class LatestDocument(TypedDict):
-    """Each metric's latest value; null where it was never measured. ahead is there where a reading lies after now."""
+    """Each metric's latest value; null where it was never measured.
+
+    ahead is there where a reading lies after now, metrics where it is asked for.
+    """
 
     user_id: str
     last_seen: str | None
@@ -105,3 +114,4 @@ class LatestDocument(TypedDict):
     steps: LatestValue | None
     calories: LatestValue | None
     ahead: NotRequired[Ahead]
+    metrics: NotRequired[dict[str, LatestInUnit | None]]
