@@ -31,6 +31,14 @@ class ExportPart(NamedTuple):
     query_name: str
     after: Callable[[bytes], dict[str, Any]] | None = None
     """Returns the parameters of the query for the page after a row; None where there is one page."""
+    columns: Sequence[str] = ()
+    """The names of members of `samples`, each of which is a column where the query says `/* columns */`."""
+
+    @property
+    def query(self) -> bytes:
+        """The text of the query."""
+        members = (f", p.samples ->> (%(columns)s::text[])[{place + 1}]" for place in range(len(self.columns)))
+        return statement(self.query_name).replace(b"/* columns */", "".join(members).encode())
 
 
 class ExportFormat(NamedTuple):
@@ -149,13 +157,12 @@ class PagedExport(Response):
                 return await self.fetch(part, parameters, most)
             except Overloaded:
                 await asyncio.sleep(seconds)
-        query = statement(part.query_name)
+        query = part.query
+        given = {**parameters, "columns": list(part.columns), "limit": most}
         party = PARTY.get()
         await self.slots.reading.enter(party)
         try:
-            return await with_connection(
-                self.pool, lambda connection: copy_page(connection, query, {**parameters, "limit": most})
-            )
+            return await with_connection(self.pool, lambda connection: copy_page(connection, query, given))
         finally:
             self.slots.reading.leave(party)
 

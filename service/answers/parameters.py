@@ -163,6 +163,7 @@ class ReadingsAfter(HalfOpenRange):
         1000
     )
     cursor: Cursor = None
+    metrics: Metrics = None
 
 
 class ReadingsToDelete(Query):

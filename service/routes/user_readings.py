@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from service.answers.export import ExportFormat, ExportPart, PagedExport, after_
 from service.answers.parameters import ReadingsAfter, ReadingsToDelete, parse_query
 from service.answers.schemas.readings import DeletionReceipt, ReadingsAfterDocument
 from service.auth.principal import key_of
-from service.database.pool import fetch_all
+from service.database.pool import fetch_all, fetch_one
 from service.errors import NotFound
 from service.http.negotiation import choose
 from service.http.responses import json_response
@@ -24,12 +25,13 @@ from service.routes.summaries import NOTHING
 from service.state import state_of
 
 JSON = "application/json"
+CSV = "text/csv"
 STREAMS = {
     one.media_type: one
     for one in (
         ExportFormat(
             [ExportPart("readings_csv", after_csv)],
-            "text/csv",
+            CSV,
             "readings.csv",
             b"user_id,device_id,timestamp,heart_rate,steps,calories\n",
         ),
@@ -49,20 +51,38 @@ async def user_readings(request: Request) -> Response:
         "start": start,
         "end": end,
     }
+    if query.metrics is not None:
+        asked["metrics"] = query.metrics.names and list(query.metrics.names)
     after = after_moment(query.cursor, 2)
     media_type = choose(request.headers.get("accept", ""), [JSON, *STREAMS])
     if media_type == JSON:
         return await readings_page(request, query, asked, after)
     state = state_of(request)
-    return PagedExport(state.pool, state.streams, STREAMS[media_type], asked, NotFound(NOTHING))
+    stream = STREAMS[media_type]
+    if query.metrics is not None:
+        columns = query.metrics.others
+        if columns is None and media_type == CSV:
+            who = {name: asked[name] for name in ("tenant_id", "user_id")}
+            columns = (await fetch_one(state.pool, "other_metrics", **who))["names"]
+        stream = with_metrics(stream, columns or [])
+    return PagedExport(state.pool, state.streams, stream, asked, NotFound(NOTHING))
+
+
+def with_metrics(stream: ExportFormat, columns: Sequence[str]) -> ExportFormat:
+    """Return a format of readings with metrics: in CSV a column of each one that has none yet."""
+    if stream.media_type != CSV:
+        return stream._replace(parts=[ExportPart("measurements_ndjson", after_ndjson)])
+    header = ",".join([stream.header.decode().rstrip(), *columns]) + "\n"
+    return stream._replace(parts=[ExportPart("measurements_csv", after_csv, columns)], header=header.encode())
 
 
 async def readings_page(request: Request, query: ReadingsAfter, asked: dict[str, Any], after: list[Any]) -> Response:
     """Answer with the readings after a cursor."""
     after_ts, after_device_id = after
+    metrics = query.metrics
     rows = await fetch_all(
         state_of(request).pool,
-        "readings_after",
+        "readings_after" if metrics is None else "measurements_after",
         **asked,
         after_ts=after_ts,
         after_device_id=after_device_id,
@@ -78,6 +98,7 @@ async def readings_page(request: Request, query: ReadingsAfter, asked: dict[str,
             "heart_rate": row["heart_rate"],
             "steps": row["steps"],
             "calories": row["calories"],
+            **({} if metrics is None else {"metrics": {name: number(row, name) for name in row["metrics"]}}),
         }
         for row in shown
     ]
@@ -85,6 +106,12 @@ async def readings_page(request: Request, query: ReadingsAfter, asked: dict[str,
     response = json_response(document)
     response.headers["Vary"] = "Accept"
     return response
+
+
+def number(row: dict[str, Any], name: str) -> float:
+    """Return a value as the fields of readings are written, of which only steps are whole."""
+    value: float = row["metrics"][name]
+    return value if name == "steps" else float(value)
 
 
 async def delete_user_readings(request: Request) -> Response:
@@ -147,7 +174,9 @@ OPERATIONS = [
         },
         access="read",
         description="start <= t < end, of every device. `Accept: text/csv` or `application/x-ndjson` streams the whole "
-        "range, whatever limit and cursor say, with the fields that POST /v1/readings takes.",
+        "range, whatever limit and cursor say, with the fields that POST /v1/readings takes. `metrics` adds the values "
+        "of those metrics to the readings of the same moments and devices, and items of these metrics alone; in CSV a "
+        "column of each.",
         queries=[ReadingsAfter],
         refuses=(404, 406, 422, 503),
     ),

@@ -106,8 +106,9 @@ READS: dict[Key, list[dict[str, Any]]] = {
         for more in ({}, {"metrics": "all"})
     ],
     ("GET", "/v1/users/{user_id:name}/readings"): [
-        {"params": RANGE, "headers": {"accept": media_type}}
+        {"params": RANGE | more, "headers": {"accept": media_type}}
         for media_type in ("application/json", "text/csv", "application/x-ndjson")
+        for more in ({}, {"metrics": "all"})
     ],
     ("GET", "/v1/users/{user_id:name}/latest"): [{}, {"params": {"metrics": "all"}}],
     ("GET", "/v1/users/{user_id:name}/export"): [{}],

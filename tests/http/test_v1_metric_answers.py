@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -12,7 +14,7 @@ import psycopg
 import pytest
 
 from service.answers.metrics_asked import NAME, UNITS
-from service.model.timestamps import format_timestamp
+from service.model.timestamps import format_timestamp, parse_timestamp
 from tests.support.keys import add_key, bearer
 from tests.support.reference_model import DAY, HOUR, MINUTE, SECOND, auto_bucket, bucket_start, micro, micros, moment
 from tests.support.samples import Sample, write_samples
@@ -201,6 +203,94 @@ def test_a_metric_called_ahead_is_no_reading_that_lies_ahead(client: httpx.Clien
     assert answer["metrics"]["ahead"]["value"] == 3.0
 
 
+# Readings ---------------------------------------------------------------------------------------------------
+
+
+def stream(client: httpx.Client, media_type: str, **asked: Any) -> str:
+    answer = client.get("/v1/users/ada/readings", params=WHOLE_DAY | asked, headers={"Accept": media_type})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].split(";")[0] == media_type
+    return answer.text
+
+
+def test_an_item_is_a_moment_and_a_device(filled: httpx.Client) -> None:
+    answer = ask(filled, "readings", metrics="spo2,steps,distance", end=said_moment("10:45:00"))
+    assert answer["readings"] == [
+        {
+            "timestamp": said_moment(clock),
+            "device_id": device,
+            "heart_rate": heart_rate,
+            "steps": steps,
+            "calories": None,
+            "metrics": metrics,
+        }
+        for clock, device, heart_rate, steps, metrics in [
+            ("10:00:00", "watch", 75.0, 40, {"steps": 40, "spo2": 96.5}),
+            ("10:02:00", "watch", None, None, {"distance": 120.25}),
+            ("10:05:00", "watch", None, None, {"spo2": 98.5}),
+            ("10:40:00", "phone", None, None, {"distance": 30.0}),
+        ]
+    ]
+    assert list(answer["readings"][0]["metrics"]) == ["steps", "spo2"]
+    # A reading without any of the metrics stays, and so does its shape where none is asked for.
+    (found,) = ask(filled, "readings", metrics="calories")["readings"]
+    assert found["metrics"] == {}
+    (plain,) = ask(filled, "readings")["readings"]
+    assert found == plain | {"metrics": {}}
+
+
+def test_a_range_with_samples_only_has_readings_where_they_are_asked_for(filled: httpx.Client) -> None:
+    later = WHOLE_DAY | {"start": said_moment("10:30:00"), "end": said_moment("10:50:00")}
+    for names in ("spo2", "steps"):
+        refused(filled.get("/v1/users/ada/readings", params=later | {"metrics": names}), 404)
+    assert ask(filled, "readings", **later, metrics="all")["readings"][0]["metrics"] == {"distance": 30.0}
+
+
+def test_csv_has_a_column_of_each_metric(filled: httpx.Client) -> None:
+    fields = "user_id,device_id,timestamp,heart_rate,steps,calories"
+    until = {"end": said_moment("10:45:00")}
+    assert stream(filled, "text/csv", metrics="spo2,hydration,steps,distance", **until) == (
+        f"{fields},spo2,hydration,distance\n"
+        "ada,watch,2024-01-15T10:00:00Z,75,40,,96.5,,\n"
+        "ada,watch,2024-01-15T10:02:00Z,,,,,,120.25\n"
+        "ada,watch,2024-01-15T10:05:00Z,,,,98.5,,\n"
+        "ada,phone,2024-01-15T10:40:00Z,,,,,,30\n"
+    )
+    assert stream(filled, "text/csv", metrics="all", **until).startswith(f"{fields},spo2,body_weight,distance\n")
+    assert stream(filled, "text/csv", metrics="steps") == stream(filled, "text/csv")
+
+
+def test_ndjson_has_the_metrics_of_an_item(filled: httpx.Client) -> None:
+    said = stream(filled, "application/x-ndjson", metrics="steps,spo2", end=said_moment("10:05:00"))
+    assert said == (
+        '{"user_id":"ada","device_id":"watch","timestamp":"2024-01-15T10:00:00Z","heart_rate":75,"steps":40,'
+        '"calories":null,"metrics":{"steps":40,"spo2":96.5}}\n'
+    )
+
+
+def test_streams_go_on_over_pages(client: httpx.Client, db: psycopg.Connection) -> None:
+    """More than two pages of 5000, of names that CSV quotes, with several devices at each moment."""
+    devices = ['a "quoted", one', "b\nbroken", "c"]
+    samples = [
+        sample(metric, float(50 + n % 50), n * SECOND, device)
+        for n in range(3500)
+        for device in devices
+        for metric in ("spo2", "distance")[: 1 + n % 2]
+    ]
+    write_samples(db, DEFAULT, samples)
+    expected: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for one in samples:
+        expected[format_timestamp(moment(one.ts)), one.device][one.metric] = one.value
+    lines = [strict_json(line) for line in stream(client, "application/x-ndjson", metrics="all").splitlines()]
+    found = [((line["timestamp"], line["device_id"]), line["metrics"]) for line in lines]
+    assert found == list(expected.items())
+    header, *rows = csv.reader(io.StringIO(stream(client, "text/csv", metrics="all"), newline=""))
+    assert header[6:] == ["spo2", "distance"]
+    assert [((row[2], row[1]), [value and float(value) for value in row[6:]]) for row in rows] == [
+        (key, [values["spo2"], values.get("distance", "")]) for key, values in expected.items()
+    ]
+
+
 # Names ------------------------------------------------------------------------------------------------------
 
 HOSTILE = [
@@ -230,7 +320,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("what", ["summary", "series", "latest"])
+@pytest.mark.parametrize("what", ["summary", "series", "latest", "readings"])
 @pytest.mark.parametrize(("names", "problem"), HOSTILE, ids=[repr(names)[:20] for names, _ in HOSTILE])
 @pytest.mark.parametrize("user", ["ada", "nobody"])
 def test_bad_names_are_refused(client: httpx.Client, user: str, what: str, names: Any, problem: str) -> None:
@@ -239,6 +329,14 @@ def test_bad_names_are_refused(client: httpx.Client, user: str, what: str, names
     assert fault["at"] == "metrics"
     assert fault["problem"].startswith(problem), fault
     assert len(fault["value"]) <= 201
+
+
+@pytest.mark.parametrize("media_type", ["text/csv", "application/x-ndjson"])
+def test_bad_names_are_refused_before_a_stream_begins(client: httpx.Client, media_type: str) -> None:
+    client.post("/v1/readings", json=reading())
+    params = WHOLE_DAY | {"metrics": "spo2,sp02"}
+    answer = client.get("/v1/users/ada/readings", params=params, headers={"Accept": media_type})
+    assert refused(answer, 422)["errors"][0]["value"] == "sp02"
 
 
 def test_names_twice_count_once_and_a_hundred_are_taken(filled: httpx.Client, db: psycopg.Connection) -> None:
@@ -278,7 +376,9 @@ def test_a_metric_of_another_tenant_is_not_known(database_url: str, db: psycopg.
             assert (list(point["metrics"]), point["metrics"]["lactate"]["avg"]) == (["lactate"], 2.5)
             found = ask(client, "latest", metrics=names)["metrics"]
             assert [(name, said["value"], said["unit"]) for name, said in found.items()] == [("lactate", 2.5, "mmol/L")]
-        for what in ("summary", "series", "latest"):
+            (found,) = ask(client, "readings", metrics=names)["readings"]
+            assert found["metrics"] == {"lactate": 2.5}
+        for what in ("summary", "series", "latest", "readings"):
             answer = client.get(f"/v1/users/ada/{what}", params={"metrics": "secret"})
             (fault,) = refused(answer, 422)["errors"]
             assert "secret" not in fault["problem"]
@@ -491,6 +591,42 @@ def check_latest(client: httpx.Client, history: History, asked: Asked) -> None:
     assert {name: said[name] for name in UNITS} == {name: fields[name] for name in UNITS}
 
 
+def check_readings(client: httpx.Client, history: History, asked: Asked, random: Random) -> None:
+    url, most = "/v1/users/ada/readings", random.choice([1, 2, 7, 1000])
+    plain = client.get(url, params=asked.params | {"limit": 1000})
+    expected: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in plain.json().get("readings", ()):
+        expected[one["timestamp"], one["device_id"]] = one | {"metrics": of_fields(asked, one)}
+    for name in asked.others:
+        for one in history.of(name, *asked[:2], asked.device):
+            key = format_timestamp(moment(one.ts)), one.device
+            empty = {"timestamp": key[0], "device_id": key[1], **dict.fromkeys(UNITS), "metrics": {}}
+            expected.setdefault(key, empty)["metrics"][name] = one.value
+    found: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while cursor is not None:
+        answer = client.get(url, params=asked.params | asked.metrics | {"limit": most} | cursor)
+        if not expected:
+            refused(answer, 404)
+            return
+        page = answer.json()
+        assert len(page["readings"]) == most or page["next_cursor"] is None
+        found += page["readings"]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    order = [(parse_timestamp(one["timestamp"]), one["device_id"]) for one in found]
+    assert order == sorted(order)
+    assert {(one["timestamp"], one["device_id"]): one for one in found} == expected
+    assert len(found) == len(expected)
+
+
+def of_fields(asked: Asked, fields: dict[str, Any]) -> dict[str, float]:
+    """Return the values of the metrics of readings that are asked for."""
+    wanted = [name for name in UNITS if name in asked.names or not asked.names]
+    return {name: fields[name] for name in wanted if fields[name] is not None}
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_answers_are_those_of_brute_force(client: httpx.Client, db: psycopg.Connection, seed: int) -> None:
     random = Random(seed)
@@ -499,3 +635,4 @@ def test_answers_are_those_of_brute_force(client: httpx.Client, db: psycopg.Conn
         check_summary(client, history, asked)
         check_series(client, history, asked, random)
         check_latest(client, history, asked)
+        check_readings(client, history, asked, random)

@@ -68,13 +68,14 @@ class Dropped(TypedDict):
 
 
 class StoredReading(TypedDict):
-    """A reading as it was sent; null where a metric was not measured."""
+    """A reading as it was sent; null where a metric was not measured. metrics is there where it is asked for."""
 
     timestamp: str
     device_id: str
     heart_rate: float | None
     steps: int | None
     calories: float | None
+    metrics: NotRequired[dict[str, float]]
 
 
 class ReadingsAfterDocument(TypedDict):
