@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -12,8 +13,12 @@ from typing import Any, NamedTuple
 import httpx
 import psycopg
 import pytest
+from pydantic import TypeAdapter
 
 from service.answers.metrics_asked import NAME, UNITS
+from service.answers.schemas.readings import ReadingsAfterDocument
+from service.answers.schemas.series import SeriesDocument, SummaryDocument
+from service.answers.schemas.users import LatestDocument
 from service.model.timestamps import format_timestamp, parse_timestamp
 from tests.support.keys import add_key, bearer
 from tests.support.reference_model import DAY, HOUR, MINUTE, SECOND, auto_bucket, bucket_start, micro, micros, moment
@@ -140,6 +145,16 @@ def test_points_have_the_metrics_with_a_value_in_the_bucket(filled: httpx.Client
     assert (answer["bucket"], answer["sources"][-1]) == ("15m", "raw")
 
 
+def test_samples_are_raw_where_rollups_answer_for_readings(filled: httpx.Client, db: psycopg.Connection) -> None:
+    db.execute("CALL api.refresh()")
+    for what, bucket in [("summary", {}), ("series", {"bucket": "1h"})]:
+        sources = ask(filled, what, **bucket)["sources"]
+        assert sources
+        assert "raw" not in sources
+        assert ask(filled, what, metrics="spo2", **bucket)["sources"] == [*sources, "raw"]
+        assert ask(filled, what, metrics="steps,hydration", **bucket)["sources"] == sources
+
+
 def test_buckets_without_a_value_are_filled(filled: httpx.Client) -> None:
     hour = {"start": said_moment("10:00:00"), "end": said_moment("11:00:00"), "bucket": "15m", "fill": "null"}
     points = ask(filled, "series", metrics="distance", **hour)["points"]
@@ -201,6 +216,32 @@ def test_a_metric_called_ahead_is_no_reading_that_lies_ahead(client: httpx.Clien
     answer = ask(client, "latest", metrics="ahead")
     assert "ahead" not in answer
     assert answer["metrics"]["ahead"]["value"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("what", "shape"),
+    [
+        ("summary", SummaryDocument),
+        ("series", SeriesDocument),
+        ("latest", LatestDocument),
+        ("readings", ReadingsAfterDocument),
+    ],
+)
+@pytest.mark.parametrize("names", ["all", "heart_rate,steps,calories", "spo2,body_weight,distance,hydration"])
+def test_answers_have_the_documented_shape(filled: httpx.Client, what: str, shape: Any, names: str) -> None:
+    """Nothing is in them that the OpenAPI document does not name, and nothing is missing."""
+    answer = ask(filled, what, metrics=names)
+    assert TypeAdapter(shape).validate_python(answer) == answer
+    (described,) = (
+        parameter
+        for parameter in filled.get("/openapi.json").json()["paths"][f"/v1/users/{{user_id}}/{what}"]["get"][
+            "parameters"
+        ]
+        if parameter["name"] == "metrics"
+    )
+    pattern = described["schema"]["pattern"]
+    assert re.search(pattern, names)
+    assert not any(re.search(pattern, bad) for bad in ("", "spo2,", "SpO2", ",".join(["a"] * 101), "a" * 128))
 
 
 # Readings ---------------------------------------------------------------------------------------------------
