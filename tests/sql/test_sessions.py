@@ -57,7 +57,8 @@ FILL_SAMPLES = """
                                       array_agg(now() - n * INTERVAL '5 hours'), array_agg(90 + mod(u.user_key + n, 7)))
       FROM horizon, core.app_user AS u
       JOIN core.metric AS m ON m.name = 'spo2' OR (m.name = 'strain' AND m.tenant_key = u.tenant_key)
-      JOIN (SELECT tenant_key, min(device_key) AS device_key FROM core.device GROUP BY 1) AS d ON d.tenant_key = u.tenant_key
+      JOIN (SELECT tenant_key, min(device_key) AS device_key FROM core.device GROUP BY 1) AS d
+        ON d.tenant_key = u.tenant_key
      CROSS JOIN generate_series(1, 40) AS n
      WHERE u.user_id = '101'
 """
