@@ -16,6 +16,7 @@ from service.auth.key_cache import running_key_cache
 from service.database.pool import make_pool
 from service.event_loop import FairGate
 from service.http.memory_budget import MemoryBudget
+from service.ingest.registry_cache import RegistryCache
 from service.ingest.timestamp_window import TimestampWindow
 from service.ingest.writer import running_writer
 from service.live.hub import running_hub
@@ -61,6 +62,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
                     writer,
                     hub,
                     TimestampWindow(pool),
+                    RegistryCache(pool),
                     Authenticator(settings.auth, keys, settings.max_key_failures),
                     allowances,
                     counters,

@@ -13,6 +13,7 @@ from service.auth.authenticator import Authenticator
 from service.database.pool import Pool
 from service.event_loop import FairGate
 from service.http.memory_budget import MemoryBudget
+from service.ingest.registry_cache import RegistryCache
 from service.ingest.timestamp_window import TimestampWindow
 from service.ingest.writer import Writer
 from service.live.hub import Hub
@@ -30,6 +31,7 @@ class State(NamedTuple):
     writer: Writer
     hub: Hub
     timestamp_window: TimestampWindow
+    registries: RegistryCache
     authenticator: Authenticator
     allowances: Allowances
     counters: Counters

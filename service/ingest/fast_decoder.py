@@ -7,7 +7,7 @@ is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 
@@ -39,6 +39,8 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     heart_rate: Annotated[float, within("heart_rate")] | None = None
     steps: Annotated[int, within("steps")] | None = None
     calories: Annotated[float, within("calories")] | None = None
+    samples: ClassVar[None] = None
+    is_of_samples: ClassVar[bool] = False
 
 
 class Loose(Sent, forbid_unknown_fields=True, gc=False):

@@ -26,9 +26,10 @@ from service.ingest.validation import (
 )
 from service.ingest.writer import Writer
 from service.model.fields import Bounds
+from service.model.reading import count_samples, weight_of
 from service.model.strict_json import parse_json
 
-MOST_WAITING = 8000  # items of a stream
+MOST_WAITING = 8000  # items of a stream, by their weight
 SLICE = 128 * 1024  # bytes: of what was read at once, so that parts are cut at their usual size
 
 
@@ -137,7 +138,7 @@ async def store_parts(parts: AsyncIterator[Rows], store: Store, tally: Tally) ->
     under_way: asyncio.Task[None] | None = None
     try:
         async for rows in parts:
-            if under_way is not None and (under_way.done() or len(waiting) + len(rows) > MOST_WAITING):
+            if under_way is not None and (under_way.done() or weight(waiting) + weight(rows) > MOST_WAITING):
                 await finished(under_way)
                 under_way = None
             waiting += rows
@@ -147,6 +148,11 @@ async def store_parts(parts: AsyncIterator[Rows], store: Store, tally: Tally) ->
     finally:
         if under_way is not None and not under_way.cancelled():
             await finished(under_way)
+
+
+def weight(rows: Rows) -> int:
+    """Return the weight of readings."""
+    return weight_of(len(rows), count_samples(rows))
 
 
 async def finished(task: asyncio.Task[None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from pydantic_core import to_json
 
@@ -28,11 +28,13 @@ class Tally:
         self.rejected = 0
         self.counts: Counter[str] = Counter()
         self.faults: list[Fault] = []
+        self.has_renewed = False
+        """Whether it has waited for the registry of metrics to be read again."""
 
-    def reject(self, faults: Sequence[Fault]) -> None:
-        """Count an item that is invalid; the first faults are kept."""
+    def reject(self, faults: Sequence[Fault], private: Container[str] = ()) -> None:
+        """Count an item that is invalid; the first faults are kept. Names `private` to a tenant are not counted by."""
         self.rejected += 1
-        self.counters.count_rejected(self.kind, faults)
+        self.counters.count_rejected(self.kind, faults, private)
         self.faults += faults[: MOST_FAULTS - len(self.faults)]
 
     @property

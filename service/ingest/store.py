@@ -1,7 +1,8 @@
-"""The two ways of a batch into the database, each one short transaction that holds the horizon.
+"""The ways of a batch into the database, each one short transaction that holds the horizon.
 
 `copy_insert` is COPY straight into the table, for readings that are new: where one is known, its transaction is rolled
-back, and `upsert` stores the batch, which distinguishes new, changed and unchanged readings.
+back, and `upsert` stores the batch, which distinguishes new, changed and unchanged readings. `merge` stores a batch
+whose readings have samples: the three metrics as `upsert` does, and the others behind them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from psycopg import errors
 from psycopg.pq import TransactionStatus
+from psycopg.rows import DictRow
 
 from service.database.binary_arrays import doubles, ints, keys, moments
 from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
@@ -21,6 +23,7 @@ from service.ingest.copy_rows import HEADER, TRAILER, stale_quarters, touched
 from service.ingest.dedupe import Identity, plan_upserts
 from service.ingest.key_cache import KeyCache, Names
 from service.ingest.observer import CommitObserver
+from service.ingest.samples import COMBINED, note_outcomes, plan_samples, samples_of
 from service.ingest.write_queue import Batch, BatchLease
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row
@@ -38,6 +41,10 @@ class UnknownNames(Exception):
     """A user or a device has no key yet that this process knows."""
 
 
+class HasSamples(Exception):
+    """The batch that was taken is not for COPY."""
+
+
 class NamesChanged(Exception):
     """A user was erased since the keys of a batch were learnt; the transaction is rolled back."""
 
@@ -52,12 +59,13 @@ async def store(
     """Write a batch in one transaction, and return each reading's outcome; `upserting` expects that some are known."""
     while True:
         try:
-            if not upserting:
+            if not upserting and not lease.peek().has_samples:
                 try:
                     return await copy_insert(connection, key_cache, observer, lease)
-                except errors.UniqueViolation:
+                except (errors.UniqueViolation, HasSamples):
                     pass
-            return await upsert(connection, key_cache, lease.take())
+            batch = lease.take()
+            return await (merge if batch.has_samples else upsert)(connection, key_cache, batch)
         except NamesChanged as changed:
             key_cache.forget(changed.version)
         except UnknownNames:
@@ -81,6 +89,9 @@ async def copy_insert(
         version = int(names_version)
         key_cache.forget(version)
         batch = lease.take()
+        if batch.has_samples:
+            await break_off(connection, b"readings have samples")
+            raise HasSamples
         batch.pack(key_cache.names)
         if not batch.is_packed(version):
             await break_off(connection, b"names are unknown")
@@ -115,38 +126,75 @@ async def announce_and_commit(
 
 async def upsert(connection: Connection, key_cache: KeyCache, batch: Batch) -> bytearray:
     """Upsert a batch, in as many passes as a reading is in it."""
-    names = key_cache.names
-    try:
-        identities = identities_of(batch, names)
-    except KeyError:
-        names = await key_cache.keys(connection, batch.parts)
-        identities = identities_of(batch, names)
+    names, identities = await identified(connection, key_cache, batch)
     rows = batch.rows
     outcomes = bytearray(len(rows))
-    is_distinct = len(set(identities)) == len(rows)
-    passes = [Pass(rows, identities, range(len(rows)))] if is_distinct else planned(rows, identities, outcomes)
+    passes = passes_of(rows, identities, outcomes)
     columns = [in_columns(each) for each in passes]
     async with rolled_back_on_error(connection):
-        async with connection.pipeline():
-            await connection.execute("BEGIN")
-            opening = await connection.execute(statement("begin_writing"))
-            merged = [
-                await connection.execute(statement("merge_readings"), pass_columns, binary=True)
-                for pass_columns in columns
-            ]
-        (opened,) = await opening.fetchall()
-        if opened["names_version"] != names.version:
-            raise NamesChanged(opened["names_version"])
-        for each, cursor in zip(passes, merged, strict=True):
-            (places,) = await cursor.fetchall()
-            for outcome in (Outcome.inserted, Outcome.updated):
-                for place in places[outcome.name]:
-                    item = each.items[place - 1]
-                    if item is not None:
-                        outcomes[item] = outcome
+        merged = await merged_in(connection, names, [("merge_readings", one) for one in columns])
+        note(passes, merged, outcomes)
         with committing():
             await connection.execute("COMMIT")
     return outcomes
+
+
+async def merge(connection: Connection, key_cache: KeyCache, batch: Batch) -> bytearray:
+    """Upsert a batch of readings with samples; readings stand before samples, as with every writer."""
+    names, identities = await identified(connection, key_cache, batch)
+    rows = batch.rows
+    wide = [item for item, row in enumerate(rows) if not row.is_of_samples]
+    wide_outcomes = bytearray(len(wide))
+    wide_rows, wide_identities = [rows[item] for item in wide], [identities[item] for item in wide]
+    passes = passes_of(wide_rows, wide_identities, wide_outcomes) if wide else []
+    samples = samples_of(rows, identities)
+    plan = plan_samples(samples)
+    writes = [("merge_readings", in_columns(each)) for each in passes]
+    writes += [("merge_samples", columns) for columns in plan.passes]
+    async with rolled_back_on_error(connection):
+        merged = await merged_in(connection, names, writes)
+        note(passes, merged[: len(passes)], wide_outcomes)
+        bits = bytearray(len(rows))
+        for item, outcome in zip(wide, wide_outcomes, strict=True):
+            bits[item] = 1 << outcome
+        note_outcomes(samples, plan, **merged[len(passes)], bits=bits)
+        with committing():
+            await connection.execute("COMMIT")
+    return bits.translate(COMBINED)
+
+
+async def identified(connection: Connection, key_cache: KeyCache, batch: Batch) -> tuple[Names, list[Identity]]:
+    """Return the identities of a batch, and the names that they are under; unknown names are registered."""
+    names = key_cache.names
+    try:
+        return names, identities_of(batch, names)
+    except KeyError:
+        names = await key_cache.keys(connection, batch.parts)
+        return names, identities_of(batch, names)
+
+
+async def merged_in(
+    connection: Connection, names: Names, writes: Sequence[tuple[str, dict[str, bytes]]]
+) -> list[DictRow]:
+    """Begin a transaction, send statements by their names with columns, and return the row that each answers."""
+    async with connection.pipeline():
+        await connection.execute("BEGIN")
+        opening = await connection.execute(statement("begin_writing"))
+        cursors = [await connection.execute(statement(name), columns, binary=True) for name, columns in writes]
+    (opened,) = await opening.fetchall()
+    if opened["names_version"] != names.version:
+        raise NamesChanged(opened["names_version"])
+    return [row for cursor in cursors for row in await cursor.fetchall()]
+
+
+def note(passes: Sequence[Pass], merged: Sequence[DictRow], outcomes: bytearray) -> None:
+    """Set the outcomes that the passes of an upsert decide."""
+    for each, places in zip(passes, merged, strict=True):
+        for outcome in (Outcome.inserted, Outcome.updated):
+            for place in places[outcome.name]:
+                item = each.items[place - 1]
+                if item is not None:
+                    outcomes[item] = outcome
 
 
 class Pass(NamedTuple):
@@ -166,8 +214,10 @@ def identities_of(batch: Batch, names: Names) -> list[Identity]:
     return identities
 
 
-def planned(rows: Sequence[Row], identities: Sequence[Identity], outcomes: bytearray) -> list[Pass]:
+def passes_of(rows: Sequence[Row], identities: Sequence[Identity], outcomes: bytearray) -> list[Pass]:
     """Plan the passes of a batch, and set the outcomes that are certain already."""
+    if len(set(identities)) == len(rows):
+        return [Pass(rows, identities, range(len(rows)))]
     passes, certain = plan_upserts(rows, identities)
     for item, outcome in certain.items():
         outcomes[item] = Outcome[outcome]

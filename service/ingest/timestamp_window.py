@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from service.database.pool import Pool, fetch_one
 from service.model.fields import Bounds
+from service.model.registry import NO_METRICS, Registry
 
 FRESH_SECONDS = 60
 
@@ -20,10 +21,10 @@ class TimestampWindow:
         self.oldest = datetime.max.replace(tzinfo=UTC)
         self.tolerance = timedelta()
 
-    async def now(self) -> Bounds:
-        """Return the earliest and the latest timestamp accepted at this moment."""
+    async def now(self, registry: Registry = NO_METRICS) -> Bounds:
+        """Return the earliest and the latest timestamp accepted at this moment, beside the metrics that are."""
         if time.monotonic() - self.read_at > FRESH_SECONDS:
             row = await fetch_one(self.pool, "timestamp_bounds")
             self.oldest, self.tolerance = row["oldest"], row["future_tolerance"]
             self.read_at = time.monotonic()
-        return Bounds(self.oldest, datetime.now(UTC) + self.tolerance)
+        return Bounds(self.oldest, datetime.now(UTC) + self.tolerance, registry)

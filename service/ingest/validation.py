@@ -14,6 +14,7 @@ from service.ingest.receipt import Tally
 from service.metrics.counters import Counters
 from service.model.event import EVENT, EVENT_OF_TENANT, to_event_row
 from service.model.fields import Bounds
+from service.model.quantities import MAY_CHANGE
 from service.model.reading import HEART_RATE_READING, INGEST_ITEM, METRICS, READING, to_row
 from service.model.validation_errors import fault
 
@@ -60,20 +61,38 @@ async def validate_each(
     for place, value in items:
         tally.received += 1
         try:
-            rows.append(to_row(adapter.validate_python(value, context=bounds)))
+            rows.append(to_row(await validated(adapter, value, bounds, tally)))
         except ValidationError as error:
             if tally.drops_fields and (kept := without_invalid(adapter, value, error, bounds, tally)) is not None:
                 rows.append(to_row(kept))
             else:
-                tally.reject([fault(details, place) for details in error.errors()] if tally.has_room else ())
+                faults = [fault(details, place) for details in error.errors()] if tally.has_room else ()
+                tally.reject(faults, bounds.registry.own_names if faults else ())
         await time_slice.checkpoint()
     return rows
+
+
+async def validated(adapter: TypeAdapter[Any], value: Any, bounds: Bounds, tally: Tally) -> Any:
+    """Validate an item, again where the registry of metrics has changed since it was read."""
+    try:
+        return adapter.validate_python(value, context=bounds)
+    except ValidationError as error:
+        if not may_change(error) or not await bounds.registry.renew(patiently=not tally.has_renewed):
+            raise
+    tally.has_renewed = True
+    return adapter.validate_python(value, context=bounds)
+
+
+def may_change(error: ValidationError) -> bool:
+    """Return whether an item may be valid by a newer state of the registry of metrics."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return any(details["type"] in MAY_CHANGE for details in found)
 
 
 def without_invalid(adapter: TypeAdapter[Any], value: Any, error: ValidationError, bounds: Bounds, tally: Tally) -> Any:
     """Return a reading without the metrics that are invalid; None where anything else is, or no metric is left."""
     invalid = {str(details["loc"][0]) if details["loc"] else "" for details in error.errors()}
-    if not invalid <= METRICS:
+    if not all(name in METRICS or name in bounds.registry.by_name for name in invalid):
         return None
     try:
         kept = adapter.validate_python({key: one for key, one in value.items() if key not in invalid}, context=bounds)

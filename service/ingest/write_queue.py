@@ -51,6 +51,13 @@ class Submission:
     """When it began to wait, of the loop's clock."""
     matched: MatchedRows | None = None
     """The rows as the observer matched them when they were packed."""
+    samples: int = 0
+    """How many values of other metrics than the three the rows have."""
+
+    @property
+    def size(self) -> int:
+        """How much of a transaction it takes, in readings and samples."""
+        return len(self.rows) + self.samples
 
 
 class Batch:
@@ -70,6 +77,11 @@ class Batch:
         if len(self.submissions) == 1:
             return self.submissions[0].rows
         return list(chain.from_iterable(submission.rows for submission in self.submissions))
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether the readings, of which a batch has no other kind, have values of other metrics than the three."""
+        return self.submissions[0].samples > 0
 
     def is_packed(self, version: int) -> bool:
         """Return whether everything is packed under a version of names."""
@@ -92,31 +104,43 @@ class Batch:
 
 @dataclass(slots=True)
 class Queue:
-    """Submissions that wait: small and large ones in two lines, which alternate, so that neither delays the other."""
+    """Submissions that wait: small and large ones, without and with samples, in lines that take turns.
+
+    So neither delays the other, and what can be inserted by COPY is in one batch with nothing that cannot.
+    """
 
     small: deque[Submission] = field(default_factory=deque)
     large: deque[Submission] = field(default_factory=deque)
-    small_is_next: bool = True
+    small_with_samples: deque[Submission] = field(default_factory=deque)
+    large_with_samples: deque[Submission] = field(default_factory=deque)
+    turn: int = 0
+    """Which line is next."""
     arrival: asyncio.Event = field(default_factory=asyncio.Event)
     right: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the writer that takes the next batch."""
 
-    def line(self, count: int) -> deque[Submission]:
-        """Return where so many readings wait."""
+    @property
+    def lines(self) -> tuple[deque[Submission], ...]:
+        """The lines in the order of their turns."""
+        return self.small, self.large, self.small_with_samples, self.large_with_samples
+
+    def line(self, count: int, samples: int = 0) -> deque[Submission]:
+        """Return where so many readings with so many samples wait."""
+        if samples:
+            return self.small_with_samples if count + samples <= SMALL else self.large_with_samples
         return self.small if count <= SMALL else self.large
 
     def add(self, submission: Submission) -> None:
         """Append a submission to its line."""
-        self.line(len(submission.rows)).append(submission)
+        self.line(len(submission.rows), submission.samples).append(submission)
         self.arrival.set()
 
     def next(self) -> Batch | None:
         """Return the next batch as it would be now, of the line whose turn it is; None where nothing waits."""
-        line = self.next_line()
         submissions: list[Submission] = []
         count = 0
-        for submission in line:
-            count += len(submission.rows)
+        for submission in self.lines[self.next_turn()]:
+            count += submission.size
             if submissions and count > MOST_ROWS_TOGETHER:
                 break
             submissions.append(submission)
@@ -124,13 +148,13 @@ class Queue:
 
     def take(self) -> Batch | None:
         """Remove the next batch from its line, and return it."""
-        line = self.next_line()
+        turn = self.next_turn()
         batch = self.next()
         if batch is not None:
             for _ in batch.submissions:
-                line.popleft()
-            self.small_is_next = line is self.large
-        if not self.small and not self.large:
+                self.lines[turn].popleft()
+            self.turn = turn + 1
+        if not any(self.lines):
             self.arrival.clear()
         return batch
 
@@ -139,9 +163,11 @@ class Queue:
         while (batch := self.take()) is not None:
             yield from batch.submissions
 
-    def next_line(self) -> deque[Submission]:
-        """Return the line whose turn it is."""
-        return self.small if (self.small_is_next and self.small) or not self.large else self.large
+    def next_turn(self) -> int:
+        """Return which line is next: the one whose turn it is, or the first after it where something waits."""
+        lines = self.lines
+        turns = [(self.turn + step) % len(lines) for step in range(len(lines))]
+        return next((turn for turn in turns if lines[turn]), turns[0])
 
 
 class BatchLease:

@@ -18,7 +18,7 @@ from service.ingest.observer import CommitObserver, Unobserved
 from service.ingest.store import Outcome, store
 from service.ingest.write_queue import SMALL, Batch, BatchLease, Queue, Submission, pack_known
 from service.metrics.counters import Counters
-from service.model.reading import Row
+from service.model.reading import Row, count_samples, weight_of
 from service.shares import PARTY, Shares
 
 RETRY_SECONDS = 0.02
@@ -53,7 +53,7 @@ class Writer:
 
     @property
     def queued(self) -> int:
-        """How many readings wait to be stored."""
+        """How many readings wait to be stored, by their weight."""
         return self.waiting.held
 
     async def write(self, tenant_id: str, rows: Sequence[Row], *, patiently: bool = False) -> Counter[str]:
@@ -64,26 +64,28 @@ class Writer:
         if not rows:
             return Counter()
         loop = asyncio.get_running_loop()
-        while patiently and self.is_full(len(rows), loop.time()):
+        samples = count_samples(rows)
+        weight = weight_of(len(rows), samples)
+        while patiently and self.is_full(len(rows), loop.time(), samples):
             await asyncio.sleep(RETRY_SECONDS)
-        self.require_room(len(rows))
+        self.require_room(len(rows), samples)
         # Packed before they wait, so that the database need not wait for it.
-        submission = Submission(tenant_id, rows, loop.create_future(), since=loop.time())
-        if not self.upserting:
+        submission = Submission(tenant_id, rows, loop.create_future(), since=loop.time(), samples=samples)
+        if not self.upserting and not samples:
             submission.packed = pack_known(self.key_cache.names, tenant_id, rows)
             submission.matched = self.observer.match(tenant_id, rows)
         party = PARTY.get()
-        self.waiting.take(party, len(rows))
+        self.waiting.take(party, weight)
         self.queue.add(submission)
         try:
             outcomes = await submission.outcomes
         finally:
-            self.waiting.give(party, len(rows))
+            self.waiting.give(party, weight)
         return counted(outcomes)
 
-    def require_room(self, count: int) -> None:
-        """Raise Overloaded where so many more readings are too many."""
-        if self.is_full(count, asyncio.get_running_loop().time()):
+    def require_room(self, count: int, samples: int = 0) -> None:
+        """Raise Overloaded where so many more readings, with so many samples, are too many."""
+        if self.is_full(count, asyncio.get_running_loop().time(), samples):
             raise Overloaded(f"{self.queued} readings wait to be stored already; try again in a second.")
 
     async def wait_for_room(self) -> None:
@@ -92,11 +94,11 @@ class Writer:
         while self.is_full(SMALL + 1, loop.time()):
             await asyncio.sleep(RETRY_SECONDS)
 
-    def is_full(self, count: int, now: float) -> bool:
+    def is_full(self, count: int, now: float, samples: int = 0) -> bool:
         """Return whether so many more readings are too many, or would wait too long behind these."""
-        if not self.waiting.fits(PARTY.get(), count):
+        if not self.waiting.fits(PARTY.get(), weight_of(count, samples)):
             return True
-        line = self.queue.line(count)
+        line = self.queue.line(count, samples)
         return bool(line) and now - line[0].since > self.most_seconds
 
     async def run(self) -> None:
@@ -129,6 +131,8 @@ class Writer:
             if not submission.outcomes.done():
                 submission.outcomes.set_result(outcomes[start:end])
             start = end
+        if lease.take().has_samples:  # which take another way
+            return upserting
         return outcomes.count(Outcome.inserted) < len(outcomes)
 
     async def answer_each(self, submissions: Sequence[Submission], upserting: bool) -> bool:

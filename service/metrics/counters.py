@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final, NamedTuple
 
 from service.errors import Fault
@@ -57,7 +57,7 @@ class Counters:
         for outcome, number in outcomes.items():
             self.items[kind, outcome] += number
 
-    def count_rejected(self, kind: str, faults: Sequence[Fault]) -> None:
-        """Count a reading or an event that is invalid, and what is wrong with it."""
+    def count_rejected(self, kind: str, faults: Sequence[Fault], private: Container[str] = ()) -> None:
+        """Count a reading or an event that is invalid, and what is wrong with it, but for the names `private`."""
         self.count_items(kind, rejected=1)
-        self.rejections.note(faults)
+        self.rejections.note(faults, private)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Str
 from pydantic_core.core_schema import ValidationInfo
 
 from service.model.limits import RANGES
+from service.model.registry import NO_METRICS, Registry
 from service.model.timestamps import format_timestamp, parse_timestamp
 
 NAME_LENGTH = 128
@@ -18,10 +19,11 @@ DIGITS = re.compile(r"-?[0-9]+")  # int() takes 3_03, +3 and the digits of other
 
 
 class Bounds(NamedTuple):
-    """The earliest and the latest timestamp that a write may carry."""
+    """The earliest and the latest timestamp that a write may carry, and the metrics that a reading may."""
 
     oldest: datetime
     newest: datetime
+    registry: Registry = NO_METRICS
 
 
 def within_bounds(value: object, info: ValidationInfo) -> datetime:

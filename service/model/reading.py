@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Annotated, Any, NotRequired
 
 import msgspec
-from pydantic import AfterValidator, ConfigDict, TypeAdapter, with_config
+from pydantic import ConfigDict, TypeAdapter, WrapValidator, with_config
 from typing_extensions import TypedDict
 
 from service.model.fields import Calories, HeartRate, Name, Steps, UserId, WholeUserId, WrittenTimestamp
 from service.model.pg_time import to_micros
+from service.model.quantities import QUANTITY_SCHEMA, with_other_metrics
 
 DEFAULT_DEVICE = "default"
 METRICS = frozenset(("heart_rate", "steps", "calories"))
@@ -25,14 +27,35 @@ class Row(msgspec.Struct, gc=False):
     heart_rate: float | None = None
     steps: int | None = None
     calories: float | None = None
+    samples: tuple[tuple[int, float], ...] | None = None
+    """The key of every other metric that was measured, each once, and its value in the unit of the metric."""
+
+    @property
+    def is_of_samples(self) -> bool:
+        """Whether none of the three was measured."""
+        return self.heart_rate is None and self.steps is None and self.calories is None
 
 
 moment_of = attrgetter("timestamp")  # of a row
 
 
-@with_config(ConfigDict(strict=True, extra="forbid", title="Reading"))
+def count_samples(rows: Sequence[Row]) -> int:
+    """Count the values of other metrics than the three."""
+    return sum([len(row.samples) for row in rows if row.samples is not None])
+
+
+def weight_of(readings: int, samples: int) -> int:
+    """Return as how many readings so many count where memory is short: a sample takes a quarter of one."""
+    return readings + samples // 4
+
+
+@with_config(
+    ConfigDict(
+        strict=True, extra="forbid", title="Reading", json_schema_extra={"additionalProperties": QUANTITY_SCHEMA}
+    )
+)
 class ReadingFields(TypedDict):
-    """What a device measured for a user at a moment: at least one metric."""
+    """What a device measured for a user at a moment: at least one metric, which may be any that is registered."""
 
     user_id: UserId
     device_id: NotRequired[Name | None]
@@ -40,13 +63,6 @@ class ReadingFields(TypedDict):
     heart_rate: NotRequired[HeartRate | None]
     steps: NotRequired[Steps | None]
     calories: NotRequired[Calories | None]
-
-
-def something_measured(reading: ReadingFields) -> ReadingFields:
-    """Refuse a reading without any metric."""
-    if reading.get("heart_rate") is None and reading.get("steps") is None and reading.get("calories") is None:
-        raise ValueError("must carry at least one of heart_rate, steps, calories")
-    return reading
 
 
 @with_config(ConfigDict(strict=True, title="IngestItem"))
@@ -70,7 +86,7 @@ class HeartRateReading(TypedDict):
     heart_rate: HeartRate
 
 
-Reading = Annotated[ReadingFields, AfterValidator(something_measured)]
+Reading = Annotated[ReadingFields, WrapValidator(with_other_metrics)]
 READING: TypeAdapter[Any] = TypeAdapter(Reading)
 INGEST_ITEM: TypeAdapter[Any] = TypeAdapter(IngestItem)
 HEART_RATE_READING: TypeAdapter[Any] = TypeAdapter(HeartRateReading)
@@ -85,4 +101,5 @@ def to_row(reading: Any) -> Row:
         reading.get("heart_rate"),
         reading.get("steps"),
         reading.get("calories"),
+        reading.get("samples"),
     )

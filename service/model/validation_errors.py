@@ -13,6 +13,7 @@ from service.model.limits import RANGES
 LONGEST_VALUE = 200  # characters
 MOST_PARTS = 20
 UNKNOWN = "is not a known field"
+NO_METRIC = "is not a metric"
 
 
 def fault(error: ErrorDetails, prefix: str = "") -> Fault:
@@ -40,6 +41,9 @@ def sentence(error: ErrorDetails) -> str:
             return "is required"
         case "extra_forbidden":
             return UNKNOWN
+        case "unknown_metric":
+            meant = context["registry"].meant_by(str(error["loc"][-1]))
+            return f"{NO_METRIC}; {meant} is probably meant" if meant else f"{NO_METRIC}, see GET /v1/metrics"
         case "greater_than_equal" | "less_than_equal" | "finite_number":
             low, high = RANGES[str(error["loc"][-1])]
             return f"must be between {low} and {high}"

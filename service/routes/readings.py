@@ -130,10 +130,10 @@ async def readings(request: Request) -> Response:
     refuse_unread(request, WHOLE if is_document else PART)
     upload = await open_upload(request, is_document)
     most_atomic = state.settings.max_atomic_readings if atomic else None
-    bounds = await state.timestamp_window.now()
+    bounds = await state.timestamp_window.now(state.registries.of(tenant_of(request)))
     body_format = FORMATS[media_type]()
     await store_upload(upload, body_format, state.writer, tenant_of(request), bounds, tally, most_atomic)
-    dropped = {name: tally.dropped[name] for name in sorted(METRICS)} if tally.drops_fields else None
+    dropped = {name: tally.dropped[name] for name in sorted(METRICS | tally.dropped.keys())} if drops_fields else None
     body = readings_receipt(tally.received, tally.counts, tally.rejected, tally.faults, dropped)
     return Response(body, 422 if tally.rejected == tally.received else 200, media_type=JSON)
 
@@ -176,7 +176,8 @@ OPERATIONS = [
         description="One reading, an array, an envelope, NDJSON, or CSV with a header. Sending the same again changes "
         "nothing; a second write for the same user, device and timestamp overwrites the fields that it carries and "
         "keeps the others. Lines, and JSON of more than 2 MiB, are stored in pieces as they arrive, so a body may be "
-        "of any size; when an upload breaks, what was stored stays, and sending all again is safe.",
+        "of any size; when an upload breaks, what was stored stays, and sending all again is safe. Any metric of "
+        "`GET /v1/metrics` is a field: a number in its unit, or a value with a unit that it has.",
         body=Body(
             Reading | list[Reading] | ReadingsEnvelope,
             READING_EXAMPLE,

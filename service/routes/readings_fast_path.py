@@ -79,18 +79,18 @@ async def read(scope: Scope, receive: Receive) -> tuple[list[Row] | None, Messag
     if message["type"] != "http.request":
         return None, message
     if not message.get("more_body"):
-        return await rows_of(message["body"], state), message
+        return await rows_of(message["body"], tenant_of(scope), state), message
     request = Request(scope, replayed(message, receive))
     try:
         body, _ = await read_start(request, body_pieces(request), WHOLE)
-        return await rows_of(body, state), {"type": "http.request", "body": body}
+        return await rows_of(body, tenant_of(scope), state), {"type": "http.request", "body": body}
     finally:
         let_go(request)
 
 
-async def rows_of(body: bytes, state: State) -> list[Row] | None:
-    """Decode a body; Overloaded where the database is away, and which timestamps are accepted is not known."""
-    bounds = await state.timestamp_window.now()
+async def rows_of(body: bytes, tenant_id: str, state: State) -> list[Row] | None:
+    """Decode a tenant's body; Overloaded where the database is away, and which timestamps are accepted is not known."""
+    bounds = await state.timestamp_window.now(state.registries.of(tenant_id))
     if len(body) > SHORT:
         await state.decode_gate.enter()
         state.writer.require_room(body.count(TIMESTAMP))

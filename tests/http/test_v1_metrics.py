@@ -13,7 +13,7 @@ import pytest
 from service.model.metric import METRIC_DECLARATION
 from tests.support.keys import add_key, bearer
 from tests.support.service_process import running_service
-from tests.support.wire import reading, refused
+from tests.support.wire import refused
 
 LACTATE: dict[str, Any] = {"unit": "mmol/L", "kind": "gauge", "lowest": 0, "highest": 30}
 SHOWN = LACTATE | {
@@ -144,15 +144,6 @@ def test_a_tenant_declares_so_many(client: httpx.Client, db: psycopg.Connection)
         assert "has 1 metrics of its own" in problem["detail"]
     finally:
         db.execute("UPDATE core.setting SET value = '200' WHERE name = 'own_metrics'")
-
-
-def test_a_declared_metric_is_no_field_of_a_reading(client: httpx.Client) -> None:
-    """As docs/metrics.md says; neither is a built-in one other than the three."""
-    declared(client)
-    for name in ("lactate", "spo2"):
-        answer = client.post("/v1/readings", json=reading(heart_rate=60) | {name: 97})
-        (fault,) = answer.json()["errors"]
-        assert (answer.status_code, fault["at"], fault["problem"]) == (422, f"{name}", "is not a known field")
 
 
 def test_the_model_knows_the_same_words_as_the_table(db: psycopg.Connection) -> None:

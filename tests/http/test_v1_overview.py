@@ -128,7 +128,7 @@ def test_the_system_tells_of_itself(client: httpx.Client, db: psycopg.Connection
     assert (system["database"]["users"], system["database"]["devices"]) == (1, 2)
     newest, unknown, before, *_ = system["rejected"]
     assert (newest["field"], newest["problem"]) == ("", "is not JSON")
-    assert (unknown["field"], unknown["problem"]) == ("", "is not a known field")
+    assert (unknown["field"], unknown["problem"]) == ("", "is not a metric")
     assert (before["field"], before["problem"]) == ("heart_rate", "must be between 30 and 220")
     assert before["count"] >= 3
     assert "someone" not in str(system["rejected"])

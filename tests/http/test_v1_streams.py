@@ -144,7 +144,7 @@ def test_bad_rows_are_named(client: httpx.Client) -> None:
     assert told == {
         "line 3.heart_rate": "must be a number",
         "line 4": "has 2 fields, the header 4",
-        "line 5": "must carry at least one of heart_rate, steps, calories",
+        "line 5": "must carry at least one metric, such as heart_rate, steps or calories",
         "line 6.steps": "must be a whole number",
         "line 8.heart_rate": "must be a number",
         "line 9.user_id": "is required",

@@ -11,8 +11,10 @@ from starlette.types import Message
 from service.auth.principal import ANYBODY, PRINCIPAL, Principal
 from service.errors import Overloaded
 from service.http.tenancy import DEFAULT_TENANT
+from service.ingest.registry_cache import RegistryCache
 from service.ingest.writer import Writer
 from service.model.reading import Row
+from service.model.registry import Registry
 from service.routes import readings_fast_path
 from service.routes.admission import READING_BYTES
 
@@ -20,7 +22,7 @@ from service.routes.admission import READING_BYTES
 class Away:
     """Nobody knows which timestamps are accepted, since the database is away."""
 
-    async def now(self) -> None:
+    async def now(self, registry: Registry) -> None:
         raise Overloaded("The database is away; try again in a second.")
 
 
@@ -55,7 +57,9 @@ def test_without_the_database_it_is_503() -> None:
     async def ask() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
         await readings_fast_path.ReadingsFastPath(next_one)(
-            scope_of(2, timestamp_window=Away(), writer=writer), body, send
+            scope_of(2, timestamp_window=Away(), registries=RegistryCache(None), writer=writer),  # type: ignore[arg-type]
+            body,
+            send,
         )
 
     asyncio.run(ask())
