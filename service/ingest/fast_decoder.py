@@ -6,7 +6,7 @@ is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
@@ -15,7 +15,9 @@ from service.ingest.timestamp_cache import TimestampCache
 from service.model.fields import NAME_LENGTH, Bounds
 from service.model.limits import RANGES
 from service.model.pg_time import to_micros
+from service.model.quantities import THREE
 from service.model.reading import DEFAULT_DEVICE, Row
+from service.model.registry import Metric
 from service.model.strict_json import BOM
 
 
@@ -50,7 +52,14 @@ class Loose(Sent, forbid_unknown_fields=True, gc=False):
     steps: Annotated[int, within("steps")] | Annotated[float, within("steps")] | None = None  # type: ignore[assignment]
 
 
-Kind = TypeVar("Kind", bound=Sent)
+class Quantity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A value in a unit."""
+
+    value: float
+    unit: str
+
+
+Kind = TypeVar("Kind")
 
 
 class Envelope(msgspec.Struct, Generic[Kind], forbid_unknown_fields=True):
@@ -62,11 +71,11 @@ class Envelope(msgspec.Struct, Generic[Kind], forbid_unknown_fields=True):
 class Decoders:
     """Reads readings of one kind."""
 
-    def __init__(self, kind: type[Sent]) -> None:
+    def __init__(self, kind: Any) -> None:
         self.one = msgspec.json.Decoder(kind)
-        self.kind_list = list[kind]  # type: ignore[valid-type]
+        self.kind_list = list[kind]
         self.list = msgspec.json.Decoder(self.kind_list)
-        self.envelope = msgspec.json.Decoder(Envelope[kind])  # type: ignore[valid-type]
+        self.envelope = msgspec.json.Decoder(Envelope[kind])
 
     def document(self, body: bytes) -> Any:
         """Read an array, one reading, or an envelope."""
@@ -88,27 +97,39 @@ class Decoders:
 
 USUAL = Decoders(Sent)
 LOOSE = Decoders(Loose)
+ANY = Decoders(dict[str, int | float | str | Quantity | None])
 CLOCK = TimestampCache()
 
 
 def decode(body: bytes, bounds: Bounds) -> list[Row] | None:
     """Return the rows of an object, an array or an envelope; None leaves them to the model."""
     body = body.removeprefix(BOM)
-    sent = None if has_nul(body) else read(Decoders.document, body)
+    if has_nul(body):
+        return None
+    sent = read(Decoders.document, body)
+    if sent is None:
+        return read_samples(Decoders.document, body, bounds) or None
     return sent if sent and settle(sent, bounds) else None
 
 
 def decode_lines(text: bytes, bounds: Bounds) -> list[Row] | None:
     """Return the rows of lines of JSON, one reading a line; None leaves them to the model."""
     text = text.strip(b" \t\r\n")
-    sent = None if has_nul(text) else read(Decoders.lines, text)
-    return sent if sent is not None and one_a_line(text, len(sent)) and settle(sent, bounds) else None
+    if has_nul(text):
+        return None
+    sent = read(Decoders.lines, text)
+    if sent is None:
+        rows = read_samples(Decoders.lines, text, bounds)
+        return rows if rows is not None and one_a_line(text, len(rows)) else None
+    return sent if one_a_line(text, len(sent)) and settle(sent, bounds) else None
 
 
 def decode_items(items: list[dict[str, Any]], bounds: Bounds) -> list[Row] | None:
     """Return the rows of readings by their fields, without NUL and surrogates; None leaves them to the model."""
     sent = read(Decoders.items, items)
-    return sent if sent is not None and settle(sent, bounds) else None
+    if sent is None:
+        return read_samples(Decoders.items, items, bounds)
+    return sent if settle(sent, bounds) else None
 
 
 def read(way: Callable[[Decoders, Any], Any], text: Any) -> Any:
@@ -144,7 +165,7 @@ def one_a_line(text: bytes, count: int) -> bool:
     """Return whether so many objects stand in a line each.
 
     msgspec takes two in a line, and one in several, too. A line break stands in no string, and no object here holds
-    another, so each that is between a closing and an opening brace divides two objects.
+    an array, so each that is between a closing and an opening brace divides two objects.
     """
     breaks = max(0, count - 1)
     return text.count(b"\n") == breaks and text.count(b"}\n{") + text.count(b"}\r\n{") == breaks
@@ -169,6 +190,79 @@ def settle(sent: Any, bounds: Bounds) -> bool:
     if {item.user_id.__class__ for item in sent} != {str}:
         return name_users(sent)
     return True
+
+
+def read_samples(way: Callable[[Decoders, Any], Any], text: Any, bounds: Bounds) -> list[Row] | None:
+    """Read readings that carry any metric of the registry; None leaves them to the model."""
+    if not bounds.registry.by_name:
+        return None
+    try:
+        sent = way(ANY, text)
+        timestamps = CLOCK.read_all([item["timestamp"] for item in sent]) if sent else []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, ValueError, TypeError):
+        return None
+    if sent and not to_micros(bounds.oldest) <= min(timestamps) <= max(timestamps) <= to_micros(bounds.newest):
+        return None
+    by_name = bounds.registry.by_name
+    try:
+        return [row_with_samples(item, at, by_name) for item, at in zip(sent, timestamps, strict=True)]
+    except Unusual:
+        return None
+
+
+class Unusual(Exception):
+    """The model must validate a reading."""
+
+
+def row_with_samples(item: dict[str, Any], at: int, by_name: Mapping[str, Metric]) -> Row:
+    """Make the row of a reading, which is used up; Unusual where the model must validate it."""
+    del item["timestamp"]
+    user_id = item.pop("user_id", None)
+    if user_id.__class__ is int and -(10**100) < user_id < 10**100:
+        user_id = str(user_id)
+    device_id = item.pop("device_id", None)
+    if device_id is None:
+        device_id = DEFAULT_DEVICE
+    if not (user_id.__class__ is str and 0 < len(user_id) <= NAME_LENGTH):
+        raise Unusual
+    if not (device_id.__class__ is str and 0 < len(device_id) <= NAME_LENGTH):
+        raise Unusual
+    three = [usual(item.pop(name), name) if name in item else None for name in THREE]
+    samples = []
+    for name, value in item.items():
+        metric = by_name.get(name)
+        if metric is None:
+            raise Unusual
+        if value.__class__ is Quantity:
+            try:
+                value = metric.in_its_unit(value.value, value.unit)
+            except KeyError:
+                raise Unusual from None
+        elif value is None:
+            continue
+        elif value.__class__ is str:
+            raise Unusual
+        if not metric.lowest <= value <= metric.highest:
+            raise Unusual
+        samples.append((metric.key, value + 0.0))
+    if not samples and three == [None, None, None]:
+        raise Unusual
+    heart_rate, steps, calories = three
+    return Row(user_id, device_id, at, heart_rate, steps, calories, tuple(samples) or None)
+
+
+def usual(value: Any, name: str) -> Any:
+    """Return a value of one of the three metrics; Unusual where the model must validate it."""
+    if value is None:
+        return None
+    low, high = RANGES[name]
+    if value.__class__ not in (int, float) or not low <= value <= high:
+        raise Unusual
+    if name != "steps":
+        return float(value)
+    if value != int(value):
+        raise Unusual
+    return int(value)
 
 
 def something_measured(item: Sent) -> bool:

@@ -16,10 +16,12 @@ from service.ingest.fast_decoder import decode, decode_lines
 from service.ingest.validation import items_of
 from service.model.fields import Bounds
 from service.model.reading import READING, Row, to_row
+from service.model.registry import NO_METRICS
 from service.model.strict_json import parse_json
 from tests.support.examples import examples
+from tests.support.metrics import REGISTRY
 
-BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
+BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC), REGISTRY)
 
 
 def by_the_model(body: bytes) -> list[Row] | None:
@@ -33,7 +35,7 @@ def by_the_model(body: bytes) -> list[Row] | None:
 
 def fields(row: Any) -> tuple[Any, ...]:
     """Say all of a row, -0.0 and the kinds of its values included."""
-    values = (row.user_id, row.device_id, row.timestamp, row.heart_rate, row.steps, row.calories)
+    values = (row.user_id, row.device_id, row.timestamp, row.heart_rate, row.steps, row.calories, *(row.samples or ()))
     return tuple((type(value), repr(value)) for value in values)
 
 
@@ -64,6 +66,13 @@ clocks = st.builds(
         ["Z", "z", "", "+02:00", "-0330", "+02", " 02:00", " Z", "+24:00", "+23:59", "ZZ", "+2:00", "\x00"]
     ),
 )
+quantities = st.fixed_dictionaries(
+    {
+        "value": awkward | st.floats(-500, 500),
+        "unit": st.sampled_from(["Cel", "degF", "[degF]", "%", "", None, 1, ["%"]]),
+    },
+    optional={"more": awkward},
+)
 moments = st.datetimes(datetime(1890, 1, 1), datetime(2040, 1, 1)).map(lambda at: at.isoformat() + "Z")
 good = st.fixed_dictionaries(
     {"user_id": st.sampled_from(["ada", "日本"]) | st.integers(-5, 10**12), "timestamp": moments},
@@ -74,11 +83,36 @@ good = st.fixed_dictionaries(
         "calories": st.none() | st.floats(0, 10_000),
     },
 )
-names = st.sampled_from(["user_id", "device_id", "timestamp", "heart_rate", "steps", "calories", "other", "readings"])
-spoiled = st.tuples(good, st.dictionaries(names, awkward | clocks | moments, max_size=3)).map(
+sampled = st.tuples(
+    good,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "spo2": st.none() | st.floats(50, 100) | st.integers(50, 100),
+            "warmth": st.floats(-10, 10)
+            | st.builds(lambda value: {"value": value, "unit": "degF"}, st.floats(14, 50) | st.integers(14, 50)),
+        },
+    ),
+).map(lambda two: two[0] | two[1])
+names = st.sampled_from(
+    [
+        "user_id",
+        "device_id",
+        "timestamp",
+        "heart_rate",
+        "steps",
+        "calories",
+        "other",
+        "readings",
+        "end",
+        "spo2",
+        "warmth",
+    ]
+)
+spoiled = st.tuples(good | sampled, st.dictionaries(names, awkward | clocks | moments | quantities, max_size=3)).map(
     lambda two: two[0] | two[1]
 )
-readings = good | spoiled
+readings = good | sampled | spoiled
 bodies = (
     readings
     | st.lists(readings, max_size=3)
@@ -95,7 +129,13 @@ def test_what_the_fast_one_takes_the_model_takes_alike(body: Any, ascii_only: bo
 
 
 @settings(max_examples=examples(80))
-@given(st.lists(good.filter(lambda one: one.keys() & {"heart_rate", "steps", "calories"}), min_size=1, max_size=3))
+@given(
+    st.lists(
+        (good | sampled).filter(lambda one: one.keys() & {"heart_rate", "steps", "calories", "spo2", "warmth"}),
+        min_size=1,
+        max_size=3,
+    )
+)
 def test_what_is_usual_is_read_fast(items: list[dict[str, Any]]) -> None:
     body = json.dumps(items).encode()
     if by_the_model(body) is not None:
@@ -125,11 +165,18 @@ REST = ',"timestamp":"2025-01-15T10:00:00Z","steps":1}'
 @example('"user_id":"a","heart_rate":1e999')
 @example('"user_id":"a","heart_rate":NaN')
 @example('"user_id":"a","calories":1E-400')
+@example('"user_id":"a","warmth":-0')
+@example('"user_id":"a","warmth":-0.0')
+@example('"user_id":"a","spo2":97,"spo2":98')
+@example('"user_id":"a","spo2":1e400')
+@example('"user_id":"a","spo\\u0032":97')
+@example('"user_id":"a","spo2":{"value":97,"unit":"%","unit":"fraction"}')
 @example('"user_id":"a","calories":0.1000000000000000055511151231257827021181583404541015625')
 def test_texts_that_are_nearly_json(text: str) -> None:
     agree(("{" + text + REST).encode())
     agree(f"[{text}]".encode())
     agree(f'{{"user_id":"a","calories":{text}{REST}'.encode())
+    agree(f'{{"user_id":"a","warmth":{text}{REST}'.encode())
 
 
 @pytest.mark.parametrize(
@@ -181,3 +228,25 @@ def test_of_two_envelopes_the_last_counts() -> None:
         body = f'{{"readings": [{first}], "readings": [{last}]}}'.encode()
         assert by_the_model(body) == by_the_model(f'{{"readings": [{last}]}}'.encode())
         agree(body)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_taken"),
+    [
+        ("50", True), ("49.99999999999999", False), ("100.0", True), ("100.00000000000001", False), ("null", False),
+        ("true", False), ('"97"', False), ('{"value":0.5,"unit":"fraction"}', True), ("[97]", False), ("{}", False),
+        ('{"value":0.49,"unit":"fraction"}', False), ('{"value":97,"unit":"kg"}', False), ('{"value":97}', False),
+        ('{"value":null,"unit":"%"}', False), ('{"value":"97","unit":"%"}', False), ("1e400", False),
+    ],
+)  # fmt: skip
+def test_values_of_other_metrics_are_judged_fast(value: str, is_taken: bool) -> None:
+    text = f'{{"user_id":"a","timestamp":"2025-01-15T10:00:00Z","spo2":{value}}}'
+    assert agree(text.encode()) is is_taken
+    assert agree(f"[{text},{text}]".encode()) is is_taken
+    assert (decode_lines(f"{text}\n{text}\n".encode(), BOUNDS) is not None) is is_taken
+
+
+def test_a_registry_that_was_not_read_is_asked_by_the_model() -> None:
+    body = b'{"user_id":"a","timestamp":"2025-01-15T10:00:00Z","spo2":97}'
+    assert decode(body, BOUNDS) is not None
+    assert decode(body, BOUNDS._replace(registry=NO_METRICS)) is None
