@@ -116,6 +116,10 @@ def csv_format() -> BodyFormat:
     async def validate(part: bytes, bounds: Bounds, tally: Tally) -> Rows:
         nonlocal rows_found
         rows: Rows = []
+        if table.columns is None:
+            table.metrics = bounds.registry.by_name
+            if table.has_unknown_columns(part) and await bounds.registry.renew(patiently=True):
+                table.metrics = bounds.registry.by_name
         found = table.items(part)
         has_nul = b"\0" in part
         while some := list(islice(found, SOME)):

@@ -5,21 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from math import isfinite
 from typing import Any, NamedTuple
 
 from service.errors import Fault, Invalid, Malformed, Problem
 from service.ingest.chunker import LONGEST_ITEM, too_large
+from service.model.quantities import NO_INTERVALS, OF_INTERVALS, units_of
 from service.model.reading import ReadingFields
+from service.model.registry import Metric
 from service.model.strict_json import without_mark
 from service.model.validation_errors import brief
 
 FIELDS = tuple(ReadingFields.__annotations__)
 COLUMNS = {name: name for name in FIELDS} | {"ts": "timestamp"}
-NUMBERS = ("heart_rate", "steps", "calories")
 REQUIRED = ("user_id", "timestamp")
+WITH_UNIT = re.compile(r"([^\[]+?)\s*\[(.+)\]")
 SEPARATORS = (",", ";", "\t")
 NUMBER = re.compile(r"\s*[+-]?(?:\d+(\.\d*)?|(\.\d+))([eE][+-]?\d+)?\s*", re.ASCII)
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*", re.ASCII)
@@ -70,14 +72,24 @@ class Numbers(dict[str, int | float | str | None]):
         return value
 
 
+class Column(NamedTuple):
+    """What a column holds."""
+
+    field: str
+    read: Callable[[str], Any]
+    is_number: bool
+
+
 class Table:
     """Reads parts of CSV; the first row of the first part is the header, whose columns and separator hold for all."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Mapping[str, Metric] | None = None) -> None:
+        self.metrics = metrics or {}
+        """Those that may be columns beside the three fields."""
         self.line = 1
         """The first line that was not read yet."""
         self.separator: str | None = None
-        self.columns: list[tuple[str, Callable[[str], Any]]] | None = None
+        self.columns: list[Column] | None = None
 
     def last_row(self, text: bytes, *, is_all: bool = False) -> int:
         """Return where the last whole row ends in a text that begins with one, 0 where none does.
@@ -140,23 +152,55 @@ class Table:
         if len(cells) != len(columns):
             return {}, Fault(at="", problem=f"has {len(cells)} fields, the header {len(columns)}", value=brief(cells))
         try:
-            return {name: read(cell) for (name, read), cell in zip(columns, cells, strict=True) if cell}, None
+            return {name: read(cell) for (name, read, _), cell in zip(columns, cells, strict=True) if cell}, None
         except WithComma as error:
             wrong = (
                 (name, cell)
-                for (name, _), cell in zip(columns, cells, strict=True)
-                if name in NUMBERS and DECIMAL_COMMA.fullmatch(cell)
+                for (name, _, is_number), cell in zip(columns, cells, strict=True)
+                if is_number and DECIMAL_COMMA.fullmatch(cell)
             )
             name, cell = next(wrong)
             return {}, Fault(at=name, problem=str(error), value=cell)
 
-    def header_of(self, cells: list[str]) -> list[tuple[str, Callable[[str], Any]]]:
+    def has_unknown_columns(self, part: bytes) -> bool:
+        """Return whether the header that a first part begins with names a column that is not known."""
+        lines = split(part)[1]
+        separator = self.separator or separator_of(part + b"\n") or ","
+        try:
+            header = next((cells for cells in csv.reader(lines, delimiter=separator) if "".join(cells).strip()), [])
+        except csv.Error:
+            return False
+        return any(self.column_of(cell) is None for cell in header)
+
+    def column_of(self, cell: str) -> tuple[str, str | None] | None:
+        """Return the field that a cell of the header names, and the unit; None where it names none."""
+        text = cell.strip()
+        name = text.lower()
+        if name in COLUMNS:
+            return COLUMNS[name], None
+        if name in self.metrics:
+            return name, None
+        match = WITH_UNIT.fullmatch(text)
+        metric = self.metrics.get(match[1].lower()) if match else None
+        if match is None or metric is None or (match[2] != metric.unit and match[2] not in metric.scales):
+            return None
+        return metric.name, match[2]
+
+    def unknown(self, cell: str) -> Fault:
+        """Say why a cell of the header names no column."""
+        match = WITH_UNIT.fullmatch(cell.strip())
+        metric = self.metrics.get(match[1].lower()) if match else None
+        problem = "is not a known column" if metric is None else f"has a unit that is not {units_of(metric)}"
+        if cell.strip().lower() in OF_INTERVALS:
+            problem = NO_INTERVALS
+        return Fault(at="line 1", problem=problem, value=cell[:100])
+
+    def header_of(self, cells: list[str]) -> list[Column]:
         """Return the columns that a header names, and what reads each; Invalid says what it must hold."""
         cells = [cell.encode(errors="surrogateescape").decode(errors="replace") for cell in cells]
-        names = [cell.strip().lower() for cell in cells]
-        columns = [COLUMNS[name] for name in names if name in COLUMNS]
-        unknown = [cell for cell, name in zip(cells, names, strict=True) if name not in COLUMNS]
-        faults = [Fault(at="line 1", problem="is not a known column", value=cell[:100]) for cell in unknown]
+        found = [self.column_of(cell) for cell in cells]
+        columns = [column[0] for column in found if column is not None]
+        faults = [self.unknown(cell) for cell, column in zip(cells, found, strict=True) if column is None]
         faults += [
             Fault(at="line 1", problem=f"must have the column {name}", value=None)
             for name in REQUIRED
@@ -167,15 +211,29 @@ class Table:
         if faults:
             shown = ", ".join(cells)[:200]
             raise Invalid(
-                f"The first line must be a header of columns among {', '.join(FIELDS)}, or ts for timestamp, separated "
-                f"by commas, semicolons or tabs; it is {shown!r}.",
+                f"The first line must be a header of columns among {', '.join(FIELDS)}, or ts for timestamp, and "
+                f"metrics, such as spo2 or body_temperature[degF], separated by commas, semicolons or tabs; it is "
+                f"{shown!r}.",
                 faults[:100],
             )
-        numbers = Numbers(self.separator == ";")
-        readers: dict[str, Callable[[str], Any]] = {"timestamp": str.strip} | dict.fromkeys(
-            NUMBERS, numbers.__getitem__
-        )
-        return [(name, readers.get(name, str)) for name in columns]
+        read_number = Numbers(self.separator == ";").__getitem__
+        readers: dict[str, Callable[[str], Any]] = {"user_id": str, "device_id": str, "timestamp": str.strip}
+        return [
+            Column(
+                name, readers.get(name) or (in_unit(read_number, unit) if unit else read_number), name not in readers
+            )
+            for name, unit in (column for column in found if column is not None)
+        ]
+
+
+def in_unit(read_number: Callable[[str], Any], unit: str) -> Callable[[str], Any]:
+    """Return what reads a cell as a number in a unit."""
+
+    def read(cell: str) -> Any:
+        value = read_number(cell)
+        return None if value is None else {"value": value, "unit": unit}
+
+    return read
 
 
 def split(part: bytes) -> tuple[str, list[str], list[int]]:

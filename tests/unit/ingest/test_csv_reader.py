@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.errors import Malformed, Problem
+from service.errors import Invalid, Malformed, Problem
 from service.ingest import chunker
 from service.ingest.body_formats import csv_format
 from service.ingest.csv_reader import Row, Table, number, separator_of
@@ -21,6 +21,7 @@ from service.metrics.counters import Counters
 from service.model.fields import Bounds
 from tests.support.csv_files import AT, columns, dialects, readings, spelled, written
 from tests.support.examples import examples
+from tests.support.metrics import REGISTRY
 
 BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 HEADER = "user_id,timestamp,heart_rate,steps\n"
@@ -139,3 +140,54 @@ def test_a_row_that_is_no_csv_ends_the_reading() -> None:
 def test_the_header_tells_the_separator(header: str) -> None:
     assert separator_of(header.encode()) == (None if not header.endswith("\n") else "\t")
     assert separator_of(f"{header}\n".encode()) in header
+
+
+def columns_of(header: str, cells: str) -> dict[str, Any]:
+    table = Table(REGISTRY.by_name)
+    (row,) = (row for row in table.items(f"{header}\n{cells}\n".encode()) if row is not None)
+    return row.item
+
+
+def test_any_metric_is_a_column() -> None:
+    assert columns_of("user_id,ts,spo2,Lactate", f"ada,{AT},97,") == {"user_id": "ada", "timestamp": AT, "spo2": 97}
+    fahrenheit = {"value": 98.6, "unit": "degF"}
+    assert columns_of("user_id;ts; Body_temperature[degF] ", f"ada;{AT};98,6")["body_temperature"] == fahrenheit
+    assert columns_of("user_id,ts,body_temperature [[degF]]", f"ada,{AT},98.6")["body_temperature"] == {
+        "value": 98.6,
+        "unit": "[degF]",
+    }
+    assert columns_of("user_id,ts,calories[kJ],steps[{steps}]", f"ada,{AT},4, ") == {
+        "user_id": "ada",
+        "timestamp": AT,
+        "calories": {"value": 4, "unit": "kJ"},
+        "steps": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        ("body_temperature[F]", "has a unit that is not one of Cel, degF, [degF]"),
+        ("heart_rate[Hz]", "has a unit that is not /min"),
+        ("sp02", "is not a known column"),
+        ("end", "intervals are not taken yet"),
+        ("spo2[]", "is not a known column"),
+    ],
+)
+def test_a_column_that_is_no_metric_is_named(cell: str, problem: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        columns_of(f"user_id,ts,{cell}", f"ada,{AT},1")
+    assert [(one["at"], one["problem"], one["value"]) for one in caught.value.faults] == [("line 1", problem, cell)]
+
+
+def test_a_metric_in_two_units_is_a_column_twice() -> None:
+    with pytest.raises(Invalid) as caught:
+        columns_of("user_id,ts,spo2,spo2[fraction]", f"ada,{AT},1,1")
+    assert [one["problem"] for one in caught.value.faults] == ["names a column twice"]
+
+
+def test_a_decimal_comma_of_any_metric_is_named() -> None:
+    table = Table(REGISTRY.by_name)
+    (row,) = (row for row in table.items(f'user_id,ts,spo2\nada,{AT},"97,5"\n'.encode()) if row is not None)
+    assert row.wrong is not None
+    assert row.wrong["at"] == "spo2"
