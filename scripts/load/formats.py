@@ -16,6 +16,7 @@ from scripts.load.files import ending
 from scripts.load.lines import LONGEST_LINE, Line, Source, lines, opened, skip
 from service.errors import Problem
 from service.ingest.csv_reader import BLANK, Table, breaks
+from service.model.registry import NO_METRICS, Registry
 from service.model.strict_json import without_mark
 
 ENCODER = msgspec.json.Encoder()
@@ -53,7 +54,7 @@ class Start(NamedTuple):
     """End of that line, in bytes of the decompressed file."""
 
 
-def start_of(path: Path, complete: bool) -> Start | None:
+def start_of(path: Path, complete: bool, registry: Registry = NO_METRICS) -> Start | None:
     """Return the start of a file; None if its header is unfinished, CannotRead if it cannot be used."""
     if ending(path) != ".csv":
         return Start(read_ndjson, 0, 0)
@@ -63,7 +64,10 @@ def start_of(path: Path, complete: bool) -> Start | None:
         if header is None:
             return None
         with named(path):
-            list(table.items(without_mark(header)))
+            header_text = without_mark(header)
+            if table.has_unknown_columns(header_text):
+                table.metrics = registry.by_name
+            list(table.items(header_text))
         return Start(csv_reader(path, table), table.line - 1, len(header))
 
 

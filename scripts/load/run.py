@@ -25,6 +25,7 @@ from scripts.load.errors import CannotRead, CannotSend
 from scripts.load.files import files_of, skipped_words
 from scripts.load.formats import Start, start_of
 from scripts.load.lines import Line, Source, opened, whole_lines
+from scripts.load.metrics import ServiceRegistry
 from scripts.load.options import Options
 from scripts.load.state import OUTCOMES, FileState, file_state, read_state, write_state
 from scripts.simulate.sender import Answer, deliver
@@ -57,6 +58,7 @@ class Import:
     def __init__(self, options: Options, console: Console) -> None:
         files, skipped = files_of(options.paths)
         self.options = options
+        self.registry = ServiceRegistry(options.url, options.timeout)
         self.shown = [skipped_words(skipped)] if skipped else []
         self.state = read_state(options)
         sizes = [file.stat().st_size for file in files]
@@ -68,7 +70,7 @@ class Import:
 
     def work_of(self, path: Path, before: int) -> Work | None:
         """Return the work of one file; None if its header is unfinished."""
-        start = start_of(path, self.options.complete)
+        start = start_of(path, self.options.complete, self.registry)
         if start is None:
             self.shown.append(f"{path}: its header has no end and waits{MORE}")
             return None
@@ -227,7 +229,7 @@ def upcoming(source: Source, work: Work, options: Options) -> Iterator[Chunk]:
 
 def dry_run(running: Import) -> None:
     """Validate every reading locally, by the service's model and its default bounds of time."""
-    bounds = Bounds(datetime.min.replace(tzinfo=UTC), datetime.now(UTC) + timedelta(days=1))
+    bounds = Bounds(datetime.min.replace(tzinfo=UTC), datetime.now(UTC) + timedelta(days=1), running.registry)
     for work in running.work:
         with opened(work.path) as source:
             for chunk in upcoming(source, work, running.options):

@@ -431,6 +431,32 @@ def test_what_python_writes_is_read_back_wherever_it_was_cut(
 # What is in them ----------------------------------------------------------------------------------------------
 
 
+def test_any_metric_is_a_column(load: Load, db: psycopg.Connection, tmp_path: Path) -> None:
+    path = tmp_path / "more.csv"
+    path.write_text(
+        f"user_id,timestamp,spo2,body_temperature[degF]\nada,{NOON.isoformat()},97,98.6\nada,{NOON.isoformat()},7,\n"
+    )
+    assert load("--dry-run", path)[:2] == (
+        1,
+        f"{path}:3: spo2 must be between 50 and 100 (it is 7)\n1 file: 1 reading to send, 1 rejected.\n",
+    )
+    status, out, _ = load(path)
+    assert (status, "2 readings: 1 inserted, 0 updated, 0 unchanged, 1 rejected" in out) == (1, True)
+    rows = db.execute("SELECT metric, value FROM api.samples ORDER BY metric").fetchall()
+    assert rows == [("body_temperature", 37.0), ("spo2", 97.0)]
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("user_id,timestamp,sp02\n")
+    status, _, err = load(wrong)
+    assert (status, "sp02" in err) == (2, True)
+
+
+def test_without_the_service_further_metrics_are_not_known(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "more.csv"
+    path.write_text(f"user_id,timestamp,spo2\nada,{NOON.isoformat()},97\n")
+    assert main(["--url", f"http://127.0.0.1:{free_port()}", "--dry-run", str(path)]) == 3
+    assert "no service at http://127.0.0.1" in capsys.readouterr().err
+
+
 def test_a_quoted_name_may_hold_an_end_of_a_line(load: Load, db: psycopg.Connection, tmp_path: Path) -> None:
     path = tmp_path / "quoted.csv"
     path.write_text('user_id,timestamp,steps\n"q\nnl",2025-01-01T10:00:00Z,1\n"q\nnl",2025-01-01T10:00:01Z,many\n')
