@@ -66,6 +66,12 @@ def test_a_metric_is_declared_again(client: httpx.Client, db: psycopg.Connection
     assert db.execute(acts).fetchall() == before
 
 
+def test_the_fields_of_a_reading_are_no_names_of_metrics(client: httpx.Client) -> None:
+    for name in ("user_id", "timestamp", "end"):
+        (fault,) = refused(client.put(f"/v1/metrics/{name}", json=LACTATE))["errors"]
+        assert (fault["at"], fault["problem"]) == ("name", "must be another one: readings have a field of that name")
+
+
 @pytest.mark.parametrize(
     ("change", "at", "problem", "value"),
     [
