@@ -7,16 +7,22 @@ itself decides, as if they were written one after the other.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.database.binary_arrays import doubles, ints, keys, moments
 from service.ingest.dedupe import Identity
+from service.ingest.sample_series import Series
 from service.model.reading import Row
 
 UNCHANGED, INSERTED, UPDATED = 0, 1, 2  # as service/ingest/store.py numbers outcomes
 # Bits say which outcomes the parts of a reading had; more than one kind makes an update.
 COMBINED = bytes([UNCHANGED, UNCHANGED, INSERTED, *([UPDATED] * 253)])
+
+
+HEAD = struct.pack(">h", 5)
+SAMPLE = struct.Struct(">2s8sii8siqid").pack
 
 
 class Samples(NamedTuple):
@@ -43,6 +49,25 @@ class Samples(NamedTuple):
             "timestamps": moments([at for _, _, at in identities]),
             "values": doubles(values),
         }
+
+    @property
+    def series(self) -> set[Series]:
+        """Which devices measured which metrics of which users."""
+        return {
+            (user_key, metric_key, device_key)
+            for (user_key, device_key, _), metric_key in zip(self.identities, self.metric_keys, strict=True)
+        }
+
+    def packed(self) -> list[bytes]:
+        """Pack them for COPY, in the order in which everyone writes: by user, metric, device, time."""
+        packed = [
+            SAMPLE(HEAD, user_key, 4, metric_key, device_key, 8, at, 8, value)
+            for (user_key, device_key, at), metric_key, value in zip(
+                self.identities, self.metric_keys, self.values, strict=True
+            )
+        ]
+        packed.sort()
+        return packed
 
 
 class Plan(NamedTuple):

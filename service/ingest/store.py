@@ -1,8 +1,9 @@
 """The ways of a batch into the database, each one short transaction that holds the horizon.
 
 `copy_insert` is COPY straight into the table, for readings that are new: where one is known, its transaction is rolled
-back, and `upsert` stores the batch, which distinguishes new, changed and unchanged readings. `merge` stores a batch
-whose readings have samples: the three metrics as `upsert` does, and the others behind them.
+back, and `upsert` stores the batch, which distinguishes new, changed and unchanged readings. Of a batch whose readings
+have samples, the three metrics are stored as `upsert` does, and the others behind them: new ones by COPY, in
+`copy_samples`, and where one is known, by `merge`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from service.ingest.copy_rows import HEADER, TRAILER, stale_quarters, touched
 from service.ingest.dedupe import Identity, plan_upserts
 from service.ingest.key_cache import KeyCache, Names
 from service.ingest.observer import CommitObserver
-from service.ingest.samples import COMBINED, note_outcomes, plan_samples, samples_of
+from service.ingest.sample_series import Series
+from service.ingest.samples import COMBINED, Samples, note_outcomes, plan_samples, samples_of
 from service.ingest.write_queue import Batch, BatchLease
 from service.model.pg_time import UNIX_EPOCH
 from service.model.reading import Row
@@ -65,7 +67,16 @@ async def store(
                 except (errors.UniqueViolation, HasSamples):
                     pass
             batch = lease.take()
-            return await (merge if batch.has_samples else upsert)(connection, key_cache, batch)
+            if not batch.has_samples:
+                return await upsert(connection, key_cache, batch)
+            if not key_cache.samples_are_known:
+                try:
+                    return await copy_samples(connection, key_cache, observer, batch)
+                except errors.UniqueViolation:
+                    pass
+            outcomes = await merge(connection, key_cache, batch)
+            key_cache.samples_are_known = outcomes.count(Outcome.inserted) < len(outcomes)
+            return outcomes
         except NamesChanged as changed:
             key_cache.forget(changed.version)
         except UnknownNames:
@@ -139,28 +150,111 @@ async def upsert(connection: Connection, key_cache: KeyCache, batch: Batch) -> b
     return outcomes
 
 
+async def copy_samples(
+    connection: Connection, key_cache: KeyCache, observer: CommitObserver, batch: Batch
+) -> bytearray:
+    """Insert samples by COPY, behind the readings of the batch; UniqueViolation where one is known, or twice there."""
+    names, identities = await identified(connection, key_cache, batch)
+    samples = samples_of(batch.rows, identities)
+    series = samples.series
+    missing = sorted(key_cache.series.missing(series, names.version))
+    data = b"".join([HEADER, *samples.packed(), TRAILER])
+    wide = wide_part(batch.rows, identities)
+    bits = bytearray(len(batch.rows))
+    async with rolled_back_on_error(connection):
+        if wide.items or missing:
+            # Readings, series, samples: the order of every writer.
+            series_columns = [("register_series", columns_of_series(missing))] if missing else []
+            wide.note(await merged_in(connection, names, wide.writes + series_columns), bits)
+            await open_copy(connection, statement("copy_more_samples"))
+        else:
+            ((names_version,),) = await open_copy(connection, statement("copy_samples"))
+            assert names_version is not None
+            if int(names_version) != names.version:
+                await break_off(connection, b"names have changed")
+                raise NamesChanged(int(names_version))
+        await fill_copy(connection, data)
+        # Readings that were merged are announced without an origin, and then so are the samples.
+        parts = ((each.tenant_id, each.rows, each.matched) for each in batch.submissions)
+        origin = "" if wide.items else observer.register(parts)
+        with committing():
+            if not origin or observer.has_remote_subscribers:
+                async with connection.pipeline():
+                    await connection.execute(
+                        statement("announce_readings"), {**announcement_of(samples), "mark": origin}
+                    )
+                    await connection.execute("COMMIT")
+            else:
+                await run_plainly(connection, statement("commit_with_mark") % origin.encode())
+    key_cache.series.add(series, names.version)
+    for item in samples.items:
+        bits[item] |= 1 << Outcome.inserted
+    return bits.translate(COMBINED)
+
+
+def announcement_of(samples: Samples) -> dict[str, bytes]:
+    """Return whose samples changed, and at which moments."""
+    return {
+        "user_keys": keys([user_key for user_key, _, _ in samples.identities]),
+        "timestamps": moments([at for _, _, at in samples.identities]),
+    }
+
+
+def columns_of_series(series: Sequence[Series]) -> dict[str, bytes]:
+    """Write series as arrays, one for each column."""
+    return {
+        "user_keys": keys([user_key for user_key, _, _ in series]),
+        "metric_keys": ints([metric_key for _, metric_key, _ in series]),
+        "device_keys": keys([device_key for _, _, device_key in series]),
+    }
+
+
 async def merge(connection: Connection, key_cache: KeyCache, batch: Batch) -> bytearray:
     """Upsert a batch of readings with samples; readings stand before samples, as with every writer."""
     names, identities = await identified(connection, key_cache, batch)
-    rows = batch.rows
-    wide = [item for item, row in enumerate(rows) if not row.is_of_samples]
-    wide_outcomes = bytearray(len(wide))
-    wide_rows, wide_identities = [rows[item] for item in wide], [identities[item] for item in wide]
-    passes = passes_of(wide_rows, wide_identities, wide_outcomes) if wide else []
-    samples = samples_of(rows, identities)
+    wide = wide_part(batch.rows, identities)
+    samples = samples_of(batch.rows, identities)
     plan = plan_samples(samples)
-    writes = [("merge_readings", in_columns(each)) for each in passes]
-    writes += [("merge_samples", columns) for columns in plan.passes]
+    writes = wide.writes + [("merge_samples", columns) for columns in plan.passes]
+    bits = bytearray(len(batch.rows))
     async with rolled_back_on_error(connection):
         merged = await merged_in(connection, names, writes)
-        note(passes, merged[: len(passes)], wide_outcomes)
-        bits = bytearray(len(rows))
-        for item, outcome in zip(wide, wide_outcomes, strict=True):
-            bits[item] = 1 << outcome
-        note_outcomes(samples, plan, **merged[len(passes)], bits=bits)
+        wide.note(merged[: len(wide.passes)], bits)
+        note_outcomes(samples, plan, **merged[len(wide.passes)], bits=bits)
         with committing():
             await connection.execute("COMMIT")
     return bits.translate(COMBINED)
+
+
+class Wide(NamedTuple):
+    """The readings of a batch that have any of the three metrics: where they are, and the passes that store them."""
+
+    items: Sequence[int]
+    passes: Sequence[Pass]
+    outcomes: bytearray
+    """Those that are certain already."""
+
+    @property
+    def writes(self) -> list[tuple[str, dict[str, bytes]]]:
+        """The statements that store them, by name, with columns."""
+        return [("merge_readings", in_columns(each)) for each in self.passes]
+
+    def note(self, merged: Sequence[DictRow], bits: bytearray) -> None:
+        """Set the bits of outcomes that the statements decided."""
+        note(self.passes, merged, self.outcomes)
+        for item, outcome in zip(self.items, self.outcomes, strict=True):
+            bits[item] = 1 << outcome
+
+
+def wide_part(rows: Sequence[Row], identities: Sequence[Identity]) -> Wide:
+    """Return the readings of a batch that have any of the three metrics."""
+    items = [item for item, row in enumerate(rows) if not row.is_of_samples]
+    outcomes = bytearray(len(items))
+    if not items:
+        return Wide(items, [], outcomes)
+    return Wide(
+        items, passes_of([rows[item] for item in items], [identities[item] for item in items], outcomes), outcomes
+    )
 
 
 async def identified(connection: Connection, key_cache: KeyCache, batch: Batch) -> tuple[Names, list[Identity]]:
@@ -184,7 +278,7 @@ async def merged_in(
     (opened,) = await opening.fetchall()
     if opened["names_version"] != names.version:
         raise NamesChanged(opened["names_version"])
-    return [row for cursor in cursors for row in await cursor.fetchall()]
+    return [row for cursor in cursors if cursor.description for row in await cursor.fetchall()]
 
 
 def note(passes: Sequence[Pass], merged: Sequence[DictRow], outcomes: bytearray) -> None:

@@ -203,3 +203,20 @@ def test_readings_with_samples_keep_their_place_beside_others(client: httpx.Clie
     assert outcomes(client, mixed) == (500, 0, 0)
     assert outcomes(client, body) == (0, 0, 500)
     assert len(stored(db)) == 167
+
+
+def test_new_samples_and_known_ones_come_to_the_same(client: httpx.Client, db: psycopg.Connection) -> None:
+    """New ones are copied, known ones are merged: the outcomes and what is stored do not tell which way it was."""
+    first = [sample(f"10:00:{number:02}", spo2=90 + number % 10, hrv_rmssd=40) for number in range(30)]
+    second = [sample(f"10:00:{number:02}", spo2=91, hrv_rmssd=40) for number in range(20, 50)]
+    assert outcomes(client, first) == (30, 0, 0)
+    assert outcomes(client, second) == (20, 9, 1)
+    assert outcomes(client, second) == (0, 0, 30)
+    assert outcomes(client, [sample(f"11:00:{number:02}", spo2=91) for number in range(30)]) == (30, 0, 0)
+    assert outcomes(client, [sample("12:00:00", spo2=91), sample("12:00:00", spo2=92)]) == (1, 1, 0)
+    assert len(stored(db)) == 2 * 50 + 30 + 1
+    assert db.execute("SELECT count(*) FROM core.sample_series").fetchone() == (2,)
+    assert client.delete("/v1/users/ada").json()["samples"] == 131
+    for _ in range(2):  # the series of the user that was erased are registered again
+        outcomes(client, [sample(f"10:00:{number:02}", spo2=97) for number in range(30)])
+        assert db.execute("SELECT count(*) FROM core.sample_series").fetchone() == (1,)
