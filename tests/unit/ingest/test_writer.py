@@ -12,7 +12,7 @@ from service.http.memory_budget import MemoryBudget
 from service.http.tenancy import DEFAULT_TENANT
 from service.ingest.write_queue import MOST_ROWS_TOGETHER, SMALL, BatchLease, Queue, Submission
 from service.ingest.writer import Writer
-from service.model.reading import Row
+from service.model.reading import Row, count_samples
 from service.shares import PARTY
 
 
@@ -166,3 +166,36 @@ def test_a_surprise_ends_no_writer(caplog: pytest.LogCaptureFixture) -> None:
 
     asyncio.run(surprise())
     assert "could not be written" in caplog.text
+
+
+def test_readings_with_samples_wait_in_lines_of_their_own() -> None:
+    async def fill() -> None:
+        queue = Queue()
+        loop = asyncio.get_running_loop()
+        plain, wide = [Row("ada", "watch", 0, 60.0)], [Row("ada", "watch", 0, samples=((9, 97.0),))]
+        for rows in (plain, wide, plain, wide * (SMALL + 1), plain * (SMALL + 1)):
+            queue.add(Submission(DEFAULT_TENANT, rows, loop.create_future(), samples=count_samples(rows)))
+        batches = list(iter(queue.take, None))
+        assert [(len(batch.submissions), batch.has_samples) for batch in batches] == [
+            (2, False),
+            (1, False),
+            (1, True),
+            (1, True),
+        ]
+        assert not queue.arrival.is_set()
+
+    asyncio.run(fill())
+
+
+def test_samples_count_where_memory_is_bounded() -> None:
+    async def fill() -> None:
+        writer = Writer(None, 100, 60)  # type: ignore[arg-type]
+        rows = [Row("ada", "watch", 0, samples=tuple((key, 1.0) for key in range(40)))] * 9
+        waiting = asyncio.create_task(writer.write(DEFAULT_TENANT, rows))
+        await asyncio.sleep(0)
+        assert writer.queued == 9 + 90
+        with pytest.raises(Overloaded):
+            await writer.write(DEFAULT_TENANT, rows)
+        waiting.cancel()
+
+    asyncio.run(fill())
