@@ -7,13 +7,14 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, NamedTuple
 
-import psycopg
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.answers.event_pages import PATIENCE
+from service.database.copy_out import copy_out
 from service.database.pool import Connection, Pool, statement, with_connection
 from service.database.turns import Turns
 from service.errors import Overloaded, Problem
@@ -169,16 +170,17 @@ class PagedExport(Response):
 
 async def copy_page(connection: Connection, query: bytes, parameters: dict[str, Any]) -> Page:
     """Read a page."""
-    cursor = psycopg.AsyncClientCursor(connection)
     pieces: list[bytes] = []
     piece = bytearray()
     count = 0
-    row: bytes | bytearray | memoryview = b""
-    async with cursor.copy(query, parameters) as rows:
-        async for row in rows:
-            count += 1
-            piece += row
-            if len(piece) >= PIECE:
-                pieces.append(bytes(piece))
-                piece.clear()
-    return Page([*pieces, bytes(piece)] if piece else pieces, count, bytes(row))
+    last = b""
+    async with aclosing(copy_out(connection, query, parameters)) as copied:
+        async for rows in copied:
+            count += len(rows)
+            last = rows[-1]
+            for row in rows:
+                piece += row
+                if len(piece) >= PIECE:
+                    pieces.append(bytes(piece))
+                    piece.clear()
+    return Page([*pieces, bytes(piece)] if piece else pieces, count, last)
