@@ -48,6 +48,30 @@ def test_an_empty_page_comes_to_an_end(
     assert page(db, start, end, **more) == []
 
 
+def test_a_page_of_a_dense_day_reads_little_of_it(db: psycopg.Connection) -> None:
+    """Two devices, a reading a second each: sixty thousand readings, some hundred of them to a block."""
+    for device in ("watch", "ring"):
+        db.execute(INSERT, [device, NOON])
+    db.execute(
+        "INSERT INTO core.reading (user_key, device_key, ts, steps) "
+        "SELECT user_key, device_key, ts + n * INTERVAL '1 second', 1 FROM core.reading, generate_series(1, 30000) AS n"
+    )
+    later = NOON + timedelta(hours=5)
+    asked = {"after_ts": later, "after_device_id": "ring", "most": 5}
+    page(db, None, None, **asked)  # so that the session knows the catalogs
+    row = db.execute(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
+        "SELECT * FROM api_internal.user_readings('default', 'ada', NULL, NULL, "
+        "NULL, %(after_ts)s, %(after_device_id)s, %(most)s)",
+        asked,
+    ).fetchone()
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 200
+    found = [later, *(later + timedelta(seconds=n) for n in (1, 1, 2, 2))]
+    assert page(db, None, None, **asked) == found
+
+
 def test_who_was_seen_is_known_beyond_raw_retention(db: psycopg.Connection) -> None:
     db.execute(INSERT, ["watch", NOON])
     db.execute("CALL api.refresh()")
