@@ -193,10 +193,11 @@ async def copy_samples(
 
 
 def announcement_of(samples: Samples) -> dict[str, bytes]:
-    """Return whose samples changed, and at which moments."""
+    """Return whose samples changed, and at which moments, each once however many metrics it has."""
+    changed = dict.fromkeys((user_key, at) for user_key, _, at in samples.identities)
     return {
-        "user_keys": keys([user_key for user_key, _, _ in samples.identities]),
-        "timestamps": moments([at for _, _, at in samples.identities]),
+        "user_keys": keys([user_key for user_key, _ in changed]),
+        "timestamps": moments([at for _, at in changed]),
     }
 
 

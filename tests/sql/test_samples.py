@@ -443,6 +443,10 @@ def test_listeners_are_notified_of_what_changed(db: psycopg.Connection[Any]) -> 
     assert len(list(db.notifies(timeout=5, stop_after=1))) == 1
     write(db, tenant, [sample(), sample(minutes=1)])
     assert list(db.notifies(timeout=0.2)) == []
+    write(db, tenant, [sample(minutes=2)])
+    write(db, tenant, [sample(metric, minutes=3) for metric in ("spo2", "hrv_sdnn", "respiratory_rate")])
+    one, many = (len(each.payload.partition(":")[2]) for each in db.notifies(timeout=5, stop_after=2))
+    assert one == many, "a moment is announced once, however many metrics it has"
     db.execute("UNLISTEN *")
 
 
@@ -488,6 +492,17 @@ def test_the_metrics_of_readings_are_answered_as_everywhere(db: psycopg.Connecti
     assert series(db, tenant, ask("steps", bucket="raw")) == [
         (at(n), "steps", "{steps}", "sum", 1, None, None, None, 10, None, "watch", "raw") for n in (1, 2)
     ]
+
+
+def test_many_series_are_answered_again_and_again(db: psycopg.Connection[Any]) -> None:
+    """TimescaleDB 2.29.2 has a plan for many series, chosen at the sixth question of a session, that fails."""
+    tenant = new_tenant(db)
+    names = [name for (name,) in db.execute("SELECT name FROM api.metrics WHERE name > 't' OR name < 'c' LIMIT 10")]
+    devices = [f"device {number}" for number in range(50)]
+    write(db, tenant, [sample(name, device=device) for name in names for device in devices])
+    db.execute("ANALYZE core.sample_series")
+    for _ in range(8):
+        assert [found[3] for found in summary(db, tenant, ask(*names))] == [1] * len(names)
 
 
 def test_without_names_all_metrics_of_the_range_are_answered(db: psycopg.Connection[Any]) -> None:

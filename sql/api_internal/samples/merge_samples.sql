@@ -49,8 +49,9 @@ BEGIN
       FROM written AS w
       JOIN incoming AS i USING (user_key, metric_key, device_key, ts)
   ), announced AS (
+    -- Each moment once, however many metrics it has.
     SELECT api_internal.announce(array_agg(j.user_key), array_agg(j.ts))
-      FROM judged AS j
+      FROM (SELECT DISTINCT w.user_key, w.ts FROM written AS w) AS j
     HAVING count(*) > 0
   )
   SELECT coalesce(array_agg(j.item) FILTER (WHERE j.is_new), '{}'),
