@@ -21,7 +21,7 @@ from service.model.validation_errors import brief
 FIELDS = tuple(ReadingFields.__annotations__)
 COLUMNS = {name: name for name in FIELDS} | {"ts": "timestamp"}
 REQUIRED = ("user_id", "timestamp")
-WITH_UNIT = re.compile(r"([^\[]+?)\s*\[(.+)\]")
+WITH_UNIT = re.compile(r"([^\[]*[^\[\s])\s*\[(.+)\]")  # linear, since a name does not end with a space
 SEPARATORS = (",", ";", "\t")
 NUMBER = re.compile(r"\s*[+-]?(?:\d+(\.\d*)?|(\.\d+))([eE][+-]?\d+)?\s*", re.ASCII)
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*", re.ASCII)

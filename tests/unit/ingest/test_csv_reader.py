@@ -27,6 +27,11 @@ BOUNDS = Bounds(datetime(1900, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UT
 HEADER = "user_id,timestamp,heart_rate,steps\n"
 
 
+def test_a_column_of_many_spaces_is_judged_at_once() -> None:
+    table = Table(REGISTRY.by_name)
+    assert table.has_unknown_columns(b"user_id,a" + b" " * 500_000 + b"b\n")
+
+
 async def in_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
     for start in range(0, len(body), size):
         yield body[start : start + size]
