@@ -118,8 +118,8 @@ def test_all_that_is_wrong_is_said_the_usual_fields_first() -> None:
 
 def test_of_very_many_unknown_fields_some_are_named() -> None:
     found = faults(**{f"field {number}": 1 for number in range(10_000)}, **{"x" * 100_000: 1})
-    assert len(found) == 21
-    assert found[-1][:2] == ("", "has 9981 more fields that are no metrics")
+    assert len(found) == 6
+    assert found[-1][:2] == ("", "has 9996 more fields that are no metrics")
     ((at, _, _),) = faults(**{"x" * 100_000: 1})
     assert len(at) == 101
 
