@@ -22,6 +22,7 @@ BEGIN
   -- Planning a query over a year of chunks takes a hundred times as long as reading a page from the first chunk.
   WHILE start < finish AND most > 0 LOOP
     stop := least(start + width, finish);
+    -- Of both as much as a page may need, whole moments: so many readings, or samples of every metric at so many moments.
     RETURN QUERY EXECUTE format(
       'SELECT ts, d.device_id, r.heart_rate, r.steps, r.calories,
               (''{'' || concat_ws('','', CASE WHEN 1 = ANY ($4) THEN ''"heart_rate":'' || to_json(r.heart_rate)::text END,
@@ -30,12 +31,20 @@ BEGIN
                                   s.metrics) || ''}'')::json
          FROM (SELECT r.ts, r.device_key, r.heart_rate, r.steps, r.calories
                  FROM core.reading AS r
-                WHERE r.user_key = %1$L AND r.ts >= %2$L AND r.ts < %3$L%4$s) AS r
+                 JOIN core.device AS d USING (device_key)
+                WHERE r.user_key = %1$L AND r.ts >= %2$L AND r.ts < %3$L%4$s AND ($1 IS NULL OR (r.ts, d.device_id) > ($1, $2))
+                ORDER BY r.ts
+                FETCH FIRST $3 ROWS WITH TIES) AS r
          FULL JOIN (SELECT r.ts, r.device_key,
                            string_agg(to_json(m.name)::text || '':'' || to_json(r.value)::text, '','' ORDER BY m.metric_key) AS metrics
-                      FROM core.sample AS r
+                      FROM (SELECT r.ts, r.device_key, r.metric_key, r.value
+                              FROM core.sample AS r
+                              JOIN core.device AS d USING (device_key)
+                             WHERE r.user_key = %1$L AND r.metric_key = ANY ($4) AND r.ts >= %2$L AND r.ts < %3$L%4$s
+                               AND ($1 IS NULL OR (r.ts, d.device_id) > ($1, $2))
+                             ORDER BY r.ts
+                             FETCH FIRST ($3 * cardinality($4)) ROWS WITH TIES) AS r
                       JOIN core.metric AS m USING (metric_key)
-                     WHERE r.user_key = %1$L AND r.metric_key = ANY ($4) AND r.ts >= %2$L AND r.ts < %3$L%4$s
                      GROUP BY 1, 2) AS s USING (ts, device_key)
          JOIN core.device AS d USING (device_key)
         WHERE $1 IS NULL OR (ts, d.device_id) > ($1, $2)
