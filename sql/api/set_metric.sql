@@ -13,7 +13,7 @@ DECLARE
   most CONSTANT int := api_internal.setting('own_metrics')::int;
   present core.metric;
 BEGIN
-  -- What changes nothing holds nobody up.
+  -- What changes nothing locks nothing.
   PERFORM FROM core.metric AS m
           JOIN core.tenant AS t USING (tenant_key)
     WHERE t.tenant_id = set_metric.tenant_id AND m.name = set_metric.name
