@@ -31,9 +31,12 @@ BEGIN
   ELSIF EXISTS (SELECT FROM core.metric AS m WHERE m.tenant_key IS NULL AND m.name = set_metric.name) THEN
     RAISE EXCEPTION 'name is %', name
       USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'It must be another one: this metric is built in.';
-  ELSIF name IN ('user_id', 'device_id', 'timestamp', 'ts', 'readings', 'end', 'worn', 'daily_total') THEN
+  ELSIF name IN ('user_id', 'device_id', 'timestamp', 'ts', 'readings', 'end', 'worn', 'daily_total', 'metrics') THEN
     RAISE EXCEPTION 'name is %', name
       USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'It must be another one: readings have a field of that name.';
+  ELSIF name = 'all' THEN
+    RAISE EXCEPTION 'name is %', name
+      USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'It must be another one: questions ask for every metric by it.';
   ELSIF lowest >= highest THEN
     RAISE EXCEPTION 'highest is %', highest
       USING ERRCODE = 'invalid_parameter_value', COLUMN = 'highest', HINT = format('It must be more than lowest, %s.', lowest);

@@ -67,9 +67,14 @@ def test_a_metric_is_declared_again(client: httpx.Client, db: psycopg.Connection
 
 
 def test_the_fields_of_a_reading_are_no_names_of_metrics(client: httpx.Client) -> None:
-    for name in ("user_id", "timestamp", "end"):
+    for name in ("user_id", "timestamp", "end", "metrics"):
         (fault,) = refused(client.put(f"/v1/metrics/{name}", json=LACTATE))["errors"]
         assert (fault["at"], fault["problem"]) == ("name", "must be another one: readings have a field of that name")
+
+
+def test_the_word_for_all_metrics_is_no_name_of_one(client: httpx.Client) -> None:
+    (fault,) = refused(client.put("/v1/metrics/all", json=LACTATE))["errors"]
+    assert (fault["at"], fault["problem"]) == ("name", "must be another one: questions ask for every metric by it")
 
 
 @pytest.mark.parametrize(
