@@ -26,7 +26,7 @@ from service.ingest.validation import (
 )
 from service.ingest.writer import Writer
 from service.model.fields import Bounds
-from service.model.reading import count_samples, weight_of
+from service.model.reading import SAMPLES_OF_A_READING, count_samples, weight_of
 from service.model.strict_json import parse_json
 
 MOST_WAITING = 8000  # items of a stream, by their weight
@@ -165,12 +165,15 @@ async def store_all_or_none(
 ) -> None:
     """Store all readings in one transaction, or none where one is invalid; TooLarge where there are too many."""
     all_rows: Rows = []
+    samples = 0
     async for rows in validated(body_format, pieces, bounds, tally):
         if not tally.rejected:
             all_rows += rows
-        if len(all_rows) > most:
+            samples += count_samples(rows)
+        if len(all_rows) > most or samples > most * SAMPLES_OF_A_READING:
             raise TooLarge(
-                f"At most {most} readings are stored all or none; send fewer, or let /v1/readings judge each alone.",
+                f"At most {most} readings with {most * SAMPLES_OF_A_READING} values of other metrics are stored all or "
+                "none; send fewer, or let /v1/readings judge each alone.",
                 ends_connection=True,
             )
     if not tally.received:

@@ -16,6 +16,7 @@ from service.model.quantities import QUANTITY_SCHEMA, with_other_metrics
 
 DEFAULT_DEVICE = "default"
 METRICS = frozenset(("heart_rate", "steps", "calories"))
+SAMPLES_OF_A_READING = 4  # that take as much of memory, and of a transaction, as a reading
 
 
 class Row(msgspec.Struct, gc=False):
@@ -46,7 +47,7 @@ def count_samples(rows: Sequence[Row]) -> int:
 
 def weight_of(readings: int, samples: int) -> int:
     """Return as how many readings so many count where memory is short: a sample takes a quarter of one."""
-    return readings + samples // 4
+    return readings + samples // SAMPLES_OF_A_READING
 
 
 @with_config(

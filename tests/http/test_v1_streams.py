@@ -19,6 +19,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.model.reading import METRICS
 from tests.support.wire import dial, moment, reading, refused, strict_json
 
 PATH = "/v1/readings"
@@ -215,6 +216,17 @@ def test_an_atomic_stream_has_a_limit(client: httpx.Client, db: psycopg.Connecti
     problem = refused(send(client, ndjson(many(50_001)), NDJSON, atomic="true"), 413)
     assert "50000" in problem["detail"]
     assert db.execute("SELECT count(*) FROM api.readings").fetchone() == (0,)
+
+
+def test_an_atomic_stream_has_a_limit_of_samples(client: httpx.Client, db: psycopg.Connection) -> None:
+    metrics = [one for one in client.get("/v1/metrics").json()["metrics"] if one["name"] not in METRICS]
+    header = ",".join(["user_id", "timestamp", *(metric["name"] for metric in metrics)])
+    values = ",".join(str(metric["highest"]) for metric in metrics)
+    table = "\n".join([header, *(f"ada,{one['timestamp']},{values}" for one in many(5000))]).encode()
+    assert len(metrics) > 200_000 / 5000
+    problem = refused(send(client, table, CSV, atomic="true"), 413)
+    assert "50000 readings with 200000 values of other metrics" in problem["detail"]
+    assert db.execute("SELECT count(*) FROM api.samples").fetchone() == (0,)
 
 
 def test_a_broken_upload_keeps_what_was_stored(client: httpx.Client, base_url: str, db: psycopg.Connection) -> None:
