@@ -53,8 +53,15 @@ BEGIN
       EXECUTE format('SELECT NOT EXISTS (SELECT FROM ONLY %s)', chunk.name) INTO is_whole;
     END IF;
     IF NOT is_whole THEN
-      PERFORM public.compress_chunk(chunk.name, true);
-      chunks := chunks + 1;
+      BEGIN
+        PERFORM public.compress_chunk(chunk.name, true);
+        chunks := chunks + 1;
+      EXCEPTION
+        -- Late samples are written to it at this moment, as long as an import lasts: the next upkeep tries again, and the rest of
+        -- this one need not wait for that.
+        WHEN serialization_failure OR deadlock_detected THEN
+          NULL;
+      END;
       COMMIT;
     END IF;
   END LOOP;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from service.database.schema import SQL
 from tests.support.database import listen
+from tests.support.interleaving import Stage
 from tests.support.reference_model import HOUR, MINUTE, Item, auto_bucket, bucket_start, micro, micros, moment
 from tests.support.sql_client import insert as insert_readings
 from tests.support.sql_client import keyless, last_seen, seen
@@ -610,6 +611,28 @@ def test_upkeep_compresses_old_chunks_again_after_late_samples(db: psycopg.Conne
     db.execute("CALL api.upkeep()")
     assert uncompressed_rows(db) == 1
     assert summary(db, tenant, ask("spo2")) == changed
+
+
+@pytest.mark.native
+def test_upkeep_goes_on_where_a_chunk_is_being_written(db: psycopg.Connection[Any], database_url: str) -> None:
+    tenant = new_tenant(db)
+    write(db, tenant, [sample(minutes=n) for n in range(50)])
+    db.execute("CALL api.upkeep()")
+    write(db, tenant, [sample(minutes=0.5)])
+    runs = "SELECT count(*) FROM core.verification"
+    (before,) = db.execute(runs).fetchone() or (0,)
+    with ExitStack() as exits:
+        stage = Stage(db, database_url, exits)
+        writer = stage.connect()
+        with writer.transaction():
+            writer.execute("UPDATE core.sample SET value = 90 WHERE ts = %s", [moment(at(0.5))])
+            upkeep = stage.act(lambda connection: connection.execute("CALL api.upkeep()"))
+        upkeep.end()
+    assert db.execute(runs).fetchone() == (before + 1,)
+    assert uncompressed_rows(db) == 1
+    db.execute("CALL api.upkeep()")
+    assert uncompressed_rows(db) == 0
+    assert summary(db, tenant, ask("spo2"))[0][3:7] == (51, (50 * 97 + 90) / 51, 90, 97)
 
 
 def test_retention_leaves_samples_alone(db: psycopg.Connection[Any]) -> None:
