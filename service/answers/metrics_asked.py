@@ -58,7 +58,9 @@ def read_names(value: object) -> MetricsAsked:
 Metrics = Annotated[
     MetricsAsked | None,
     PlainValidator(read_names),
-    WithJsonSchema({"type": "string", "pattern": f"^{NAME}(,{NAME}){{0,{MOST_METRICS - 1}}}$"}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": f"^{NAME}(,{NAME}){{0,{MOST_METRICS - 1}}}$"}, {"type": "null"}]}
+    ),
     Field(
         description="The answer has `metrics` with these, names of GET /v1/metrics with commas between them; or `all`.",
         examples=["spo2,body_weight"],
