@@ -35,6 +35,9 @@ def fill(db: psycopg.Connection[Any]) -> None:
     db.execute(FILL)
     db.execute(EVENTS)
     db.execute("SELECT api.set_goal(t, '101', 'steps', 150000) FROM unnest(ARRAY['one', 'two']) AS t")
+    # In the first hour of a day yesterday's last readings would lie above the horizon, and in no population.
+    db.execute("UPDATE core.setting SET value = '0 minutes' WHERE name = 'refresh_lag'")
     db.execute("CALL api.refresh()")
+    db.execute("UPDATE core.setting SET value = '1 hour' WHERE name = 'refresh_lag'")
     while db.execute("SELECT FROM core.changed_day LIMIT 1").fetchone() is not None:
         db.execute("CALL api.upkeep()")
