@@ -132,30 +132,27 @@ def test_keys_go_from_point_to_point(client: httpx.Client, page: Page) -> None:
 
 
 def test_a_finger_shows_it(client: httpx.Client, browser: Browser) -> None:
+    """By pointer events: Chromium does not always close a context that has touch, nor answer DevTools' touches."""
     send_hours(client)
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, locale="en-US", reduced_motion="reduce"
-    )
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-US", reduced_motion="reduce")
     page = context.new_page()
     open_page(page, client, PATH)
     tip = page.locator(".tip")
     over = page.locator("#charts .u-over").first
     over.scroll_into_view_if_needed()
-    over.tap(position={"x": 1, "y": 20})
-    expect(tip).to_contain_text(", 12:00 AM")
-    page.locator("#points").tap()
-    expect(tip).to_be_hidden()
-    # A finger that moves takes it along.
-    over.scroll_into_view_if_needed()
     box = over.bounding_box()
     assert box is not None
-    finger = context.new_cdp_session(page)
-    y = box["y"] + box["height"] / 2
-    for kind, across in ("touchStart", 0.2), ("touchMove", 0.4), ("touchMove", 0.81):
-        touch = [{"x": box["x"] + box["width"] * across, "y": y}]
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touch})
+    finger = {"pointerType": "touch", "isPrimary": True, "bubbles": True, "clientY": box["y"] + box["height"] / 2}
+    over.dispatch_event("pointerdown", finger | {"clientX": box["x"] + 1})
+    over.dispatch_event("pointerup", finger)
+    expect(tip).to_contain_text(", 12:00 AM")
+    page.locator("#points").dispatch_event("pointerdown", finger)
+    expect(tip).to_be_hidden()
+    # A finger that moves takes it along.
+    for kind, across in ("pointerdown", 0.2), ("pointermove", 0.4), ("pointermove", 0.81):
+        over.dispatch_event(kind, finger | {"clientX": box["x"] + box["width"] * across})
     expect(tip).to_contain_text(", 8:00 AM")
-    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    over.dispatch_event("pointerup", finger)
     expect(tip).to_contain_text(", 8:00 AM")
     expect(page).to_have_url(f"{str(client.base_url).rstrip('/')}{PATH}")
     context.close()
