@@ -48,7 +48,7 @@ def test_an_empty_page_comes_to_an_end(
     assert page(db, start, end, **more) == []
 
 
-def test_a_page_of_a_dense_day_reads_little_of_it(db: psycopg.Connection) -> None:
+def test_a_page_of_a_dense_day_reads_little_of_it(db: psycopg.Connection, is_embedded: bool) -> None:
     """Two devices, a reading a second each: sixty thousand readings, some hundred of them to a block."""
     for device in ("watch", "ring"):
         db.execute(INSERT, [device, NOON])
@@ -67,7 +67,7 @@ def test_a_page_of_a_dense_day_reads_little_of_it(db: psycopg.Connection) -> Non
     ).fetchone()
     assert row is not None
     plan = row[0][0]["Plan"]
-    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 200
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < (400 if is_embedded else 200)
     found = [later, *(later + timedelta(seconds=n) for n in (1, 1, 2, 2))]
     assert page(db, None, None, **asked) == found
 
