@@ -31,7 +31,7 @@ BEGIN
     GRANT USAGE ON SCHEMA api TO bi_reader;
     GRANT SELECT ON ALL TABLES IN SCHEMA api TO bi_reader;
     GRANT EXECUTE ON FUNCTION
-      api.summary, api.series, api.auto_bucket, api.daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone,
+      api.summary, api.series, api.auto_bucket, api.daily, api.home_daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone,
       api.metric_summary, api.metric_series, api.latest_samples
       TO bi_reader;
   END IF;
@@ -45,7 +45,7 @@ BEGIN
       TO bi_tenant;
     GRANT SELECT (level, horizon, lag, last_refresh) ON api.freshness TO bi_tenant;
     GRANT EXECUTE ON FUNCTION
-      api.summary, api.series, api.auto_bucket, api.daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone,
+      api.summary, api.series, api.auto_bucket, api.daily, api.home_daily, api.latest, api.overview, api.worn_devices, api.event_counts, api.time_zone,
       api.metric_summary, api.metric_series, api.latest_samples
       TO bi_tenant;
   END IF;

@@ -5,7 +5,7 @@ COPY (
    CROSS JOIN LATERAL (
      SELECT NULL::text AS metric,
             jsonb_build_object('kind', 'user', 'tenant_id', %(tenant_id)s::text, 'user_id', %(user_id)s::text,
-                               'registered_at', api_internal.iso_moment(u.registered_at)) AS line
+                               'registered_at', api_internal.iso_moment(u.registered_at), 'time_zone', u.time_zone) AS line
      UNION ALL
      SELECT g.metric, jsonb_build_object('kind', 'goal', 'metric', g.metric, 'target', g.target)
        FROM core.goal AS g

@@ -30,8 +30,10 @@ def test_it_has_what_was_sent(client: httpx.Client, db: psycopg.Connection) -> N
     ]
     client.post("/v1/readings", json=[*sent, reading("10:00:00", user_id="grace")])
     db.execute("SELECT api.set_goal('default', 'ada', 'steps', 70000)")
+    db.execute("SELECT api.set_time_zone('default', 'ada', 'Europe/Berlin')")
     first, goal, *readings = exported(client)
     assert (first["kind"], first["user_id"], first["tenant_id"]) == ("user", "ada", "default")
+    assert first["time_zone"] == "Europe/Berlin"
     assert goal == {"kind": "goal", "metric": "steps", "target": 70000}
     blank = {"heart_rate": None, "steps": None, "calories": None}
     wanted = [{"kind": "reading", **blank, **{k: v for k, v in item.items() if k != "user_id"}} for item in sent]

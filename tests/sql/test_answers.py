@@ -20,6 +20,8 @@ ANSWERING = (
     "device_rows",
     "local_days",
     "daily",
+    "home_daily",
+    "days_of",
     "rolled_days",
     "minutes",
     "device_minutes",

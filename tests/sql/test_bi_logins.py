@@ -24,6 +24,7 @@ REGISTRY_VIEWS = {"metrics"}  # with rows of no tenant beside
 WRITE_ONLY_VIEWS = {"incoming_readings"}
 TENANT_FUNCTIONS = {
     "daily": "SELECT tenant_id FROM api.daily()",
+    "home_daily": "SELECT tenant_id FROM api.home_daily()",
     "event_counts": f"SELECT t FROM tenants AS t, api.event_counts(t, '1d', NULL, NULL, {RANGE})",
     "latest": "SELECT t FROM tenants AS t, api.latest(t, '101')",
     "latest_samples": "SELECT t FROM tenants AS t, api.latest_samples(t, '101')",
@@ -46,6 +47,7 @@ OWNER_FUNCTIONS = {
     "set_device": "SELECT api.set_device('one', 'watch', 'mine', 1)",
     "set_metric": "SELECT api.set_metric('one', 'strain', '{score}', 'latest', 0, 21)",
     "set_goal": "SELECT api.set_goal('one', '101', 'steps', 1)",
+    "set_time_zone": "SELECT api.set_time_zone('one', '101', 'Europe/Berlin')",
     "upkeep": "CALL api.upkeep()",
     "verify": f"SELECT api.verify({RANGE})",
 }

@@ -17,6 +17,7 @@ RANGE = "now() - INTERVAL '9 days', now()"
 FUNCTIONS = {
     "api.auto_bucket": f"SELECT api.auto_bucket({RANGE}, 100)",
     "api.daily": "SELECT * FROM api.daily('Asia/Kathmandu')",
+    "api.home_daily": "SELECT * FROM api.home_daily()",
     "api.event_counts": f"""
         SELECT t.tenant_id, c.* FROM tenants AS t, api.event_counts(t.tenant_id, '1d', NULL, NULL, {RANGE}) AS c
     """,
@@ -47,6 +48,7 @@ FOR_ADMINISTRATORS = {
     "api.set_device",
     "api.set_goal",
     "api.set_metric",
+    "api.set_time_zone",
     "api.upkeep",
     "api.verify",
 }

@@ -1,0 +1,1 @@
+ALTER TABLE core.app_user DROP COLUMN time_zone;
