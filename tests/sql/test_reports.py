@@ -20,6 +20,8 @@ MAY_BE_EMPTY = {"silent_users", "unusual_days"}
 QUARTER = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
 BERLIN = ZoneInfo("Europe/Berlin")
+HOMES = {"one": ZoneInfo("Asia/Kathmandu"), "two": ZoneInfo("UTC")}  # of the users
+ZONES = [(0, 60), (60, 100), (100, 140), (140, 999)]  # of heart rates
 Rows = list[tuple[Any, ...]]
 
 
@@ -44,6 +46,7 @@ class Day(NamedTuple):
 def test_the_reports_answer(db: psycopg.Connection[Any], subtests: pytest.Subtests) -> None:
     """All in one transaction, in which now() stands still: what is there takes a while to write."""
     fill(db)
+    db.execute("SELECT api.set_time_zone('one', '101', 'Asia/Kathmandu')")
     with db.transaction(force_rollback=True):
         there = everything(db)
         for report in REPORTS:
@@ -145,9 +148,8 @@ def last_24_hours(readings: list[Reading], now: datetime) -> Iterator[tuple[str,
 
 
 def heart_rate_zones(readings: list[Reading], now: datetime) -> Rows:
-    zones = [(0, 60), (60, 100), (100, 140), (140, 999)]
     return [
-        (tenant, "101", *(sum(low <= rate < high for rate in rates) for low, high in zones))
+        (tenant, "101", *(sum(low <= rate < high for rate in rates) for low, high in ZONES))
         for tenant, rates in last_24_hours(readings, now)
     ]
 
@@ -157,6 +159,30 @@ def heart_rate_percentiles(readings: list[Reading], now: datetime) -> Rows:
         (tenant, "101", rounded(statistics.median(rates)), rounded(percentile(rates, 0.95)), len(rates))
         for tenant, rates in last_24_hours(readings, now)
     ]
+
+
+def days_at_home(readings: list[Reading], now: datetime, last: int) -> list[Day]:
+    """Group the last so many whole days, as the clocks of each user show them."""
+    return [day for tenant, zone in HOMES.items() for day in days(readings, now, last, zone) if day.tenant == tenant]
+
+
+def heart_rate_days(readings: list[Reading], now: datetime) -> Rows:
+    answer = []
+    for day in days_at_home(readings, now, 7):
+        rates = [r.heart_rate for r in day.readings]
+        figures = [rounded(percentile(rates, fraction)) for fraction in (0.05, 0.5, 0.95)]
+        minutes = [sum(low <= rate < high for rate in rates) for low, high in ZONES]
+        answer.append((day.tenant, "101", day.day, *figures, *minutes))
+    return answer
+
+
+def hours_of_the_week(readings: list[Reading], now: datetime) -> Rows:
+    found: dict[tuple[str, int, int], int] = defaultdict(int)
+    for day in days_at_home(readings, now, 28):
+        for reading in day.readings:
+            local = reading.ts.astimezone(HOMES[day.tenant])
+            found[day.tenant, local.isoweekday(), local.hour] += reading.steps
+    return [(tenant, "101", weekday, hour, steps) for (tenant, weekday, hour), steps in sorted(found.items())]
 
 
 def percentile(values: list[float], fraction: float) -> float:
@@ -249,9 +275,11 @@ BRUTE_FORCE: dict[str, Callable[[list[Reading], datetime], Rows]] = {
     function.__name__: function
     for function in (
         cohort_by_hour,
+        heart_rate_days,
         heart_rate_percentiles,
         heart_rate_zones,
         heatmap,
+        hours_of_the_week,
         longest_gap,
         most_active_days,
         resting_heart_rate,
