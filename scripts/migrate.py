@@ -200,10 +200,11 @@ def roll_back(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
 def rebuild_api(connection: psycopg.Connection[Any]) -> bool:
     """Rebuild `api` and `api_internal` unless the same files built them; return whether they were rebuilt."""
     digest = api_digest()
-    connection.execute("CREATE TABLE IF NOT EXISTS migration.api_build (digest text NOT NULL)")
+    keep_builds(connection)
     built = connection.execute(
         "SELECT digest FROM migration.api_build"
         " WHERE to_regnamespace('api') IS NOT NULL AND to_regnamespace('api_internal') IS NOT NULL"
+        " ORDER BY built_at DESC LIMIT 1"
     ).fetchone()
     if built == (digest,):
         return False
@@ -211,9 +212,25 @@ def rebuild_api(connection: psycopg.Connection[Any]) -> bool:
     connection.execute("DROP SCHEMA IF EXISTS api, api_internal CASCADE")
     for statement in api_statements():
         connection.execute(statement.encode())
-    connection.execute("DELETE FROM migration.api_build")
-    connection.execute("INSERT INTO migration.api_build VALUES (%s)", [digest])
+    # Processes of the release before are ready as long as its build is known.
+    connection.execute(
+        "DELETE FROM migration.api_build AS b"
+        " WHERE b.digest = %s OR b.built_at < (SELECT max(built_at) FROM migration.api_build)",
+        [digest],
+    )
+    connection.execute("INSERT INTO migration.api_build (digest) VALUES (%s)", [digest])
     return True
+
+
+def keep_builds(connection: psycopg.Connection[Any]) -> None:
+    """Make the table of builds, or add what it lacked in an earlier release; a lock on it would keep /ready waiting."""
+    columns = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('migration.api_build') AND attnum > 0"
+    ).fetchall()
+    if not columns:
+        connection.execute("CREATE TABLE migration.api_build (digest text NOT NULL)")
+    if ("built_at",) not in columns:
+        connection.execute("ALTER TABLE migration.api_build ADD COLUMN built_at timestamptz NOT NULL DEFAULT now()")
 
 
 def first_line(error: BaseException) -> str:

@@ -83,12 +83,24 @@ def serve(settings: Settings) -> None:
     )
     sockets = [shared_socket(settings.host, settings.port)] if os.environ.get("SHARE_PORT") else None
     server = uvicorn.Server(config)
+    if sockets:
+        drain_on_hangup(server, connections)
     config.load()
     look_for_cycles_rarely()
     with suppress(KeyboardInterrupt):
         server.run(sockets=sockets)
     if not server.started:
         raise SystemExit(STARTUP_FAILURE)
+
+
+def drain_on_hangup(server: uvicorn.Server, connections: Connections) -> None:
+    """Stop on SIGHUP, which says that another process takes over: nobody is to notice."""
+
+    def drain(*_: object) -> None:
+        connections.draining = True
+        server.should_exit = True
+
+    signal.signal(signal.SIGHUP, drain)
 
 
 def main() -> int:

@@ -27,6 +27,9 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 3
 AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
+# What a session meets once after a migration has rebuilt the functions that it remembers.
+REBUILT = (errors.UndefinedFunction, errors.UndefinedObject, errors.UndefinedTable, errors.InvalidSchemaName)
+FORGOTTEN = ("cache lookup failed for ", "cached plan must not change result type")
 AWAY = (PoolTimeout, TooManyRequests, psycopg.OperationalError, psycopg.InterfaceError)
 
 MEANT = re.compile(r"Did you mean (\S+)\? ")  # which metric
@@ -150,9 +153,16 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Res
         except errors.InvalidParameterValue as error:
             raise refusal(error.diag) from None
         except psycopg.Error as error:
+            if attempt == 1 and was_rebuilt(error):
+                continue
             log.exception("the database refused a statement")
             raise Failed() from error
     raise AssertionError("unreachable")
+
+
+def was_rebuilt(error: psycopg.Error) -> bool:
+    """Return whether the statement may have met a migration, after which it succeeds."""
+    return isinstance(error, REBUILT) or (error.diag.message_primary or "").startswith(FORGOTTEN)
 
 
 def refusal(diagnosis: errors.Diagnostic) -> Invalid:

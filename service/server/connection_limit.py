@@ -30,6 +30,8 @@ class Connections:
         self.count = 0
         self.of_address: Counter[str] = Counter()
         self.idle: dict[Idle, None] = {}
+        self.draining = False
+        """Whether this process is about to end, so that each connection has one more request at most."""
 
     def enter(self, address: str) -> Problem | None:
         """Count a connection; return why it is refused, if it is. It is to leave all the same."""

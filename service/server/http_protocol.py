@@ -20,6 +20,7 @@ from service.server.slow_readers import ReaderWatch, bound_unsent
 from service.settings import Settings
 
 LOOK_AGAIN_SECONDS = 0.5
+DRAIN_SECONDS = 1.0  # in which a client that was about to ask does so
 
 
 class HttpProtocol(BoundedHeadProtocol):
@@ -82,6 +83,8 @@ class HttpProtocol(BoundedHeadProtocol):
             cycle = cast(BoundedCycle, self.cycle)
             cycle.__class__ = UnframedCycle if self.scope["http_version"] == OLD else BoundedCycle
             cycle.arrivals = self.arrivals
+            if self.limit.draining:
+                cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Read on after a large body, or its client could not be seen to leave."""
@@ -118,7 +121,13 @@ class HttpProtocol(BoundedHeadProtocol):
             self.reader.begin()
 
     def shutdown(self) -> None:
-        """End an event stream, which would not end by itself."""
+        """End an event stream, which would not end by itself.
+
+        While draining, an idle connection is closed a little later, or a request on its way would meet a closed one.
+        """
+        if self.limit.draining and self in self.limit.idle:
+            self.loop.call_later(DRAIN_SECONDS, super().shutdown)
+            return
         super().shutdown()
         if self.on_shutdown is not None:
             self.on_shutdown(GOING_AWAY, STOPPING)

@@ -2,31 +2,25 @@
 
 This process only watches. It holds the port without listening, restarts workers that end, and stops all of them on a
 signal; a worker ends by itself when this process is gone, because its standard input ends. Each sends a heartbeat every
-second; one that is silent for long, stopped or with a blocked event loop, is killed and replaced.
+second; one that is silent for long, stopped or with a blocked event loop, is killed and replaced. On SIGHUP all are
+replaced, one after the other.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from service.metrics.worker_stats import DIRECTORY, ENDED
-from service.server.heartbeat import PIPE
 from service.server.restart_budget import RestartBudget
+from service.server.rollover import STOP_SECONDS, Rollover
+from service.server.worker_process import LOOK_SECONDS, Worker
 from service.settings import BadSetting, Settings
-
-STOP_SECONDS = 5.0
-LOOK_SECONDS = 0.1
-START_SECONDS = 60.0  # in addition, until the first heartbeat
 
 log = logging.getLogger("hyperpulse")
 
@@ -46,77 +40,26 @@ def shared_socket(host: str, port: int) -> socket.socket:
     return opened
 
 
-class Worker:
-    """A process that serves, and how long it has been silent."""
-
-    def __init__(self, port: int, stats_directory: Path) -> None:
-        self.port = port
-        self.stats_directory = stats_directory
-        self.pipe, theirs = os.pipe()
-        os.set_blocking(self.pipe, False)
-        # In a session of its own, so that Ctrl-C reaches this process alone.
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "service"],
-            env={
-                **os.environ,
-                "PORT": str(port),
-                "WORKERS": "1",
-                "SHARE_PORT": "1",
-                "STOP_WITH_STDIN": "1",
-                PIPE: str(theirs),
-                DIRECTORY: str(stats_directory),
-            },
-            stdin=subprocess.PIPE,
-            pass_fds=[theirs],
-            start_new_session=True,
-        )
-        os.close(theirs)
-        # Its first heartbeat comes when it has loaded and connected.
-        self.silence = -START_SECONDS
-
-    def listen(self, seconds: float) -> None:
-        """Read its heartbeats, so many seconds after the last time."""
-        try:
-            beats = os.read(self.pipe, 4096)
-        except BlockingIOError:
-            beats = b""
-        # Where this process had to wait for the processor, so had the worker, and that is not silence.
-        self.silence = 0.0 if beats else self.silence + min(seconds, 2 * LOOK_SECONDS)
-
-    def replaced(self) -> Worker:
-        """Kill it, and return another worker in its place."""
-        self.process.kill()
-        self.process.wait()
-        self.close()
-        stats = self.stats_directory / str(self.process.pid)
-        with suppress(FileNotFoundError):
-            stats.rename(stats.with_suffix(ENDED))
-        return Worker(self.port, self.stats_directory)
-
-    def close(self) -> None:
-        """Close its pipes."""
-        os.close(self.pipe)
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-
-
 def supervise(settings: Settings) -> int:
     """Keep so many workers running until a signal says stop; return the status to exit with."""
-    stop_requested = threading.Event()
+    stop_requested, replacement_requested = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop_requested.set())
+    signal.signal(signal.SIGHUP, lambda *_: replacement_requested.set())
     with shared_socket(settings.host, settings.port) as held, TemporaryDirectory(prefix="hyperpulse-") as directory:
         port = held.getsockname()[1]
         workers = [Worker(port, Path(directory)) for _ in range(settings.workers)]
+        rollover = Rollover(workers, settings.worker_silence_seconds)
         try:
-            return watch(workers, settings.worker_silence_seconds, stop_requested)
+            return watch(rollover, stop_requested, replacement_requested)
         finally:
-            stop([worker.process for worker in workers])
+            stop([worker.process for worker in workers] + rollover.processes)
 
 
-def watch(workers: list[Worker], most_silence: float, stop_requested: threading.Event) -> int:
-    """Replace workers that end or hang; return 0 on a signal to stop, 1 where that happens too often."""
+def watch(rollover: Rollover, stop_requested: threading.Event, replacement_requested: threading.Event) -> int:
+    """Replace workers that end or hang, or all on request; return 0 on a signal to stop, 1 where they end too often."""
     budget = RestartBudget()  # of all workers
+    workers, most_silence = rollover.workers, rollover.most_silence
     looked = time.monotonic()
     while not stop_requested.wait(LOOK_SECONDS):
         now = time.monotonic()
@@ -132,6 +75,10 @@ def watch(workers: list[Worker], most_silence: float, stop_requested: threading.
             what = f"ended with status {status}" if status is not None else f"hung for {most_silence} s and was killed"
             log.warning("worker %s %s; starting another", worker.process.pid, what)
             workers[place] = worker.replaced()
+        if replacement_requested.is_set():
+            replacement_requested.clear()
+            rollover.begin()
+        rollover.step(since)
     return 0
 
 

@@ -1,4 +1,4 @@
 -- The migration state of the database; one row.
 SELECT ARRAY(SELECT migration_id FROM migration._yoyo_migration) AS migrations,
-       (SELECT digest FROM migration.api_build) AS api_digest,
+       ARRAY(SELECT digest FROM migration.api_build) AS api_digests,
        (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS timescaledb
