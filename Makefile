@@ -6,7 +6,7 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit check format load migrate keys psql roles bench screenshots lock sbom audit clean
+.PHONY: help run demo test unit check format load migrate keys psql roles backup restore bench screenshots lock sbom audit clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
@@ -52,6 +52,12 @@ psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the em
 
 roles: .venv/run.stamp ## Logins for BI tools: make roles ARGS='create acme_bi --tenant acme'; ARGS=--help lists the commands
 	@exec $(BIN)/python -m scripts.roles $(ARGS)
+
+backup: .venv/run.stamp ## Back up the database of DATABASE_URL, or the embedded one in DATA: make backup ARGS='--to DIRECTORY'
+	@exec $(BIN)/python -m scripts.backup dump $(ARGS)
+
+restore: .venv/run.stamp ## Restore such a backup: make restore ARGS=DIRECTORY; ARGS=--help
+	@exec $(BIN)/python -m scripts.backup restore $(ARGS)
 
 bench: .venv/run.stamp .venv-bench/stamp ## Measure, on the server that BENCH_DATABASE_URL names, or on the embedded one
 	@exec $(BIN)/python -m scripts.bench $(ARGS)

@@ -1,0 +1,1 @@
+"""Back up and restore: portable dumps of the database, and base backups of its server for a point in time."""
