@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,9 @@ SETTINGS = {
 class Cluster:
     """A PostgreSQL server with its own data directory."""
 
-    def __init__(self, programs: Path, directory: Path, log: Path) -> None:
+    def __init__(self, programs: Path, directory: Path, log: Path, settings: Mapping[str, str] | None = None) -> None:
         self.programs = programs
+        self.settings = {**SETTINGS, **(settings or {})}
         self.data = directory / "data"
         self.log = log
         self.port = free_port()
@@ -56,7 +57,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
-        settings = [f"-c{name}={value}" for name, value in {**SETTINGS, "port": str(self.port)}.items()]
+        settings = [f"-c{name}={value}" for name, value in {**self.settings, "port": str(self.port)}.items()]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.data, *settings], stdout=log, stderr=log, **as_user()
@@ -97,13 +98,12 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(log: Path) -> Iterator[Cluster]:
-    """Run a server until the block ends."""
+def cluster(log: Path, settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """Run a server until the block ends; `settings` add to the usual ones."""
     programs = find_programs()
     with tempfile.TemporaryDirectory(prefix="hyperpulse-cluster-") as directory:
-        if owner := other_user():
-            os.chown(directory, owner.pw_uid, owner.pw_gid)
-        made = Cluster(programs, Path(directory), log)
+        hand_over(Path(directory))
+        made = Cluster(programs, Path(directory), log, settings)
         made.create()
         made.start()
         try:
@@ -143,6 +143,13 @@ def other_user() -> pwd.struct_passwd | None:
         return pwd.getpwnam(name)
     except KeyError:
         raise CannotStart(f"PostgreSQL does not run as root, and there is no user {name}: see BENCH_PG_USER.") from None
+
+
+def hand_over(directory: Path) -> None:
+    """Give a directory and all that is in it to the user that PostgreSQL runs as."""
+    if owner := other_user():
+        for path in (directory, *directory.rglob("*")):
+            os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
 
 def as_user() -> dict[str, Any]:

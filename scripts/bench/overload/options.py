@@ -1,4 +1,4 @@
-"""The command lines of `bench soak`, `bench kills` and `bench upload`."""
+"""The command lines of `bench soak`, `bench kills`, `bench upload` and `bench backups`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ again until they are answered. In the end every reading is stored once with the 
 It starts a PostgreSQL of its own, in a temporary directory, from the programs in BENCH_PG_BIN, or else where
 pg_config says; TimescaleDB must be installed there. Started by root, PostgreSQL runs as the user in BENCH_PG_USER
 (postgres)."""
+
+BACKUPS = """\
+Back up a server under load from clients that write, and restore it: a portable backup into another server, and a base
+backup with the archived write-ahead log to a point in time. Every write that was answered before that moment is there
+then, and none that began after it; rollups and answers equal raw readings, and the service serves what was restored.
+
+It starts servers of its own, as `bench kills` does."""
 
 UPLOAD = """\
 Send one NDJSON body of many gigabytes, made while it is sent, and watch the memory of the service.
@@ -97,6 +104,13 @@ def parse_kills(arguments: Sequence[str]) -> Options:
     """Return the options of `bench kills`."""
     made = parser("kills", KILLS)
     made.add_argument("--rounds", type=whole(1, 100_000), default=50, metavar="N", help="kills (50)")
+    return parse(made, arguments)
+
+
+def parse_backups(arguments: Sequence[str]) -> Options:
+    """Return the options of `bench backups`."""
+    made = parser("backups", BACKUPS)
+    made.add_argument("--minutes", type=number(0.01, 10_000), default=1.0, metavar="N", help="of load before (1)")
     return parse(made, arguments)
 
 
