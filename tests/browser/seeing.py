@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from typing import Any
 
 import httpx
@@ -36,3 +37,21 @@ def open_page(page: Page, client: httpx.Client, path: str = "/") -> None:
 def tile(page: Page, user_id: str) -> Locator:
     """Find a user's tile."""
     return page.locator("#tiles .tile").filter(has=page.get_by_role("link", name=user_id, exact=True))
+
+
+def faults_of(page: Page) -> list[Any]:
+    """List what axe-core finds, on a wide screen and on phones, light and dark, and where the page is too wide."""
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
+    found: list[Any] = []
+    for width, theme in (1280, "light"), (390, "dark"), (320, "light"):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        said = page.evaluate(
+            "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+        )
+        found += [
+            (width, theme, fault["id"], [node["html"][:200] for node in fault["nodes"]]) for fault in said["violations"]
+        ]
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append((width, "wider than the screen"))
+    return found

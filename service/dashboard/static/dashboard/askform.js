@@ -2,7 +2,8 @@
 
 import { COLORS } from "./colors.js";
 import { $, make, put } from "./dom.js";
-import { METRICS, PRESETS } from "./question.js";
+import { BASIC, byTopic, classOf, inOrder, metricOf } from "./metrics.js";
+import { MOST_METRICS, PRESETS } from "./question.js";
 import { fromLocal, toLocal, zones } from "./zone.js";
 
 const EACH = 1; // which option means each device alone; no value does, since a device may be called anything
@@ -14,6 +15,7 @@ export function makeForm(people, ask) {
   const fields = form.elements;
   let question = null;
   let range = null;
+  let offered = ""; // the metrics among which to choose
 
   fields.tz.append(...zones().map((name) => new Option(name, name)));
   for (const preset of Object.keys(PRESETS)) {
@@ -39,9 +41,23 @@ export function makeForm(people, ask) {
     fields.bucket.value = question.bucket;
     if (![...fields.tz.options].some((option) => option.value === question.tz)) fields.tz.append(new Option(question.tz, question.tz));
     fields.tz.value = question.tz;
-    for (const name of METRICS) fields[name].checked = question.metrics.includes(name);
+    for (const box of boxes()) box.checked = question.metrics.includes(box.value);
     for (const button of $("presets").children) button.setAttribute("aria-pressed", String(button.dataset.preset === question.preset));
     put($("range-problem"), "");
+  }
+
+  const boxes = () => $("metrics").querySelectorAll("input");
+
+  /** Offer metrics to choose from, by topic. */
+  function writeMetrics(names) {
+    const groups = byTopic([...BASIC, ...names, ...question.metrics]);
+    const next = JSON.stringify(groups);
+    if (next === offered) return;
+    offered = next;
+    const box = (name) => make("input", { type: "checkbox", value: name, checked: question.metrics.includes(name), change: submit });
+    const label = (name) => make("label", { class: classOf(name) }, box(name), ` ${metricOf(name).title}`);
+    const group = ([topic, some]) => make("div", { role: "group", "aria-label": topic }, make("span", { class: "topic", "aria-hidden": "true" }, topic), ...some.map(label));
+    $("metrics").replaceChildren(...groups.map(group));
   }
 
   /** Offer devices to choose from. */
@@ -66,7 +82,12 @@ export function makeForm(people, ask) {
       fields.with.value = "";
       return null;
     }
-    const metrics = METRICS.filter((name) => fields[name].checked);
+    const metrics = [...boxes()].filter(({ checked }) => checked).map(({ value }) => value);
+    if (metrics.length > MOST_METRICS) {
+      put($("range-problem"), `${MOST_METRICS} metrics at most: leave one out first.`);
+      for (const box of boxes()) box.checked = question.metrics.includes(box.value);
+      return null;
+    }
     const each = fields.device.selectedIndex === EACH;
     const some = {
       user: fields.user.value,
@@ -75,7 +96,7 @@ export function makeForm(people, ask) {
       tz: fields.tz.value,
       device: fields.user.value === question.user ? fields.device.value : "",
       each,
-      metrics: metrics.length ? metrics : METRICS,
+      metrics: metrics.length ? inOrder(metrics) : BASIC,
     };
     const same = fields.start.value === toLocal(range.start, question.tz) && fields.end.value === toLocal(range.end, question.tz);
     if (same) return some;
@@ -94,9 +115,9 @@ export function makeForm(people, ask) {
   const suggest = () => $("users").replaceChildren(...[...people.all.keys()].slice(0, MOST_NAMES).map((userId) => new Option("", userId)));
 
   form.addEventListener("submit", submit);
-  for (const name of ["bucket", "tz", "device", ...METRICS]) fields[name].addEventListener("change", submit);
+  for (const name of ["bucket", "tz", "device"]) fields[name].addEventListener("change", submit);
   for (const name of ["user", "with", "start", "end"]) fields[name].addEventListener("change", () => fields.user.value && submit());
   for (const name of ["user", "with"]) fields[name].addEventListener("focus", suggest);
 
-  return { write, writeRange, writeDevices };
+  return { write, writeRange, writeDevices, writeMetrics };
 }

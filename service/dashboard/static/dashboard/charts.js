@@ -1,15 +1,17 @@
-// The charts: heart rate as a band from min to max with its average, steps and calories as bars, one time axis; or, of
-// each device alone and of each who is compared, a line and bars of its own.
+// The charts, a metric each on one time axis: levels as a band from min to max with the average, amounts as bars, what
+// changes rarely as steps; or, of each device alone and of each who is compared, a line, bars and steps of its own.
 
 import { COLORS } from "./colors.js";
 import { followFinger, nextMeasured, placeAt } from "./cursor.js";
 import { make } from "./dom.js";
-import { band, bars, lines } from "./shapes.js";
+import { classOf, headingOf, metricOf } from "./metrics.js";
+import { shapeOf } from "./shapes.js";
 import { formatNumber } from "./text.js";
 import { asIfHere, shown } from "./zone.js";
 
-const HEIGHTS = { heart_rate: 280, steps: 150, calories: 150 };
-const TITLES = { heart_rate: "Heart rate, bpm", steps: "Steps", calories: "Calories, kcal" };
+const HEIGHTS = { gauge: 200, sum: 150, latest: 150 };
+const heightOf = (metric) => (metric === "heart_rate" ? 280 : (HEIGHTS[metricOf(metric).kind] ?? HEIGHTS.gauge));
+const ZONES = 5;
 const LEAST_DRAG = 6; // px
 const AXIS = 52; // px for the numbers beside a chart
 const DOT = 9; // px
@@ -28,17 +30,23 @@ function loadLibrary() {
   return library;
 }
 
-/** Resolve the style sheet's colors for the canvas. */
-function readInks(element) {
+/** Resolve the style sheet's colors for the canvas; of has those of each metric. */
+function readInks(element, metrics) {
   const probe = document.createElement("span");
   element.append(probe);
   const read = (name) => {
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  const names = ["ink", "quiet", "edge", "field", "surface", "heart", "heart-band", "steps", "calories"];
+  const names = ["quiet", "edge", "field", "surface"];
   const inks = Object.fromEntries(names.map((name) => [name, read(name)]));
   inks.series = Array.from({ length: COLORS }, (none, i) => read(`series-${i}`));
+  inks.zones = Array.from({ length: ZONES }, (none, i) => read(`zone-${i + 1}-area`));
+  inks.of = {};
+  for (const metric of metrics) {
+    probe.className = classOf(metric);
+    inks.of[metric] = { line: read("own"), area: read("own-area") };
+  }
   inks.font = getComputedStyle(element).fontFamily;
   probe.remove();
   return inks;
@@ -91,13 +99,13 @@ export function makeCharts(element, zoom, point) {
   /**
    * Draw parts over a range in ms, one chart in each frame: {name, columns}, on the same t, of each that is compared, or a
    * single one without a name, of the best of all, whose devices are told apart in lanes below the heart rate. colors has
-   * the place of each name among the colors.
+   * the place of each name among the colors, and zones, where there are some, lie behind the heart rate.
    */
   async function draw(asked) {
     const mine = ++drawing;
     const Plot = await loadLibrary();
     if (mine !== drawing) return;
-    const inks = readInks(element);
+    const inks = readInks(element, asked.metrics);
     const figures = asked.metrics.map((metric) => figureOf(metric));
     element.replaceChildren(...figures);
     shownNow = asked;
@@ -121,20 +129,19 @@ export function makeCharts(element, zoom, point) {
 
   /** The figure of a metric: the one that is there, whose chart stays until the next one takes its place. */
   function figureOf(metric) {
-    const known = element.querySelector(`[data-metric=${metric}]`);
+    const known = element.querySelector(`[data-metric="${metric}"]`);
     if (known) return known;
-    const figure = make("figure", { "data-metric": metric }, make("figcaption", {}, TITLES[metric]));
-    figure.style.minHeight = `calc(${HEIGHTS[metric]}px + 1.5em)`; // so that nothing moves when its chart is drawn
+    const figure = make("figure", { "data-metric": metric }, make("figcaption", {}, headingOf(metric)));
+    figure.style.minHeight = `calc(${heightOf(metric)}px + 1.5em)`; // so that nothing moves when its chart is drawn
     return figure;
   }
 
   function plotOf(Plot, inks, metric, isLast, asked, figure) {
-    const { parts, range, tz } = asked;
-    const isCompared = parts[0].name !== null;
-    const made = metric !== "heart_rate" ? bars(inks, metric, asked) : isCompared ? lines(inks, asked) : band(inks, asked);
+    const { range, tz } = asked;
+    const made = shapeOf(inks, metric, asked);
     const options = {
       width: Math.max(200, element.clientWidth),
-      height: HEIGHTS[metric] + (isLast ? 30 : 0),
+      height: heightOf(metric) + (isLast ? 30 : 0),
       legend: { show: false },
       padding: [8, 16, isLast ? 0 : 6, 0],
       tzDate: (t) => asIfHere(t * 1000, tz),

@@ -1,6 +1,8 @@
 // What can be compared: the devices of a person, or people. How the page speaks of either, and the figures of each.
 
 import { $, make, put, show } from "./dom.js";
+import { figuresOf } from "./figures.js";
+import { headingOf, mainOf } from "./metrics.js";
 import { NOTHING, formatFigure, formatNumber, formatWhole } from "./text.js";
 
 const DEVICES = {
@@ -29,18 +31,24 @@ const PEOPLE = {
 /** What a question compares; null where it compares nothing. */
 export const comparedIn = (question) => (question.others.length > 0 ? PEOPLE : question.each ? DEVICES : null);
 
+const HEADS = { heart_rate: "Average bpm", steps: "Steps", calories: "kcal" };
+
+/** What heads the column of a metric. */
+export const headOf = (name) => HEADS[name] ?? headingOf(name);
+
+const formatMain = (name, figures) => (name === "steps" ? formatWhole : formatNumber)(mainOf(figures));
+
 /** Show the figures of each part beside each other; none where nothing is compared. */
-export function writeEach(kind, parts, worn, swatchOf) {
+export function writeEach(kind, parts, metrics, worn, swatchOf) {
   show($("each"), Boolean(parts));
   if (!parts) return;
   put($("each-title"), kind.title);
   put($("each-note"), `${kind.note} ${kind.left(parts, worn)}`.trim());
-  const heads = [kind.head, kind.column, "Average bpm", "Steps", "kcal"];
+  const heads = [kind.head, kind.column, ...metrics.map(headOf)];
   $("each-head").replaceChildren(...heads.map((head) => make("th", { scope: "col" }, head)));
   $("each-rows").replaceChildren(
     ...parts.map((part) => {
-      const { heart_rate: heart, steps, calories } = part.summary.body;
-      const cells = [kind.tell(part, worn), heart ? formatNumber(heart.avg) : NOTHING, formatWhole(steps), formatNumber(calories)];
+      const cells = [kind.tell(part, worn), ...metrics.map((name) => formatMain(name, figuresOf(part.summary.body, name)))];
       return make("tr", {}, make("th", { scope: "row" }, swatchOf(part.name), part.name), ...cells.map((cell) => make("td", {}, cell)));
     }),
   );

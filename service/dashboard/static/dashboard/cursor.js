@@ -1,5 +1,7 @@
 // The cursor of the charts: at which point it is, and how a finger and keys move it.
 
+import { columnsOfMetric } from "./points.js";
+
 const NEAR = 0.5; // px by which a cursor may miss the beginning of a bucket
 
 /** The index of what is at a moment t: of the bucket that it lies in, or else of the nearest reading. */
@@ -22,7 +24,7 @@ export function followFinger(over, move) {
 
 /** The next point after (by 1) or before (by -1) one at which something was measured; the last or the first one to begin with, -1 where none is. */
 export function nextMeasured({ parts, metrics }, index, by) {
-  const columns = metrics.map((metric) => (metric === "heart_rate" ? "avg" : metric));
+  const columns = metrics.map((metric) => columnsOfMetric(metric).value);
   const isMeasured = (i) => parts.some((part) => columns.some((name) => (part.columns[name][i] ?? null) !== null));
   const length = parts[0].columns.t.length;
   let next = (index ?? (by > 0 ? -1 : length)) + by;

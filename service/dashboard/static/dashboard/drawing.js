@@ -2,6 +2,7 @@
 
 const LANE = 5; // px of a device's line below the heart rate
 const DOT = 3; // px
+const STEP_DOT = 6; // px
 const PIECE = 32; // points of a line that are drawn at once
 const NARROW = 5; // px of a bucket whose bar fills it
 const WIDEST = 40; // px of a bar
@@ -47,18 +48,61 @@ export function drawLine(plot, values, ink, joins) {
 /** The band from min to max of many buckets, by a rectangle each. */
 export function drawBand(plot, ink) {
   const { ctx: pen, bbox } = plot;
-  const [t, high, low] = plot.data;
+  const [t, high, low] = plot.data; // undefined where another metric has a point, as null
   pen.save();
   pen.fillStyle = ink;
   let left = Math.round(plot.valToPos(t[0], "x", true));
   t.forEach((at, i) => {
     const right = Math.round(plot.valToPos(t[i + 1] ?? at, "x", true));
     const from = Math.max(bbox.left, left);
-    if (high[i] !== null && right > from) {
+    if ((high[i] ?? null) !== null && right > from) {
       const top = Math.round(plot.valToPos(high[i], "y", true));
       pen.fillRect(from, top, right - from, Math.max(1, Math.round(plot.valToPos(low[i], "y", true)) - top));
     }
     left = right;
+  });
+  pen.restore();
+}
+
+/** Zones behind a curve, as {from, to} in its unit, each in the ink of its place. */
+export function drawZones(plot, zones, inks) {
+  const { ctx: pen, bbox } = plot;
+  const { min, max } = plot.scales.y;
+  pen.save();
+  zones.forEach(({ from, to }, i) => {
+    const [low, high] = [Math.max(from, min), Math.min(to, max)];
+    if (high <= low) return;
+    const top = Math.round(plot.valToPos(high, "y", true));
+    pen.fillStyle = inks[i];
+    pen.fillRect(bbox.left, top, bbox.width, Math.round(plot.valToPos(low, "y", true)) - top);
+  });
+  pen.restore();
+}
+
+/** Values that hold until the next one: a thin step from each to the next, and a dot for each. */
+export function drawSteps(plot, values, ink) {
+  const { ctx: pen, bbox, data } = plot;
+  const scale = devicePixelRatio || 1;
+  const dot = STEP_DOT * scale;
+  let before = null;
+  pen.save();
+  pen.beginPath();
+  pen.rect(bbox.left - dot, bbox.top - dot, bbox.width + 2 * dot, bbox.height + 2 * dot);
+  pen.clip();
+  pen.fillStyle = ink;
+  values.forEach((value, i) => {
+    if ((value ?? null) === null) return;
+    const [x, y] = [Math.round(plot.valToPos(data[0][i], "x", true)), Math.round(plot.valToPos(value, "y", true))];
+    if (before) {
+      pen.globalAlpha = 0.55;
+      pen.fillRect(before.x, before.y, x - before.x, scale);
+      pen.fillRect(x, Math.min(before.y, y), scale, Math.abs(y - before.y) + scale);
+      pen.globalAlpha = 1;
+    }
+    pen.beginPath();
+    pen.arc(x, y, dot / 2, 0, 2 * Math.PI);
+    pen.fill();
+    before = { x, y };
   });
   pen.restore();
 }

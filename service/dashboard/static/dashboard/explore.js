@@ -1,24 +1,27 @@
 // The page Explore: one person, or several, over any range, at any resolution. The address of the page is its state.
 
 import { makeForm } from "./askform.js";
+import { download, writeBuckets } from "./buckets.js";
 import { makeCharts } from "./charts.js";
 import { makeColors } from "./colors.js";
 import { comparedIn, writeEach } from "./comparison.js";
 import { $, make, makeCopyable, put, show } from "./dom.js";
 import { writeFigures, writeSources } from "./figures.js";
+import { boundRange, makeMoves } from "./moving.js";
+import { makeOffered } from "./offered.js";
 import { askAll, isMeasured } from "./parts.js";
 import { readPoint } from "./pointed.js";
-import { csvOf, devicesOf } from "./points.js";
-import { PRESETS, pathsOf, rangeOf, readQuestion, sqlOf, writeQuestion } from "./question.js";
+import { devicesOf } from "./points.js";
+import { PRESETS, othersOfBasic, pathsOf, rangeOf, readQuestion, sqlOf, writeQuestion } from "./question.js";
 import { keyForShell } from "./session.js";
-import { NOTHING, formatBucket, formatMoment, formatNumber, formatWhole } from "./text.js";
+import { formatBucket } from "./text.js";
 import { makeTip } from "./tip.js";
+import { makeZoneLegend } from "./zonelegend.js";
+import { zonesOf } from "./zones.js";
 
 const FOLLOW = 2000; // ms that a range until now stays as it is at least
 const PIXELS = 1300; // of a chart: by one of them time goes on until it is drawn anew
-const SHORTEST = 1000; // ms that a zoom shows at least
 const LONGEST = 50 * PRESETS["1y"];
-const MOST_ROWS = 500; // of the table
 const SEVERAL = "several devices";
 const nameOf = (device) => device || SEVERAL;
 const usersOf = (question) => [question.user, ...question.others];
@@ -27,6 +30,8 @@ const usersOf = (question) => [question.user, ...question.others];
 export function startExplore(people, go) {
   const form = makeForm(people, change);
   const charts = makeCharts($("charts"), setRange, pointAt);
+  const offered = makeOffered();
+  const zones = makeZoneLegend((maximum) => change({ maximum }));
   const tip = makeTip($("charts").closest(".chart"), $("pointed"));
   const colors = { devices: makeColors(), people: makeColors() };
   let question = readQuestion("");
@@ -44,16 +49,7 @@ export function startExplore(people, go) {
   }
 
   function setRange(start, end) {
-    const length = Math.min(LONGEST, Math.max(SHORTEST, end - start));
-    const middle = (start + end) / 2;
-    const round = (ms) => Math.round(ms / 1000) * 1000;
-    change({ preset: null, start: round(middle - length / 2), end: round(middle + length / 2) });
-  }
-
-  function move(share, factor = 1) {
-    const length = range.end - range.start;
-    const middle = range.start + length / 2 + share * length;
-    setRange(middle - (length * factor) / 2, middle + (length * factor) / 2);
+    change(boundRange(start, end, LONGEST));
   }
 
   /** Let a range until now go on, as readings of its users arrive, while nobody points at it. */
@@ -63,17 +59,18 @@ export function startExplore(people, go) {
     following = setTimeout(() => {
       following = 0;
       const isShown = !$("explore-page").hidden && !document.hidden;
-      if (isShown && !asking && !tip.isShown && !$("charts").matches(":hover")) open(location.search);
+      if (isShown && !asking && !tip.isShown && !$("charts").matches(":hover")) open(location.search, true);
       else follow(userId);
     }, wait);
   }
 
-  async function open(search) {
+  async function open(search, isFollowing = false) {
     const isSame = writeQuestion(question) === writeQuestion(readQuestion(search));
     question = readQuestion(search);
     range = rangeOf(question);
     if (isSame && answer) form.writeRange(range);
     else writeForm();
+    if (!isFollowing) offered.forget();
     clearTimeout(following);
     following = 0;
     asking?.abort();
@@ -89,8 +86,10 @@ export function startExplore(people, go) {
     if (!answer) showState("Loading", "Asking the service.");
     const began = performance.now();
     try {
+      question.metrics = await offered.learn(usersOf(question), question.metrics, mine.signal);
+      form.writeMetrics(offered.names);
       const answered = await askAll(question, range, mine.signal);
-      if (mine === asking) await showAnswer(answered, performance.now() - began);
+      if (mine === asking) await showAnswer(answered, performance.now() - began, mine.signal);
     } catch (error) {
       if (error.name === "AbortError" || mine !== asking) return;
       answer = null;
@@ -118,7 +117,7 @@ export function startExplore(people, go) {
     writeCommands(question.bucket);
   }
 
-  async function showAnswer({ best, worn, compared }, took) {
+  async function showAnswer({ best, worn, compared }, took, signal) {
     const parts = compared ?? [best];
     if (!parts.some(isMeasured)) {
       answer = null;
@@ -127,27 +126,31 @@ export function startExplore(people, go) {
     }
     knowDevices(worn.map(({ device_id: device }) => device));
     const kind = compared && comparedIn(question);
-    answer = { best, kind, parts, names: compared ? parts.map(({ name }) => name) : inOrder(devicesOf(best.columns)) };
+    answer = { best, kind, parts, names: compared ? parts.map(({ name }) => name) : byColor(devicesOf(best.columns)) };
     show($("no-answer"), false);
     show($("result"), true);
     put($("figures-of"), question.others.length > 0 ? question.user : "");
-    writeFigures(best.summary.body, range, question.tz);
+    writeFigures(best.summary.body, question.metrics, range, question.tz);
     writeSources(best.summary, best.series, took);
     writeLegend();
-    writeEach(kind, compared, worn, swatchOf);
+    writeEach(kind, compared, question.metrics, worn, swatchOf);
     writeCommands(best.series.body.bucket);
     if ($("table").open) writeTable();
-    await drawCharts();
+    if (question.metrics.includes("heart_rate")) await Promise.all([drawCharts(), zones.write(question, range, best, signal)]);
+    else {
+      zones.hide();
+      await drawCharts();
+    }
   }
 
   async function drawCharts() {
     if (!answer) return;
     tip.hide();
     const { best, parts, names } = answer;
-    const { metrics, tz } = question;
+    const { metrics, tz, maximum } = question;
     const { bucket } = best.series.body;
     try {
-      await charts.draw({ parts, range, metrics, tz, bucket, devices: names, colors: places() });
+      await charts.draw({ parts, range, metrics, tz, bucket, devices: names, colors: places(), zones: zonesOf(maximum) });
       show($("no-charts"), false);
     } catch {
       show($("no-charts"), true);
@@ -164,7 +167,7 @@ export function startExplore(people, go) {
   }
 
   /** By color, and several at once last. */
-  const inOrder = (devices) => [...colors.devices.places.keys(), ""].filter((device) => devices.includes(device));
+  const byColor = (devices) => [...colors.devices.places.keys(), ""].filter((device) => devices.includes(device));
 
   const places = () => (question.others.length > 0 ? colors.people : colors.devices).places;
   const kindOf = (name) => `series-${places().get(name) ?? "several"}`;
@@ -196,18 +199,7 @@ export function startExplore(people, go) {
     put($("sql"), sqlOf(asked, range, bucket));
   }
 
-  function writeTable() {
-    const all = (answer?.parts ?? []).flatMap(({ name, points }) => points.map((point) => [name, point]));
-    const rows = all.slice(0, MOST_ROWS).map(([name, { t, heart_rate: heart, steps, calories }]) => {
-      const from = name ?? (heart ? nameOf(heart.device_id) : NOTHING);
-      const cells = [heart?.avg, heart?.min, heart?.max].map(formatNumber).concat(from);
-      const values = [...cells, formatNumber(steps), formatNumber(calories)].map((text) => make("td", {}, text));
-      return make("tr", {}, make("th", { scope: "row" }, formatMoment(t, question.tz)), ...values);
-    });
-    $("rows").replaceChildren(...rows);
-    put($("rows-of"), answer?.kind?.head ?? "Device");
-    put($("rows-shown"), all.length > MOST_ROWS ? `The first ${formatWhole(MOST_ROWS)} of ${formatWhole(all.length)}; the CSV file has all.` : "");
-  }
+  const writeTable = () => writeBuckets(answer?.parts ?? [], question, answer?.kind?.head, nameOf);
 
   function pointAt(index, anchor) {
     if (!answer || index === null) return tip.hide();
@@ -215,38 +207,22 @@ export function startExplore(people, go) {
     tip.tell(point, anchor, formatBucket(point.t, answer.best.series.body.bucket, question.tz));
   }
 
-  function download() {
-    const file = new Blob([csvOf(answer.parts, answer.kind?.key)], { type: "text/csv" });
-    const name = usersOf(question).join(" ").replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 60);
-    const link = make("a", { href: URL.createObjectURL(file), download: `${name}-${answer.best.series.body.bucket}.csv` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  }
-
   function writeForm() {
     form.write(question, range);
+    form.writeMetrics(offered.names);
     knowDevices([]);
   }
 
-  const moves = { earlier: () => move(-0.5), later: () => move(0.5), closer: () => move(0, 0.5), wider: () => move(0, 2) };
-  for (const [id, act] of Object.entries(moves)) $(id).addEventListener("click", act);
-  $("charts").addEventListener("dblclick", moves.wider);
+  makeMoves($("charts"), () => range, setRange, charts.step);
   $("again").addEventListener("click", () => open(location.search));
-  $("wider-empty").addEventListener("click", moves.wider);
-  $("charts").addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const keys = { ArrowLeft: "earlier", ArrowRight: "later", "+": "closer", "=": "closer", "-": "wider" };
-    const steps = { ArrowLeft: -1, ArrowRight: 1 };
-    const act = event.shiftKey && steps[event.key] ? () => charts.step(steps[event.key]) : moves[keys[event.key]];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  });
   $("charts").addEventListener("blur", charts.leave);
   addEventListener("keydown", (event) => event.key === "Escape" && tip.isShown && charts.leave());
   addEventListener("pointerdown", (event) => tip.isShown && !$("charts").contains(event.target) && charts.leave());
   $("compare").addEventListener("click", () => change({ each: true }));
-  $("download").addEventListener("click", download);
+  $("download").addEventListener("click", () => {
+    const { parts, kind, best } = answer;
+    download(parts, kind?.key, othersOfBasic(question), usersOf(question), best.series.body.bucket);
+  });
   $("table").addEventListener("toggle", () => $("table").open && writeTable());
   makeCopyable($("copy-curl"), $("curl"));
   makeCopyable($("copy-sql"), $("sql"));

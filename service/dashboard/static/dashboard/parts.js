@@ -3,9 +3,9 @@
 import { Refused, ask } from "./api.js";
 import { COLORS } from "./colors.js";
 import { align, columnsOf } from "./points.js";
-import { pathsOf } from "./question.js";
+import { othersOfBasic, pathsOf } from "./question.js";
 
-const EMPTY = { body: { heart_rate: null, steps: null, calories: null, first: null, last: null, sources: [] }, took: 0 };
+const EMPTY = { body: { heart_rate: null, steps: null, calories: null, first: null, last: null, sources: [], metrics: {} }, took: 0 };
 
 /** The service says so where a range holds no reading. */
 function orEmpty(instead) {
@@ -18,7 +18,7 @@ function orEmpty(instead) {
 async function askPart(name, question, range, signal) {
   const paths = pathsOf(question, range);
   const [summary, series] = await Promise.all([ask(paths.summary, signal).catch(orEmpty(EMPTY)), ask(paths.series, signal)]);
-  return { name, question, summary, series, points: series.body.points, columns: columnsOf(series.body) };
+  return { name, question, summary, series, points: series.body.points, columns: columnsOf(series.body, othersOfBasic(question)) };
 }
 
 async function askDevices(question, range, signal) {

@@ -1,12 +1,8 @@
 // What is at a point of the charts: rows with a cell for each value, shown as a tooltip or said as a sentence.
 
+import { classOf, metricOf, unitOf } from "./metrics.js";
+import { columnsOfMetric } from "./points.js";
 import { NOTHING, formatNumber } from "./text.js";
-
-const METRICS = {
-  heart_rate: { name: "Heart rate", unit: "bpm", column: "avg", swatch: "heart" },
-  steps: { name: "Steps", unit: "steps", column: "steps", swatch: "steps" },
-  calories: { name: "Calories", unit: "kcal", column: "calories", swatch: "calories" },
-};
 
 /**
  * What parts have at an index: {t, units, rows}, t in ms. Of the best of all a row for each value, also of the device where
@@ -19,29 +15,34 @@ export function readPoint(parts, index, metrics, swatchOf, deviceOf) {
   const rows = parts.map(({ name, columns }) => ({
     swatch: swatchOf(name),
     name,
-    cells: metrics.map((metric) => cellOf(METRICS[metric], columns, index)),
+    cells: metrics.map((metric) => cellOf(metric, columns, index)),
   }));
-  return { t, units: metrics.map((metric) => METRICS[metric].unit), rows };
+  return { t, units: metrics.map((metric) => unitOf(metric) || metricOf(metric).title), rows };
 }
 
-const cellOf = ({ column, unit }, columns, index) => ({ text: formatNumber(columns[column][index]), unit });
+const at = (columns, name, index) => columns[name][index] ?? null;
+const cellOf = (metric, columns, index) => ({ text: formatNumber(at(columns, columnsOfMetric(metric).value, index)), unit: unitOf(metric) });
 
 function rowsOfMetrics(columns, index, metrics, swatchOf, deviceOf) {
   return metrics.flatMap((metric) => {
-    const { name, column, swatch } = METRICS[metric];
-    if (columns[column][index] === null) return [];
-    const cell = cellOf(METRICS[metric], columns, index);
-    const row = { swatch, name, cells: [metric === "steps" ? { ...cell, unit: "" } : cell] };
-    return metric === "heart_rate" ? [row, ...rowsOfHeart(columns, index, swatchOf, deviceOf)] : [row];
+    if (at(columns, columnsOfMetric(metric).value, index) === null) return [];
+    const { title, kind } = metricOf(metric);
+    const cell = cellOf(metric, columns, index);
+    const row = { swatch: classOf(metric), name: title, cells: [metric === "steps" ? { ...cell, unit: "" } : cell] };
+    const rows = kind === "gauge" ? [row, ...rowsOfSpread(metric, columns, index)] : [row];
+    if (metric === "heart_rate" && deviceOf) {
+      const device = columns.device[index];
+      rows.push({ swatch: swatchOf(device), name: "Device", cells: [{ text: deviceOf(device), unit: "" }] });
+    }
+    return rows;
   });
 }
 
-function rowsOfHeart({ min, max, device }, index, swatchOf, deviceOf) {
-  const [low, high] = [formatNumber(min[index]), formatNumber(max[index])];
-  const rows = [];
-  if (low !== high) rows.push({ swatch: "heart-band", name: "Least to most", cells: [{ text: `${low}–${high}`, unit: "bpm" }] });
-  if (deviceOf) rows.push({ swatch: swatchOf(device[index]), name: "Device", cells: [{ text: deviceOf(device[index]), unit: "" }] });
-  return rows;
+function rowsOfSpread(metric, columns, index) {
+  const { min, max } = columnsOfMetric(metric);
+  const [low, high] = [formatNumber(at(columns, min, index)), formatNumber(at(columns, max, index))];
+  if (low === high) return [];
+  return [{ swatch: `${classOf(metric)} area`, name: "Least to most", cells: [{ text: `${low}–${high}`, unit: unitOf(metric) }] }];
 }
 
 const wordsOf = ({ text, unit }) => (unit ? `${text} ${unit}` : text);

@@ -2,17 +2,19 @@
 
 import { COLORS } from "./colors.js";
 import { now } from "./live.js";
+import { BASIC, isName } from "./metrics.js";
 import { escapeName } from "./text.js";
 import { here, isZone } from "./zone.js";
+import { maximumOf, writeMaximum } from "./zones.js";
 
 const MINUTE = 60_000; // ms
 const HOUR = 60 * MINUTE;
 export const PRESETS = { "1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR, "7d": 168 * HOUR, "30d": 720 * HOUR, "1y": 8760 * HOUR };
-export const METRICS = ["heart_rate", "steps", "calories"];
 export const BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1w", "1mo"];
 const MOST_POINTS = 1500; // for auto: a day by the minute
 const MOST_POINTS_EACH = 200; // of each that is compared, so that their bars have room beside each other
 const LONGEST = 128; // characters of a name
+export const MOST_METRICS = 12; // charts below each other
 const [FIRST, LAST] = [Date.parse("0001-01-01T00:00:00Z"), Date.parse("9999-12-31T23:59:59Z")]; // years that can be asked for
 
 /** Whom to compare a user with: everyone once, as many as there are colors. */
@@ -32,7 +34,7 @@ export function readQuestion(search) {
   const given = new URLSearchParams(search);
   const [start, end] = [momentOf(given.get("start")), momentOf(given.get("end"))];
   const fixed = start < end;
-  const metrics = METRICS.filter((name) => given.get("metric")?.split(",").includes(name));
+  const metrics = [...new Set((given.get("metric") ?? "").split(",").filter(isName))].slice(0, MOST_METRICS);
   const user = given.get("user") ?? "";
   const others = othersOf(user, given.getAll("with"));
   return {
@@ -41,12 +43,13 @@ export function readQuestion(search) {
     preset: fixed ? null : Object.hasOwn(PRESETS, given.get("range") ?? "") ? given.get("range") : "24h",
     start: fixed ? start : null,
     end: fixed ? end : null,
-    metrics: metrics.length ? metrics : METRICS,
+    metrics: metrics.length ? metrics : BASIC,
     bucket: BUCKETS.includes(given.get("bucket")) ? given.get("bucket") : "auto",
     tz: isZone(given.get("tz") || "?") ? given.get("tz") : here(),
     device: given.get("device") ?? "",
     // Each device alone, in place of the best of all.
     each: given.get("by") === "device" && !given.get("device") && others.length === 0,
+    maximum: maximumOf(given.get("max")),
   };
 }
 
@@ -60,11 +63,12 @@ export function writeQuestion(question) {
     given.set("start", iso(question.start));
     given.set("end", iso(question.end));
   } else if (question.preset !== "24h") given.set("range", question.preset);
-  if (question.metrics.length < METRICS.length) given.set("metric", question.metrics.join(","));
+  if (question.metrics.join() !== BASIC.join()) given.set("metric", question.metrics.join(","));
   if (question.bucket !== "auto") given.set("bucket", question.bucket);
   if (question.tz !== here()) given.set("tz", question.tz);
   if (question.device) given.set("device", question.device);
   else if (question.each && others.length === 0) given.set("by", "device");
+  writeMaximum(given, question.maximum);
   const text = given.toString();
   return text ? `/explore?${text}` : "/explore";
 }
@@ -78,6 +82,9 @@ export function rangeOf({ preset, start, end }) {
 
 export const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
 
+/** The metrics of a question that answers have only where they are named. */
+export const othersOfBasic = ({ metrics }) => metrics.filter((name) => !BASIC.includes(name));
+
 /** The paths that answer a question over a range, of its user: of the best of all, or of one device alone. */
 export function pathsOf(question, { start, end }) {
   const user = `/v1/users/${escapeName(question.user)}`;
@@ -85,21 +92,28 @@ export function pathsOf(question, { start, end }) {
   const range = `start=${iso(start)}&end=${iso(end)}`;
   const isCompared = question.each || question.others.length > 0;
   const most = question.bucket === "auto" ? `&max_points=${isCompared ? MOST_POINTS_EACH : MOST_POINTS}` : "";
+  const others = othersOfBasic(question);
+  const named = others.length > 0 ? `&metrics=${others.map(escapeName).join(",")}` : "";
   return {
-    summary: `${user}/summary?${range}${alone}`,
-    series: `${user}/series?${range}&bucket=${question.bucket}${most}&tz=${escapeName(question.tz)}${alone}`,
+    user,
+    summary: `${user}/summary?${range}${alone}${named}`,
+    series: `${user}/series?${range}&bucket=${question.bucket}${most}&tz=${escapeName(question.tz)}${alone}${named}`,
     devices: `${user}/devices?${range}`,
   };
 }
 
+const quote = (text) => `'${text.replaceAll("'", "''")}'`;
+
 /** The same question for psql, of a bucket that is known. The tenant is that of the user, which the page does not know. */
 export function sqlOf(question, { start, end }, bucket) {
-  const quote = (text) => `'${text.replaceAll("'", "''")}'`;
   const device = question.device ? `, device_id => ${quote(question.device)}` : "";
-  const asked = [iso(start), iso(end), bucket, question.tz].map(quote).join(", ");
-  return (
-    "SELECT t, heart_rate_avg, heart_rate_min, heart_rate_max, heart_rate_device, steps, calories\n" +
-    `  FROM api.users AS u, api.series(u.tenant_id, u.user_id, ${asked}${device})\n` +
-    ` WHERE u.user_id = ${quote(question.user)};`
-  );
+  const range = [iso(start), iso(end)].map(quote).join(", ");
+  const how = [bucket, question.tz].map(quote).join(", ");
+  const whose = ` WHERE u.user_id = ${quote(question.user)};`;
+  const select = (columns, call) => `SELECT ${columns}\n  FROM api.users AS u, api.${call}\n${whose}`;
+  const columns = "t, heart_rate_avg, heart_rate_min, heart_rate_max, heart_rate_device, steps, calories";
+  const basic = select(columns, `series(u.tenant_id, u.user_id, ${range}, ${how}${device})`);
+  const others = othersOfBasic(question);
+  if (others.length === 0) return basic;
+  return `${basic}\n${select("s.*", `metric_series(u.tenant_id, u.user_id, ${range}, '{${others.join(",")}}', ${how}${device}) AS s`)}`;
 }
