@@ -46,14 +46,15 @@ def page(path: str, name: str, policy: str) -> BaseRoute:
     return Route(path, show)
 
 
-PAGE_PATHS = ("/", "/explore", "/system", "/docs", "/redoc", "/openapi.json")
+DASHBOARD = ("/", "/explore", "/days", "/day", "/system")
+PAGE_PATHS = (*DASHBOARD, "/docs", "/redoc", "/openapi.json")
 MOUNTS = ("/pages/", "/libraries/", "/readers/")
 
 
 def page_routes() -> list[BaseRoute]:
     """List the routes of the pages and of what they load."""
     return [
-        *(page(path, "dashboard", STRICT) for path in ("/", "/explore", "/system")),
+        *(page(path, "dashboard", STRICT) for path in DASHBOARD),
         page("/docs", "docs", READER),
         page("/redoc", "redoc", READER),
         Mount("/pages", CachedStaticFiles(directory=PAGES)),

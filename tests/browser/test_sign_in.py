@@ -93,7 +93,14 @@ def test_it_signs_in_and_out(guarded: httpx.Client, guarded_url: str, db: psycop
 
 
 @pytest.mark.parametrize(
-    ("path", "shown"), [("/", ".tile"), (f"/explore?user={USER}", "#charts canvas"), ("/system", "#jobs td")]
+    ("path", "shown"),
+    [
+        ("/", ".tile"),
+        (f"/explore?user={USER}", "#charts canvas"),
+        (f"/days?user={USER}", "#calendar a"),
+        (f"/day?user={USER}", "#day-heart svg"),
+        ("/system", "#jobs td"),
+    ],
 )
 def test_every_page_asks_and_shows_itself_after_that(
     guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page, path: str, shown: str
@@ -131,7 +138,7 @@ def test_too_many_wrong_keys_must_wait(database_url: str, db: psycopg.Connection
         expect(page.locator("#sign-in-problem")).to_contain_text("Too many requests")
 
 
-@pytest.mark.parametrize("path", ["/", f"/explore?user={USER}", "/system"])
+@pytest.mark.parametrize("path", ["/", f"/explore?user={USER}", f"/days?user={USER}", "/system"])
 def test_a_session_that_ends_while_a_page_is_open_asks_again(
     guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page, path: str
 ) -> None:
@@ -141,7 +148,7 @@ def test_a_session_that_ends_while_a_page_is_open_asks_again(
     db.execute("UPDATE core.session SET expires_at = now()")
     expect(page.locator("#sign-in-why")).to_contain_text("The session has ended", timeout=ENDED)
     expect(key_of(page)).to_be_focused()
-    expect(page.locator("#live-page, #explore-page, #system-page").filter(visible=True)).to_have_count(0)
+    expect(page.locator("main > section[id$=-page]:not(#sign-in-page)").filter(visible=True)).to_have_count(0)
     expect(page.locator("#signed-in")).to_be_hidden()
     send(guarded, USER, heart_rate=90)
     page.keyboard.type(text)
@@ -185,6 +192,7 @@ def test_nothing_of_another_key_is_left(
     [
         (["ingest"], "/", "the scope read; yours has ingest."),
         (["ingest"], "/explore", "the scope read; yours has ingest."),
+        (["ingest"], "/day", "the scope read; yours has ingest."),
         (["ingest", "read"], "/system", "the scope operate; yours has ingest and read."),
     ],
 )
@@ -202,7 +210,7 @@ def test_a_key_that_lacks_the_scope_is_said(
     expect(page.locator("#no-access-title")).to_be_focused()
     expect(page.locator("#banner")).to_be_hidden()
     expect(page.locator(".pulse")).to_be_visible(visible="read" in scopes)
-    expect(page.locator("#live-page, #explore-page, #system-page").filter(visible=True)).to_have_count(0)
+    expect(page.locator("main > section[id$=-page]:not(#sign-in-page)").filter(visible=True)).to_have_count(0)
     page.get_by_role("button", name="Sign in with another key").click()
     expect(key_of(page)).to_be_focused()
     key_of(page).fill(add_key(db, ["read"]))

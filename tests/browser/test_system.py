@@ -22,6 +22,9 @@ SHOWN = {
 }
 
 
+PAGES = ("Hyperpulse", "Live", "Explore", "Days", "System", "API")
+
+
 def test_it_tells_of_jobs_sizes_and_what_was_refused(client: httpx.Client, page: Page) -> None:
     send(client, heart_rate=61)
     client.post("/v1/readings", json=[{"user_id": "secret", "timestamp": "2026-01-15T10:00:00Z", "calories": -77}])
@@ -82,9 +85,7 @@ def test_on_a_phone_the_header_is_low_and_yet_to_be_touched(client: httpx.Client
     assert header is not None
     assert header["height"] <= 64
     banner = page.get_by_role("banner")
-    links = [
-        banner.get_by_role("link", name=name, exact=True) for name in ("Hyperpulse", "Live", "Explore", "System", "API")
-    ]
+    links = [banner.get_by_role("link", name=name, exact=True) for name in PAGES]
     for target in *links, banner.get_by_role("button", name="Theme: Auto", exact=True):
         box = target.bounding_box()
         assert box is not None
@@ -95,7 +96,7 @@ def test_on_a_phone_the_header_is_low_and_yet_to_be_touched(client: httpx.Client
         expect(page.locator(told)).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/", "/explore", "/system"])
+@pytest.mark.parametrize("path", ["/", "/explore", "/days", "/day", "/system"])
 def test_nothing_inline_may_run(visitor: httpx.Client, path: str) -> None:
     policy = visitor.get(path).headers["content-security-policy"]
     assert "default-src 'none'" in policy

@@ -2,12 +2,12 @@
 
 import { COLORS } from "./colors.js";
 import { $, make, put } from "./dom.js";
+import { chooseZone, suggestUsers } from "./fields.js";
 import { BASIC, byTopic, classOf, inOrder, metricOf } from "./metrics.js";
 import { MOST_METRICS, PRESETS } from "./question.js";
-import { fromLocal, toLocal, zones } from "./zone.js";
+import { fromLocal, toLocal } from "./zone.js";
 
 const EACH = 1; // which option means each device alone; no value does, since a device may be called anything
-const MOST_NAMES = 1000; // that are suggested
 
 /** Make the form; ask(some) is called with what a person changed of the question, and people are suggested. */
 export function makeForm(people, ask) {
@@ -17,7 +17,6 @@ export function makeForm(people, ask) {
   let range = null;
   let offered = ""; // the metrics among which to choose
 
-  fields.tz.append(...zones().map((name) => new Option(name, name)));
   for (const preset of Object.keys(PRESETS)) {
     const button = make("button", { type: "button", "data-preset": preset, "aria-pressed": "false" }, preset);
     button.addEventListener("click", () => ask({ preset, start: null, end: null }));
@@ -39,8 +38,7 @@ export function makeForm(people, ask) {
     fields.start.value = toLocal(range.start, question.tz);
     fields.end.value = toLocal(range.end, question.tz);
     fields.bucket.value = question.bucket;
-    if (![...fields.tz.options].some((option) => option.value === question.tz)) fields.tz.append(new Option(question.tz, question.tz));
-    fields.tz.value = question.tz;
+    chooseZone(fields.tz, question.tz);
     for (const box of boxes()) box.checked = question.metrics.includes(box.value);
     for (const button of $("presets").children) button.setAttribute("aria-pressed", String(button.dataset.preset === question.preset));
     put($("range-problem"), "");
@@ -112,12 +110,10 @@ export function makeForm(people, ask) {
     if (some) ask(some);
   }
 
-  const suggest = () => $("users").replaceChildren(...[...people.all.keys()].slice(0, MOST_NAMES).map((userId) => new Option("", userId)));
-
   form.addEventListener("submit", submit);
   for (const name of ["bucket", "tz", "device"]) fields[name].addEventListener("change", submit);
   for (const name of ["user", "with", "start", "end"]) fields[name].addEventListener("change", () => fields.user.value && submit());
-  for (const name of ["user", "with"]) fields[name].addEventListener("focus", suggest);
+  suggestUsers([fields.user, fields.with], people);
 
   return { write, writeRange, writeDevices, writeMetrics };
 }

@@ -1,20 +1,30 @@
-// The dashboard: three pages in one document, whose addresses are /, /explore and /system.
+// The dashboard: pages in one document, each with an address.
 
 import { $, memory, put, show } from "./dom.js";
 import { startExplore } from "./explore.js";
+import { later } from "./later.js";
 import { startLive } from "./livepage.js";
 import { session, startSession } from "./session.js";
 import { startSignIn, writeLack, writeWho } from "./signinpage.js";
 import { startSystem } from "./systempage.js";
 
-const PAGES = { "/": "live", "/explore": "explore", "/system": "system" };
-const NEEDS = { live: "read", explore: "read", system: "operate" }; // scopes
-const TITLES = { live: "Live", explore: "Explore", system: "System" };
+const PAGES = { "/": "live", "/explore": "explore", "/days": "days", "/day": "day", "/system": "system" };
+const NEEDS = { live: "read", explore: "read", days: "read", day: "read", system: "operate" }; // scopes
+const TITLES = { live: "Live", explore: "Explore", days: "Days", day: "Day", system: "System" };
+const OF_ONE = ["explore", "days", "day"]; // pages of a user
+const PARTS = { day: "days" }; // pages that belong to another one, as the links say
 const THEMES = ["auto", "light", "dark"];
 
-const live = startLive((userId) => page === "explore" && explore.follow(userId));
+const live = startLive((userId) => {
+  if (page === "explore") explore.follow(userId);
+  more[page]?.follow(userId);
+});
 const explore = startExplore(live.people, (address) => go(address));
 const system = startSystem();
+const more = {
+  days: later("days-page", async () => (await import("./dayspage.js")).startDays(live.people, (address) => go(address))),
+  day: later("day-page", async () => (await import("./daypage.js")).startDay(live.people, (address) => go(address))),
+};
 const signIn = startSignIn();
 let page = null;
 let gate = ""; // what is shown in place of the page: "out" or "scope"
@@ -45,20 +55,34 @@ function route(isNew) {
   signIn.show(gate === "out");
   for (const name of Object.values(PAGES)) {
     $(`${name}-page`).hidden = name !== page || gate !== "";
-    const link = document.querySelector(`nav [data-page=${name}]`);
-    if (name === page) link.setAttribute("aria-current", "page");
+    const link = linkTo(name);
+    if (!link) continue;
+    if (name === (PARTS[page] ?? page)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (page === "live" && !gate) live.open(location.search);
   if (page === "explore" && !gate) explore.open(location.search);
   if (page !== "system" || gate) system.close();
   else if (changed) system.open();
-  const title = page === "explore" && !gate ? explore.titleOf() : TITLES[page];
+  for (const [name, each] of Object.entries(more)) {
+    if (name === page && !gate) each.open(location.search);
+    else each.close();
+  }
+  const user = OF_ONE.includes(page) && !gate ? new URLSearchParams(location.search).get("user") : "";
+  if (user) carry(user);
+  const title = page === "explore" && !gate ? explore.titleOf() : user ? `${user}: ${TITLES[page]}` : TITLES[page];
   document.title = `${gate === "out" ? "Sign in" : title} · Hyperpulse`;
   if (isNew && changed) {
     scrollTo(0, 0);
     if (gate !== "out") $(gate ? "no-access-title" : `${page}-title`).focus({ preventScroll: true });
   }
+}
+
+const linkTo = (name) => document.querySelector(`nav [data-page=${name}]`);
+
+/** Have the links to the pages of a user lead to those of this one. */
+function carry(user) {
+  for (const link of OF_ONE.map(linkTo)) if (link) link.search = new URLSearchParams({ user }).toString();
 }
 
 function setTheme(theme) {

@@ -4,6 +4,7 @@ const DEFAULT = 190; // bpm, where no maximum is set: what 220 less the age make
 const [LOWEST, HIGHEST] = [100, 240]; // of what can be set, bpm
 const NAMES = ["Very light", "Light", "Moderate", "Hard", "Maximum"];
 const FIRST = 5; // tenths of the maximum at which the first zone begins; each is a tenth wide
+const HOLDS = 600; // seconds for which a heart rate holds at most
 export const BOUNDS = { lowest: LOWEST, highest: HIGHEST };
 
 /** The maximum that a text tells; the default where it tells none that can be. */
@@ -30,19 +31,21 @@ export function zonesOf(maximum) {
 export const boundsOf = ({ from, to }) => (to === Infinity ? `${from} and more` : `${from}–${to - 1}`);
 
 /**
- * How many seconds the averages of buckets lay in each zone, and below them all: {below, zones, measured}. A bucket counts
- * with its length where something was measured in it.
+ * How many seconds heart rates lay in each zone, and below them all: {below, zones, measured}. The average of a bucket, so
+ * many seconds long, holds until the next one where that follows within ten minutes, since many devices measure so often.
  */
 export function secondsInZones(points, seconds, maximum) {
   const zones = zonesOf(maximum);
   const within = zones.map(() => 0);
   let [below, measured] = [0, 0];
-  for (const { heart_rate: heart } of points) {
-    if (!heart) continue;
-    measured += seconds;
-    const place = zones.findLastIndex(({ from }) => heart.avg >= from);
-    if (place < 0) below += seconds;
-    else within[place] += seconds;
-  }
+  const rates = points.filter(({ heart_rate: heart }) => heart);
+  rates.forEach(({ t, heart_rate: { avg } }, i) => {
+    const gap = i + 1 < rates.length ? (Date.parse(rates[i + 1].t) - Date.parse(t)) / 1000 : Infinity;
+    const held = gap <= HOLDS ? gap : seconds;
+    const place = zones.findLastIndex(({ from }) => avg >= from);
+    measured += held;
+    if (place < 0) below += held;
+    else within[place] += held;
+  });
   return { below, zones: within, measured };
 }
