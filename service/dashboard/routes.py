@@ -46,7 +46,7 @@ def page(path: str, name: str, policy: str) -> BaseRoute:
     return Route(path, show)
 
 
-DASHBOARD = ("/", "/explore", "/days", "/day", "/system")
+DASHBOARD = ("/", "/explore", "/days", "/day", "/import", "/system")
 PAGE_PATHS = (*DASHBOARD, "/docs", "/redoc", "/openapi.json")
 MOUNTS = ("/pages/", "/libraries/", "/readers/")
 

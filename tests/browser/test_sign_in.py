@@ -193,6 +193,7 @@ def test_nothing_of_another_key_is_left(
         (["ingest"], "/", "the scope read; yours has ingest."),
         (["ingest"], "/explore", "the scope read; yours has ingest."),
         (["ingest"], "/day", "the scope read; yours has ingest."),
+        (["read"], "/import", "the scope ingest; yours has read."),
         (["ingest", "read"], "/system", "the scope operate; yours has ingest and read."),
     ],
 )

@@ -26,7 +26,7 @@ from tests.support.service_process import running_service
 from tests.support.wire import reading, refused
 
 SOCKETS = ("/v1/live", "/ws", "/ws/{user_id:name}")
-OPEN = ("/", "/day", "/days", "/docs", "/explore", "/health", "/openapi.json", "/ready", "/redoc", "/system")
+OPEN = ("/", "/day", "/days", "/docs", "/explore", "/health", "/import", "/openapi.json", "/ready", "/redoc", "/system")
 MOUNTS = ("/libraries", "/pages", "/readers")
 # Of every operation, the scope that it takes: what a new path takes is written down here, too.
 ACCESS = {

@@ -26,6 +26,9 @@ export function whenKeyIsRefused(act) {
   refuseKey = act;
 }
 
+/** Tell that a question was answered so. */
+export const keyIsRefused = () => refuseKey();
+
 /** Ask a path, or send it something as JSON; returns the answer and how many ms it took. Throws Refused, Unreachable, or AbortError. */
 export async function ask(path, signal, { method = "GET", body: sent } = {}) {
   const began = performance.now();

@@ -7,12 +7,14 @@ export function later(section, load) {
   let page = null;
   let loading = null;
   let wanted = null; // the query string to show once the page is there
+  let left = []; // what is to be done with it then
 
   function start() {
     loading ??= load().then(
       (loaded) => {
         page = loaded;
         if (wanted !== null) page.open(wanted);
+        for (const act of left.splice(0)) act(page);
       },
       () => {
         loading = null;
@@ -32,6 +34,11 @@ export function later(section, load) {
     close() {
       wanted = null;
       page?.close?.();
+    },
+    /** Do something with the page, once it is there. */
+    use(act) {
+      if (page) act(page);
+      else left.push(act);
     },
     follow: (userId) => wanted !== null && page?.follow?.(userId),
   };

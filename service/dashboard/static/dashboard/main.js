@@ -1,6 +1,7 @@
 // The dashboard: pages in one document, each with an address.
 
 import { $, memory, put, show } from "./dom.js";
+import { acceptFiles } from "./dropping.js";
 import { startExplore } from "./explore.js";
 import { later } from "./later.js";
 import { startLive } from "./livepage.js";
@@ -8,10 +9,10 @@ import { session, startSession } from "./session.js";
 import { startSignIn, writeLack, writeWho } from "./signinpage.js";
 import { startSystem } from "./systempage.js";
 
-const PAGES = { "/": "live", "/explore": "explore", "/days": "days", "/day": "day", "/system": "system" };
-const NEEDS = { live: "read", explore: "read", days: "read", day: "read", system: "operate" }; // scopes
-const TITLES = { live: "Live", explore: "Explore", days: "Days", day: "Day", system: "System" };
-const OF_ONE = ["explore", "days", "day"]; // pages of a user
+const PAGES = { "/": "live", "/explore": "explore", "/days": "days", "/day": "day", "/import": "import", "/system": "system" };
+const NEEDS = { live: "read", explore: "read", days: "read", day: "read", import: "ingest", system: "operate" }; // scopes
+const TITLES = { live: "Live", explore: "Explore", days: "Days", day: "Day", import: "Import", system: "System" };
+const OF_ONE = ["explore", "days", "day", "import"]; // pages of a user
 const PARTS = { day: "days" }; // pages that belong to another one, as the links say
 const THEMES = ["auto", "light", "dark"];
 
@@ -24,6 +25,7 @@ const system = startSystem();
 const more = {
   days: later("days-page", async () => (await import("./dayspage.js")).startDays(live.people, (address) => go(address))),
   day: later("day-page", async () => (await import("./daypage.js")).startDay(live.people, (address) => go(address))),
+  import: later("import-page", async () => (await import("./importpage.js")).startImport(live.people)),
 };
 const signIn = startSignIn();
 let page = null;
@@ -85,6 +87,16 @@ function carry(user) {
   for (const link of OF_ONE.map(linkTo)) if (link) link.search = new URLSearchParams({ user }).toString();
 }
 
+/** Show where files go that are dragged over the page. */
+function showDrop(isOver) {
+  if (isOver && page !== "import") {
+    const user = OF_ONE.includes(page) ? new URLSearchParams(location.search).get("user") : "";
+    history.pushState(null, "", user ? `/import?${new URLSearchParams({ user })}` : "/import");
+    route(true);
+  }
+  more.import.use((each) => each.mark(isOver));
+}
+
 function setTheme(theme) {
   memory.set("theme", theme);
   if (theme === "auto") delete document.documentElement.dataset.theme;
@@ -109,6 +121,7 @@ document.addEventListener("click", (event) => {
   route(true);
 });
 addEventListener("popstate", () => route(false));
+acceptFiles(() => session.state !== "out" && session.may("ingest"), showDrop, (files) => more.import.use((each) => (each.mark(false), each.take(files))));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 $("theme").addEventListener("click", () => {
   const known = THEMES.indexOf(memory.get("theme") ?? document.documentElement.dataset.theme ?? "auto");
