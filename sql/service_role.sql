@@ -28,6 +28,10 @@ BEGIN
     WITH wanted (name, privileges) AS (
       VALUES ('core.reading', 'DELETE,INSERT,SELECT,UPDATE'), ('core.event', 'INSERT,SELECT'), ('core.event_id', 'INSERT,SELECT'),
              ('core.sample', 'DELETE,INSERT,SELECT,UPDATE'), ('core.sample_series', 'DELETE,INSERT,SELECT'),
+             ('core.interval', 'DELETE,INSERT,SELECT,UPDATE'), ('core.worn_window', 'DELETE,INSERT,SELECT,UPDATE'),
+             ('core.daily_total', 'DELETE,INSERT,SELECT,UPDATE'), ('core.interval_version', 'USAGE'),
+             -- UPDATE, since writers of a series lock its row.
+             ('core.interval_series', 'DELETE,INSERT,SELECT,UPDATE'),
              ('core.tenant', 'INSERT,SELECT'), ('core.app_user', 'DELETE,INSERT,SELECT'), ('core.device', 'INSERT,SELECT,UPDATE'),
              -- Only api.set_metric changes it, as its owner.
              ('core.metric', 'SELECT'), ('core.metric_unit', 'SELECT'),

@@ -80,7 +80,7 @@ async def erase(request: Request) -> Response:
     async with state.erasing:
         rows = await erase_user(state.pool, key_of(request.scope), tenant_of(request), user_id)
     erased = {row["place"]: row["erased"] for row in rows}
-    receipt = {name: erased.pop(name) for name in ("readings", "samples", "stale_days", "names")}
+    receipt = {name: erased.pop(name) for name in ("readings", "samples", "intervals", "stale_days", "names")}
     return json_response({"user_id": user_id, **receipt, "rollups": erased})
 
 
@@ -140,6 +140,7 @@ OPERATIONS = [
                     "user_id": "user_123",
                     "readings": 1440,
                     "samples": 0,
+                    "intervals": 0,
                     "stale_days": 1,
                     "names": 1,
                     "rollups": {

@@ -23,7 +23,7 @@ BEGIN
   END IF;
   IF who IS NULL THEN
     RETURN QUERY SELECT p.name, 0::bigint
-                   FROM unnest(rollups || ARRAY['readings', 'samples', 'stale_days', 'names']) AS p (name);
+                   FROM unnest(rollups || ARRAY['readings', 'samples', 'intervals', 'stale_days', 'names']) AS p (name);
     RETURN;
   END IF;
 
@@ -68,6 +68,23 @@ BEGIN
   DELETE FROM core.sample_series AS s WHERE s.user_key = who;
   RETURN NEXT;
 
+  place := 'intervals';
+  erased := 0;
+  LOOP
+    DELETE FROM core.interval AS i WHERE i.user_key = who;
+    GET DIAGNOSTICS found = ROW_COUNT;
+    erased := erased + found;
+    EXIT WHEN NOT EXISTS (SELECT FROM core.interval AS i WHERE i.user_key = who);
+  END LOOP;
+  DELETE FROM core.worn_window AS w WHERE w.user_key = who;
+  GET DIAGNOSTICS found = ROW_COUNT;
+  erased := erased + found;
+  DELETE FROM core.daily_total AS t WHERE t.user_key = who;
+  GET DIAGNOSTICS found = ROW_COUNT;
+  erased := erased + found;
+  DELETE FROM core.interval_series AS s WHERE s.user_key = who;
+  RETURN NEXT;
+
   place := 'stale_days';
   DELETE FROM core.stale_day AS s WHERE s.user_key = who;
   GET DIAGNOSTICS erased = ROW_COUNT;
@@ -86,4 +103,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.erase_user IS
-  'Erases a user: every rollup, all readings (including compressed readings and kept minutes), all samples, and the name, also from the planner''s statistics. Returns one row for each place with the number of erased rows; zeros if the user is unknown. Waits for the running pieces of refreshes; writers wait while readings are erased. Devices and events stay, because they belong to the tenant. A later reading under the same name creates a new user.';
+  'Erases a user: every rollup, all readings (including compressed readings and kept minutes), all samples, intervals, worn windows and daily totals, and the name, also from the planner''s statistics. Returns one row for each place with the number of erased rows; zeros if the user is unknown. Waits for the running pieces of refreshes; writers wait while readings are erased. Devices and events stay, because they belong to the tenant. A later reading under the same name creates a new user.';

@@ -12,6 +12,7 @@ LEVELS = [f"{of}_{width}" for of in ("user", "device") for width in ("15m", "1h"
 NOTHING = {
     "readings": 0,
     "samples": 0,
+    "intervals": 0,
     "stale_days": 0,
     "names": 0,
     "rollups": dict.fromkeys(LEVELS, 0),
@@ -33,6 +34,7 @@ def test_a_receipt_tells_what_was_erased(client: httpx.Client, db: psycopg.Conne
         "user_id": "ada",
         "readings": 11,
         "samples": 0,
+        "intervals": 0,
         "stale_days": 1,
         "names": 1,
         "rollups": {level: 1 if level.startswith("user") else 2 for level in LEVELS},

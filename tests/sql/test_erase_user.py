@@ -46,6 +46,7 @@ def test_rollups_and_compressed_readings_go(db: psycopg.Connection) -> None:
         "device_1d": 0,
         "readings": 15,
         "samples": 0,
+        "intervals": 0,
         "stale_days": 0,
         "names": 1,
     }

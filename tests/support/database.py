@@ -16,12 +16,16 @@ from scripts.migrate import migrate
 HYPERTABLES = (
     "core.reading",
     "core.sample",
+    "core.interval",
     "core.event",
     "core.kept_minute",
     *(f"rollup.{whose}_{width}" for whose in ("user", "device") for width in ("15m", "1h", "4h", "1d")),
 )
 TABLES = (
     "core.sample_series",
+    "core.interval_series",
+    "core.worn_window",
+    "core.daily_total",
     "core.stale_day",
     "core.changed_day",
     "core.last_value",

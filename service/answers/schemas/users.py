@@ -76,6 +76,7 @@ class ErasureReceipt(TypedDict):
     user_id: str
     readings: int
     samples: int
+    intervals: int
     stale_days: int
     names: int
     rollups: RollupsErased
