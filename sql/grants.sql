@@ -23,7 +23,9 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA api, api_internal FROM PUBLIC;
 REVOKE ALL ON ALL PROCEDURES IN SCHEMA api, api_internal FROM PUBLIC;
 
 -- Views call these functions as their reader, who cannot call them directly without USAGE on their schema.
-GRANT EXECUTE ON FUNCTION api_internal.raw_quarters_of, api_internal.session_tenant TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  api_internal.raw_quarters_of, api_internal.all_minutes, api_internal.hour_bits, api_internal.quarter_bits, api_internal.session_tenant
+  TO PUBLIC;
 
 DO $$
 BEGIN

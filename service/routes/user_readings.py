@@ -115,7 +115,7 @@ def number(row: dict[str, Any], name: str) -> float:
 
 
 async def delete_user_readings(request: Request) -> Response:
-    """Delete the readings and samples of a range and answer with a receipt, once it is committed."""
+    """Delete the readings, samples and intervals of a range and answer with a receipt, once it is committed."""
     query = parse_query(request, ReadingsToDelete)
     state = state_of(request)
     asked = {
@@ -134,6 +134,7 @@ async def delete_user_readings(request: Request) -> Response:
             "end": format_timestamp(query.end),
             "deleted": row["deleted"],
             "samples": row["samples"],
+            "intervals": row["intervals"],
             "first": row["first_ts"] and format_timestamp(row["first_ts"]),
             "last": row["last_ts"] and format_timestamp(row["last_ts"]),
         }
@@ -197,6 +198,7 @@ OPERATIONS = [
                     "end": "2025-01-15T11:00:00Z",
                     "deleted": 60,
                     "samples": 0,
+                    "intervals": 0,
                     "first": "2025-01-15T10:00:00Z",
                     "last": "2025-01-15T10:59:00Z",
                 },

@@ -34,4 +34,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.daily IS
-  'Users by local day of tz, range_start <= day < range_end, exact at every moment: one row for each user and day with a reading. Without a range: the last seven complete days; without a tenant or a user: all of them. Steps; calories in kilocalories; heart rate in beats per minute; resting_heart_rate is the lowest mean of a quarter of an hour with a heart rate in at least 3 of its minutes; worn_minutes counts the minutes with a heart rate; null where nothing was measured. complete is true once the day is over.';
+  'Users by local day of tz, range_start <= day < range_end, exact at every moment: one row for each user and day with a reading, an interval or a daily total that counts. Without a range: the last seven complete days; without a tenant or a user: all of them. Steps; calories in kilocalories; heart rate in beats per minute; resting_heart_rate is the lowest mean of a quarter of an hour with a heart rate in at least 3 of its minutes; worn_minutes counts the minutes with a heart rate; null where nothing was measured. complete is true once the day is over.';

@@ -1,7 +1,7 @@
--- Deletes a range of a user's readings and samples.
+-- Deletes a range of a user's readings, samples and intervals.
 CREATE FUNCTION api.delete_readings(
   tenant_id text, user_id text, range_start timestamptz, range_end timestamptz, device_id text DEFAULT NULL,
-  OUT deleted bigint, OUT first_ts timestamptz, OUT last_ts timestamptz, OUT samples bigint
+  OUT deleted bigint, OUT first_ts timestamptz, OUT last_ts timestamptz, OUT samples bigint, OUT intervals bigint
 )
 LANGUAGE plpgsql
 -- Most of the deleted rows may be compressed.
@@ -19,6 +19,7 @@ DECLARE
 BEGIN
   deleted := 0;
   samples := 0;
+  intervals := 0;
   IF range_start IS NULL OR range_end IS NULL THEN
     RAISE EXCEPTION 'the range has no %', CASE WHEN range_start IS NULL THEN 'start' ELSE 'end' END
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give both ends of what is to be deleted.';
@@ -77,8 +78,38 @@ BEGIN
     first_ts := least(first_ts, found.first_ts);
     last_ts := greatest(last_ts, found.last_ts);
   END LOOP;
-  IF deleted + samples > 0 THEN
-    PERFORM api_internal.note_act('delete readings', tenant_id, jsonb_build_object('readings', deleted, 'samples', samples));
+  -- Intervals that begin in the range, however long they last, and whatever kind.
+  LOOP
+    EXECUTE format(
+      'WITH gone AS (
+         DELETE FROM core.interval AS i
+          WHERE i.user_key = $1 %1$s AND i.ts >= %2$L AND i.ts < %3$L
+         RETURNING i.ts, i.ends_at, i.metric_key < 4 AS is_rolled_up
+       ), worn AS (
+         DELETE FROM core.worn_window AS i
+          WHERE i.user_key = $1 %1$s AND i.ts >= %2$L AND i.ts < %3$L
+         RETURNING i.ts, i.ends_at, true
+       ), totals AS (
+         DELETE FROM core.daily_total AS i
+          WHERE i.user_key = $1 %1$s AND i.ts >= %2$L AND i.ts < %3$L
+         RETURNING i.ts, i.ends_at, false
+       )
+       SELECT count(*) AS intervals, min(g.ts) AS first_ts, max(g.ts) AS last_ts,
+              array_agg(g.ts) FILTER (WHERE g.is_rolled_up) AS starts, array_agg(g.ends_at) FILTER (WHERE g.is_rolled_up) AS ends,
+              array_fill($1, ARRAY[count(*) FILTER (WHERE g.is_rolled_up)::int]) AS user_keys
+         FROM (SELECT * FROM gone UNION ALL SELECT * FROM worn UNION ALL SELECT * FROM totals) AS g',
+      CASE WHEN wanted_device IS NOT NULL THEN 'AND i.device_key = $2' ELSE '' END, range_start, range_end)
+      INTO found USING wanted_user, wanted_device;
+    EXIT WHEN found.intervals = 0;
+    intervals := intervals + found.intervals;
+    first_ts := least(first_ts, found.first_ts);
+    last_ts := greatest(last_ts, found.last_ts);
+    IF found.starts IS NOT NULL THEN
+      PERFORM api_internal.mark_cells(found.user_keys, found.starts, found.ends);
+    END IF;
+  END LOOP;
+  IF deleted + samples + intervals > 0 THEN
+    PERFORM api_internal.note_act('delete readings', tenant_id, jsonb_build_object('readings', deleted, 'samples', samples, 'intervals', intervals));
     -- Finding each listener's new latest values would take long, so live listeners get the full state.
     PERFORM api_internal.announce_many(delete_readings.tenant_id);
   END IF;
@@ -86,4 +117,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.delete_readings IS
-  'Deletes a user''s readings and samples in range_start <= t < range_end, of every device or of one, including compressed ones. Returns how many readings and how many samples, and the timestamps of the first and the last of them; zeros and nulls if there are none. Marks the affected quarters of an hour stale, so that every answer is exact once the transaction commits; live listeners then get the full state. Refuses a range with readings that retention has dropped, because only their rollups are kept. The user and the devices stay.';
+  'Deletes a user''s readings and samples in range_start <= t < range_end, and the intervals, worn windows and daily totals that begin there, of every device or of one, including compressed ones. Returns how many readings, samples and intervals of any kind, and the timestamps of the first and the last of them; zeros and nulls if there are none. Marks the affected quarters of an hour stale, so that every answer is exact once the transaction commits; live listeners then get the full state. Refuses a range with readings that retention has dropped, because only their rollups are kept. The user and the devices stay.';

@@ -17,11 +17,17 @@ BEGIN
   RETURN QUERY
     SELECT l.name, l.unit, l.value, l.ts, l.device_id
       FROM (SELECT DISTINCT ON (m.metric_key) m.metric_key, m.name, m.unit, s.value, s.ts, d.device_id
-              FROM api_internal.last_samples AS s
+              FROM (SELECT s.metric_key, s.device_key, s.ts, s.value, 0 AS place
+                      FROM api_internal.last_samples AS s
+                     WHERE s.user_key = wanted_user
+                    UNION ALL
+                    -- An interval's value is of the moment at which it begins.
+                    SELECT i.metric_key, i.device_key, i.ts, i.value, 1
+                      FROM api_internal.last_intervals AS i
+                     WHERE i.user_key = wanted_user AND i.metric_key > 3) AS s
               JOIN core.metric AS m USING (metric_key)
               JOIN core.device AS d USING (device_key)
-             WHERE s.user_key = wanted_user
-             ORDER BY m.metric_key, s.ts DESC, d.priority, d.device_key) AS l
+             ORDER BY m.metric_key, s.ts DESC, d.priority, d.device_key, s.place) AS l
      ORDER BY l.metric_key;
 END
 $$;

@@ -57,6 +57,15 @@ BEGIN
         WHERE s.user_key = $1 AND s.metric_key = ANY ($2) AND s.ts >= %L AND s.ts < %L
           AND ($5 IS NULL OR s.device_key = $5)',
       range_start, range_end);
+    IF EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = wanted_user AND i.kind = 0 AND i.metric_key > 3) THEN
+      buckets := buckets || format(
+        ' UNION ALL
+         SELECT s.ts, s.metric_key, 1, round(s.value * 1e6)::bigint, s.value, s.value, s.value, s.device_key
+           FROM core.interval AS s
+          WHERE s.user_key = $1 AND s.metric_key = ANY ($2) AND s.ts >= %L AND s.ts < %L
+            AND ($5 IS NULL OR s.device_key = $5)',
+        range_start, range_end);
+    END IF;
   ELSE
     unit := CASE bucket_used WHEN '1d' THEN 'day' WHEN '1w' THEN 'week' WHEN '1mo' THEN 'month' END;
     width := CASE CASE WHEN unit IS NULL THEN bucket_used
@@ -72,9 +81,17 @@ BEGIN
       'SELECT %s AS label, r.metric_key, sum(r.samples)::bigint AS samples, sum(r.total) AS total, min(r.lowest) AS lowest,
               max(r.highest) AS highest, public.last(r.last_value, r.last_ts) AS last_value,
               CASE WHEN count(r.sole_device) = count(*) AND min(r.sole_device) = max(r.sole_device) THEN min(r.sole_device) END AS device_key
-         FROM api_internal.sample_rows($1, $2, $3, $4, $5, %L) AS r
+         FROM (%s) AS r
         GROUP BY 1, 2',
-      CASE WHEN unit IS NULL THEN 'r.bucket' ELSE format('date_trunc(%L, r.bucket AT TIME ZONE %L)', unit, zone) END, width);
+      CASE WHEN unit IS NULL THEN 'r.bucket' ELSE format('date_trunc(%L, r.bucket AT TIME ZONE %L)', unit, zone) END,
+      format('SELECT * FROM api_internal.metric_rows($1, $2, $3, $4, $5, %L)', width)
+      || CASE WHEN unit IS NOT NULL AND EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = wanted_user AND i.kind = 2)
+              -- Daily totals count in the bucket in which they lie as a whole.
+              THEN format(' UNION ALL SELECT t.metric_key, t.device_key, t.ts, 1, t.amount, NULL, NULL, t.ts, t.ts, NULL
+                                        FROM api_internal.counted_totals($1, $2, $3, $4, $5) AS t
+                                       WHERE date_trunc(%1$L, t.ts AT TIME ZONE %2$L)
+                                             = date_trunc(%1$L, (t.ends_at - INTERVAL ''1 microsecond'') AT TIME ZONE %2$L)', unit, zone)
+              ELSE '' END);
     IF unit IS NOT NULL THEN
       start := format('api_internal.local_start(label, %L)', zone);
     END IF;
@@ -86,7 +103,7 @@ BEGIN
             CASE m.kind WHEN ''sum'' THEN v.total END, CASE m.kind WHEN ''latest'' THEN v.last_value END, v.device_id, $6
        FROM (SELECT ' || start || ' AS t, b.metric_key, b.samples,
                     -- One correctly rounded division of the exact sum.
-                    b.total::double precision / (b.samples * 1e6::double precision) AS mean, b.lowest, b.highest,
+                    b.total::double precision / (nullif(b.samples, 0) * 1e6::double precision) AS mean, b.lowest, b.highest,
                     b.total::double precision / 1e6::double precision AS total, b.last_value, d.device_id
                FROM (' || buckets || ') AS b
                LEFT JOIN core.device AS d USING (device_key)

@@ -30,17 +30,25 @@ BEGIN
   IF is_named THEN
     SELECT array_agg(m.metric_key) INTO keys FROM api_internal.find_metrics(tenant_id, metrics) AS m;
   ELSE
-    keys := ARRAY[1, 2, 3] || ARRAY(SELECT DISTINCT s.metric_key FROM core.sample_series AS s WHERE s.user_key = wanted_user);
+    keys := ARRAY[1, 2, 3] || ARRAY(SELECT s.metric_key FROM core.sample_series AS s WHERE s.user_key = wanted_user
+                                    UNION
+                                    SELECT s.metric_key FROM core.interval_series AS s WHERE s.user_key = wanted_user AND s.metric_key > 3);
   END IF;
 
   RETURN QUERY
     WITH found (metric_key, samples, mean, lowest, highest, total, last_value, last_ts, first_ts) AS (
       SELECT r.metric_key, sum(r.samples)::bigint,
              -- One correctly rounded division of the exact sum.
-             sum(r.total)::double precision / (sum(r.samples) * 1e6::double precision), min(r.lowest), max(r.highest),
+             sum(r.total)::double precision / (nullif(sum(r.samples), 0) * 1e6::double precision), min(r.lowest), max(r.highest),
              sum(r.total)::double precision / 1e6::double precision, public.last(r.last_value, r.last_ts), max(r.last_ts), min(r.first_ts)
-        FROM api_internal.sample_rows(wanted_user, array_remove(array_remove(array_remove(keys, 1), 2), 3),
-                                      range_start, range_end, wanted_device, INTERVAL '672 hours') AS r
+        FROM (SELECT r.metric_key, r.samples, r.total, r.lowest, r.highest, r.last_value, r.last_ts, r.first_ts
+                FROM api_internal.metric_rows(wanted_user, array_remove(array_remove(array_remove(keys, 1), 2), 3),
+                                              range_start, range_end, wanted_device, INTERVAL '672 hours') AS r
+              UNION ALL
+              SELECT t.metric_key, 1, t.amount, NULL, NULL, NULL, t.ts, t.ts
+                FROM api_internal.counted_totals(wanted_user, array_remove(array_remove(array_remove(keys, 1), 2), 3),
+                                                 range_start, range_end, wanted_device) AS t
+               WHERE EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = wanted_user AND i.kind = 2)) AS r
        WHERE is_known
        GROUP BY 1
       UNION ALL

@@ -36,12 +36,14 @@ BEGIN
                   THEN overview.day_start
                   ELSE greatest(overview.day_start, least(horizon, overview.day_end, (
                          SELECT min(s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes')
-                           FROM core.stale_day AS s
+                           FROM api_internal.marks AS s
                           -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks,
                           -- not all users' marks of the day.
                           WHERE s.user_key = p.user_key
                             AND s.day + INTERVAL '0' >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
-                            AND s.day + INTERVAL '0' < overview.day_end))) END AS rolled_up_to
+                            AND s.day + INTERVAL '0' < overview.day_end))) END AS rolled_up_to,
+             EXISTS (SELECT FROM core.interval_series AS i
+                      WHERE i.user_key = p.user_key AND i.kind < 2 AND i.metric_key < 4) AS has_intervals
         FROM (SELECT u.user_key, u.user_id, row_number() OVER (ORDER BY u.registered_at, u.user_id) AS place
                 FROM core.app_user AS u
                 JOIN api_internal.visible_tenant AS t USING (tenant_key)
@@ -103,7 +105,13 @@ BEGIN
         FROM (SELECT m.user_key, m.steps, m.calories
                 FROM minutes AS m
                 JOIN people AS p USING (user_key)
-               WHERE m.bucket >= p.rolled_up_to AND m.bucket < overview.day_end
+               WHERE m.bucket >= p.rolled_up_to AND m.bucket < overview.day_end AND NOT p.has_intervals
+              UNION ALL
+              SELECT p.user_key, m.steps, m.calories
+                FROM people AS p
+               CROSS JOIN LATERAL api_internal.minutes(
+                 p.user_key, tstzmultirange(tstzrange(p.rolled_up_to, overview.day_end)), NULL, true) AS m
+               WHERE p.has_intervals AND p.rolled_up_to < overview.day_end
               UNION ALL
               SELECT r.user_key, r.steps, r.calories
                 FROM people AS p

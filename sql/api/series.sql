@@ -36,6 +36,8 @@ DECLARE
   label      text;
   start      text := 'label';
   labels     text;
+  source     text := 'api_internal.rows($3, $4, $5)';
+  totals     api_internal.bucket_row[];
 BEGIN
   bucket_used := CASE bucket WHEN 'auto' THEN api.auto_bucket(range_start, range_end, max_points) ELSE bucket END;
   IF bucket_used NOT IN ('raw', '1m', '5m', '15m', '1h', '1d', '1w', '1mo') THEN
@@ -52,7 +54,25 @@ BEGIN
   bounds_start := greatest(range_start, api_internal.setting('oldest_timestamp')::timestamptz);
   bounds_end := least(range_end, (SELECT b.newest + INTERVAL '24 hours' FROM api_internal.timestamp_bounds() AS b));
 
-  IF bucket_used = 'raw' THEN
+  IF bucket_used = 'raw' AND EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = wanted_user AND i.kind = 0 AND i.metric_key < 4) THEN
+    RETURN QUERY
+      SELECT v.ts, v.count, v.heart_rate, v.heart_rate, v.heart_rate, d.device_id, v.steps, v.calories, bucket_used, ARRAY['raw']
+        FROM (SELECT r.ts, r.ts AS ends_at, r.device_key, (r.heart_rate IS NOT NULL)::int::bigint AS count, r.heart_rate,
+                     r.steps::bigint AS steps, r.calories
+                FROM core.reading AS r
+               WHERE r.user_key = wanted_user AND r.ts >= bounds_start AND r.ts < bounds_end
+              UNION ALL
+              -- Intervals where they begin, whole: what one device counted from a moment to another is one row.
+              SELECT i.ts, i.ends_at, i.device_key, 0, NULL, max(round(i.value)) FILTER (WHERE i.metric_key = 2)::bigint,
+                     max(i.value) FILTER (WHERE i.metric_key = 3)
+                FROM core.interval AS i
+               WHERE i.user_key = wanted_user AND i.metric_key IN (2, 3) AND i.ts >= bounds_start AND i.ts < bounds_end
+               GROUP BY i.ts, i.ends_at, i.device_key) AS v
+        JOIN core.device AS d ON d.device_key = v.device_key
+       WHERE wanted_device IS NULL OR v.device_key = wanted_device
+       ORDER BY v.ts, v.device_key, v.ends_at;
+    RETURN;
+  ELSIF bucket_used = 'raw' THEN
     RETURN QUERY
       SELECT r.ts, (r.heart_rate IS NOT NULL)::int::bigint, r.heart_rate, r.heart_rate, r.heart_rate,
              d.device_id, r.steps::bigint, r.calories, bucket_used, ARRAY['raw']
@@ -95,6 +115,18 @@ BEGIN
                      '(%4$L::timestamptz - INTERVAL ''1 microsecond'') AT TIME ZONE %2$L, %5$L::interval) AS local',
                      unit, zone, range_start, range_end, width);
   END IF;
+  IF unit IS NOT NULL AND EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = wanted_user AND i.kind = 2 AND i.metric_key < 4) THEN
+    -- Daily totals count in the bucket in which they lie as a whole.
+    SELECT array_agg((t.ts, t.ts, t.ts, NULL, 0, NULL, NULL, CASE t.metric_key WHEN 3 THEN t.amount END,
+                      CASE t.metric_key WHEN 2 THEN t.amount / 1000000 END, NULL)::api_internal.bucket_row)
+      INTO totals
+      FROM api_internal.counted_totals(wanted_user, '{2,3}', bounds_start, bounds_end, wanted_device) AS t
+     WHERE date_trunc(unit, t.ts AT TIME ZONE zone) = date_trunc(unit, (t.ends_at - INTERVAL '1 microsecond') AT TIME ZONE zone);
+    IF totals IS NOT NULL THEN
+      sources := array_append(sources, 'daily_total');
+      source := '(SELECT * FROM api_internal.rows($3, $4, $5) UNION ALL SELECT * FROM unnest($6))';
+    END IF;
+  END IF;
   IF fill AND (extract(epoch FROM range_end) - extract(epoch FROM range_start)) / extract(epoch FROM width) > 100000 THEN
     RAISE EXCEPTION 'the range has more than 100000 buckets of %', bucket_used
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for a shorter range, a coarser bucket, or without filling.';
@@ -108,12 +140,12 @@ BEGIN
                     max(heart_rate_max) AS heart_rate_max, api_internal.total(steps) AS steps,
                     api_internal.total(calories) AS calories,
                     CASE WHEN min(heart_rate_device) = max(heart_rate_device) THEN min(heart_rate_device) END AS device_key
-                      FROM api_internal.rows($3, $4, $5) AS r GROUP BY 1) AS g) AS g
+                      FROM ' || source || ' AS r GROUP BY 1) AS g) AS g
        ' || CASE WHEN fill THEN 'FULL JOIN (' || labels || ') AS l (t) USING (t)' ELSE '' END || '
        LEFT JOIN core.device AS d USING (device_key)
-      ORDER BY t' USING bucket_used, sources, wanted_user, wanted_device, parts;
+      ORDER BY t' USING bucket_used, sources, wanted_user, wanted_device, parts, totals;
 END
 $$;
 
 COMMENT ON FUNCTION api.series IS
-  'A user''s readings in range_start <= t < range_end by bucket, ascending, exact at every moment: the buckets with a reading, or with fill all buckets of the range; raw returns each reading of every device. Days, weeks (from Monday) and months are local to tz, a name that api.time_zone resolves. heart_rate_device is set where a single device gave all heart rates of a bucket. bucket_used is the bucket that auto chose, sources the resolutions that answered.';
+  'A user''s readings in range_start <= t < range_end by bucket, ascending, exact at every moment: the buckets with a reading, or with fill all buckets of the range; raw returns each reading of every device. Days, weeks (from Monday) and months are local to tz, a name that api.time_zone resolves. heart_rate_device is set where a single device gave all heart rates of a bucket. bucket_used is the bucket that auto chose, sources the resolutions that answered, and daily_total where days, weeks or months have one that counts.';

@@ -41,10 +41,15 @@ BEGIN
   END LOOP;
 
   -- Chunks of samples wait for nothing, since no rollup is made of them. A question that began before sees the chunk as it is now.
+  -- Chunks of intervals wait for stale days, as those of readings do; an interval reaches into the day after its chunk.
   FOR chunk IN
     SELECT format('%I.%I', i.chunk_schema, i.chunk_name)::regclass AS name, i.is_compressed
       FROM timescaledb_information.chunks AS i
-     WHERE i.hypertable_schema = 'core' AND i.hypertable_name = 'sample' AND i.range_end <= cutoff
+     WHERE i.hypertable_schema = 'core' AND i.range_end <= cutoff
+       AND (i.hypertable_name = 'sample'
+            OR i.hypertable_name = 'interval' AND i.range_end + INTERVAL '24 hours' <= (SELECT h.materialized FROM core.horizon AS h)
+               AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                                WHERE s.day < i.range_end + INTERVAL '24 hours' AND s.day + INTERVAL '24 hours' > i.range_start))
      ORDER BY i.range_start
   LOOP
     is_whole := chunk.is_compressed;
@@ -118,4 +123,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.upkeep IS
-  'Refreshes populations, compresses chunks of readings and samples older than late_window, drops raw readings older than raw_retention once their rollups are up to date, analyzes tables where autovacuum is off, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';
+  'Refreshes populations, compresses chunks of readings, samples and intervals older than late_window, drops raw readings older than raw_retention once their rollups are up to date, analyzes tables where autovacuum is off, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';

@@ -46,6 +46,22 @@ LANGUAGE sql STABLE AS $$
      CROSS JOIN days AS d
      CROSS JOIN LATERAL api_internal.raw_readings(s.user_key, tstzmultirange(tstzrange(d.first_day, greatest(d.first_day, d.after_last)))) AS r
      CROSS JOIN levels AS l
+     WHERE NOT api_internal.has_intervals(s.user_key)
+     GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT l.level, v.user_key, v.device_key, public.time_bucket(l.width, m.bucket),
+           min(m.first_ts), max(m.last_ts), sum(m.heart_rate_sum)::bigint, sum(m.heart_rate_count)::bigint,
+           min(m.heart_rate_min), max(m.heart_rate_max), sum(m.calories)::bigint, sum(m.steps)::bigint, NULL, NULL
+      FROM (SELECT s.user_key, r.device_key, tstzmultirange(tstzrange(d.first_day, d.after_last)) AS ranges
+              FROM sample AS s
+             CROSS JOIN days AS d
+             CROSS JOIN LATERAL (
+               SELECT r.device_key FROM api_internal.device_minutes(s.user_key, tstzmultirange(tstzrange(d.first_day, d.after_last))) AS r
+               UNION
+               SELECT i.device_key FROM core.interval_series AS i WHERE i.user_key = s.user_key AND i.kind = 0 AND i.metric_key < 4) AS r
+             WHERE d.first_day < d.after_last AND api_internal.has_intervals(s.user_key)) AS v
+     CROSS JOIN LATERAL api_internal.minutes(v.user_key, v.ranges, v.device_key, true) AS m
+     CROSS JOIN levels AS l
      GROUP BY 1, 2, 3, 4
   ), kept AS (
     SELECT '15m' AS level, r.*, NULL::double precision AS resting_heart_rate FROM rollup.user_15m AS r, days AS d WHERE r.bucket >= d.first_day AND r.bucket < d.after_last
@@ -93,7 +109,7 @@ LANGUAGE sql STABLE AS $$
     JOIN sample AS s ON s.user_key = coalesce(c.user_key, k.user_key)
     JOIN levels AS l ON l.level = coalesce(c.level, k.level)
    WHERE NOT EXISTS (SELECT
-                       FROM core.stale_day AS x
+                       FROM api_internal.wide_marks AS x
                       WHERE x.user_key = s.user_key
                         AND x.day = public.time_bucket(INTERVAL '24 hours', coalesce(c.bucket, k.bucket))
                         AND x.quarters & api_internal.quarter_bits(x.day, coalesce(c.bucket, k.bucket), coalesce(c.bucket, k.bucket) + l.width)

@@ -24,7 +24,10 @@ CREATE VIEW api.vitals_15m WITH (security_barrier) AS
         FROM rollup.user_15m AS r
        WHERE r.user_key = u.user_key
          AND r.bucket < (SELECT materialized FROM core.horizon)
-         AND NOT EXISTS (SELECT FROM core.stale_day AS s
+         -- What lies above the horizon in the same hour may change what counts below it, where there are intervals.
+         AND (r.bucket < (SELECT public.time_bucket(INTERVAL '1 hour', materialized) FROM core.horizon)
+              OR NOT EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = u.user_key AND i.kind < 2 AND i.metric_key < 4))
+         AND NOT EXISTS (SELECT FROM api_internal.wide_marks AS s
                           WHERE s.user_key = u.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', r.bucket)
                             AND get_bit(s.quarters, (date_part('epoch', r.bucket - s.day) / 900)::int) = 1)
       UNION ALL

@@ -48,7 +48,9 @@ CREATE VIEW api.vitals_1h WITH (security_barrier) AS
                 FROM rollup.user_15m AS q
                WHERE q.user_key = u.user_key AND q.bucket >= x.bucket AND q.bucket < x.bucket + INTERVAL '1 hour'
                  AND q.bucket < (SELECT materialized FROM core.horizon)
-                 AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                 AND (q.bucket < (SELECT public.time_bucket(INTERVAL '1 hour', materialized) FROM core.horizon)
+                      OR NOT EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = u.user_key AND i.kind < 2 AND i.metric_key < 4))
+                 AND NOT EXISTS (SELECT FROM api_internal.wide_marks AS s
                                   WHERE s.user_key = u.user_key AND s.day = public.time_bucket(INTERVAL '24 hours', q.bucket)
                                     AND get_bit(s.quarters, (date_part('epoch', q.bucket - s.day) / 900)::int) = 1)
               OFFSET 0) AS q

@@ -29,7 +29,7 @@ CREATE VIEW api.vitals_1m WITH (security_barrier) AS
                (d.priority::bigint << 32) + d.device_key AS rank
           FROM api_internal.raw_rows AS r
           JOIN core.device AS d USING (device_key)
-         WHERE r.user_key = u.user_key
+         WHERE r.user_key = u.user_key AND NOT EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = u.user_key AND i.kind < 2 AND i.metric_key < 4)
          GROUP BY r.device_key, 2, d.priority, d.device_key
       )
       SELECT r.bucket,
@@ -44,6 +44,11 @@ CREATE VIEW api.vitals_1m WITH (security_barrier) AS
              public.first(r.device_key, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_device
         FROM ranked AS r
        GROUP BY r.bucket
+      UNION ALL
+      -- Minutes of users with intervals, one user after the other and from the first one on, however few are asked for.
+      SELECT m.bucket, m.first_ts, m.last_ts, m.heart_rate_sum, m.heart_rate_count, m.heart_rate_min, m.heart_rate_max,
+             m.calories, m.steps, m.heart_rate_device
+        FROM api_internal.all_minutes(CASE WHEN EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = u.user_key AND i.kind < 2 AND i.metric_key < 4) THEN u.user_key END) AS m
     ) AS v
     LEFT JOIN core.device AS d ON d.device_key = v.heart_rate_device;
 

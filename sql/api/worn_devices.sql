@@ -42,6 +42,11 @@ BEGIN
       SELECT r.device_key
         FROM api_internal.raw_readings(wanted_user, (SELECT range_agg(tstzrange(p.part_start, p.part_end)) FROM parts AS p
                                              WHERE p.source = 'raw')) AS r
+      UNION
+      SELECT i.device_key
+        FROM api_internal.overlapping_intervals(wanted_user, '{2,3}', (SELECT range_agg(tstzrange(p.part_start, p.part_end)) FROM parts AS p
+                                                               WHERE p.source = 'raw')) AS i
+       WHERE api_internal.has_intervals(wanted_user)
     )
     SELECT d.device_id, d.name, d.priority
       FROM worn AS w
@@ -51,4 +56,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.worn_devices IS
-  'The devices that gave a user''s readings in range_start <= t < range_end, the best first: by smallest priority, then by registration. Where retention has dropped raw readings, the devices of whole quarters of an hour.';
+  'The devices that gave a user''s readings, and intervals of steps and calories, in range_start <= t < range_end, the best first: by smallest priority, then by registration. Where retention has dropped raw readings, the devices of whole quarters of an hour.';

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from random import Random
 
-from tests.support.reference_model import DAY, HOUR, MINUTE, SECOND, Happening, Item, borders, micros
+from tests.support.reference_model import DAY, HOUR, MINUTE, SECOND, Happening, Item, Part, borders, micros
 
 ZONES = [
     "Europe/Berlin",
@@ -38,8 +38,8 @@ DEVICES = ["device_a", "device_b", "watch", "phone"]
 SOURCES = ("a", "b")
 EVENT_TYPES = ("click", "view")
 USERS = [("default", "ada"), ("default", "bob"), ("other", "ada")]
-KINDS = ["write", "happen", "update", "delete", "erase", "prioritize", "refresh", "upkeep", "clock", "ask"]
-WEIGHTS = [8, 3, 1, 2, 0.7, 2, 6, 0.5, 3, 5]
+KINDS = ["write", "merge", "happen", "update", "delete", "erase", "prioritize", "refresh", "upkeep", "clock", "ask"]
+WEIGHTS = [6, 5, 3, 1, 2, 0.7, 2, 6, 0.5, 3, 5]
 BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1d", "1d", "1w", "1mo"]
 
 
@@ -49,6 +49,13 @@ class Write:
 
     items: list[Item]
     by: str = "function"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Intervals, worn windows and daily totals."""
+
+    parts: list[Part]
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ class Ask:
     event_type: str | None
 
 
-Step = Write | Happen | Update | Delete | Erase | Prioritize | Refresh | Upkeep | Clock | Ask
+Step = Write | Merge | Happen | Update | Delete | Erase | Prioritize | Refresh | Upkeep | Clock | Ask
 
 
 @dataclass
@@ -137,6 +144,7 @@ class Storyteller:
     seed: int
     now: datetime
     written: list[Item] = field(default_factory=list)
+    merged: list[Part] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -205,6 +213,61 @@ class Storyteller:
         self.written.extend(items)
         self.marks.extend(item.ts for item in items[:3])
         return Write(items, self.random.choice(["function"] * 6 + ["insert", "copy"]))
+
+    def length(self) -> int:
+        r = self.random
+        any_length = r.randrange(1, r.choice([3 * MINUTE, 2 * HOUR, DAY]))
+        return r.choice([MINUTE, MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, HOUR, DAY, any_length, any_length])
+
+    def part(self, tenant: str, user: str, device: str, ts: int, length: int) -> Part:
+        r = self.random
+        kind = r.choice(["interval"] * 12 + ["worn"] * 3 + ["daily_total"])
+        metric = r.choice(["steps", "steps", "calories"])
+        most = r.choice([3, 200, 100_000])
+        value = float(r.randrange(0, most + 1)) if metric == "steps" else self.value(0, min(most, 10_000))
+        if kind == "worn":
+            metric, value = "", 0.0
+        elif kind == "daily_total":
+            days = [mark for mark in self.marks if ts - DAY < mark <= ts] or [ts]
+            ts, length = r.choice([*days, ts]), r.choice([DAY, DAY, DAY - HOUR, DAY + HOUR, length])
+        return Part(tenant, user, device, kind, metric, ts, ts + length, value)
+
+    def run(self) -> list[Part]:
+        """What a phone sends: interval after interval, with gaps, or a watch that is worn meanwhile."""
+        r = self.random
+        who = (*r.choice(USERS), r.choice(DEVICES))
+        ts, length = self.moment(), self.length()
+        parts = []
+        for _ in range(r.randrange(1, 25)):
+            parts.append(self.part(*who, ts, length))
+            ts += r.choice([length, length, length // 2 + 1, 2 * length])
+        return parts
+
+    def scattered(self) -> list[Part]:
+        r = self.random
+        return [
+            self.part(*r.choice(USERS), r.choice(DEVICES), self.moment(), self.length())
+            for _ in range(r.randrange(1, 12))
+        ]
+
+    def sent_again(self) -> list[Part]:
+        """Growing uploads, corrections, and repetitions."""
+        r = self.random
+        again = []
+        for part in r.sample(self.merged, min(len(self.merged), r.randrange(1, 10))):
+            end = min(part.end + r.choice([0, 0, MINUTE, 10 * MINUTE, -MINUTE]), part.ts + DAY)
+            value = part.value + r.choice([0, 0, 1, 7]) if part.kind != "worn" else 0.0
+            again.append(part._replace(end=max(end, part.ts + 1), value=value))
+        return again
+
+    def merge(self) -> Merge:
+        made = self.random.choice([self.run, self.run, self.scattered, self.sent_again])() or self.run()
+        newest = micros(self.now) + DAY
+        parts = list({part[:6]: part for part in made if part.end < newest}.values())
+        parts = parts or [Part(*USERS[0], DEVICES[0], "interval", "steps", self.middle, self.middle + MINUTE, 1.0)]
+        self.merged.extend(parts)
+        self.marks.extend(moment for part in parts[:2] for moment in (part.ts, part.end))
+        return Merge(parts)
 
     def happen(self) -> Happen:
         r = self.random
@@ -282,6 +345,8 @@ class Storyteller:
             kind = r.choices(KINDS, WEIGHTS)[0]
             if kind == "write":
                 yield self.write()
+            elif kind == "merge":
+                yield self.merge()
             elif kind == "delete":
                 yield self.delete()
             elif kind == "erase":

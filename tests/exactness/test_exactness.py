@@ -19,6 +19,7 @@ from tests.exactness.histories import (
     Delete,
     Erase,
     Happen,
+    Merge,
     Prioritize,
     Refresh,
     Step,
@@ -46,6 +47,8 @@ def play(db: psycopg.Connection[Any], model: Model, step: Step) -> str | None:
                 return compare(sql_client.write(db, items), outcomes)
             if items:
                 (sql_client.insert if by == "insert" else sql_client.copy)(db, items)
+        case Merge(parts):
+            return compare(sql_client.merge(db, parts), model.merge(parts))
         case Happen(events):
             return compare(sql_client.happen(db, events), model.happen(events))
         case Update(item):
@@ -53,7 +56,7 @@ def play(db: psycopg.Connection[Any], model: Model, step: Step) -> str | None:
             model.update(item)
         case Delete():
             which = (step.tenant, step.user, step.start, step.end, step.device)
-            going = model.delete(*which)
+            going = model.delete(*which, intervals=step.by == "function")
             if step.by == "function":
                 return compare(sql_client.delete_readings(db, *which), going)
             sql_client.delete(db, *which)

@@ -30,6 +30,12 @@ ANSWERING = (
     "latest_values",
     "recent_values",
     "older_values",
+    "minutes_with_intervals",
+    "counted_minutes",
+    "overlapping_intervals",
+    "amounts",
+    "counted_totals",
+    "metric_rows",
 )
 YEAR = 365 * DAY
 

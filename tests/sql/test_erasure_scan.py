@@ -10,11 +10,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.reference_model import Item, micros
-from tests.support.sql_client import insert
+from tests.support.reference_model import Item, Part, micros
+from tests.support.sql_client import insert, merge
 
 ERASED = "zebra-of-the-scan"
 START = datetime(2025, 1, 15, tzinfo=UTC)
+END = START + timedelta(days=1)
 SAMPLES = """
     SELECT api_internal.merge_samples(
       array_agg(r.user_key), array_agg(m.metric_key), array_agg(r.device_key), array_agg(r.ts), array_agg(r.heart_rate))
@@ -46,6 +47,14 @@ def fill(db: psycopg.Connection[Any], user: str) -> None:
         ],
     )
     db.execute(SAMPLES, [user])
+    merge(
+        db,
+        [
+            Part("default", user, device, kind, "" if kind == "worn" else "steps", micros(START), micros(END), 9.0)
+            for device in ("watch", "phone")
+            for kind in ("interval", "worn", "daily_total")
+        ],
+    )
     db.execute("SELECT api.set_goal('default', %s, 'steps', 70000)", [user])
 
 
@@ -119,7 +128,14 @@ def known_everywhere(db: psycopg.Connection[Any]) -> int:
 
 def test_no_relation_names_an_erased_user(db: psycopg.Connection[Any], known_everywhere: int) -> None:
     before = naming(db, ERASED, known_everywhere)
-    assert {"core.app_user", "core.goal", "core.stale_day", "core.sample_series", "pg_statistic"} <= set(before)
+    assert {
+        "core.app_user",
+        "core.goal",
+        "core.stale_day",
+        "core.sample_series",
+        "core.interval_series",
+        "pg_statistic",
+    } <= set(before)
     assert any("compress" in relation for relation in before), before
     others = answers(db, "bob")
     db.execute("SELECT api.erase_user('default', %s)", [ERASED])

@@ -14,12 +14,15 @@ from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from tests.support.interval_model import Instant, Piece, Stretch, Window, hours_of, overlap, resolve
+
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 FIXED = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR}
 LADDER = [*FIXED.items(), ("1d", DAY), ("1w", 7 * DAY)]
+SUMS = ("steps", "calories")
 PRIORITIES = {"device_a": 1, "device_b": 2}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,6 +39,19 @@ class Item(NamedTuple):
     heart_rate: float | None
     steps: int | None
     calories: float | None
+
+
+class Part(NamedTuple):
+    """An interval, a worn window or a daily total as it is sent; the last two are not of the kind interval."""
+
+    tenant: str
+    user: str
+    device: str
+    kind: str
+    metric: str
+    ts: int
+    end: int
+    value: float
 
 
 class Values(NamedTuple):
@@ -158,6 +174,14 @@ class Device:
     registered: int
 
 
+class Sent(NamedTuple):
+    """What is stored of an interval, a worn window or a daily total."""
+
+    end: int
+    value: float
+    version: int
+
+
 @dataclass
 class Model:
     """Every reading and event sent, and every device known."""
@@ -165,11 +189,15 @@ class Model:
     readings: dict[tuple[str, str], dict[tuple[str, int], Values]] = field(default_factory=dict)
     devices: dict[tuple[str, str], Device] = field(default_factory=dict)
     events: dict[tuple[str, str], Happening] = field(default_factory=dict)
+    parts: dict[tuple[str, str], dict[tuple[str, str, str, int], Sent]] = field(default_factory=dict)
+    version: int = 0
 
     def copy(self) -> Model:
         """Return a model that later changes of this one do not touch."""
         readings = {who: dict(stored) for who, stored in self.readings.items()}
-        return Model(readings, {name: replace(device) for name, device in self.devices.items()}, self.events.copy())
+        devices = {name: replace(device) for name, device in self.devices.items()}
+        parts = {who: dict(stored) for who, stored in self.parts.items()}
+        return Model(readings, devices, self.events.copy(), parts, self.version)
 
     def enrol(self, tenant: str, device: str) -> Device:
         known = Device(PRIORITIES.get(device, 999), len(self.devices))
@@ -187,6 +215,25 @@ class Model:
                 new = Values(*(was if sent is None else sent for was, sent in zip(old, new, strict=True)))
             outcomes.append("inserted" if old is None else "unchanged" if old == new else "updated")
             stored[item.device, item.ts] = new
+        return outcomes
+
+    def merge(self, parts: Iterable[Part]) -> list[str]:
+        """Store intervals, worn windows and daily totals of which no two have one identity."""
+        outcomes = []
+        for part in parts:
+            self.enrol(part.tenant, part.device)
+            self.readings.setdefault((part.tenant, part.user), {})
+            stored = self.parts.setdefault((part.tenant, part.user), {})
+            worn = part.kind == "worn"
+            key = (part.kind, "" if worn else part.metric, part.device, part.ts)
+            value = 0 if worn else part.value
+            old = stored.get(key)
+            if old is not None and (old.end, old.value) == (part.end, value):
+                outcomes.append("unchanged")
+                continue
+            self.version += 1
+            stored[key] = Sent(part.end, value, self.version)
+            outcomes.append("inserted" if old is None else "updated")
         return outcomes
 
     def happen(self, events: Iterable[Happening]) -> list[bool]:
@@ -221,24 +268,37 @@ class Model:
             stored[item.device, item.ts] = Values(*item[4:])
 
     def delete(
-        self, tenant: str, user: str, start: int, end: int, device: str | None
-    ) -> tuple[int, int | None, int | None]:
-        """Forget a user's readings of a range; return how many they are, and the first and the last moment."""
+        self, tenant: str, user: str, start: int, end: int, device: str | None, intervals: bool = False
+    ) -> tuple[int, int, int | None, int | None]:
+        """Forget a user's readings of a range, and intervals; return how many, the first and the last moment."""
         stored = self.readings.get((tenant, user), {})
         going = [(name, ts) for name, ts in stored if start <= ts < end and device in (None, name)]
         for key in going:
             del stored[key]
         moments = [ts for _, ts in going]
-        return len(going), min(moments, default=None), max(moments, default=None)
+        sent = self.parts.get((tenant, user), {})
+        parts = [key for key in sent if intervals and start <= key[3] < end and device in (None, key[2])]
+        for key in parts:
+            del sent[key]
+        moments += [key[3] for key in parts]
+        return len(going), len(parts), min(moments, default=None), max(moments, default=None)
 
     def erase(self, tenant: str, user: str) -> int:
         """Forget a user; return how many readings go."""
+        self.parts.pop((tenant, user), None)
         return len(self.readings.pop((tenant, user), {}))
 
     def seen(self, tenant: str, now: int = FOR_EVER) -> list[tuple[str, int | None]]:
         """Return every user of a tenant, by name, and the moment of the latest reading."""
         users = [(user, stored) for (of, user), stored in self.readings.items() if of == tenant]
-        return sorted((user, max((ts for _, ts in stored if ts <= now), default=None)) for user, stored in users)
+        return sorted((user, max(self.seen_at(tenant, user, stored, now), default=None)) for user, stored in users)
+
+    def seen_at(self, tenant: str, user: str, stored: Iterable[tuple[str, int]], now: int) -> Iterator[int]:
+        """Yield moments at which a user was seen: an interval is seen when it begins and in each minute it covers."""
+        yield from (ts for _, ts in stored if ts <= now)
+        for (kind, _, _, ts), each in self.parts.get((tenant, user), {}).items():
+            if kind == "interval" and ts <= now:
+                yield max(ts, min((each.end - 1) // MINUTE * MINUTE, now // MINUTE * MINUTE))
 
     def set_priority(self, tenant: str, device: str, priority: int) -> None:
         self.enrol(tenant, device).priority = priority
@@ -261,7 +321,68 @@ class Model:
         groups: dict[int, list[Found]] = {}
         for found in self.found(tenant, user, start, end, device):
             groups.setdefault(found.ts // MINUTE * MINUTE, []).append(found)
-        return [self.minute(tenant, bucket, group) for bucket, group in sorted(groups.items())]
+        minutes = {bucket: self.minute(tenant, bucket, group) for bucket, group in groups.items()}
+        for metric in SUMS:
+            self.count_intervals(minutes, tenant, user, start, end, device, metric)
+        return [minute for _, minute in sorted(minutes.items())]
+
+    def count_intervals(
+        self,
+        minutes: dict[int, Minute],
+        tenant: str,
+        user: str,
+        start: int,
+        end: int,
+        device: str | None,
+        metric: str,
+    ) -> None:
+        """Put what a metric comes to into the minutes of the hours that intervals of it, or worn windows, touch."""
+        for _, pieces in self.hours(tenant, user, start, end, device, metric):
+            groups: dict[int, list[Piece]] = {}
+            for piece in pieces:
+                if part := piece.cut(start, end):
+                    groups.setdefault(part.minute, []).append(part)
+            for bucket, group in groups.items():
+                first, last = min(each.start for each in group), max(each.start for each in group)
+                known = minutes.get(bucket, Minute(bucket, first, last, None, 0, None, None, None, None, None))
+                minutes[bucket] = known._replace(
+                    first_ts=min(known.first_ts, first),
+                    last_ts=max(known.last_ts, last),
+                    **{metric: sum(each.amount for each in group)},
+                )
+
+    def hours(
+        self, tenant: str, user: str, start: int, end: int, device: str | None, metric: str
+    ) -> Iterator[tuple[int, list[Piece]]]:
+        """Yield the hours of a range that intervals of a metric, or worn windows, touch, each resolved as a whole."""
+        sent = self.parts.get((tenant, user), {})
+        if not sent or start >= end:
+            return
+        near = start // HOUR * HOUR, -(-end // HOUR) * HOUR
+        stretches = [
+            Stretch(name, ts, each.end, least(metric, each.value), each.version)
+            for (kind, of, name, ts), each in sent.items()
+            if kind == "interval" and of == metric and device in (None, name) and overlap(ts, each.end, *near)
+        ]
+        windows = [
+            Window(name, ts, each.end)
+            for (kind, _, name, ts), each in sent.items()
+            if kind == "worn" and device is None and overlap(ts, each.end, *near)
+        ]
+        cells = sorted({cell for each in [*stretches, *windows] for cell in hours_of(each.ts, each.end)})
+        if not cells:
+            return
+        instants: dict[int, list[Instant]] = {}
+        for (name, ts), values in self.readings.get((tenant, user), {}).items():
+            value = getattr(values, metric)
+            if value is not None and device in (None, name):
+                instants.setdefault(ts // HOUR * HOUR, []).append(Instant(name, ts, least(metric, value)))
+        for cell in cells:
+            if near[0] <= cell < near[1]:
+                yield (
+                    cell,
+                    resolve(cell, instants.get(cell, []), stretches, windows, lambda name: self.rank(tenant, name)),
+                )
 
     def minute(self, tenant: str, bucket: int, group: list[Found]) -> Minute:
         rates, best = self.winner(tenant, group, "heart_rate")
@@ -290,24 +411,76 @@ class Model:
         return [value for device, value in measured if device == best and value is not None], best
 
     def summary(self, tenant: str, user: str, start: int, end: int, device: str | None = None) -> Summary:
-        return total(self.minutes(tenant, user, start, end, device))
+        return total(
+            self.minutes(tenant, user, start, end, device) + self.daily_totals(tenant, user, start, end, device)
+        )
+
+    def daily_totals(
+        self, tenant: str, user: str, start: int, end: int, device: str | None = None, bucket: str = "", tz: str = ""
+    ) -> list[Minute]:
+        """Return the daily totals that count in a range, as minutes; with a bucket those that lie in one as a whole."""
+        sent = self.parts.get((tenant, user), {})
+        readings = self.readings.get((tenant, user), {})
+        answer = []
+        for (kind, metric, name, ts), each in sent.items():
+            if kind != "daily_total" or not start <= ts < each.end <= end or device not in (None, name):
+                continue
+            if bucket and bucket_start(ts, bucket, tz) != bucket_start(each.end - 1, bucket, tz):
+                continue
+            finer = any(
+                getattr(values, metric) is not None and ts <= at < each.end and device in (None, of)
+                for (of, at), values in readings.items()
+            ) or any(
+                k == "interval" and m == metric and overlap(at, other.end, ts, each.end) and device in (None, of)
+                for (k, m, of, at), other in sent.items()
+            )
+            better = any(
+                k == "daily_total"
+                and m == metric
+                and overlap(at, other.end, ts, each.end)
+                and (
+                    (of == name and other.version > each.version)
+                    or (device is None and self.rank(tenant, of) < self.rank(tenant, name))
+                )
+                for (k, m, of, at), other in sent.items()
+            )
+            if not finer and not better:
+                amount = {metric: least(metric, each.value)}
+                minute = Minute(ts, ts, ts, None, 0, None, None, None, None, None)
+                answer.append(minute._replace(**amount))
+        return answer
 
     def series(
         self, tenant: str, user: str, start: int, end: int, bucket: str, tz: str, device: str | None = None
     ) -> list[Point]:
         """Return the buckets that hold a reading, or with bucket raw the readings; `bucket` is not auto."""
         if bucket == "raw":
-            everything = self.found(tenant, user, start, end, device)
-            everything.sort(key=lambda found: (found.ts, self.devices[tenant, found.device].registered))
-            return [raw_point(found) for found in everything]
+            everything = [(each.ts, each) for each in self.found(tenant, user, start, end, device)]
+            everything += self.begun(tenant, user, start, end, device)
+            everything.sort(key=lambda one: (one[1].ts, self.devices[tenant, one[1].device].registered, one[0]))
+            return [raw_point(found) for _, found in everything]
         groups: dict[int, list[Minute]] = {}
         for minute in self.minutes(tenant, user, start, end, device):
             groups.setdefault(bucket_start(minute.bucket, bucket, tz), []).append(minute)
+        if bucket in ("1d", "1w", "1mo"):
+            for minute in self.daily_totals(tenant, user, start, end, device, bucket, tz):
+                groups.setdefault(bucket_start(minute.bucket, bucket, tz), []).append(minute)
         points = []
         for t, group in sorted(groups.items()):
             whole = total(group)
             points.append(Point(t, *whole[:4], only_device(group), whole.steps, whole.calories))
         return points
+
+    def begun(self, tenant: str, user: str, start: int, end: int, device: str | None) -> list[tuple[int, Found]]:
+        """Return the intervals of steps and calories that begin in a range, by their ends, as readings."""
+        rows: dict[tuple[int, str, int], dict[str, float]] = {}
+        for (kind, metric, name, ts), each in self.parts.get((tenant, user), {}).items():
+            if kind == "interval" and metric in SUMS and start <= ts < end and device in (None, name):
+                rows.setdefault((ts, name, each.end), {})[metric] = each.value
+        return [
+            (finish, Found(ts, name, Values(None, maybe_whole(values.get("steps")), values.get("calories"))))
+            for (ts, name, finish), values in rows.items()
+        ]
 
     def filled(self, points: list[Point], start: int, end: int, bucket: str, tz: str) -> list[Point]:
         """Put an empty point into each bucket of a range that has none."""
@@ -334,7 +507,9 @@ class Model:
         answer = []
         for user in sorted(user for of, user in self.readings if of == tenant):
             groups: dict[date, list[Minute]] = {}
-            for minute in self.minutes(tenant, user, start, end):
+            for minute in self.minutes(tenant, user, start, end) + self.daily_totals(
+                tenant, user, start, end, None, "1d", tz
+            ):
                 groups.setdefault(local_day(minute.bucket, tz), []).append(minute)
             for day, group in sorted(groups.items()):
                 bounds = [period_start(each, "1d", tz) for each in (day, day + timedelta(days=1))]
@@ -347,18 +522,38 @@ class Model:
         What lies after now is one more metric, without a value, of which the last one counts.
         """
         stored = self.readings.get((tenant, user), {})
+        sent = self.parts.get((tenant, user), {})
         later = [(-ts, self.rank(tenant, device), device) for device, ts in stored if ts > now]
+        later += [
+            (-ts, self.rank(tenant, device), device)
+            for kind, metric, device, ts in sent
+            if kind == "interval" and metric in SUMS and ts > now
+        ]
         answer = [Latest("ahead", None, -min(later)[0], min(later)[2])] if later else []
         for metric in ("calories", "heart_rate", "steps"):
             candidates = [
-                (-ts, self.rank(tenant, device), device, getattr(values, metric))
+                (-ts, self.rank(tenant, device), 0, device, getattr(values, metric))
                 for (device, ts), values in stored.items()
                 if getattr(values, metric) is not None and ts <= now
             ]
+            candidates += [
+                (-ts, self.rank(tenant, device), 1, device, each.value)
+                for (kind, of, device, ts), each in sent.items()
+                if kind == "interval" and of == metric and ts <= now
+            ]
             if candidates:
-                negative, _, device, value = min(candidates)
+                negative, _, _, device, value = min(candidates)
                 answer.append(Latest(metric, value, -negative, device))
         return answer
+
+
+def maybe_whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def least(metric: str, value: float) -> int:
+    """Return a value of a sum in the metric's least unit."""
+    return round(value) if metric == "steps" else micro(value)
 
 
 def micro(value: float) -> int:

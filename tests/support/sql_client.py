@@ -18,6 +18,7 @@ from tests.support.reference_model import (
     Latest,
     LocalDay,
     Minute,
+    Part,
     Point,
     Summary,
     Values,
@@ -28,6 +29,18 @@ from tests.support.reference_model import (
 )
 
 WRITE = "SELECT api_internal.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
+MERGE = """
+    SELECT m.inserted, m.updated
+      FROM api_internal.hold_horizon() AS h
+     CROSS JOIN LATERAL api_internal.merge_intervals(
+       api_internal.enrol_users(%(tenants)s, %(users)s),
+       ARRAY(SELECT coalesce(m.metric_key, 0) FROM unnest(%(metrics)s::text[]) WITH ORDINALITY AS n (name, item)
+               LEFT JOIN core.metric AS m ON m.name = n.name AND m.tenant_key IS NULL ORDER BY n.item),
+       api_internal.enrol_devices(%(tenants)s, %(devices)s), %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+       %(values)s::float8[], %(kinds)s::smallint[]) AS m
+     WHERE h IS NOT NULL
+"""
+KINDS = ["interval", "worn", "daily_total"]
 SUMMARY = "SELECT * FROM api.summary(%s, %s, %s, %s, %s)"
 SERIES = "SELECT * FROM api.series(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 MINUTES = """
@@ -59,6 +72,30 @@ def write(db: psycopg.Connection[Any], items: Sequence[Item]) -> list[str]:
     return list(row[0])
 
 
+def merge(db: psycopg.Connection[Any], parts: Sequence[Part]) -> list[str]:
+    """Write intervals, worn windows and daily totals of which no two have one identity; return the outcomes."""
+    with db.transaction():
+        row = db.execute(
+            MERGE,
+            {
+                "tenants": [part.tenant for part in parts],
+                "users": [part.user for part in parts],
+                "metrics": [part.metric for part in parts],
+                "devices": [part.device for part in parts],
+                "starts": [moment(part.ts) for part in parts],
+                "ends": [moment(part.end) for part in parts],
+                "values": [float(part.value) for part in parts],
+                "kinds": [KINDS.index(part.kind) for part in parts],
+            },
+        ).fetchone()
+    assert row is not None
+    outcomes = ["unchanged"] * len(parts)
+    for places, outcome in zip(row, ("inserted", "updated"), strict=True):
+        for place in places:
+            outcomes[place - 1] = outcome
+    return outcomes
+
+
 def insert(db: psycopg.Connection[Any], items: Sequence[Item]) -> None:
     """Write readings by INSERT into the view."""
     query = f"INSERT INTO api.readings ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)"
@@ -87,12 +124,12 @@ def delete(db: psycopg.Connection[Any], tenant: str, user: str, start: int, end:
 
 def delete_readings(
     db: psycopg.Connection[Any], tenant: str, user: str, start: int, end: int, device: str | None
-) -> tuple[int, int | None, int | None]:
-    """Do the same by the function; return how many there were, and the first and the last moment."""
-    query = "SELECT deleted, first_ts, last_ts FROM api.delete_readings(%s, %s, %s, %s, %s)"
+) -> tuple[int, int, int | None, int | None]:
+    """Do the same by the function, with intervals; return how many there were, and the first and the last moment."""
+    query = "SELECT deleted, intervals, first_ts, last_ts FROM api.delete_readings(%s, %s, %s, %s, %s)"
     row = db.execute(query, [tenant, user, moment(start), moment(end), device]).fetchone()
     assert row is not None
-    return row[0], maybe_micros(row[1]), maybe_micros(row[2])
+    return row[0], row[1], maybe_micros(row[2]), maybe_micros(row[3])
 
 
 def erase(db: psycopg.Connection[Any], tenant: str, user: str) -> int:

@@ -87,7 +87,7 @@ class ReadingsAfterDocument(TypedDict):
 
 
 class DeletionReceipt(TypedDict):
-    """How many readings (deleted) and samples of a range were deleted, and the first and the last timestamp of them."""
+    """How many readings (deleted), samples and intervals of a range were deleted, the first and the last timestamp."""
 
     user_id: str
     device_id: str | None
@@ -95,5 +95,6 @@ class DeletionReceipt(TypedDict):
     end: str
     deleted: int
     samples: int
+    intervals: int
     first: str | None
     last: str | None

@@ -75,7 +75,7 @@ BEGIN
 
   SELECT array_agg(s.user_key) AS user_keys, array_agg(s.bucket) AS quarters INTO stale
     FROM (SELECT DISTINCT s.user_key, s.day + q * INTERVAL '15 minutes' AS bucket
-            FROM core.stale_day AS s
+            FROM api_internal.marks AS s
            CROSS JOIN generate_series(0, 95) AS q
            WHERE s.user_key = ANY (user_keys) AND s.day > from_ts - INTERVAL '24 hours' AND s.day < to_ts
              AND get_bit(s.quarters, q) = 1) AS s
@@ -157,18 +157,31 @@ BEGIN
        GROUP BY 1, 2
       UNION ALL
       SELECT * FROM api_internal.rolled_days(rolled_keys, level, midnights, cut, all_hours, all_quarters)
+    ), totals AS (
+      -- Daily totals count in the day in which they lie as a whole.
+      SELECT i.user_key, width_bucket(t.ts, midnights) AS number, api_internal.total(t.amount / 1000000) FILTER (WHERE t.metric_key = 2) AS steps,
+             api_internal.total(t.amount) FILTER (WHERE t.metric_key = 3) AS calories, min(t.ts) AS first_ts, max(t.ts) AS last_ts
+        FROM (SELECT DISTINCT i.user_key FROM core.interval_series AS i
+               WHERE i.user_key = ANY (user_keys) AND i.kind = 2 AND i.metric_key < 4) AS i
+       CROSS JOIN LATERAL api_internal.counted_totals(i.user_key, '{2,3}', from_ts, to_ts) AS t
+       WHERE t.ends_at <= midnights[width_bucket(t.ts, midnights) + 1]
+       GROUP BY 1, 2
     )
-    SELECT p.tenant_id, p.user_id, first_day + d.number - 1, d.steps, api_internal.from_micro(d.calories), d.heart_rate_count,
-           api_internal.from_micro(d.heart_rate_sum, nullif(d.heart_rate_count, 0)), d.heart_rate_min, d.heart_rate_max,
-           d.resting_heart_rate, d.worn_minutes, d.first_ts, d.last_ts, midnights[d.number], midnights[d.number + 1],
-           midnights[d.number + 1] <= now()
+    SELECT p.tenant_id, p.user_id, first_day + number - 1,
+           CASE WHEN t.steps IS NULL THEN d.steps ELSE coalesce(d.steps, 0) + t.steps END,
+           api_internal.from_micro(CASE WHEN t.calories IS NULL THEN d.calories ELSE coalesce(d.calories, 0) + t.calories END),
+           coalesce(d.heart_rate_count, 0), api_internal.from_micro(d.heart_rate_sum, nullif(d.heart_rate_count, 0)), d.heart_rate_min,
+           d.heart_rate_max, d.resting_heart_rate, CASE WHEN d.first_ts IS NULL THEN 0 ELSE d.worn_minutes END,
+           least(d.first_ts, t.first_ts), greatest(d.last_ts, t.last_ts), midnights[number], midnights[number + 1],
+           midnights[number + 1] <= now()
       FROM days AS d
+      FULL JOIN totals AS t USING (user_key, number)
       -- Sorts by name once for each user, not for each day.
       JOIN (SELECT u.user_key, t.tenant_id, u.user_id, row_number() OVER (ORDER BY t.tenant_id, u.user_id) AS place
               FROM core.app_user AS u
               JOIN core.tenant AS t USING (tenant_key)
              WHERE u.user_key = ANY (user_keys)) AS p USING (user_key)
-     ORDER BY p.place, d.number;
+     ORDER BY p.place, number;
 END
 $$;
 

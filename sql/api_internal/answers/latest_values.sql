@@ -9,18 +9,49 @@ CREATE FUNCTION api_internal.latest_values(user_keys int[]) RETURNS TABLE (
 LANGUAGE sql STABLE AS $$
   WITH recent AS MATERIALIZED (
     SELECT * FROM api_internal.recent_values(user_keys, now() - INTERVAL '24 hours', now())
+  ), intervals AS MATERIALIZED (
+    -- An interval's value is of the moment at which it begins.
+    SELECT DISTINCT ON (i.user_key, i.metric) i.user_key, i.metric, i.value, i.ts, d.device_id, d.priority, d.device_key
+      FROM (SELECT l.user_key, CASE l.metric_key WHEN 2 THEN 'steps' ELSE 'calories' END AS metric, l.device_key, l.value, l.ts
+              FROM unnest(user_keys) AS u (user_key)
+              JOIN api_internal.last_intervals AS l USING (user_key)
+             WHERE l.metric_key < 4
+            UNION ALL
+            SELECT u.user_key, 'ahead', a.device_key, NULL, a.ts
+              FROM unnest(user_keys) AS u (user_key)
+              JOIN core.interval_series AS s ON s.user_key = u.user_key AND s.kind = 0 AND s.metric_key < 4
+             CROSS JOIN LATERAL (SELECT i.device_key, i.ts
+                                   FROM core.interval AS i
+                                  WHERE i.user_key = s.user_key AND i.metric_key = s.metric_key AND i.device_key = s.device_key AND i.ts > now()
+                                  ORDER BY i.ts DESC
+                                  LIMIT 1) AS a) AS i
+      JOIN core.device AS d USING (device_key)
+     ORDER BY i.user_key, i.metric, i.ts DESC, d.priority, d.device_key
+  ), readings AS (
+    SELECT * FROM recent
+    UNION ALL
+    SELECT u.user_key, o.metric, o.value, o.ts, o.device_id
+      FROM unnest(user_keys) AS u (user_key)
+      LEFT JOIN (SELECT r.user_key, array_agg(r.metric) AS metrics FROM recent AS r WHERE r.metric <> 'ahead' GROUP BY 1) AS k USING (user_key)
+     CROSS JOIN LATERAL api_internal.older_values(
+       u.user_key, now() - INTERVAL '24 hours',
+       ARRAY(SELECT m FROM unnest(ARRAY['heart_rate', 'steps', 'calories']) AS m
+              WHERE k.metrics IS NULL OR m <> ALL (k.metrics)),
+       ARRAY(SELECT (i.metric, i.ts)::api_internal.metric_moment FROM intervals AS i WHERE i.user_key = u.user_key)) AS o
+     WHERE k.metrics IS NULL OR cardinality(k.metrics) < 3
   )
-  SELECT * FROM recent
-  UNION ALL
-  SELECT u.user_key, o.metric, o.value, o.ts, o.device_id
-    FROM unnest(user_keys) AS u (user_key)
-    LEFT JOIN (SELECT r.user_key, array_agg(r.metric) AS metrics FROM recent AS r WHERE r.metric <> 'ahead' GROUP BY 1) AS k USING (user_key)
-   CROSS JOIN LATERAL api_internal.older_values(
-     u.user_key, now() - INTERVAL '24 hours',
-     ARRAY(SELECT m FROM unnest(ARRAY['heart_rate', 'steps', 'calories']) AS m
-            WHERE k.metrics IS NULL OR m <> ALL (k.metrics))) AS o
-   WHERE k.metrics IS NULL OR cardinality(k.metrics) < 3
+  SELECT user_key, metric, CASE WHEN x.is_interval THEN i.value ELSE r.value END, CASE WHEN x.is_interval THEN i.ts ELSE r.ts END,
+         CASE WHEN x.is_interval THEN i.device_id ELSE r.device_id END
+    FROM readings AS r
+    FULL JOIN intervals AS i USING (user_key, metric)
+   CROSS JOIN LATERAL (
+     SELECT r.ts IS NULL OR i.ts > r.ts
+            -- At the same moment the better device, and of one device the reading.
+            OR i.ts = r.ts AND (SELECT (i.priority, i.device_key) < (d.priority, d.device_key)
+                                  FROM core.app_user AS u
+                                  JOIN core.device AS d USING (tenant_key)
+                                 WHERE u.user_key = r.user_key AND d.device_id = r.device_id)) AS x (is_interval)
 $$;
 
 COMMENT ON FUNCTION api_internal.latest_values IS
-  'The latest value of each metric of users given by key, when and by which device it was measured; of several devices at the same moment the best one. One row per user and metric ever measured. Readings after now do not count: the last of them is a row of the metric ahead, without a value.';
+  'The latest value of each metric of users given by key, when and by which device it was measured; of several devices at the same moment the best one. An interval''s value is of the moment at which it begins. One row per user and metric ever measured. Readings after now do not count: the last of them is a row of the metric ahead, without a value.';

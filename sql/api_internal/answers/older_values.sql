@@ -1,5 +1,5 @@
 -- A user's latest values before a moment.
-CREATE FUNCTION api_internal.older_values(user_key int, before timestamptz, metrics text[]) RETURNS TABLE (
+CREATE FUNCTION api_internal.older_values(user_key int, before timestamptz, metrics text[], known api_internal.metric_moment[]) RETURNS TABLE (
   metric    text,
   value     double precision,
   ts        timestamptz,
@@ -21,6 +21,10 @@ BEGIN
   -- First the time above the horizon, then only days that are stale or have a missing metric in the rollup.
   SELECT public.time_bucket(INTERVAL '24 hours', h.materialized), h.raw_from INTO day, raw_day FROM core.horizon AS h;
   WHILE missing <> '{}' LOOP
+    -- What is known to be later needs no search: days may have steps and calories of intervals only.
+    IF known <> '{}' THEN
+      missing := ARRAY(SELECT m FROM unnest(missing) AS m WHERE NOT EXISTS (SELECT FROM unnest(known) AS k WHERE k.metric = m AND k.ts >= day_end));
+    END IF;
     IF day < day_end THEN
       FOR metric, value, ts, device_id IN EXECUTE format(
           -- As in recent_values: a skip scan over the devices, and a lookup for each of them and each metric, so that a day of
@@ -84,4 +88,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.older_values IS
-  'A user''s latest value before a moment of each metric named (heart_rate, steps, calories); of several devices at the same moment the best one. One row per metric ever measured before it.';
+  'A user''s latest value before a moment of each metric named (heart_rate, steps, calories), of readings; of several devices at the same moment the best one. One row per metric ever measured before it, which may be left out where a later moment is known of the metric.';

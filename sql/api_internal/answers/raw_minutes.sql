@@ -15,6 +15,7 @@ CREATE VIEW api_internal.raw_minutes AS
                           FROM core.horizon AS h)
        -- Known at planning, so that years of chunks are excluded from the plan.
        AND r.bucket >= now() - INTERVAL '48 hours'
+       AND NOT EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = r.user_key AND i.kind < 2 AND i.metric_key < 4)
      GROUP BY 1, 2, 3
   ), ranked AS (
     SELECT b.*, (d.priority::bigint << 32) + d.device_key AS rank
@@ -36,4 +37,4 @@ CREATE VIEW api_internal.raw_minutes AS
    GROUP BY r.user_key, r.bucket;
 
 COMMENT ON VIEW api_internal.raw_minutes IS
-  'Minutes above the horizon within the last 47 hours, rounded down to a quarter of an hour, from raw readings, by user key; a part of api_internal.raw_quarters, not meant to be read by itself.';
+  'Minutes above the horizon within the last 47 hours, rounded down to a quarter of an hour, from raw readings, by user key, of users without intervals; a part of api_internal.raw_quarters, not meant to be read by itself.';

@@ -29,8 +29,15 @@ CREATE VIEW api_internal.raw_quarters AS
          q.calories, q.steps, q.heart_rate_device, q.worn_minutes
     FROM core.horizon AS h
    CROSS JOIN LATERAL (SELECT public.time_bucket(INTERVAL '15 minutes', now() - INTERVAL '47 hours')) AS n (recent_from)
-    JOIN core.app_user AS u ON h.materialized < n.recent_from
-   CROSS JOIN LATERAL api_internal.raw_quarters_of(ARRAY[u.user_key], h.materialized, n.recent_from, NULL, NULL) AS q;
+    JOIN core.app_user AS u ON h.materialized < n.recent_from AND NOT EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = u.user_key AND i.kind < 2 AND i.metric_key < 4)
+   CROSS JOIN LATERAL api_internal.raw_quarters_of(ARRAY[u.user_key], h.materialized, n.recent_from, NULL, NULL) AS q
+  UNION ALL
+  -- Time since the horizon of users with intervals, minute by minute.
+  SELECT u.user_key, q.bucket, q.first_ts, q.last_ts, q.heart_rate_sum, q.heart_rate_count, q.heart_rate_min, q.heart_rate_max,
+         q.calories, q.steps, q.heart_rate_device, q.worn_minutes
+    FROM (SELECT DISTINCT s.user_key FROM core.interval_series AS s WHERE s.kind < 2 AND s.metric_key < 4) AS u
+   CROSS JOIN core.horizon AS h
+   CROSS JOIN LATERAL api_internal.raw_quarters_of(ARRAY[u.user_key], h.materialized, 'infinity', NULL, NULL) AS q;
 
 COMMENT ON VIEW api_internal.raw_quarters IS
   'The quarters of an hour that the api.vitals views read from raw readings instead of rollups, by user key, with the columns of rollup.user_15m.';

@@ -22,6 +22,9 @@ SET enable_sort = off
 AS $$
 DECLARE
   stale_from CONSTANT timestamptz := coalesce((SELECT min(q) FROM unnest(stale_quarters) AS q), range_end);
+  with_intervals CONSTANT int[] := ARRAY(SELECT u.user_key
+                                           FROM (SELECT unnest(user_keys) UNION SELECT unnest(stale_keys)) AS u (user_key)
+                                          WHERE api_internal.has_intervals(u.user_key));
   stale_to   CONSTANT timestamptz := coalesce((SELECT max(q) FROM unnest(stale_quarters) AS q) + INTERVAL '15 minutes', range_end);
 BEGIN
   IF range_start >= range_end AND stale_keys IS NULL THEN
@@ -35,13 +38,13 @@ BEGIN
               sum(r.heart_rate_count)::bigint AS heart_rate_count, min(r.heart_rate_min) AS heart_rate_min,
               max(r.heart_rate_max) AS heart_rate_max, sum(r.calories)::bigint AS calories, sum(r.steps)::bigint AS steps
          FROM (SELECT * FROM api_internal.reading_rows AS r
-                WHERE r.bucket >= %1$L AND r.bucket < %2$L AND r.user_key = ANY ($1)
+                WHERE r.bucket >= %1$L AND r.bucket < %2$L AND r.user_key = ANY ($4)
                UNION ALL
                SELECT r.*
                  FROM unnest($2, $3) AS s (user_key, bucket)
                  JOIN api_internal.%3$I AS r
                    ON r.user_key = s.user_key AND r.bucket >= s.bucket AND r.bucket < s.bucket + INTERVAL ''15 minutes''
-                WHERE r.bucket >= %4$L AND r.bucket < %5$L) AS r
+                WHERE r.bucket >= %4$L AND r.bucket < %5$L AND s.user_key <> ALL ($5)) AS r
         GROUP BY 1, 2, 3
      ), best AS (
        SELECT b.user_key, b.bucket, min(b.first_ts) AS first_ts, max(b.last_ts) AS last_ts,
@@ -63,10 +66,21 @@ BEGIN
             CASE WHEN min(m.heart_rate_device) = max(m.heart_rate_device) THEN min(m.heart_rate_device)
                  WHEN min(m.heart_rate_device) IS NOT NULL THEN 0 END,
             (count(*) FILTER (WHERE m.heart_rate_count > 0))::smallint
-       FROM best AS m
+       FROM (SELECT * FROM best
+             UNION ALL
+             SELECT i.user_key, m.bucket, m.first_ts, m.last_ts, m.heart_rate_sum, m.heart_rate_count, m.heart_rate_min,
+                    m.heart_rate_max, m.calories, m.steps, m.heart_rate_device
+               FROM unnest($5) AS i (user_key)
+              CROSS JOIN LATERAL api_internal.minutes(i.user_key, (
+                SELECT range_agg(r.range)
+                  FROM (SELECT tstzrange(%1$L, greatest(%1$L::timestamptz, %2$L)) AS range WHERE i.user_key = ANY ($1)
+                        UNION ALL
+                        SELECT tstzrange(s.bucket, s.bucket + INTERVAL ''15 minutes'')
+                          FROM unnest($2, $3) AS s (user_key, bucket)
+                         WHERE s.user_key = i.user_key) AS r), NULL, true) AS m) AS m
       GROUP BY 1, 2',
     range_start, range_end, api_internal.raw_source(stale_from), stale_from, stale_to)
-    USING user_keys, stale_keys, stale_quarters;
+    USING user_keys, stale_keys, stale_quarters, ARRAY(SELECT u FROM unnest(user_keys) AS u WHERE u <> ALL (with_intervals)), with_intervals;
 END
 $$;
 

@@ -44,7 +44,7 @@ BEGIN
   END IF;
 
   RETURN QUERY EXECUTE format(
-    'SELECT u.user_id, greatest(n.ts, o.last_ts, l.ts)
+    'SELECT u.user_id, greatest(n.ts, o.last_ts, l.ts, i.ts)
        FROM core.app_user AS u
        LEFT JOIN (SELECT user_key, max(ts) AS ts FROM (%s) AS r GROUP BY user_key) AS n USING (user_key)
        LEFT JOIN LATERAL (
@@ -58,10 +58,11 @@ BEGIN
           ORDER BY r.bucket DESC
           LIMIT 1) AS o ON true
        LEFT JOIN LATERAL (SELECT max(l.ts) AS ts FROM api_internal.last_samples AS l WHERE l.user_key = u.user_key) AS l ON true
+       LEFT JOIN LATERAL (SELECT max(i.seen_at) AS ts FROM api_internal.last_intervals AS i WHERE i.user_key = u.user_key) AS i ON true
       WHERE u.user_key = ANY ($1)
       ORDER BY u.user_id', raw, horizon) USING keys;
 END
 $$;
 
 COMMENT ON FUNCTION api_internal.seen_users IS
-  'A page of a tenant''s users in the order of their names, after a name if one is given, with the timestamp of each user''s latest reading or sample up to now, exact at every moment; null without one. From rollup.user_15m below the horizon, and from raw readings above the horizon and for stale quarters; samples are looked up.';
+  'A page of a tenant''s users in the order of their names, after a name if one is given, with the timestamp of each user''s latest reading or sample up to now, or of the last minute that an interval covers, exact at every moment; null without one. From rollup.user_15m below the horizon, and from raw readings above the horizon and for stale quarters; samples and intervals are looked up.';

@@ -38,10 +38,19 @@ BEGIN
          FROM pair AS p
         WHERE EXISTS (SELECT
                         FROM core.reading AS r
-                       WHERE r.user_key = p.user_key AND r.device_key = p.device_key AND r.ts >= %4$L AND r.ts < %5$L)',
+                       WHERE r.user_key = p.user_key AND r.device_key = p.device_key AND r.ts >= %4$L AND r.ts < %5$L)
+       UNION
+       -- And users with intervals of steps or calories that overlap it. A worn window alone changes nothing.
+       SELECT s.user_key, %1$L, %3$L
+         FROM core.interval_series AS s
+        WHERE s.kind = 0 AND s.metric_key < 4
+          AND EXISTS (SELECT
+                        FROM core.interval AS i
+                       WHERE i.user_key = s.user_key AND i.metric_key = s.metric_key
+                         AND i.ts > %4$L::timestamptz - INTERVAL ''24 hours'' AND i.ts < %5$L AND i.ends_at > %4$L)',
     day, day_end, api_internal.quarter_bits(day, range_start, range_end), since, range_end);
 END
 $$;
 
 COMMENT ON FUNCTION api_internal.mark_new_time IS
-  'Marks a range within one day (UTC), whose ends are multiples of 15 minutes, stale for every user with readings in the range, or in the hour, four hours or day that end with it.';
+  'Marks a range within one day (UTC), whose ends are multiples of 15 minutes, stale for every user with readings in the range, or with intervals of steps or calories over it, or in the hour, four hours or day that end with it.';

@@ -6,10 +6,24 @@ DECLARE
   -- Buckets that the horizon cuts are written once it passes their end. This is the announced horizon: users with readings
   -- that are not visible here yet are marked when the materialized horizon follows.
   horizon CONSTANT timestamptz := (SELECT h.announced FROM core.horizon AS h);
+  plain   record;
+  cells   record;
   hours   record;
   blocks  record;
 BEGIN
-  PERFORM api_internal.roll_up_quarters(day, user_keys, quarters);
+  SELECT array_agg(m.user_key) FILTER (WHERE NOT i.are_there) AS user_keys, array_agg(m.quarters) FILTER (WHERE NOT i.are_there) AS quarters
+    INTO plain
+    FROM unnest(user_keys, quarters) AS m (user_key, quarters)
+   CROSS JOIN LATERAL (SELECT api_internal.has_intervals(m.user_key) AS are_there) AS i;
+  IF plain.user_keys IS NOT NULL THEN
+    PERFORM api_internal.roll_up_quarters(day, plain.user_keys, plain.quarters);
+  END IF;
+  IF cardinality(plain.user_keys) IS DISTINCT FROM cardinality(user_keys) THEN
+    SELECT array_agg(m.user_key) AS user_keys, array_agg(m.quarters) AS quarters INTO cells
+      FROM unnest(user_keys, quarters) AS m (user_key, quarters)
+     WHERE m.user_key <> ALL (coalesce(plain.user_keys, '{}'));
+    PERFORM api_internal.roll_up_cells(day, cells.user_keys, cells.quarters);
+  END IF;
   SELECT array_agg(m.user_key) AS user_keys, array_agg(day + h * INTERVAL '1 hour') AS buckets INTO hours
     FROM unnest(user_keys, quarters) AS m (user_key, quarters)
    CROSS JOIN generate_series(0, 23) AS h

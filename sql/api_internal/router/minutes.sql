@@ -1,5 +1,5 @@
 -- Chooses between devices: each minute and metric takes the values of the best device that reported it.
-CREATE FUNCTION api_internal.minutes(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL)
+CREATE FUNCTION api_internal.minutes(user_key int, ranges tstzmultirange, device_key int DEFAULT NULL, with_intervals boolean DEFAULT NULL)
 RETURNS SETOF api_internal.bucket_row
 LANGUAGE plpgsql STABLE
 -- Planned once. The part that needs literal bounds is in api_internal.device_minutes.
@@ -9,6 +9,11 @@ SET work_mem = '64MB'
 AS $$
 #variable_conflict use_column
 BEGIN
+  IF coalesce(minutes.with_intervals, EXISTS (SELECT FROM core.interval_series AS i
+                                              WHERE i.user_key = minutes.user_key AND i.kind < 2 AND i.metric_key < 4)) THEN
+    RETURN QUERY SELECT * FROM api_internal.minutes_with_intervals(minutes.user_key, minutes.ranges, minutes.device_key);
+    RETURN;
+  END IF;
   RETURN QUERY
   WITH by_device AS (
     SELECT public.time_bucket(INTERVAL '1 minute', r.bucket) AS bucket,
@@ -45,4 +50,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.minutes IS
-  'A user''s minutes in half-open ranges, from raw readings. For each metric only the best device counts: the smallest priority, then the one registered first; readings outside the ranges are ignored. Sums of heart rate (beats per minute) and calories (kilocalories) are in whole millionths; null means not measured. A device_key selects one device.';
+  'A user''s minutes in half-open ranges, from raw readings and intervals. For each metric only the best device counts: the smallest priority, then the one registered first; readings outside the ranges are ignored, but for hours that intervals touch, see api_internal.counted_minutes. Sums of heart rate (beats per minute) and calories (kilocalories) are in whole millionths; null means not measured. A device_key selects one device. with_intervals tells whether the user has intervals, where that is known.';

@@ -18,7 +18,7 @@ BEGIN
       FROM (SELECT tstzmultirange(tstzrange(h.materialized, NULL)) AS ranges FROM core.horizon AS h
             UNION ALL
             SELECT api_internal.quarter_ranges(s.day, s.quarters)
-              FROM core.stale_day AS s
+              FROM api_internal.marks AS s
              -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users'
              -- marks of the day.
              WHERE s.user_key = route_range.user_key

@@ -1,0 +1,484 @@
+"""The rule of intervals against brute force, hour by hour, and its mutants, each of which must be caught.
+
+Many small tries of a few hours, in which everything meets; the histories of test_exactness.py have intervals, too,
+among all else that happens. A mutant is a function of sql/ with one part of the rule taken out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support import sql_client
+from tests.support.database import empty
+from tests.support.interleaving import install, script
+from tests.support.interval_model import Instant, Stretch, Window, hours_of, resolve
+from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, Part, bucket_start, micro, micros, moment
+
+NOON = 19_800 * DAY + 12 * HOUR
+DEVICES = ["device_a", "device_b", "watch", "phone"]
+TRIES = 60
+
+
+class Try:
+    """Some hours of one user, and questions about them."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+
+    def moment(self) -> int:
+        r = self.random
+        return NOON + r.choice([r.randrange(3 * HOUR), r.randrange(180) * MINUTE, r.randrange(18) * 10 * MINUTE])
+
+    def items(self) -> list[Item]:
+        r = self.random
+        items = [
+            Item(
+                "default",
+                "ada",
+                r.choice(DEVICES),
+                self.moment(),
+                None,
+                r.choice([0, 1, 7, 100]),
+                r.choice([None, 2.5]),
+            )
+            for _ in range(r.choice([0, 5, 30, 100]))
+        ]
+        return list({item[:4]: item for item in items}.values())
+
+    def parts(self) -> list[Part]:
+        return list(
+            {part[:6]: part for part in (self.part() for _ in range(self.random.choice([1, 3, 10, 40])))}.values()
+        )
+
+    def part(self) -> Part:
+        r = self.random
+        kind, metric = r.choice(["interval"] * 5 + ["worn"] * 2), r.choice(["steps", "steps", "calories"])
+        ts, lengths = self.moment(), [r.randrange(1, most) for most in (HOUR, 3 * HOUR, 20 * HOUR)]
+        end = ts + r.choice([MINUTE, MINUTE, 10 * MINUTE, 15 * MINUTE, HOUR, *lengths])
+        if kind == "worn":
+            return Part("default", "ada", r.choice(DEVICES), kind, "", ts, end, 0.0)
+        steps = float(r.choice([0, 1, 10, 100, 1000, 99_999]))
+        value = steps if metric == "steps" else round(r.uniform(0, 2000), r.choice([0, 3, 6]))
+        return Part("default", "ada", r.choice(DEVICES), kind, metric, ts, end, value)
+
+    def grown(self, parts: list[Part]) -> list[Part]:
+        """Uploads of before, some of which have grown."""
+        r = self.random
+        return [
+            part._replace(end=part.end + r.choice([0, MINUTE]), value=part.value + (part.kind != "worn"))
+            for part in parts
+            if r.random() < 0.3
+        ]
+
+    def questions(self, model: Model) -> Iterator[tuple[int, int, str | None]]:
+        known = [device for device in DEVICES if ("default", device) in model.devices]
+        for _ in range(6):
+            start, end = sorted([self.moment(), self.moment()])
+            yield start, end, self.random.choice([None, None, None, *known])
+        yield NOON - DAY, NOON + 2 * DAY, None
+
+
+def differences(db: psycopg.Connection[Any], seed: int) -> list[Any]:
+    """Play a try; return what minutes differ from brute force."""
+    empty(db)
+    sql_client.place_horizon(db, NOON - 10 * DAY)
+    one, model = Try(seed), Model()
+    if items := one.items():
+        assert sql_client.write(db, items) == model.write(items)
+    parts = one.parts()
+    for sent in (parts, one.grown(parts)):
+        if sent:
+            assert sql_client.merge(db, sent) == model.merge(sent)
+    return [
+        (question, got, expected)
+        for question in one.questions(model)
+        for got, expected in [
+            (sql_client.minutes(db, "default", "ada", *question), model.minutes("default", "ada", *question))
+        ]
+        if got != expected
+    ]
+
+
+@pytest.mark.parametrize("half", range(2))
+def test_minutes_follow_the_rule(calm: psycopg.Connection[Any], half: int) -> None:
+    for seed in range(half, TRIES, 2):
+        assert differences(calm, seed) == [], f"seed {seed}"
+
+
+# Each with what is taken out: regular expressions whose matches are replaced, each once.
+MUTANTS = {
+    "no cap of coarse intervals": (r"p\.is_coarse\n       GROUP BY", "false\n       GROUP BY"),
+    "a cap of every interval": (r"i\.ends_at - i\.ts > INTERVAL '5 minutes' AS", "true AS"),
+    "what better devices counted in all of their minutes": (
+        r"k\.device_key IS NULL AND p\.minute >= p\.ts",
+        "k.device_key IS NULL",
+    ),
+    "a cap beside worn devices": (r"WHERE p\.is_coarse\) AS k", "WHERE false) AS k"),
+    "a cap of what the interval has left after losses": (
+        r"div\(greatest\(sum\(p\.share\) FILTER \(WHERE p\.counts\)",
+        "div(greatest(sum(p.share) FILTER (WHERE p.counts AND g.device_key = p.device_key)",
+    ),
+    "the older version wins": (r"n\.version > o\.version", "n.version < o.version"),
+    "no version wins": (r"n\.version > o\.version", "false"),
+    "a newer interval that only meets": (r" AND n\.ts < o\.ends_at AND n\.ends_at > o\.ts", ""),
+    "an interval beside its device's readings": (
+        r"o\.version IS NULL AND i\.minute IS NULL AS",
+        "o.version IS NULL AS",
+    ),
+    "worn windows do not cover": (
+        r"FROM unnest\(windows\) AS w\n       CROSS",
+        "FROM unnest(windows) AS w\n       CROSS JOIN (SELECT 1 LIMIT 0) AS x CROSS",
+    ),
+    "worn windows hide metrics that are not counted": (
+        r"\n +JOIN \(SELECT DISTINCT p\.metric_key, p\.cell, p\.device_key FROM present.*?w\.device_key\) AS v",
+        ") AS v",
+    ),
+    "worn devices count in other hours": (r"AND g\.cell = m\.cell AND g\.device_key", "AND g.device_key"),
+    "the worst device wins": (
+        r"SELECT v\.metric_key, v\.minute, min\((.*?)\) AS rank",
+        r"SELECT v.metric_key, v.minute, max(\1) AS rank",
+    ),
+    "zero does not cover": (r"FROM pieces AS p\n    \), winners", "FROM pieces AS p WHERE p.share > 0\n    ), winners"),
+    "shares that do not add up": (
+        r"div\(p\.whole \* extract\(epoch FROM x\.piece_end - p\.ts\), p\.length\)\n[^\n]*p\.ts\), p\.length\)",
+        "div(p.whole * extract(epoch FROM x.piece_end - x.piece_start), p.length)",
+    ),
+    "steps in millionths": (
+        r"CASE WHEN m\.is_whole THEN 1000000 ELSE 1 END AS grain,\n.*?AS whole",
+        "1 AS grain, round(i.value * 1e6)::numeric AS whole",
+    ),
+    "cut before it is resolved": (r"api_internal\.whole_hours\(ranges\);", "ranges;"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_each_part_of_the_rule_is_needed(calm: psycopg.Connection[Any], name: str) -> None:
+    with mutated(calm, "counted_minutes", *MUTANTS[name]):
+        assert any(differences(calm, seed) for seed in range(TRIES))
+
+
+@contextmanager
+def mutated(db: psycopg.Connection[Any], function: str, pattern: str, replacement: str) -> Iterator[None]:
+    """Replace a function or view by one with a part taken out."""
+    text, times = re.subn(pattern, replacement, script(function), flags=re.DOTALL)
+    assert times == 1, f"{pattern} is {times} times in {function}: fit the mutant to the file again"
+    install(db, text)
+    try:
+        yield
+    finally:
+        install(db, script(function))
+
+
+def counted(start: int, end: int, value: float, device: str = "phone") -> Part:
+    return Part("default", "ada", device, "interval", "steps", NOON + start, NOON + end, value)
+
+
+def beat(device: str, at: int, steps: int) -> Item:
+    return Item("default", "ada", device, NOON + at, None, steps, None)
+
+
+@dataclass
+class Story:
+    """What happens to one user, in the database and in the model."""
+
+    db: psycopg.Connection[Any]
+    model: Model = field(default_factory=Model)
+
+    def write(self, *items: Item) -> None:
+        assert sql_client.write(self.db, items) == self.model.write(items)
+
+    def merge(self, *parts: Part) -> None:
+        assert sql_client.merge(self.db, parts) == self.model.merge(parts)
+
+    def refresh(self, horizon: int) -> None:
+        sql_client.refresh(self.db, NOON + horizon)
+
+    def wrong(self) -> list[Any]:
+        """Return the wrong answers to questions about the hours around noon, of quarters, hours and devices."""
+        spans = [(NOON + n * MINUTE, NOON + (n + 15) * MINUTE) for n in range(-60, 240, 15)]
+        spans += [(NOON + n * HOUR, NOON + (n + 1) * HOUR) for n in range(-1, 4)]
+        devices = [None, *(device for _, device in self.model.devices)]
+        questions = [("default", "ada", *span, device) for span in spans for device in devices]
+        found: list[Any] = [
+            question
+            for question in questions
+            if sql_client.summary(self.db, *question) != self.model.summary(*question)
+        ]
+        for bucket in ("15m", "1h", "1d"):
+            span = (NOON - DAY, NOON + DAY)
+            if sql_client.vitals(self.db, "default", "ada", *span, bucket) != self.model.vitals(
+                "default", "ada", *span, bucket
+            ):
+                found.append(bucket)
+        return found + sql_client.drift(self.db, NOON - 2 * DAY, NOON + 2 * DAY)
+
+
+def late_reading(story: Story) -> Iterator[None]:
+    """What a watch sends late of one quarter leaves less of a phone's interval in the others."""
+    story.merge(counted(0, HOUR, 600))
+    story.write(beat("device_a", 50 * MINUTE, 10))
+    story.refresh(DAY)
+    yield
+    story.write(beat("device_a", 5 * MINUTE, 300))
+    yield
+    story.refresh(DAY)
+    yield
+
+
+def horizon_within_an_hour(story: Story) -> Iterator[None]:
+    """What comes above the horizon changes what counts below it in the same hour, and is not marked."""
+    story.merge(counted(0, HOUR, 600))
+    story.write(beat("device_a", 5 * MINUTE, 10))
+    story.refresh(30 * MINUTE)
+    yield
+    story.write(beat("device_a", 45 * MINUTE, 300))
+    yield
+    story.refresh(45 * MINUTE)
+    yield
+    story.refresh(2 * HOUR)
+    yield
+
+
+def shrunk(story: Story) -> Iterator[None]:
+    story.merge(counted(0, 3 * HOUR, 900))
+    story.refresh(DAY)
+    yield
+    story.merge(counted(0, HOUR, 900))
+    yield
+    story.refresh(DAY)
+    yield
+
+
+def only_intervals(story: Story) -> Iterator[None]:
+    """There is no reading that would have the new time marked."""
+    story.merge(counted(-20 * MINUTE, 70 * MINUTE, 900))
+    story.refresh(0)
+    yield
+    story.refresh(HOUR)
+    yield
+    story.refresh(DAY)
+    yield
+
+
+def worn_elsewhere(story: Story) -> Iterator[None]:
+    """In a quarter in which one device measured, another one of the hour was worn."""
+    story.merge(counted(0, 15 * MINUTE, 300), Part("default", "ada", "device_a", "worn", "", NOON, NOON + HOUR, 0.0))
+    story.write(beat("device_a", 50 * MINUTE, 10))
+    story.refresh(DAY)
+    yield
+
+
+def new_priority(story: Story) -> Iterator[None]:
+    """It changes quarters in which the device measured nothing."""
+    yield from worn_elsewhere(story)
+    sql_client.set_priority(story.db, "default", "phone", 0)
+    story.model.set_priority("default", "phone", 0)
+    yield
+    story.refresh(DAY)
+    yield
+
+
+def deleted(story: Story) -> Iterator[None]:
+    """An interval that begins in the range goes, with what it counted after it."""
+    story.merge(counted(-30 * MINUTE, 3 * HOUR, 900), counted(0, 2 * HOUR, 50, "watch"))
+    story.refresh(DAY)
+    yield
+    which = ("default", "ada", NOON - HOUR, NOON, None)
+    assert sql_client.delete_readings(story.db, *which) == story.model.delete(*which, intervals=True)
+    yield
+    story.refresh(DAY)
+    yield
+
+
+STORIES = [
+    late_reading,
+    horizon_within_an_hour,
+    shrunk,
+    only_intervals,
+    worn_elsewhere,
+    new_priority,
+    deleted,
+]
+
+
+def goes_wrong(db: psycopg.Connection[Any], tell: Callable[[Story], Iterator[None]]) -> bool:
+    empty(db)
+    sql_client.place_horizon(db, NOON - DAY)
+    story = Story(db)
+    return any(story.wrong() for _ in tell(story))
+
+
+@pytest.mark.parametrize("tell", STORIES)
+def test_rollups_follow_the_rule(calm: psycopg.Connection[Any], tell: Callable[[Story], Iterator[None]]) -> None:
+    assert not goes_wrong(calm, tell)
+
+
+@pytest.mark.parametrize(
+    ("function", "pattern", "replacement", "tell"),
+    [
+        ("hour_bits", r"RETURN hours.*?;", "RETURN quarters;", late_reading),
+        ("wide_marks", r"THEN api_internal\.hour_bits\(s\.quarters\)", "THEN s.quarters", late_reading),
+        ("refresh_users", r"api_internal\.hour_bits\((bit_or\(s\.quarters\))\)", r"\1", late_reading),
+        ("marks", r"h\.materialized > h\.hour", "false", horizon_within_an_hour),
+        ("vitals_15m", r"OR NOT EXISTS", "OR EXISTS (SELECT) OR NOT EXISTS", horizon_within_an_hour),
+        ("merge_intervals", r"old\.user_keys \|\| new.*?new\.ends\)", "new.user_keys, new.starts, new.ends)", shrunk),
+        ("mark_new_time", r"WHERE s\.kind = 0", "WHERE false AND s.kind = 0", only_intervals),
+        (
+            "roll_up_cells",
+            r"CASE WHEN count\(\*\) = 1 THEN min\(d\.device_key\) END",
+            "min(d.device_key)",
+            worn_elsewhere,
+        ),
+        ("delete_readings", r"PERFORM api_internal\.mark_cells.*?;", "NULL;", deleted),
+        ("mark_cells", r"\) \+ INTERVAL '45 minutes',", "),", shrunk),
+    ],
+)
+def test_each_step_of_the_rollups_is_needed(
+    calm: psycopg.Connection[Any],
+    function: str,
+    pattern: str,
+    replacement: str,
+    tell: Callable[[Story], Iterator[None]],
+) -> None:
+    with mutated(calm, function, pattern, replacement):
+        assert goes_wrong(calm, tell)
+
+
+SAMPLES = """
+    SELECT m.*
+      FROM api_internal.hold_horizon() AS h
+     CROSS JOIN LATERAL api_internal.merge_samples(
+       api_internal.enrol_users(%(tenants)s, %(users)s),
+       ARRAY(SELECT m.metric_key FROM unnest(%(metrics)s::text[]) WITH ORDINALITY AS n (name, item)
+               JOIN core.metric AS m USING (name) ORDER BY n.item),
+       api_internal.enrol_devices(%(tenants)s, %(devices)s), %(moments)s::timestamptz[], %(values)s::float8[]) AS m
+     WHERE h IS NOT NULL
+"""
+GRAIN = {"distance": 1, "floors": 1_000_000}  # the least unit in millionths
+
+
+@dataclass
+class Sums:
+    """What devices measured of one user and one metric beside steps and calories, in its least unit."""
+
+    metric: str
+    ranks: list[str]
+    instants: list[Instant]
+    stretches: list[Stretch]
+    windows: list[Window]
+
+    def pieces(self, start: int, end: int, device: str | None) -> list[tuple[int, int]]:
+        """Return what counts in a range, by minute, in millionths."""
+        stretches = [each for each in self.stretches if device in (None, each.device)]
+        windows = [] if device else self.windows
+        instants = [each for each in self.instants if device in (None, each.device)]
+        cells = {cell for each in [*stretches, *windows] for cell in hours_of(each.ts, each.end)}
+        grain, answer = GRAIN[self.metric], []
+        for cell in cells:
+            for piece in resolve(cell, instants, stretches, windows, self.rank):
+                if part := piece.cut(start, end):
+                    answer.append((part.minute, part.amount * grain))
+        # Elsewhere the best device of what lies in the range.
+        minutes: dict[int, list[Instant]] = {}
+        for each in instants:
+            if start <= each.ts < end and each.ts // HOUR * HOUR not in cells:
+                minutes.setdefault(each.ts // MINUTE * MINUTE, []).append(each)
+        for minute, group in minutes.items():
+            best = min((each.device for each in group), key=self.rank)
+            answer += [(minute, each.amount * grain) for each in group if each.device == best]
+        return answer
+
+    def rank(self, device: str) -> tuple[int, int]:
+        return 0, self.ranks.index(device)
+
+    def series(self, start: int, end: int, bucket: str, tz: str, device: str | None) -> dict[int, float]:
+        totals: dict[int, int] = {}
+        for minute, amount in self.pieces(start, end, device):
+            t = bucket_start(minute, bucket, tz)
+            totals[t] = totals.get(t, 0) + amount
+        return {t: total / 10**6 for t, total in totals.items()}
+
+
+def other_sums(db: psycopg.Connection[Any], seed: int, metric: str) -> Sums:
+    """Store values, intervals and worn windows of a metric; return them for brute force."""
+    empty(db)
+    one, r = Try(seed), Random(seed)
+    grain = GRAIN[metric]
+    values = {(r.choice(DEVICES), one.moment()): float(r.randrange(50)) for _ in range(r.choice([1, 10, 60]))}
+    parts = [part._replace(metric=metric if part.kind == "interval" else "") for part in one.parts()]
+    parts = list({part[:6]: part for part in parts}.values())
+    params = {
+        "tenants": ["default" for _ in values],
+        "users": ["ada" for _ in values],
+        "metrics": [metric for _ in values],
+        "devices": [device for device, _ in values],
+        "moments": [moment(ts) for _, ts in values],
+        "values": list(values.values()),
+    }
+    with db.transaction():
+        db.execute(SAMPLES, params)
+    sql_client.merge(db, parts)
+    ranks = [name for (name,) in db.execute("SELECT device_id FROM core.device ORDER BY priority, device_key")]
+    return Sums(
+        metric,
+        ranks,
+        [Instant(device, ts, micro(value) // grain) for (device, ts), value in values.items()],
+        [
+            Stretch(part.device, part.ts, part.end, micro(part.value) if grain == 1 else round(part.value), version)
+            for version, part in enumerate(parts)
+            if part.kind == "interval"
+        ],
+        [Window(part.device, part.ts, part.end) for part in parts if part.kind == "worn"],
+    )
+
+
+@pytest.mark.parametrize("metric", GRAIN)
+def test_other_sums_follow_the_rule(calm: psycopg.Connection[Any], metric: str) -> None:
+    for seed in range(20):
+        sums = other_sums(calm, seed, metric)
+        r = Random(seed)
+        for device in (None, None, None, *sums.ranks):
+            start, end = sorted([NOON + r.randrange(-HOUR, 5 * HOUR) for _ in range(2)])
+            asked = ["default", "ada", moment(start), moment(end), [metric]]
+            row = calm.execute(
+                "SELECT total FROM api.metric_summary(%s, %s, %s, %s, %s, %s)", [*asked, device]
+            ).fetchone()
+            whole = sums.series(start, end, "1mo", "UTC", device)
+            assert row == (next(iter(whole.values()), None),), (seed, start, end, device)
+            for bucket, tz in (("1m", "UTC"), ("15m", "UTC"), ("1h", "UTC"), ("1d", "Asia/Kathmandu")):
+                rows = calm.execute(
+                    "SELECT t, total FROM api.metric_series(%s, %s, %s, %s, %s, %s, %s, 1, %s)",
+                    [*asked, bucket, tz, device],
+                ).fetchall()
+                got = {micros(t): total for t, total in rows}
+                assert got == sums.series(start, end, bucket, tz, device), (seed, start, end, bucket, device)
+
+
+def test_daily_totals_of_other_sums_count_where_there_is_nothing_finer(calm: psycopg.Connection[Any]) -> None:
+    day = NOON - 12 * HOUR
+    total = Part("default", "ada", "phone", "daily_total", "distance", day, day + DAY, 5000.5)
+    sql_client.merge(calm, [total, total._replace(ts=day + DAY, end=day + 2 * DAY)])
+    sql_client.merge(calm, [total._replace(kind="interval", ts=day + DAY, end=day + DAY + HOUR, value=3.0)])
+    asked = ["default", "ada", moment(day - DAY), moment(day + 3 * DAY), ["distance"]]
+    series = "SELECT t, total FROM api.metric_series(%s, %s, %s, %s, %s, '1d', 'UTC')"
+    assert calm.execute(series, asked).fetchall() == [(moment(day), 5000.5), (moment(day + DAY), 3.0)]
+    row = calm.execute("SELECT total FROM api.metric_summary(%s, %s, %s, %s, %s)", asked).fetchone()
+    assert row == (5003.5,)
+    assert calm.execute("SELECT metric, value FROM api.latest_samples('default', 'ada')").fetchall() == [
+        ("distance", 3.0)
+    ]
+
+
+def test_a_summary_says_that_a_daily_total_counts(calm: psycopg.Connection[Any]) -> None:
+    day = NOON - 12 * HOUR
+    sql_client.merge(calm, [Part("default", "ada", "phone", "daily_total", "steps", day, day + DAY, 9000.0)])
+    assert "daily_total" in sql_client.sources(calm, "default", "ada", day, day + DAY)
+    assert "daily_total" not in sql_client.sources(calm, "default", "ada", day + 1, day + 2 * DAY)

@@ -1,0 +1,187 @@
+"""The rule of intervals by brute force: what counts in an hour of a user and a metric, minute by minute.
+
+Written from docs/metrics.md, with nothing of the product in it. Moments are whole microseconds, amounts whole numbers
+of the metric's least unit: things that are counted, or millionths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+MINUTE = 60_000_000
+HOUR = 60 * MINUTE
+COARSE = 5 * MINUTE
+
+
+class Instant(NamedTuple):
+    """What a device measured at a moment."""
+
+    device: str
+    ts: int
+    amount: int
+
+
+class Stretch(NamedTuple):
+    """What a device counted from a moment to another; the newer version is what was sent later."""
+
+    device: str
+    ts: int
+    end: int
+    amount: int
+    version: int
+
+
+class Window(NamedTuple):
+    """When a device was worn."""
+
+    device: str
+    ts: int
+    end: int
+
+
+class Piece(NamedTuple):
+    """What an instant, or an interval in one minute, comes to; an instant has no length."""
+
+    device: str
+    start: int
+    end: int
+    amount: int
+    begins: bool
+
+    @property
+    def minute(self) -> int:
+        return self.start // MINUTE * MINUTE
+
+    def cut(self, start: int, end: int) -> Piece | None:
+        """Return what of it lies in a range."""
+        if self.start == self.end:
+            return self if start <= self.start < end else None
+        low, high = max(self.start, start), min(self.end, end)
+        if low >= high:
+            return None
+        length = self.end - self.start
+        amount = self.amount * (high - self.start) // length - self.amount * (low - self.start) // length
+        return Piece(self.device, low, high, amount, self.begins and low == self.start)
+
+
+def overlap(a_start: int, a_end: int, b_start: int, b_end: int) -> bool:
+    return a_start < b_end and b_start < a_end
+
+
+def hours_of(start: int, end: int) -> range:
+    """Return the starts of the hours that a stretch overlaps."""
+    return range(start // HOUR * HOUR, end, HOUR)
+
+
+def shares(cell: int, instants: list[Instant], stretches: list[Stretch]) -> dict[tuple[Stretch, int], int]:
+    """Return what each interval gives to each minute of an hour, where nothing of its own device is before it."""
+    left = {}
+    for one in stretches:
+        for minute in range(cell, cell + HOUR, MINUTE):
+            start, end = max(one.ts, minute), min(one.end, minute + MINUTE)
+            if start >= end:
+                continue
+            finer = any(each.device == one.device and minute <= each.ts < minute + MINUTE for each in instants)
+            newer = any(
+                other.device == one.device
+                and other.version > one.version
+                and overlap(other.ts, other.end, one.ts, one.end)
+                and overlap(other.ts, other.end, minute, minute + MINUTE)
+                for other in stretches
+            )
+            if not finer and not newer:
+                length = one.end - one.ts
+                left[one, minute] = one.amount * (end - one.ts) // length - one.amount * (start - one.ts) // length
+    return left
+
+
+def winners(
+    cell: int,
+    instants: list[Instant],
+    stretches: list[Stretch],
+    windows: list[Window],
+    rank: Callable[[str], tuple[int, int]],
+) -> dict[int, str]:
+    """Return the device that wins each minute of an hour, of the minutes that one covers."""
+    measuring = {each.device for each in instants} | {each.device for each in stretches}
+    best = {}
+    for minute in range(cell, cell + HOUR, MINUTE):
+        covering = {each.device for each in instants if minute <= each.ts < minute + MINUTE}
+        covering |= {each.device for each in stretches if overlap(each.ts, each.end, minute, minute + MINUTE)}
+        covering |= {
+            each.device
+            for each in windows
+            if each.device in measuring and overlap(each.ts, each.end, minute, minute + MINUTE)
+        }
+        if covering:
+            best[minute] = min(covering, key=rank)
+    return best
+
+
+def resolve(
+    cell: int,
+    instants: Iterable[Instant],
+    stretches: Iterable[Stretch],
+    windows: Iterable[Window],
+    rank: Callable[[str], tuple[int, int]],
+) -> list[Piece]:
+    """Return what an hour comes to, given everything that overlaps it: what does not count has the amount 0.
+
+    Of one device alone, ask with what that device sent and without windows.
+    """
+    instants = [each for each in instants if cell <= each.ts < cell + HOUR]
+    stretches = [each for each in stretches if overlap(each.ts, each.end, cell, cell + HOUR)]
+    windows = [each for each in windows if overlap(each.ts, each.end, cell, cell + HOUR)]
+    left = shares(cell, instants, stretches)
+    best = winners(cell, instants, stretches, windows, rank)
+    given = {
+        minute: sum(each.amount for each in instants if each.device == device and minute <= each.ts < minute + MINUTE)
+        + sum(amount for (one, at), amount in left.items() if at == minute and one.device == device)
+        for minute, device in best.items()
+    }
+    pieces = [
+        Piece(
+            each.device, each.ts, each.ts, each.amount if best[each.ts // MINUTE * MINUTE] == each.device else 0, True
+        )
+        for each in instants
+    ]
+    for one in stretches:
+        minutes = [m for m in range(cell, cell + HOUR, MINUTE) if overlap(one.ts, one.end, m, m + MINUTE)]
+        won = [m for m in minutes if (one, m) in left and best[m] == one.device]
+        counts = {m: left[one, m] for m in won}
+        if one.end - one.ts > COARSE:
+            counts = capped(cell, one, minutes, counts, left, best, given, windows)
+        pieces += [
+            Piece(one.device, max(one.ts, m), min(one.end, m + MINUTE), counts.get(m, 0), one.ts >= m) for m in minutes
+        ]
+    return pieces
+
+
+def capped(
+    cell: int,
+    one: Stretch,
+    minutes: list[int],
+    counts: dict[int, int],
+    left: dict[tuple[Stretch, int], int],
+    best: dict[int, str],
+    given: dict[int, int],
+    windows: list[Window],
+) -> dict[int, int]:
+    """Return what a coarse interval counts by minute, beside better devices that may not have been worn throughout."""
+    start, end = max(one.ts, cell), min(one.end, cell + HOUR)
+    worn = {each.device for each in windows if overlap(each.ts, each.end, start, end)}
+    lost = [m for m in minutes if best[m] != one.device and best[m] not in worn]
+    if not lost:
+        return counts
+    share = sum(left.get((one, m), 0) for m in minutes)
+    better = sum(given[m] for m in lost if m >= one.ts)
+    in_all = sum(counts.values())
+    most = min(in_all, max(0, share - better))
+    if most == in_all:
+        return counts
+    answer, so_far = {}, 0
+    for m, amount in sorted(counts.items()):
+        answer[m] = most * (so_far + amount) // in_all - most * so_far // in_all
+        so_far += amount
+    return answer
