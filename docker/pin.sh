@@ -6,3 +6,5 @@ pin() {
 }
 pin TIMESCALEDB_IMAGE timescale/timescaledb:2.29.2-pg17
 pin PYTHON_IMAGE python:3.13-slim
+pin PROMETHEUS_IMAGE prom/prometheus:v3.5.0
+pin GRAFANA_IMAGE grafana/grafana:12.1.1

@@ -24,8 +24,18 @@ PUBLISHED = yaml.safe_load((ROOT / "docker-compose.database.yml").read_text(enco
 IMAGES = {
     "TIMESCALEDB_IMAGE": "timescale/timescaledb:2.29.2-pg17",
     "PYTHON_IMAGE": "python:3.13-slim",
+    "PROMETHEUS_IMAGE": "prom/prometheus:v3.5.0",
+    "GRAFANA_IMAGE": "grafana/grafana:12.1.1",
 }
-WATCHED = ["db", "refresher", "service"]  # all but what ends by itself
+OBSERVING = ["prometheus", "grafana"]  # with --profile observe
+WATCHED = ["db", "refresher", "service", *OBSERVING]  # all but what ends by itself
+WRITABLE = {
+    "db": ["${DATA:-database}:/var/lib/postgresql/data"],
+    "prometheus": ["metrics:/prometheus"],
+    "grafana": ["dashboards:/var/lib/grafana"],
+}
+OF_COMMANDS = {"prometheus_key", "grafana_login_password"}
+"""Secrets that docs/observing.md makes by commands, when the database is there."""
 
 
 def defaults(text: str) -> dict[str, str]:
@@ -36,7 +46,8 @@ def defaults(text: str) -> dict[str, str]:
 def environment(name: str) -> dict[str, str]:
     """Return the environment of a container where no variable is set."""
     return {
-        key: re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", value) for key, value in SERVICES[name]["environment"].items()
+        key: re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", value)
+        for key, value in SERVICES[name].get("environment", {}).items()
     }
 
 
@@ -66,13 +77,22 @@ def test_it_reads_these_variables_and_no_secret() -> None:
     read = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
     assert read == {
         *("HOST", "PORT", "DATA", "AUTH", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "TRUSTED_PROXIES"),
-        *("TIMESCALEDB_IMAGE", "PYTHON_IMAGE", "DB_CPUS", "DB_MEMORY"),
+        *(
+            "TIMESCALEDB_IMAGE",
+            "PYTHON_IMAGE",
+            "PROMETHEUS_IMAGE",
+            "GRAFANA_IMAGE",
+            "DB_CPUS",
+            "DB_MEMORY",
+            "GRAFANA_PORT",
+        ),
     }
 
 
-def test_only_the_service_is_published_and_on_loopback() -> None:
+def test_only_the_service_and_dashboards_are_published_and_on_loopback() -> None:
     assert {name: each.get("ports", []) for name, each in SERVICES.items() if "ports" in each} == {
-        "service": ["${HOST:-127.0.0.1}:${PORT:-8000}:8000"]
+        "service": ["${HOST:-127.0.0.1}:${PORT:-8000}:8000"],
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
     }
     assert not [name for name, each in SERVICES.items() if "network_mode" in each]
 
@@ -89,6 +109,8 @@ def test_the_network_of_the_database_has_no_way_out() -> None:
         "migrate": ["database"],
         "refresher": ["database"],
         "service": ["database", "clients"],
+        "prometheus": ["database"],
+        "grafana": ["database", "clients"],
     }
 
 
@@ -105,16 +127,17 @@ def test_every_container_is_confined(name: str) -> None:
     assert set(limits) == {"cpus", "memory", "pids"}
     # What is mounted is the data, and files of this repository that cannot be written.
     mounts = container.get("volumes", [])
-    assert [mount for mount in mounts if not mount.endswith(":ro")] == (
-        ["${DATA:-database}:/var/lib/postgresql/data"] if name == "db" else []
-    )
-    assert all((ROOT / mount.split(":")[0]).is_file() for mount in mounts if mount.endswith(":ro"))
+    assert [mount for mount in mounts if not mount.endswith(":ro")] == WRITABLE.get(name, [])
+    assert all((ROOT / mount.split(":")[0]).exists() for mount in mounts if mount.endswith(":ro"))
 
 
 def test_no_container_runs_as_root() -> None:
-    assert SERVICES["db"]["user"] == "postgres"
+    assert {name: each["user"] for name, each in SERVICES.items() if "user" in each} == {
+        "db": "postgres",
+        "prometheus": "nobody",
+        "grafana": "472",
+    }
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001"]
-    assert not [name for name, each in SERVICES.items() if name != "db" and "user" in each]
 
 
 @pytest.mark.parametrize("name", WATCHED)
@@ -149,6 +172,8 @@ def test_a_container_has_the_passwords_that_it_needs_as_files() -> None:
         "migrate": ["owner_password"],
         "refresher": ["owner_password"],
         "service": ["web_password"],
+        "prometheus": ["prometheus_key"],
+        "grafana": ["grafana_admin_password", "grafana_login_password"],
     }
     assert all(set(source) == {"file"} for source in COMPOSE["secrets"].values())
     for name in SERVICES:
@@ -169,8 +194,8 @@ def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
 
     first = made()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert set(first) == {Path(source["file"]).name for source in COMPOSE["secrets"].values()}
-    assert len({*first.values()}) == 3
+    assert set(first) == {Path(source["file"]).name for source in COMPOSE["secrets"].values()} - OF_COMMANDS
+    assert len({*first.values()}) == len(first) == 4
     assert all(re.fullmatch("[0-9a-f]{64}", password) for password in first.values())
     assert made() == first
 
