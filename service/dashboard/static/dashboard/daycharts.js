@@ -11,6 +11,7 @@ const HOUR = 3_600_000; // ms
 const APART = 1200; // seconds between values that a line joins at most
 const ROOM = 15; // px that the name of a zone needs
 const NARROW = 560; // px below which fewer hours are named
+const LEAST_SPAN = 60; // bpm that are drawn
 const NEAR = 26; // px of a label at an edge
 
 const clock = (ms, tz) => new Date(shown(ms, tz)).toISOString().slice(11, 16);
@@ -50,7 +51,8 @@ export function drawHeart(points, range, tz, maximum, width) {
   if (points.length === 0) return null;
   const height = HEIGHTS.heart;
   const [lowest, highest] = [Math.min(...points.map(({ min }) => min)), Math.max(...points.map(({ max }) => max))];
-  const [from, to] = [Math.floor((lowest - 4) / 10) * 10, Math.ceil((highest + 6) / 10) * 10];
+  const from = Math.floor((lowest - 4) / 10) * 10;
+  const to = Math.max(from + LEAST_SPAN, Math.ceil((highest + 6) / 10) * 10);
   const y = (rate) => height - BOTTOM - ((rate - from) / (to - from)) * (height - TOP - BOTTOM);
   const { x, marks } = hours(range, tz, width, height);
   const zones = zonesOf(maximum).flatMap((zone) => {
