@@ -4,7 +4,7 @@ import { $, make, put, show } from "./dom.js";
 import { readable, spreadOf } from "./figure.js";
 import { byTopic, classOf, mainOf, metricOf } from "./metrics.js";
 import { secondsOf } from "./points.js";
-import { formatLong, formatNumber } from "./text.js";
+import { formatHours, formatNumber } from "./text.js";
 import { shown } from "./zone.js";
 import { itemsOf } from "./zonelegend.js";
 import { secondsInZones, zonesOf } from "./zones.js";
@@ -49,7 +49,7 @@ export function writeZoneTimes({ points, bucket }, maximum) {
   const parts = [part(times.below, "under"), ...zonesOf(maximum).map(({ place }, i) => part(times.zones[i], `zone-${place}`))];
   $("day-zone-bar").replaceChildren(...parts);
   $("day-zones").replaceChildren(...itemsOf(maximum, times));
-  put($("day-measured"), `A heart rate in ${formatLong(times.measured)} of the day, by averages of ${bucket === "1m" ? "minutes" : bucket}.`);
+  put($("day-measured"), `A heart rate in ${formatHours(times.measured)} of the day, by averages of ${bucket === "1m" ? "minutes" : bucket}.`);
 }
 
 /** Show the hours as a table. */

@@ -1,7 +1,7 @@
 // A figure of a metric as a person reads it: in the unit that suits its size.
 
 import { formatValue, mainOf, metricOf, unitOf } from "./metrics.js";
-import { NOTHING, formatFigure, formatLong, formatNumber, formatWhole } from "./text.js";
+import { NOTHING, formatFigure, formatHours, formatNumber, formatWhole } from "./text.js";
 
 const LARGER = { m: ["km", 1000], mL: ["L", 1000], g: ["kg", 1000] };
 const HOUR = 60; // minutes
@@ -10,7 +10,7 @@ const HOUR = 60; // minutes
 export function readable(name, value) {
   if (value === null || value === undefined) return { text: NOTHING, unit: "" };
   const { unit, kind } = metricOf(name);
-  if (unit === "min" && kind === "sum" && value >= HOUR) return { text: formatLong(Math.round(value) * 60), unit: "" };
+  if (unit === "min" && kind === "sum" && value >= HOUR) return { text: formatHours(Math.round(value) * 60), unit: "" };
   const [larger, size] = LARGER[unit] ?? [];
   if (larger && kind === "sum" && Math.abs(value) >= size) return { text: formatNumber(value / size), unit: larger };
   if (name === "heart_rate" || name === "calories") return { text: formatFigure(value, 100), unit: unitOf(name) };

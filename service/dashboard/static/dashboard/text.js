@@ -54,6 +54,13 @@ export function formatLong(seconds) {
   return left < rest ? formatSpan(seconds) : `${formatSpan(seconds)} ${formatSpan(left)}`;
 }
 
+/** Write seconds by hours and minutes, however many hours: "24 h", "5 h 15 min", "45 min". */
+export function formatHours(seconds) {
+  const minutes = Math.round(seconds / 60);
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  return [hours > 0 ? `${whole.format(hours)} h` : "", rest > 0 || hours === 0 ? `${rest} min` : ""].filter(Boolean).join(" ");
+}
+
 /** Say how long ago something was: "now", "4 s ago"; "in 2 min" where a clock is ahead. */
 export function formatAge(ms) {
   const seconds = Math.round(Math.abs(ms) / 1000);

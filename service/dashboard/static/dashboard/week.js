@@ -5,7 +5,7 @@ import { $, make, put } from "./dom.js";
 import { readable, wordsOf } from "./figure.js";
 import { addDays, dayOf, daysBetween, formatDay, today } from "./localdays.js";
 import { classOf, inOrder, mainOf, metricOf } from "./metrics.js";
-import { NOTHING, formatLong } from "./text.js";
+import { NOTHING, formatHours } from "./text.js";
 
 const FIRST = ["steps", "distance", "resting_heart_rate", "heart_rate"];
 const QUARTER = 900; // seconds
@@ -45,7 +45,7 @@ export function writeWeek({ user, week, tz }, { days, quarters, summary }) {
   const dates = daysBetween(week, addDays(week, 7)).filter((date) => date <= today(tz));
   const figures = (date, name) => (points.has(date) ? (points.get(date).metrics[name] ?? null) : null);
   const value = (date, name) => (name === WORN ? (worn.get(date) ?? null) : mainOf(figures(date, name)));
-  const words = (date, name) => (value(date, name) === null ? NOTHING : name === WORN ? formatLong(worn.get(date)) : textOf(name, figures(date, name)));
+  const words = (date, name) => (value(date, name) === null ? NOTHING : name === WORN ? formatHours(worn.get(date)) : textOf(name, figures(date, name)));
   const isAmount = (name) => name === WORN || metricOf(name).kind === "sum";
   const most = new Map(columns.filter(isAmount).map((name) => [name, Math.max(...dates.map((date) => value(date, name) ?? 0))]));
   const share = (date, name) => (most.get(name) ? (value(date, name) ?? 0) / most.get(name) : 0);
@@ -60,7 +60,7 @@ export function writeWeek({ user, week, tz }, { days, quarters, summary }) {
     }),
   );
   const total = [...worn.values()].reduce((sum, seconds) => sum + seconds, 0);
-  const whole = columns.map((name) => (name === WORN ? formatLong(total) : textOf(name, summary.metrics[name])));
+  const whole = columns.map((name) => (name === WORN ? formatHours(total) : textOf(name, summary.metrics[name])));
   $("week-whole").replaceChildren(make("th", { scope: "row" }, "Week"), ...whole.map((text) => make("td", {}, text)));
   put($("week-title"), `Week of ${formatDay(week, { day: "numeric", month: "long", year: "numeric" })}`);
   return columns.length > 0;

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { $, make, put, show } from "./dom.js";
-import { formatLong } from "./text.js";
+import { formatHours } from "./text.js";
 import { secondsOf } from "./points.js";
 import { pathsOf } from "./question.js";
 import { BOUNDS, boundsOf, maximumOf, secondsInZones, zonesOf } from "./zones.js";
@@ -15,7 +15,7 @@ const LONGEST = 31 * DAY; // for which a finer series is asked
 export function itemsOf(maximum, times) {
   return zonesOf(maximum).map((zone, i) => {
     const swatch = make("span", { class: `swatch zone-${zone.place}`, "aria-hidden": "true" });
-    const time = times ? `: ${times.zones[i] > 0 ? formatLong(times.zones[i]) : "none"}` : "";
+    const time = times ? `: ${times.zones[i] > 0 ? formatHours(times.zones[i]) : "none"}` : "";
     return make("li", {}, swatch, `${zone.name}, ${boundsOf(zone)} bpm`, make("span", { class: "time" }, time));
   });
 }
