@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import httpx
@@ -15,6 +16,7 @@ import httpx
 from scripts import libraries
 from scripts.bench.database import connect, database
 from scripts.bench.service import ROOT, NoBrowser, browser, running_service
+from scripts.sample_days import send_days
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -30,6 +32,9 @@ GONE = "charles,mary"  # sent nothing for a while
 WORN = "device_b,device_a,phone"
 ZONE = "Europe/Berlin"
 WIDE, PHONE = (1280, 800), (390, 844)
+TODAY = datetime.now(UTC).date()
+YESTERDAY = TODAY - timedelta(days=1)
+SIMULATED, DAYS = 10, 330  # days of all users, and of the one with many metrics
 SETTLED = 2500  # ms until requests in the background are answered
 
 
@@ -45,12 +50,15 @@ class Picture(NamedTuple):
 
 PICTURES = [
     Picture("live", "/", WIDE),
-    Picture("explore", "/explore?user=ada&range=7d", (1280, 1250)),
+    Picture("explore", "/explore?user=ada&range=7d&metric=heart_rate,steps,hrv_rmssd,body_weight", (1280, 1330)),
     Picture("explore-devices", "/explore?user=ada&by=device", (1280, 1120), ("light",), 325),
     Picture("explore-people", "/explore?user=ada&with=grace&with=alan", (1280, 1120), ("light",), 355),
+    Picture("days", f"/days?user=ada&week={TODAY - timedelta(days=7)}", (1280, 1480), ("light",)),
+    Picture("day", f"/day?user=ada&date={YESTERDAY}", (1280, 1330), ("light",)),
     Picture("system", "/system", (1280, 1250)),
     Picture("live-phone", "/", PHONE, ("dark",)),
     Picture("explore-phone", "/explore?user=ada", PHONE, ("light",), 640),
+    Picture("day-phone", f"/day?user=ada&date={YESTERDAY}", PHONE, ("dark",), 310),
 ]
 
 
@@ -61,7 +69,7 @@ def main() -> int:
         description=__doc__,
         epilog="On the server that BENCH_DATABASE_URL names, in a database of its own, or on the embedded database.",
     )
-    parser.add_argument("--history", default="10d", metavar="TIME", help="of each user (10d)")
+    parser.add_argument("--history", default=f"{SIMULATED}d", metavar="TIME", help=f"of each user ({SIMULATED}d)")
     options = parser.parse_args()
     if problem := libraries.install():
         print(problem, file=sys.stderr)
@@ -85,6 +93,7 @@ def main() -> int:
 
 def fill(database_url: str, service: str, history: str) -> None:
     """Create a history of all users, and something to show on the system page."""
+    send_days(service, "ada", DAYS, without=SIMULATED)
     simulate(service, "--users", f"{PEOPLE}", "--history", history, "--history-every", "2m", "--duration", "0").wait()
     with connect(database_url) as connection:
         connection.execute("CALL api.refresh()")
