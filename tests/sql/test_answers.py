@@ -29,6 +29,7 @@ ANSWERING = (
     "latest",
     "latest_values",
     "recent_values",
+    "quarter_values",
     "older_values",
     "minutes_with_intervals",
     "counted_minutes",

@@ -7,8 +7,24 @@ CREATE FUNCTION api_internal.latest_values(user_keys int[]) RETURNS TABLE (
   device_id text
 )
 LANGUAGE sql STABLE AS $$
-  WITH recent AS MATERIALIZED (
-    SELECT * FROM api_internal.recent_values(user_keys, now() - INTERVAL '24 hours', now())
+  -- First the time above the horizon, where most users have readings; then, of what is missing, the rest of a day, for all
+  -- users at once; then older days, which differ from user to user.
+  WITH bounds AS MATERIALIZED (
+    SELECT now() - INTERVAL '24 hours' AS day_ago, greatest(now() - INTERVAL '24 hours', least(now(), h.materialized)) AS horizon
+      FROM core.horizon AS h
+  ), recent AS MATERIALIZED (
+    SELECT r.* FROM bounds AS b CROSS JOIN LATERAL api_internal.recent_values(user_keys, b.horizon, now()) AS r
+  ), missing AS MATERIALIZED (
+    SELECT u.user_key, m.metric
+      FROM unnest(user_keys) AS u (user_key)
+     CROSS JOIN unnest(ARRAY['heart_rate', 'steps', 'calories']) AS m (metric)
+     WHERE NOT EXISTS (SELECT FROM recent AS r WHERE r.user_key = u.user_key AND r.metric = m.metric)
+  ), rolled AS MATERIALIZED (
+    SELECT q.*
+      FROM bounds AS b
+     CROSS JOIN (SELECT array_agg(m.user_key) AS user_keys, array_agg(m.metric) AS metrics FROM missing AS m) AS a
+     CROSS JOIN LATERAL api_internal.quarter_values(a.user_keys, a.metrics, b.day_ago, b.horizon) AS q
+     WHERE a.user_keys IS NOT NULL
   ), intervals AS MATERIALIZED (
     -- An interval's value is of the moment at which it begins.
     SELECT DISTINCT ON (i.user_key, i.metric) i.user_key, i.metric, i.value, i.ts, d.device_id, d.priority, d.device_key
@@ -30,15 +46,16 @@ LANGUAGE sql STABLE AS $$
   ), readings AS (
     SELECT * FROM recent
     UNION ALL
-    SELECT u.user_key, o.metric, o.value, o.ts, o.device_id
-      FROM unnest(user_keys) AS u (user_key)
-      LEFT JOIN (SELECT r.user_key, array_agg(r.metric) AS metrics FROM recent AS r WHERE r.metric <> 'ahead' GROUP BY 1) AS k USING (user_key)
+    SELECT * FROM rolled
+    UNION ALL
+    SELECT o.user_key, v.metric, v.value, v.ts, v.device_id
+      FROM (SELECT m.user_key, array_agg(m.metric) AS metrics
+              FROM missing AS m
+             WHERE NOT EXISTS (SELECT FROM rolled AS q WHERE q.user_key = m.user_key AND q.metric = m.metric)
+             GROUP BY m.user_key) AS o
      CROSS JOIN LATERAL api_internal.older_values(
-       u.user_key, now() - INTERVAL '24 hours',
-       ARRAY(SELECT m FROM unnest(ARRAY['heart_rate', 'steps', 'calories']) AS m
-              WHERE k.metrics IS NULL OR m <> ALL (k.metrics)),
-       ARRAY(SELECT (i.metric, i.ts)::api_internal.metric_moment FROM intervals AS i WHERE i.user_key = u.user_key)) AS o
-     WHERE k.metrics IS NULL OR cardinality(k.metrics) < 3
+       o.user_key, now() - INTERVAL '24 hours', o.metrics,
+       ARRAY(SELECT (i.metric, i.ts)::api_internal.metric_moment FROM intervals AS i WHERE i.user_key = o.user_key)) AS v
   )
   SELECT user_key, metric, CASE WHEN x.is_interval THEN i.value ELSE r.value END, CASE WHEN x.is_interval THEN i.ts ELSE r.ts END,
          CASE WHEN x.is_interval THEN i.device_id ELSE r.device_id END

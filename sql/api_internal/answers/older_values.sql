@@ -8,14 +8,17 @@ CREATE FUNCTION api_internal.older_values(user_key int, before timestamptz, metr
 -- STABLE, so that rollups and raw readings are read in one snapshot.
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
-SET datestyle = 'ISO'
 AS $$
 #variable_conflict use_column
 DECLARE
   wanted_user CONSTANT int := user_key;
   missing text[] := metrics;
+  -- Of the missing ones, those that the rollup has on the day; null where it does not answer for all of the day.
+  present text[];
   day     timestamptz;
   day_end timestamptz := before;
+  marked  timestamptz;
+  rolled  timestamptz;
   raw_day timestamptz;
 BEGIN
   -- First the time above the horizon, then only days that are stale or have a missing metric in the rollup.
@@ -26,57 +29,45 @@ BEGIN
       missing := ARRAY(SELECT m FROM unnest(missing) AS m WHERE NOT EXISTS (SELECT FROM unnest(known) AS k WHERE k.metric = m AND k.ts >= day_end));
     END IF;
     IF day < day_end THEN
-      FOR metric, value, ts, device_id IN EXECUTE format(
-          -- As in recent_values: a skip scan over the devices, and a lookup for each of them and each metric, so that a day of
-          -- many readings is not sorted. Literal bounds let the planner exclude chunks.
-          'WITH RECURSIVE worn AS (
-             (SELECT r.device_key FROM core.reading AS r
-               WHERE r.user_key = $1 AND r.ts >= %1$L AND r.ts < %2$L
-               ORDER BY r.device_key LIMIT 1)
-             UNION ALL
-             SELECT (SELECT r.device_key FROM core.reading AS r
-                      WHERE r.user_key = $1 AND r.device_key > w.device_key AND r.ts >= %1$L AND r.ts < %2$L
-                      ORDER BY r.device_key LIMIT 1)
-               FROM worn AS w
-              WHERE w.device_key IS NOT NULL
-           )
-           SELECT DISTINCT ON (m.metric) m.metric, v.value, v.ts, d.device_id
-             FROM worn AS w
-             JOIN core.device AS d USING (device_key)
-            CROSS JOIN unnest($2) AS m (metric)
-            CROSS JOIN LATERAL (
-              SELECT x.value, r.ts
-                FROM core.reading AS r
-               CROSS JOIN LATERAL (
-                 SELECT CASE m.metric WHEN ''heart_rate'' THEN r.heart_rate WHEN ''steps'' THEN r.steps
-                                    WHEN ''calories'' THEN r.calories END
-               ) AS x (value)
-               WHERE r.user_key = $1 AND r.device_key = w.device_key AND r.ts >= %1$L AND r.ts < %2$L AND x.value IS NOT NULL
-               ORDER BY r.ts DESC
-               LIMIT 1
-            ) AS v
-            ORDER BY m.metric, v.ts DESC, d.priority, d.device_key', day, day_end) USING wanted_user, missing
+      FOR metric, value, ts, device_id IN
+        SELECT q.metric, q.value, q.ts, q.device_id
+          FROM api_internal.quarter_values(array_fill(wanted_user, ARRAY[cardinality(missing)]), missing, day, day_end) AS q
+         WHERE present IS NULL
+        UNION ALL
+        SELECT w.metric, w.value, w.ts, w.device_id
+          FROM api_internal.values_within(
+            array_fill(wanted_user, ARRAY[cardinality(present)]), present, array_fill(day, ARRAY[cardinality(present)]),
+            array_fill(day_end, ARRAY[cardinality(present)])) AS w
+         WHERE present IS NOT NULL
       LOOP
         missing := array_remove(missing, metric);
         RETURN NEXT;
       END LOOP;
       day_end := day;
     END IF;
-    day := greatest(
-      -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users'
-      -- marks of the day.
-      (SELECT max(s.day + INTERVAL '0') FROM core.stale_day AS s
-        WHERE s.user_key = wanted_user AND s.day + INTERVAL '0' < day_end),
-      (SELECT v.bucket
-         FROM rollup.user_1d AS v
-        WHERE v.user_key = wanted_user AND v.bucket < day_end
-          AND ((v.heart_rate_count > 0 AND 'heart_rate' = ANY (missing))
-               OR (v.steps IS NOT NULL AND 'steps' = ANY (missing))
-               OR (v.calories IS NOT NULL AND 'calories' = ANY (missing)))
-        ORDER BY v.bucket DESC
-        LIMIT 1));
+    -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users' marks
+    -- of the day.
+    marked := (SELECT max(s.day + INTERVAL '0') FROM core.stale_day AS s
+                WHERE s.user_key = wanted_user AND s.day + INTERVAL '0' < day_end);
+    SELECT v.bucket,
+           ARRAY(SELECT m
+                   FROM unnest(missing) AS m
+                  WHERE CASE m WHEN 'heart_rate' THEN v.heart_rate_count > 0 WHEN 'steps' THEN v.steps IS NOT NULL
+                               WHEN 'calories' THEN v.calories IS NOT NULL END)
+      INTO rolled, present
+      FROM rollup.user_1d AS v
+     WHERE v.user_key = wanted_user AND v.bucket < day_end
+       AND ((v.heart_rate_count > 0 AND 'heart_rate' = ANY (missing))
+            OR (v.steps IS NOT NULL AND 'steps' = ANY (missing))
+            OR (v.calories IS NOT NULL AND 'calories' = ANY (missing)))
+     ORDER BY v.bucket DESC
+     LIMIT 1;
+    day := greatest(marked, rolled);
+    IF day = marked THEN
+      present := NULL;
+    END IF;
     EXIT WHEN day IS NULL OR day < raw_day;
-    day_end := day + INTERVAL '24 hours';
+    day_end := least(day_end, day + INTERVAL '24 hours');
   END LOOP;
   -- Values that retention has dropped are older than all of the above.
   RETURN QUERY

@@ -12,16 +12,17 @@ AS $$
 BEGIN
   -- A skip scan over the devices of each user, and one index lookup for each device and metric: in the index the readings
   -- of a device are adjacent. A literal bound lets the planner exclude chunks. The last reading after the range is one
-  -- more metric, of which only the timestamp counts.
+  -- more metric, of which only the timestamp counts. The devices are those of whole days: the skip scan walks along readings
+  -- outside of its range.
   RETURN QUERY EXECUTE format(
     'WITH RECURSIVE worn AS (
        SELECT u.user_key, (SELECT r.device_key FROM core.reading AS r
-                            WHERE r.user_key = u.user_key AND r.ts >= %1$L
+                            WHERE r.user_key = u.user_key AND r.ts >= %3$L
                             ORDER BY r.device_key LIMIT 1) AS device_key
          FROM unnest($1) AS u (user_key)
        UNION ALL
        SELECT w.user_key, (SELECT r.device_key FROM core.reading AS r
-                            WHERE r.user_key = w.user_key AND r.device_key > w.device_key AND r.ts >= %1$L
+                            WHERE r.user_key = w.user_key AND r.device_key > w.device_key AND r.ts >= %3$L
                             ORDER BY r.device_key LIMIT 1)
          FROM worn AS w
         WHERE w.device_key IS NOT NULL
@@ -43,7 +44,8 @@ BEGIN
          ORDER BY r.ts DESC
          LIMIT 1
       ) AS v
-      ORDER BY w.user_key, m.metric, v.ts DESC, d.priority, d.device_key', since, until)
+      ORDER BY w.user_key, m.metric, v.ts DESC, d.priority, d.device_key',
+    since, until, public.time_bucket(INTERVAL '24 hours', since))
     USING user_keys;
 END
 $$;
