@@ -1,6 +1,7 @@
 """The queue of readings that wait to be written, and the batches that are taken from it.
 
-A batch is taken at the last moment, when the transaction has begun: what arrives until then comes along.
+A batch is taken at the last moment, when the transaction has begun: what arrives until then comes along. Of each tenant
+that waits something is in it, so that none waits behind what others have sent.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from service.ingest.copy_rows import pack
@@ -53,6 +54,8 @@ class Submission:
     """The rows as the observer matched them when they were packed."""
     samples: int = 0
     """How many values of other metrics than the three the rows have."""
+    party: str | None = None
+    """Who takes turns with others; see service/shares.py."""
 
     @property
     def size(self) -> int:
@@ -102,6 +105,55 @@ class Batch:
         return Packed(rows, min(part.first for part in parts), parts[0].version)
 
 
+class Line:
+    """Submissions that wait, in the order of arrival of each party; of several parties, in turns of one submission."""
+
+    def __init__(self) -> None:
+        self.of: dict[str | None, deque[Submission]] = {}
+        """By party, the one whose turn is next first."""
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return sum(map(len, self.of.values()))
+
+    def append(self, submission: Submission) -> None:
+        """Let a submission wait behind those of its party."""
+        self.of.setdefault(submission.party, deque()).append(submission)
+
+    def first(self, party: str | None) -> Submission | None:
+        """Return which one of a party is next, if any is."""
+        return self.of[party][0] if party in self.of else None
+
+    def in_turns(self) -> Iterator[Submission]:
+        """Yield what waits in the order in which it is to be written."""
+        parties = [iter(waiting) for waiting in self.of.values()]
+        while len(parties) > 1:
+            turn = [(party, submission) for party in parties for submission in islice(party, 1)]
+            parties = [party for party, _ in turn]
+            yield from (submission for _, submission in turn)
+        for party in parties:
+            yield from party
+
+    def next(self) -> list[Submission]:
+        """Return what the next batch is, as much as fits into one, or a larger submission alone."""
+        submissions: list[Submission] = []
+        count = 0
+        for submission in self.in_turns():
+            count += submission.size
+            if submissions and count > MOST_ROWS_TOGETHER:
+                break
+            submissions.append(submission)
+        return submissions
+
+    def remove(self, submissions: Sequence[Submission]) -> None:
+        """Remove the next ones, which these are; the parties that they are of stand behind the others then."""
+        for submission in submissions:
+            waiting = self.of.pop(submission.party)
+            waiting.popleft()
+            if waiting:
+                self.of[submission.party] = waiting
+
+
 @dataclass(slots=True)
 class Queue:
     """Submissions that wait: small and large ones, without and with samples, in lines that take turns.
@@ -109,10 +161,10 @@ class Queue:
     So neither delays the other, and what can be inserted by COPY is in one batch with nothing that cannot.
     """
 
-    small: deque[Submission] = field(default_factory=deque)
-    large: deque[Submission] = field(default_factory=deque)
-    small_with_samples: deque[Submission] = field(default_factory=deque)
-    large_with_samples: deque[Submission] = field(default_factory=deque)
+    small: Line = field(default_factory=Line)
+    large: Line = field(default_factory=Line)
+    small_with_samples: Line = field(default_factory=Line)
+    large_with_samples: Line = field(default_factory=Line)
     turn: int = 0
     """Which line is next."""
     arrival: asyncio.Event = field(default_factory=asyncio.Event)
@@ -120,11 +172,11 @@ class Queue:
     """Held by the writer that takes the next batch."""
 
     @property
-    def lines(self) -> tuple[deque[Submission], ...]:
+    def lines(self) -> tuple[Line, ...]:
         """The lines in the order of their turns."""
         return self.small, self.large, self.small_with_samples, self.large_with_samples
 
-    def line(self, count: int, samples: int = 0) -> deque[Submission]:
+    def line(self, count: int, samples: int = 0) -> Line:
         """Return where so many readings with so many samples wait."""
         if samples:
             return self.small_with_samples if count + samples <= SMALL else self.large_with_samples
@@ -137,13 +189,7 @@ class Queue:
 
     def next(self) -> Batch | None:
         """Return the next batch as it would be now, of the line whose turn it is; None where nothing waits."""
-        submissions: list[Submission] = []
-        count = 0
-        for submission in self.lines[self.next_turn()]:
-            count += submission.size
-            if submissions and count > MOST_ROWS_TOGETHER:
-                break
-            submissions.append(submission)
+        submissions = self.lines[self.next_turn()].next()
         return Batch(submissions) if submissions else None
 
     def take(self) -> Batch | None:
@@ -151,10 +197,9 @@ class Queue:
         turn = self.next_turn()
         batch = self.next()
         if batch is not None:
-            for _ in batch.submissions:
-                self.lines[turn].popleft()
+            self.lines[turn].remove(batch.submissions)
             self.turn = turn + 1
-        if not any(self.lines):
+        if not any(line.of for line in self.lines):
             self.arrival.clear()
         return batch
 
@@ -167,7 +212,7 @@ class Queue:
         """Return which line is next: the one whose turn it is, or the first after it where something waits."""
         lines = self.lines
         turns = [(self.turn + step) % len(lines) for step in range(len(lines))]
-        return next((turn for turn in turns if lines[turn]), turns[0])
+        return next((turn for turn in turns if lines[turn].of), turns[0])
 
 
 class BatchLease:

@@ -70,11 +70,11 @@ class Writer:
             await asyncio.sleep(RETRY_SECONDS)
         self.require_room(len(rows), samples)
         # Packed before they wait, so that the database need not wait for it.
-        submission = Submission(tenant_id, rows, loop.create_future(), since=loop.time(), samples=samples)
+        party = PARTY.get()
+        submission = Submission(tenant_id, rows, loop.create_future(), None, loop.time(), None, samples, party)
         if not self.upserting and not samples:
             submission.packed = pack_known(self.key_cache.names, tenant_id, rows)
             submission.matched = self.observer.match(tenant_id, rows)
-        party = PARTY.get()
         self.waiting.take(party, weight)
         self.queue.add(submission)
         try:
@@ -96,10 +96,11 @@ class Writer:
 
     def is_full(self, count: int, now: float, samples: int = 0) -> bool:
         """Return whether so many more readings are too many, or would wait too long behind these."""
-        if not self.waiting.fits(PARTY.get(), weight_of(count, samples)):
+        party = PARTY.get()
+        if not self.waiting.fits(party, weight_of(count, samples)):
             return True
-        line = self.queue.line(count, samples)
-        return bool(line) and now - line[0].since > self.most_seconds
+        first = self.queue.line(count, samples).first(party)
+        return first is not None and now - first.since > self.most_seconds
 
     async def run(self) -> None:
         """Write batches, one after the other, until cancelled."""

@@ -24,10 +24,10 @@ def waiting(*sizes: int) -> Queue:
     return queue
 
 
-def add(queue: Queue, size: int) -> None:
+def add(queue: Queue, size: int, party: str | None = None) -> None:
     """Let a request of so many readings wait."""
     future: Any = None
-    queue.add(Submission(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)] * size, future))
+    queue.add(Submission(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)] * size, future, party=party))
 
 
 def sizes(queue: Queue) -> list[list[int]]:
@@ -47,6 +47,47 @@ def test_small_and_large_take_turns() -> None:
     assert [len(submission.rows) for submission in first.submissions] == [1]
     add(queue, 3)
     assert sizes(queue) == [[half, half], [3], [half]]
+
+
+def test_of_each_tenant_something_is_in_the_next_batch() -> None:
+    """However much another one has sent before; what is left of that one stays in order, behind the others."""
+    third = MOST_ROWS_TOGETHER // 3
+    queue = Queue()
+    for number in range(6):
+        add(queue, third - number, "flood")
+    add(queue, 200, "calm")
+    add(queue, 300, "calm")
+    add(queue, 400, "other")
+    assert sizes(queue) == [[third, 200, 400, third - 1, 300], [third - 2, third - 3, third - 4], [third - 5]]
+
+
+def test_tenants_take_turns_where_not_all_find_room() -> None:
+    queue = Queue()
+    for _ in range(2):
+        for party in ("ada's", "bo's", "cy's"):
+            add(queue, MOST_ROWS_TOGETHER // 2, party)
+    taken = []
+    while (batch := queue.take()) is not None:
+        taken.append([submission.party for submission in batch.submissions])
+    assert taken == [["ada's", "bo's"], ["cy's", "ada's"], ["bo's", "cy's"]]
+
+
+def test_who_has_waited_for_too_long_keeps_out_its_own_tenant_only() -> None:
+    async def wait() -> None:
+        writer = Writer(None, 1000, 5)  # type: ignore[arg-type]
+        PARTY.set("flood")
+        first = asyncio.create_task(writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)]))
+        await asyncio.sleep(0)
+        waiting = writer.queue.small.first("flood")
+        assert waiting is not None
+        waiting.since -= 6
+        with pytest.raises(Overloaded):
+            writer.require_room(1)
+        PARTY.set("calm")
+        writer.require_room(1)
+        first.cancel()
+
+    asyncio.run(wait())
 
 
 def test_a_request_larger_than_a_batch_goes_alone() -> None:
@@ -127,7 +168,9 @@ def test_what_waits_for_too_long_keeps_others_out() -> None:
         writer = Writer(None, 1000, 5)  # type: ignore[arg-type]
         first = asyncio.create_task(writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)]))
         await asyncio.sleep(0)
-        writer.queue.small[0].since -= 6
+        first_of_all = writer.queue.small.first(None)
+        assert first_of_all is not None
+        first_of_all.since -= 6
         with pytest.raises(Overloaded):
             await writer.write(DEFAULT_TENANT, [Row("ada", "watch", 0, 60.0)])
         # Large requests wait apart.
