@@ -98,9 +98,17 @@ class PagedExport(Response):
     """
 
     def __init__(
-        self, pool: Pool, slots: ExportSlots, export_format: ExportFormat, parameters: dict[str, Any], nothing: Problem
+        self,
+        pool: Pool,
+        slots: ExportSlots,
+        export_format: ExportFormat,
+        parameters: dict[str, Any],
+        nothing: Problem,
+        charge: Callable[[int], None],
     ) -> None:
+        """`charge` is called with the number of rows of each page that was read."""
         self.pool = pool
+        self.charge = charge
         self.slots = slots
         self.format = export_format
         self.parameters = {"after_ts": None, "after_device_id": None, "after_metric": None, **parameters}
@@ -163,9 +171,11 @@ class PagedExport(Response):
         party = PARTY.get()
         await self.slots.reading.enter(party)
         try:
-            return await with_connection(self.pool, lambda connection: copy_page(connection, query, given))
+            page = await with_connection(self.pool, lambda connection: copy_page(connection, query, given))
         finally:
             self.slots.reading.leave(party)
+        self.charge(page.length)
+        return page
 
 
 async def copy_page(connection: Connection, query: bytes, parameters: dict[str, Any]) -> Page:

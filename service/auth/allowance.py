@@ -24,6 +24,7 @@ from service.errors import Problem, RateLimited
 CHARGE_SECONDS = 0.5
 IDLE_SECONDS = 10.0
 KINDS: Final = ("requests", "readings", "bytes")
+ROWS = 1000  # of a stream, which cost as much as a request
 ALLOWANCE = "hyperpulse.allowance"  # of an ASGI scope
 TALLY = "hyperpulse.tally"
 
@@ -129,6 +130,13 @@ def charge_for(scope: Scope, count: int) -> None:
     allowance: Allowance | None = scope.get(ALLOWANCE)
     if allowance is not None:
         allowance.used["readings"] += count
+
+
+def charge_rows(scope: Scope, count: int) -> None:
+    """Charge the key of a request for so many rows of a stream: as for pages of JSON that would hold them."""
+    allowance: Allowance | None = scope.get(ALLOWANCE)
+    if allowance is not None:
+        allowance.used["requests"] += count // ROWS
 
 
 def charge_by(scope: Scope, tally: Counting) -> Counting:

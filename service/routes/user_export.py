@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.answers.export import ExportFormat, ExportPart, PagedExport, after_ndjson, after_sample, after_start
+from service.auth.allowance import charge_rows
 from service.errors import NotFound
 from service.http.tenancy import tenant_of
 from service.routes.operation import Answer, Operation
@@ -38,7 +41,8 @@ async def export(request: Request) -> Response:
     """Answer with all that is stored on a user, streamed."""
     state = state_of(request)
     asked = {"tenant_id": tenant_of(request), "user_id": request.path_params["user_id"]}
-    return PagedExport(state.pool, state.streams, FORMAT, asked, NotFound("Nothing is stored on that user."))
+    nothing = NotFound("Nothing is stored on that user.")
+    return PagedExport(state.pool, state.streams, FORMAT, asked, nothing, partial(charge_rows, request.scope))
 
 
 OPERATIONS = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from service.answers.cursors import after_moment, cut_page
 from service.answers.export import ExportFormat, ExportPart, PagedExport, after_csv, after_ndjson
 from service.answers.parameters import ReadingsAfter, ReadingsToDelete, parse_query
 from service.answers.schemas.readings import DeletionReceipt, ReadingsAfterDocument
+from service.auth.allowance import charge_rows
 from service.auth.principal import key_of
 from service.database.pool import fetch_all, fetch_one
 from service.errors import NotFound
@@ -65,7 +67,8 @@ async def user_readings(request: Request) -> Response:
             who = {name: asked[name] for name in ("tenant_id", "user_id")}
             columns = (await fetch_one(state.pool, "other_metrics", **who))["names"]
         stream = with_metrics(stream, columns or [])
-    return PagedExport(state.pool, state.streams, stream, asked, NotFound(NOTHING))
+    charge = partial(charge_rows, request.scope)
+    return PagedExport(state.pool, state.streams, stream, asked, NotFound(NOTHING), charge)
 
 
 def with_metrics(stream: ExportFormat, columns: Sequence[str]) -> ExportFormat:

@@ -15,6 +15,8 @@ from tests.support.keys import add_key, bearer
 from tests.support.service_process import running_service
 from tests.support.wire import event, moment, reading, refused
 
+NDJSON = "application/x-ndjson"
+RANGE = f"?start={moment('10:00:00')}&end={moment('12:00:00')}"
 WINDOW = 6.0  # seconds
 RATE = 10.0
 
@@ -89,6 +91,27 @@ def test_what_is_sent_is_charged(two_workers: str, db: psycopg.Connection, path:
     while (answer := httpx.post(f"{two_workers}{path}", json=body, headers=headers)).status_code < 300:
         time.sleep(0.1)  # the other process may not have asked yet
     assert "readings" in refused(answer, 429)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"), [("readings" + RANGE, "text/csv"), ("readings" + RANGE, NDJSON), ("export", NDJSON)]
+)
+def test_rows_of_a_stream_cost_as_much_as_pages(
+    two_workers: str, db: psycopg.Connection, path: str, accept: str
+) -> None:
+    body = [reading(f"{10 + n // 3600}:{n // 60 % 60:02}:{n % 60:02}") for n in range(2500)]
+    writing, asking = bearer(add_key(db, ["ingest"])), bearer(add_key(db, ["read"], requests_per_second=0.001))
+    assert httpx.post(f"{two_workers}/v1/readings", json=body, headers=writing).json()["inserted"] == 2500
+    answer = httpx.get(f"{two_workers}/v1/users/ada/{path}", headers={**asking, "Accept": accept})
+    assert len(answer.text.splitlines()) >= 2500
+    deadline = time.monotonic() + 5
+    left = None
+    while left is None or left > -2:
+        row = db.execute("SELECT requests_left FROM core.key_allowance").fetchone()
+        left = row and row[0]
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    assert left == pytest.approx(0.002 - 3, abs=0.1)
 
 
 def test_a_key_without_limits_is_told_of_none(two_workers: str, db: psycopg.Connection) -> None:
