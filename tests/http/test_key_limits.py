@@ -116,3 +116,15 @@ def test_rows_of_a_stream_cost_as_much_as_pages(
 
 def test_a_key_without_limits_is_told_of_none(two_workers: str, db: psycopg.Connection) -> None:
     assert "ratelimit" not in httpx.get(f"{two_workers}/v1/users", headers=bearer(add_key(db, ["read"]))).headers
+
+
+def test_a_refusal_comes_after_a_pause(two_workers: str, db: psycopg.Connection) -> None:
+    """So a client that sends again at once takes little of the processor."""
+    headers = bearer(add_key(db, ["read"], requests_per_second=0.001))
+    with httpx.Client(base_url=two_workers, headers=headers) as client:
+        while client.get("/v1/users").status_code != 429:
+            pass
+        begun = time.monotonic()
+        for _ in range(3):
+            refused(client.get("/v1/users"), 429)
+        assert time.monotonic() - begun > 0.55
