@@ -32,6 +32,9 @@ REBUILT = (errors.UndefinedFunction, errors.UndefinedObject, errors.UndefinedTab
 FORGOTTEN = ("cache lookup failed for ", "cached plan must not change result type")
 AWAY = (PoolTimeout, TooManyRequests, psycopg.OperationalError, psycopg.InterfaceError)
 
+HEAVY_PART = 8
+"""Which part of the pool a tenant has that uses more than others do: one connection of eight."""
+
 MEANT = re.compile(r"Did you mean (\S+)\? ")  # which metric
 
 log = logging.getLogger("hyperpulse")
@@ -65,11 +68,15 @@ def committing() -> Iterator[None]:
 
 
 class FairPool(AsyncConnectionPool[Connection]):
-    """A pool of which each tenant has its share, and what works for no tenant all of it."""
+    """A pool of which each tenant has its share, and what works for no tenant all of it.
+
+    The share of a tenant that uses more than others do is small while these ask, too: the others' statements would run
+    beside so many of its own, on the same processors.
+    """
 
     def __init__(self, *args: Any, max_size: int, **options: Any) -> None:
         super().__init__(*args, max_size=max_size, **options)
-        self.turns = Turns(max_size)
+        self.turns = Turns(max_size, max(1, max_size // HEAVY_PART))
 
     @asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:
@@ -85,14 +92,14 @@ class FairPool(AsyncConnectionPool[Connection]):
         patience = self.timeout if timeout is None else timeout
         deadline = monotonic() + patience
         try:
-            await self.turns.enter(party, patience)
+            began = await self.turns.enter(party, patience)
         except TimeoutError:
             raise PoolTimeout("a tenant has as many connections as it may") from None
         try:
             async with super().connection(deadline - monotonic()) as connection:
                 yield connection
         finally:
-            self.turns.leave(party)
+            self.turns.leave(party, began)
 
 
 def make_pool(settings: Settings) -> FairPool:
@@ -107,7 +114,8 @@ def make_pool(settings: Settings) -> FairPool:
         settings.database_url,
         connection_class=psycopg.AsyncConnection[DictRow],
         kwargs={"autocommit": True, "row_factory": dict_row, "options": options, "connect_timeout": 5},
-        min_size=1,
+        # All from the start: to connect takes long under load, and so does the first statement of a session.
+        min_size=settings.pool_size,
         max_size=settings.pool_size,
         timeout=5,
         max_waiting=1000,

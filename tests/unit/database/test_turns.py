@@ -88,3 +88,48 @@ def test_no_turn_is_lost(seed: int) -> None:
         assert not turns.shares.held
 
     asyncio.run(many())
+
+
+def test_who_uses_more_than_others_has_fewer_turns_while_they_come() -> None:
+    """Alone it has half; beside another one that uses less, one; and half again once that one stays away."""
+
+    async def work(turns: Turns, party: str, counts: list[int]) -> None:
+        began = await turns.enter(party)
+        counts.append(turns.shares.of[party])
+        await asyncio.sleep(0.01)
+        turns.leave(party, began)
+
+    async def run() -> None:
+        turns = Turns(8, 1)
+        alone: list[int] = []
+        await asyncio.gather(*(work(turns, "flood", alone) for _ in range(20)))
+        assert max(alone) == 4
+        beside: list[int] = []
+        calm: list[int] = []
+        await asyncio.gather(work(turns, "calm", calm), *(work(turns, "flood", beside) for _ in range(10)))
+        assert max(beside[1:]) == 1
+        await asyncio.gather(*(work(turns, "calm", calm) for _ in range(3)))
+        assert max(calm) == 3
+        turns.usage.of["calm"].at -= 2
+        again: list[int] = []
+        await asyncio.gather(*(work(turns, "flood", again) for _ in range(20)))
+        assert max(again) == 4
+
+    asyncio.run(run())
+
+
+def test_long_turns_do_not_keep_out_their_party(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.database.turns.LONG_SECONDS", 0.05)
+
+    async def run() -> None:
+        turns = Turns(8, 1)
+        began = await turns.enter("flood")
+        turns.usage.note("flood", began, 1.0)
+        turns.usage.note("calm", began)
+        with pytest.raises(TimeoutError):
+            await turns.enter("flood", 0.02)
+        await turns.enter("flood", 1)
+        assert turns.shares.of["flood"] == 2
+        assert asyncio.get_running_loop().time() - began > 0.04
+
+    asyncio.run(run())

@@ -1,0 +1,32 @@
+"""Usage: who uses more than an equal share, of those that came within the last second."""
+
+from __future__ import annotations
+
+from service.database.usage import Usage
+
+
+def test_who_is_alone_is_not_heavy() -> None:
+    usage = Usage()
+    usage.note("flood", 0.0, 100)
+    assert not usage.is_heavy("flood", 0.0)
+
+
+def test_who_uses_more_is_heavy_while_others_come() -> None:
+    usage = Usage()
+    usage.note("flood", 0.0, 100)
+    usage.note("calm", 0.0, 1)
+    usage.note("other", 0.0)
+    assert [usage.is_heavy(party, 0.5) for party in ("flood", "calm", "other")] == [True, False, False]
+    assert not usage.is_heavy("flood", 1.1)
+    usage.note("flood", 5.0)
+    assert list(usage.of) == ["flood"]
+
+
+def test_what_was_used_is_forgotten() -> None:
+    usage = Usage()
+    usage.note("early", 0.0, 100)
+    for second in range(1, 12):
+        usage.note("early", second)
+        usage.note("late", second, 1)
+    assert not usage.is_heavy("early", 11.0)
+    assert usage.is_heavy("late", 11.0)
