@@ -7,13 +7,15 @@ that waits something is in it, so that none waits behind what others have sent.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterator, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, islice
 from typing import NamedTuple
 
+from service.database.usage import Usage
 from service.ingest.copy_rows import pack
 from service.ingest.key_cache import Names
 from service.ingest.observer import MatchedRows
@@ -124,9 +126,13 @@ class Line:
         """Return which one of a party is next, if any is."""
         return self.of[party][0] if party in self.of else None
 
-    def in_turns(self) -> Iterator[Submission]:
-        """Yield what waits in the order in which it is to be written."""
-        parties = [iter(waiting) for waiting in self.of.values()]
+    def has_more(self, held: Collection[str | None]) -> bool:
+        """Return whether something waits that is of no party that is held."""
+        return any(party not in held for party in self.of) if held else bool(self.of)
+
+    def in_turns(self, held: Collection[str | None]) -> Iterator[Submission]:
+        """Yield what waits, but of parties that are held, in the order in which it is to be written."""
+        parties = [iter(waiting) for party, waiting in self.of.items() if party not in held]
         while len(parties) > 1:
             turn = [(party, submission) for party in parties for submission in islice(party, 1)]
             parties = [party for party, _ in turn]
@@ -134,11 +140,11 @@ class Line:
         for party in parties:
             yield from party
 
-    def next(self) -> list[Submission]:
+    def next(self, held: Collection[str | None]) -> list[Submission]:
         """Return what the next batch is, as much as fits into one, or a larger submission alone."""
         submissions: list[Submission] = []
         count = 0
-        for submission in self.in_turns():
+        for submission in self.in_turns(held):
             count += submission.size
             if submissions and count > MOST_ROWS_TOGETHER:
                 break
@@ -147,6 +153,13 @@ class Line:
 
     def remove(self, submissions: Sequence[Submission]) -> None:
         """Remove the next ones, which these are; the parties that they are of stand behind the others then."""
+        if len(self.of) == 1:
+            ((party, waiting),) = self.of.items()
+            for _ in submissions:
+                waiting.popleft()
+            if not waiting:
+                del self.of[party]
+            return
         for submission in submissions:
             waiting = self.of.pop(submission.party)
             waiting.popleft()
@@ -158,7 +171,8 @@ class Line:
 class Queue:
     """Submissions that wait: small and large ones, without and with samples, in lines that take turns.
 
-    So neither delays the other, and what can be inserted by COPY is in one batch with nothing that cannot.
+    So neither delays the other, and what can be inserted by COPY is in one batch with nothing that cannot. A party that
+    writes more than others do has one batch at a time while these write, too, so that a writer is free for them.
     """
 
     small: Line = field(default_factory=Line)
@@ -170,6 +184,10 @@ class Queue:
     arrival: asyncio.Event = field(default_factory=asyncio.Event)
     right: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the writer that takes the next batch."""
+    usage: Usage = field(default_factory=Usage)
+    """Of readings and samples."""
+    writing: Counter[str | None] = field(default_factory=Counter)
+    """How many batches that are being written have something of a party."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -185,34 +203,70 @@ class Queue:
     def add(self, submission: Submission) -> None:
         """Append a submission to its line."""
         self.line(len(submission.rows), submission.samples).append(submission)
-        self.arrival.set()
+        if submission.party is not None:
+            self.usage.note(submission.party, time.monotonic())
+        if submission.party not in self.writing:
+            self.arrival.set()
+        elif not self.arrival.is_set():
+            self.look()
+
+    def held(self) -> Collection[str | None]:
+        """Return the parties of which nothing is to be taken now."""
+        now = time.monotonic()
+        return [party for party in self.writing if party is not None and self.usage.is_heavy(party, now)]
+
+    def look(self) -> None:
+        """Note whether there is something to take."""
+        held = self.held()
+        if any(line.has_more(held) for line in self.lines):
+            self.arrival.set()
+        else:
+            self.arrival.clear()
 
     def next(self) -> Batch | None:
-        """Return the next batch as it would be now, of the line whose turn it is; None where nothing waits."""
-        submissions = self.lines[self.next_turn()].next()
+        """Return the next batch as it would be now, of the line whose turn it is; None where nothing is to be taken."""
+        held = self.held()
+        submissions = self.lines[self.next_turn(held)].next(held)
         return Batch(submissions) if submissions else None
 
     def take(self) -> Batch | None:
-        """Remove the next batch from its line, and return it."""
-        turn = self.next_turn()
-        batch = self.next()
-        if batch is not None:
-            self.lines[turn].remove(batch.submissions)
+        """Remove the next batch from its line, and return it; `end` is called once it is written."""
+        held = self.held()
+        turn = self.next_turn(held)
+        submissions = self.lines[turn].next(held)
+        if submissions:
+            self.lines[turn].remove(submissions)
             self.turn = turn + 1
-        if not any(line.of for line in self.lines):
-            self.arrival.clear()
-        return batch
+            sizes: Counter[str | None] = Counter()
+            for each in submissions:
+                sizes[each.party] += each.size
+            self.writing.update(sizes.keys())
+            for party, size in sizes.items():
+                if party is not None:
+                    self.usage.note(party, time.monotonic(), size)
+        self.look()
+        return Batch(submissions) if submissions else None
+
+    def end(self, batch: Batch) -> None:
+        """Note that a batch is written."""
+        for party in {each.party for each in batch.submissions}:
+            self.writing[party] -= 1
+            if not self.writing[party]:
+                del self.writing[party]
+        self.look()
 
     def all(self) -> Iterator[Submission]:
         """Remove all that waits."""
-        while (batch := self.take()) is not None:
-            yield from batch.submissions
+        for line in self.lines:
+            yield from line.in_turns(())
+            line.of.clear()
+        self.look()
 
-    def next_turn(self) -> int:
-        """Return which line is next: the one whose turn it is, or the first after it where something waits."""
+    def next_turn(self, held: Collection[str | None]) -> int:
+        """Return which line is next: the one whose turn it is, or the first after it with something to take."""
         lines = self.lines
         turns = [(self.turn + step) % len(lines) for step in range(len(lines))]
-        return next((turn for turn in turns if lines[turn].of), turns[0])
+        return next((turn for turn in turns if lines[turn].has_more(held)), turns[0])
 
 
 class BatchLease:
@@ -240,8 +294,10 @@ class BatchLease:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End the lease."""
+        """End the lease, and let the queue know that the batch is written."""
         self.release()
+        if self.batch is not None:
+            self.queue.end(self.batch)
 
     def release(self) -> None:
         """Let another writer lease the queue."""

@@ -35,6 +35,7 @@ def sizes(queue: Queue) -> list[list[int]]:
     found = []
     while (batch := queue.take()) is not None:
         found.append([len(submission.rows) for submission in batch.submissions])
+        queue.end(batch)
     return found
 
 
@@ -69,7 +70,35 @@ def test_tenants_take_turns_where_not_all_find_room() -> None:
     taken = []
     while (batch := queue.take()) is not None:
         taken.append([submission.party for submission in batch.submissions])
+        queue.end(batch)
     assert taken == [["ada's", "bo's"], ["cy's", "ada's"], ["bo's", "cy's"]]
+
+
+def test_one_who_floods_leaves_a_writer_to_others() -> None:
+    """Where two write, of a party that is being written nothing more is taken; alone, it has all writers."""
+
+    async def run() -> None:
+        queue = Queue()
+        add(queue, 1, "flood")
+        async with BatchLease(queue) as first:
+            first.take()
+            add(queue, 200, "flood")
+            async with BatchLease(queue) as second:  # nobody else has come
+                assert [each.party for each in second.take().submissions] == ["flood"]
+            add(queue, 300, "flood")
+            add(queue, 150, "calm")
+            async with BatchLease(queue) as third:
+                assert [each.party for each in third.take().submissions] == ["calm"]
+            assert not queue.arrival.is_set()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05), BatchLease(queue):
+                    pass
+        assert queue.arrival.is_set()
+        async with BatchLease(queue) as fourth:
+            assert [len(each.rows) for each in fourth.take().submissions] == [300]
+        assert not queue.writing
+
+    asyncio.run(run())
 
 
 def test_who_has_waited_for_too_long_keeps_out_its_own_tenant_only() -> None:
