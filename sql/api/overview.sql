@@ -34,16 +34,17 @@ BEGIN
              -- quarter of an hour.
              CASE WHEN public.time_bucket(INTERVAL '15 minutes', overview.day_start) <> overview.day_start
                   THEN overview.day_start
-                  ELSE greatest(overview.day_start, least(horizon, overview.day_end, (
+                  -- Where there are intervals, a stale quarter concerns its hour.
+                  ELSE greatest(overview.day_start, public.time_bucket(CASE WHEN i.has_intervals THEN INTERVAL '1 hour' ELSE INTERVAL '15 minutes' END,
+                       least(horizon, overview.day_end, (
                          SELECT min(s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes')
-                           FROM api_internal.marks AS s
+                           FROM core.stale_day AS s
                           -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks,
                           -- not all users' marks of the day.
                           WHERE s.user_key = p.user_key
                             AND s.day + INTERVAL '0' >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
-                            AND s.day + INTERVAL '0' < overview.day_end))) END AS rolled_up_to,
-             EXISTS (SELECT FROM core.interval_series AS i
-                      WHERE i.user_key = p.user_key AND i.kind < 2 AND i.metric_key < 4) AS has_intervals
+                            AND s.day + INTERVAL '0' < overview.day_end)))) END AS rolled_up_to,
+             i.has_intervals
         FROM (SELECT u.user_key, u.user_id, row_number() OVER (ORDER BY u.registered_at, u.user_id) AS place
                 FROM core.app_user AS u
                 JOIN api_internal.visible_tenant AS t USING (tenant_key)
@@ -51,6 +52,8 @@ BEGIN
                  AND (user_ids IS NULL OR u.user_id = ANY (user_ids))
                ORDER BY u.registered_at, u.user_id
                LIMIT most) AS p
+       CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM core.interval_series AS i
+                                           WHERE i.user_key = p.user_key AND i.kind < 2 AND i.metric_key < 4)) AS i (has_intervals)
     ), readings AS (
       SELECT p.user_key, d.device_key, r.*
         FROM people AS p

@@ -33,7 +33,7 @@ def test_a_receipt_tells_what_was_deleted_and_every_answer_knows(
     fill(client)
     if refreshed:
         db.execute("CALL api.refresh()")
-    receipt = {"user_id": "ada", "device_id": None, **HOUR, "deleted": 4, "samples": 0}
+    receipt = {"user_id": "ada", "device_id": None, **HOUR, "deleted": 4, "samples": 0, "intervals": 0}
     assert delete(client) == receipt | {"first": moment("10:00:00"), "last": moment("10:30:00")}
     for _ in range(2):
         assert summary(client)["steps"] == 20
@@ -49,7 +49,7 @@ def test_a_receipt_tells_what_was_deleted_and_every_answer_knows(
 def test_deleting_again_deletes_nothing(client: httpx.Client) -> None:
     fill(client)
     assert delete(client)["deleted"] == 4
-    nothing = {"device_id": None, **HOUR, "deleted": 0, "samples": 0, "first": None, "last": None}
+    nothing = {"device_id": None, **HOUR, "deleted": 0, "samples": 0, "intervals": 0, "first": None, "last": None}
     assert delete(client) == {"user_id": "ada"} | nothing
     assert delete(client, "nobody") == {"user_id": "nobody"} | nothing
 

@@ -672,7 +672,7 @@ def test_a_range_is_deleted_with_its_samples(db: psycopg.Connection[Any], is_com
     assert deletion(db, tenant, at(0), at(30), "watch") == (0, 0, None, None)
     assert deletion(db, tenant, at(0), at(30)) == (0, 1, at(1), at(1))
     audit = db.execute("SELECT detail FROM core.audit WHERE act = 'delete readings' ORDER BY entry").fetchall()
-    assert audit == [({"readings": 1, "samples": 3},), ({"readings": 0, "samples": 1},)]
+    assert audit == [({"readings": 1, "samples": 3, "intervals": 0},), ({"readings": 0, "samples": 1, "intervals": 0},)]
     assert latest(db, tenant, "ada") == [
         ("spo2", "%", 97, at(-1), "watch"),
         ("body_weight", "kg", 97, at(30), "watch"),

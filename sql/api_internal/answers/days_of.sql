@@ -44,6 +44,7 @@ DECLARE
   rolled_keys  int[]; -- users whose days the rollups answer for
   other_keys   int[];
   stale        record;
+  totals       record;
 BEGIN
   IF after_day <= first_day THEN
     RETURN;
@@ -75,11 +76,35 @@ BEGIN
 
   SELECT array_agg(s.user_key) AS user_keys, array_agg(s.bucket) AS quarters INTO stale
     FROM (SELECT DISTINCT s.user_key, s.day + q * INTERVAL '15 minutes' AS bucket
-            FROM api_internal.marks AS s
+            FROM core.stale_day AS s
            CROSS JOIN generate_series(0, 95) AS q
            WHERE s.user_key = ANY (user_keys) AND s.day > from_ts - INTERVAL '24 hours' AND s.day < to_ts
              AND get_bit(s.quarters, q) = 1) AS s
    WHERE s.bucket >= from_ts AND s.bucket < least(to_ts, horizon);
+
+  IF EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = ANY (user_keys)) THEN
+    SELECT array_agg(s.user_key) AS user_keys, array_agg(s.bucket) AS quarters INTO stale
+      FROM (SELECT DISTINCT s.user_key, s.day + q * INTERVAL '15 minutes' AS bucket
+              FROM api_internal.marks AS s
+             CROSS JOIN generate_series(0, 95) AS q
+             WHERE s.user_key = ANY (user_keys) AND s.day > from_ts - INTERVAL '24 hours' AND s.day < to_ts
+               AND get_bit(s.quarters, q) = 1) AS s
+     WHERE s.bucket >= from_ts AND s.bucket < least(to_ts, horizon);
+    -- Daily totals count in the day in which they lie as a whole.
+    SELECT array_agg(t.user_key) AS user_keys, array_agg(t.number) AS numbers, array_agg(t.steps) AS steps,
+           array_agg(t.calories) AS calories, array_agg(t.first_ts) AS first_ts, array_agg(t.last_ts) AS last_ts
+      INTO totals
+      FROM (SELECT i.user_key, width_bucket(t.ts, midnights) AS number, api_internal.total(t.amount / 1000000) FILTER (WHERE t.metric_key = 2) AS steps,
+                   api_internal.total(t.amount) FILTER (WHERE t.metric_key = 3) AS calories, min(t.ts) AS first_ts, max(t.ts) AS last_ts
+              FROM (SELECT DISTINCT i.user_key FROM core.interval_series AS i
+                     WHERE i.user_key = ANY (user_keys) AND i.kind = 2 AND i.metric_key < 4) AS i
+             CROSS JOIN LATERAL api_internal.counted_totals(i.user_key, '{2,3}', from_ts, to_ts) AS t
+             WHERE t.ends_at <= midnights[width_bucket(t.ts, midnights) + 1]
+             GROUP BY 1, 2) AS t;
+  ELSE
+    SELECT NULL::int[] AS user_keys, NULL::int[] AS numbers, NULL::bigint[] AS steps, NULL::bigint[] AS calories,
+           NULL::timestamptz[] AS first_ts, NULL::timestamptz[] AS last_ts INTO totals;
+  END IF;
 
   -- Rollups answer below the horizon, for all users but those with a stale quarter.
   SELECT array_agg(u.user_key) FILTER (WHERE to_ts <= horizon AND s.user_key IS NULL),
@@ -157,15 +182,6 @@ BEGIN
        GROUP BY 1, 2
       UNION ALL
       SELECT * FROM api_internal.rolled_days(rolled_keys, level, midnights, cut, all_hours, all_quarters)
-    ), totals AS (
-      -- Daily totals count in the day in which they lie as a whole.
-      SELECT i.user_key, width_bucket(t.ts, midnights) AS number, api_internal.total(t.amount / 1000000) FILTER (WHERE t.metric_key = 2) AS steps,
-             api_internal.total(t.amount) FILTER (WHERE t.metric_key = 3) AS calories, min(t.ts) AS first_ts, max(t.ts) AS last_ts
-        FROM (SELECT DISTINCT i.user_key FROM core.interval_series AS i
-               WHERE i.user_key = ANY (user_keys) AND i.kind = 2 AND i.metric_key < 4) AS i
-       CROSS JOIN LATERAL api_internal.counted_totals(i.user_key, '{2,3}', from_ts, to_ts) AS t
-       WHERE t.ends_at <= midnights[width_bucket(t.ts, midnights) + 1]
-       GROUP BY 1, 2
     )
     SELECT p.tenant_id, p.user_id, first_day + number - 1,
            CASE WHEN t.steps IS NULL THEN d.steps ELSE coalesce(d.steps, 0) + t.steps END,
@@ -175,7 +191,8 @@ BEGIN
            least(d.first_ts, t.first_ts), greatest(d.last_ts, t.last_ts), midnights[number], midnights[number + 1],
            midnights[number + 1] <= now()
       FROM days AS d
-      FULL JOIN totals AS t USING (user_key, number)
+      FULL JOIN unnest(totals.user_keys, totals.numbers, totals.steps, totals.calories, totals.first_ts, totals.last_ts)
+             AS t (user_key, number, steps, calories, first_ts, last_ts) USING (user_key, number)
       -- Sorts by name once for each user, not for each day.
       JOIN (SELECT u.user_key, t.tenant_id, u.user_id, row_number() OVER (ORDER BY t.tenant_id, u.user_id) AS place
               FROM core.app_user AS u

@@ -58,9 +58,12 @@ BEGIN
           ORDER BY r.bucket DESC
           LIMIT 1) AS o ON true
        LEFT JOIN LATERAL (SELECT max(l.ts) AS ts FROM api_internal.last_samples AS l WHERE l.user_key = u.user_key) AS l ON true
-       LEFT JOIN LATERAL (SELECT max(i.seen_at) AS ts FROM api_internal.last_intervals AS i WHERE i.user_key = u.user_key) AS i ON true
+       LEFT JOIN LATERAL (%s) AS i ON true
       WHERE u.user_key = ANY ($1)
-      ORDER BY u.user_id', raw, horizon) USING keys;
+      ORDER BY u.user_id', raw, horizon,
+    CASE WHEN EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = ANY (keys) AND i.kind = 0)
+         THEN 'SELECT max(i.seen_at) AS ts FROM api_internal.last_intervals AS i WHERE i.user_key = u.user_key'
+         ELSE 'SELECT NULL::timestamptz AS ts' END) USING keys;
 END
 $$;
 

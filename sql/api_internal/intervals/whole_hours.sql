@@ -5,4 +5,4 @@ RETURN (SELECT coalesce(range_agg(tstzrange(public.time_bucket(INTERVAL '1 hour'
                                             public.time_bucket(INTERVAL '1 hour', upper(r.range) + INTERVAL '3599999999 microseconds'))), '{}')
           FROM unnest(ranges) AS r (range));
 
-COMMENT ON FUNCTION api_internal.whole_hours IS 'The whole hours (UTC) that finite half-open ranges overlap.';
+COMMENT ON FUNCTION api_internal.whole_hours IS 'The whole hours (UTC) that half-open ranges overlap.';

@@ -57,12 +57,13 @@ BEGIN
   IF marks.user_keys IS NULL THEN
     RETURN;
   END IF;
-  SELECT array_agg(m.user_key) AS user_keys, array_agg(m.quarters) AS quarters INTO stale
-    FROM (SELECT s.user_key,
-                 -- Of users with intervals the whole hour, up to the horizon: above it nothing is marked that changes.
-                 CASE WHEN api_internal.has_intervals(s.user_key)
-                      THEN api_internal.hour_bits(bit_or(s.quarters)) & api_internal.quarter_bits(day, day, (SELECT h.announced FROM core.horizon AS h))
-                      ELSE bit_or(s.quarters) END AS quarters
+  SELECT array_agg(m.user_key) AS user_keys,
+         -- Of users with intervals whole hours, up to the horizon: above it no rows are kept.
+         array_agg(CASE WHEN api_internal.has_intervals(m.user_key)
+                        THEN api_internal.hour_bits(m.quarters) & api_internal.quarter_bits(day, day, (SELECT h.announced FROM core.horizon AS h))
+                        ELSE m.quarters END) AS quarters
+    INTO stale
+    FROM (SELECT s.user_key, bit_or(s.quarters) AS quarters
             FROM unnest(marks.user_keys, marks.quarters) AS s (user_key, quarters)
            GROUP BY s.user_key) AS m;
   PERFORM api_internal.roll_up(day, stale.user_keys, stale.quarters);

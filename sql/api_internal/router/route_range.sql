@@ -18,11 +18,15 @@ BEGIN
       FROM (SELECT tstzmultirange(tstzrange(h.materialized, NULL)) AS ranges FROM core.horizon AS h
             UNION ALL
             SELECT api_internal.quarter_ranges(s.day, s.quarters)
-              FROM api_internal.marks AS s
+              FROM core.stale_day AS s
              -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users'
              -- marks of the day.
              WHERE s.user_key = route_range.user_key
                AND s.day + INTERVAL '0' > range_start - INTERVAL '24 hours' AND s.day + INTERVAL '0' < range_end) AS r;
+    -- Where there are intervals, what changes in one quarter may change what counts in its hour, and nothing is marked above the horizon.
+    IF EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = route_range.user_key AND i.kind < 2 AND i.metric_key < 4) THEN
+      stale := api_internal.whole_hours(stale);
+    END IF;
     FOR level IN
       SELECT l.name, l.width
         FROM (VALUES ('1d', INTERVAL '24 hours'), ('1h', INTERVAL '1 hour'), ('15m', INTERVAL '15 minutes')) AS l (name, width)
