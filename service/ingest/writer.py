@@ -15,7 +15,8 @@ from service.database.pool import Connection, Contended, Pool, with_connection
 from service.errors import Failed, Overloaded, Problem
 from service.ingest.key_cache import KeyCache
 from service.ingest.observer import CommitObserver, Unobserved
-from service.ingest.store import Outcome, store
+from service.ingest.outcome import Outcome
+from service.ingest.store import store
 from service.ingest.write_queue import SMALL, Batch, BatchLease, Queue, Submission, pack_known
 from service.metrics.counters import Counters
 from service.model.reading import Row, count_samples, weight_of

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from service.ingest.copy_rows import pack_key
 from service.ingest.dedupe import Identity
-from service.ingest.samples import COMBINED, INSERTED, UPDATED, note_outcomes, plan_samples, samples_of
+from service.ingest.outcome import COMBINED, Outcome
+from service.ingest.repeats import note_outcomes, plan_passes
+from service.ingest.samples import samples_of
 from service.model.reading import Row
 from tests.support.examples import examples
 
@@ -23,8 +25,8 @@ def write(stored: Stored, user: bytes, samples: tuple[tuple[int, float], ...]) -
     before = [stored.get((user, metric)) for metric, _ in samples]
     stored.update({(user, metric): value for metric, value in samples})
     if all(value is None for value in before):
-        return INSERTED
-    return 0 if before == [value for _, value in samples] else UPDATED
+        return Outcome.inserted
+    return 0 if before == [value for _, value in samples] else Outcome.updated
 
 
 def merge(stored: Stored, columns: dict[str, bytes]) -> tuple[list[int], list[int]]:
@@ -61,10 +63,10 @@ def test_outcomes_are_those_of_one_after_the_other(
     rows = [Row(str(user), "watch", 0, samples=samples) for user, samples in sent]
     identities: list[Identity] = [(pack_key(user), pack_key(1), 0) for user, _ in sent]
     found = samples_of(rows, identities)
-    plan = plan_samples(found)
+    plan = plan_passes(found.whole_identities, found.values)
     assert len(plan.passes) <= 2
-    answers = [merge(stored, columns) for columns in plan.passes]
+    answers = [merge(stored, found.arrays(chosen)) for chosen in plan.passes]
     bits = bytearray(len(rows))
-    note_outcomes(found, plan, *answers[0], bits)
+    note_outcomes(found.items, plan, *answers[0], bits)
     assert list(bits.translate(COMBINED)) == expected
     assert stored == right

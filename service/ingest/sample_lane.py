@@ -1,0 +1,96 @@
+"""The lane of readings with samples, stored behind the three metrics: COPY for new ones, otherwise a merge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.database.binary_arrays import ints, keys, moments
+from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
+from service.database.pool import Connection, committing, statement
+from service.ingest.copy_rows import HEADER, TRAILER
+from service.ingest.key_cache import KeyCache
+from service.ingest.observer import CommitObserver
+from service.ingest.outcome import COMBINED, Outcome
+from service.ingest.reading_passes import wide_part
+from service.ingest.repeats import note_outcomes, plan_passes
+from service.ingest.sample_series import Series
+from service.ingest.samples import Samples, samples_of
+from service.ingest.transaction import NamesChanged, identified, merged_in, rolled_back_on_error
+from service.ingest.write_queue import Batch
+
+
+async def copy_samples(
+    connection: Connection, key_cache: KeyCache, observer: CommitObserver, batch: Batch
+) -> bytearray:
+    """Insert samples by COPY, behind the readings of the batch; UniqueViolation where one is known, or twice there."""
+    names, identities = await identified(connection, key_cache, batch)
+    samples = samples_of(batch.rows, identities)
+    series = samples.series
+    missing = sorted(key_cache.series.missing(series, names.version))
+    data = b"".join([HEADER, *samples.packed(), TRAILER])
+    wide = wide_part(batch.rows, identities)
+    bits = bytearray(len(batch.rows))
+    async with rolled_back_on_error(connection):
+        if wide.items or missing:
+            # Readings, series, samples: the order of every writer.
+            series_columns = [("register_series", columns_of_series(missing))] if missing else []
+            wide.note(await merged_in(connection, names, wide.writes + series_columns), bits)
+            await open_copy(connection, statement("copy_more_samples"))
+        else:
+            ((names_version,),) = await open_copy(connection, statement("copy_samples"))
+            assert names_version is not None
+            if int(names_version) != names.version:
+                await break_off(connection, b"names have changed")
+                raise NamesChanged(int(names_version))
+        await fill_copy(connection, data)
+        # Readings that were merged are announced without an origin, and then so are the samples.
+        parts = ((each.tenant_id, each.rows, each.matched) for each in batch.submissions)
+        origin = "" if wide.items else observer.register(parts)
+        with committing():
+            if not origin or observer.has_remote_subscribers:
+                async with connection.pipeline():
+                    await connection.execute(
+                        statement("announce_readings"), {**announcement_of(samples), "mark": origin}
+                    )
+                    await connection.execute("COMMIT")
+            else:
+                await run_plainly(connection, statement("commit_with_mark") % origin.encode())
+    key_cache.series.add(series, names.version)
+    for item in samples.items:
+        bits[item] |= 1 << Outcome.inserted
+    return bits.translate(COMBINED)
+
+
+def announcement_of(samples: Samples) -> dict[str, bytes]:
+    """Return whose samples changed, and at which moments, each once however many metrics it has."""
+    changed = dict.fromkeys((user_key, at) for user_key, _, at in samples.identities)
+    return {
+        "user_keys": keys([user_key for user_key, _ in changed]),
+        "timestamps": moments([at for _, at in changed]),
+    }
+
+
+def columns_of_series(series: Sequence[Series]) -> dict[str, bytes]:
+    """Write series as arrays, one for each column."""
+    return {
+        "user_keys": keys([user_key for user_key, _, _ in series]),
+        "metric_keys": ints([metric_key for _, metric_key, _ in series]),
+        "device_keys": keys([device_key for _, _, device_key in series]),
+    }
+
+
+async def merge(connection: Connection, key_cache: KeyCache, batch: Batch) -> bytearray:
+    """Upsert a batch of readings with samples; readings stand before samples, as with every writer."""
+    names, identities = await identified(connection, key_cache, batch)
+    wide = wide_part(batch.rows, identities)
+    samples = samples_of(batch.rows, identities)
+    plan = plan_passes(samples.whole_identities, samples.values)
+    writes = wide.writes + [("merge_samples", samples.arrays(chosen)) for chosen in plan.passes]
+    bits = bytearray(len(batch.rows))
+    async with rolled_back_on_error(connection):
+        merged = await merged_in(connection, names, writes)
+        wide.note(merged[: len(wide.passes)], bits)
+        note_outcomes(samples.items, plan, **merged[len(wide.passes)], bits=bits)
+        with committing():
+            await connection.execute("COMMIT")
+    return bits.translate(COMBINED)

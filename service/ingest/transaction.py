@@ -1,0 +1,70 @@
+"""What the transactions of all lanes share: keys that hold, statements in one go, a rollback on failure."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from psycopg.pq import TransactionStatus
+from psycopg.rows import DictRow
+
+from service.database.pool import Connection, statement
+from service.ingest.dedupe import Identity
+from service.ingest.key_cache import KeyCache, Names
+from service.ingest.write_queue import Batch
+
+
+class UnknownNames(Exception):
+    """A user or a device has no key yet that this process knows."""
+
+
+class NamesChanged(Exception):
+    """A user was erased since the keys of a batch were learnt; the transaction is rolled back."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"names are at version {version}")
+        self.version = version
+
+
+async def identified(connection: Connection, key_cache: KeyCache, batch: Batch) -> tuple[Names, list[Identity]]:
+    """Return the identities of a batch, and the names that they are under; unknown names are registered."""
+    names = key_cache.names
+    try:
+        return names, identities_of(batch, names)
+    except KeyError:
+        names = await key_cache.keys(connection, batch.parts)
+        return names, identities_of(batch, names)
+
+
+def identities_of(batch: Batch, names: Names) -> list[Identity]:
+    """Return the identity of each reading of a batch; KeyError: a name is unknown."""
+    identities: list[Identity] = []
+    for tenant_id, rows in batch.parts:
+        users, devices = names.of(tenant_id)
+        identities += [(users[row.user_id], devices[row.device_id], row.timestamp) for row in rows]
+    return identities
+
+
+async def merged_in(
+    connection: Connection, names: Names, writes: Sequence[tuple[str, dict[str, bytes]]]
+) -> list[DictRow]:
+    """Begin a transaction, send statements by their names with columns, and return the row that each answers."""
+    async with connection.pipeline():
+        await connection.execute("BEGIN")
+        opening = await connection.execute(statement("begin_writing"))
+        cursors = [await connection.execute(statement(name), columns, binary=True) for name, columns in writes]
+    (opened,) = await opening.fetchall()
+    if opened["names_version"] != names.version:
+        raise NamesChanged(opened["names_version"])
+    return [row for cursor in cursors if cursor.description for row in await cursor.fetchall()]
+
+
+@asynccontextmanager
+async def rolled_back_on_error(connection: Connection) -> AsyncIterator[None]:
+    """Roll the transaction back where the block fails."""
+    try:
+        yield
+    except BaseException:
+        if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            await connection.execute("ROLLBACK")
+        raise
