@@ -41,9 +41,9 @@ BEGIN
     GRANT USAGE ON SCHEMA api TO bi_tenant;
     -- By name, so that a new view is not shown to tenants before someone has decided that.
     GRANT SELECT ON
-      api.best_readings, api.devices, api.event_counts_1m, api.event_counts_1h, api.event_counts_1d, api.events, api.goals, api.last_seen, api.metrics,
-      api.population_15m, api.population_1h, api.population_1d, api.readings, api.samples, api.users,
-      api.vitals_1m, api.vitals_15m, api.vitals_1h, api.vitals_1d
+      api.best_readings, api.daily_totals, api.devices, api.event_counts_1m, api.event_counts_1h, api.event_counts_1d, api.events, api.goals,
+      api.intervals, api.last_seen, api.metrics, api.population_15m, api.population_1h, api.population_1d, api.readings, api.samples, api.users,
+      api.vitals_1m, api.vitals_15m, api.vitals_1h, api.vitals_1d, api.worn_windows
       TO bi_tenant;
     GRANT SELECT (level, horizon, lag, last_refresh) ON api.freshness TO bi_tenant;
     GRANT EXECUTE ON FUNCTION

@@ -18,6 +18,7 @@ PASSWORD = "a password of tests"
 # The views of api that show rows of a tenant.
 TENANT_VIEWS = {
     *("best_readings", "devices", "events", "goals", "last_seen", "readings", "samples", "users"),
+    *("daily_totals", "intervals", "worn_windows"),
     *(f"event_counts_{width}" for width in ("1m", "1h", "1d")),
     *(f"population_{width}" for width in ("15m", "1h", "1d")),
     *(f"vitals_{width}" for width in ("1m", "15m", "1h", "1d")),
@@ -43,6 +44,13 @@ SAMPLES = """
       FROM core.reading AS r
       JOIN core.metric AS m ON m.name = 'spo2'
 """
+INTERVALS = """
+    SELECT api_internal.merge_intervals(
+      array_agg(r.user_key), array_agg(k.metric_key), array_agg(r.device_key), array_agg(r.ts),
+      array_agg(r.ts + INTERVAL '10 minutes'), array_agg(7::float8), array_agg(k.kind::smallint))
+      FROM core.reading AS r, (VALUES (0, 28), (1, 0), (2, 28)) AS k (kind, metric_key)
+     WHERE r.ts >= now() - INTERVAL '2 days'
+"""
 
 
 class Logins(NamedTuple):
@@ -61,6 +69,7 @@ def fill(db: psycopg.Connection[Any]) -> None:
     """Write the same for two tenants but for names and values; something is stale, and something in the populations."""
     db.execute(FILL)
     db.execute(SAMPLES)
+    db.execute(INTERVALS)
     db.execute(EVENTS)
     db.execute("SELECT api.set_goal('one', '101', 'steps', 1000), api.set_goal('two', '101', 'steps', 2000)")
     db.execute(
