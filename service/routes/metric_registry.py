@@ -45,6 +45,7 @@ HEART_RATE: dict[str, Any] = {
     "lowest": 30.0,
     "highest": 220.0,
     "most_per_second": None,
+    "is_whole": False,
     "other_units": [],
     "loinc": "8867-4",
     "healthkit": "HeartRate",

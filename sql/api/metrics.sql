@@ -1,6 +1,6 @@
 -- The registry of metrics.
 CREATE VIEW api.metrics WITH (security_barrier) AS
-  SELECT t.tenant_id, m.name, m.title, m.topic, m.kind, m.unit, m.lowest, m.highest, m.most_per_second,
+  SELECT t.tenant_id, m.name, m.title, m.topic, m.kind, m.unit, m.lowest, m.highest, m.most_per_second, m.is_whole,
          coalesce((SELECT jsonb_agg(jsonb_build_object('unit', u.unit, 'ucum', u.ucum, 'zero', u.zero, 'factor', u.factor,
                                                        'divisor', u.divisor) ORDER BY u.unit)
                      FROM core.metric_unit AS u
@@ -22,6 +22,7 @@ COMMENT ON COLUMN api.metrics.unit IS 'The unit of values, a UCUM code. Never ch
 COMMENT ON COLUMN api.metrics.lowest IS 'The lowest valid value.';
 COMMENT ON COLUMN api.metrics.highest IS 'The highest valid value.';
 COMMENT ON COLUMN api.metrics.most_per_second IS 'Of a sum: the most that may be counted in a second; null where none is known, and for other kinds.';
+COMMENT ON COLUMN api.metrics.is_whole IS 'Of a sum: whether it counts whole things, as steps, so that what an interval holds is shared in whole units.';
 COMMENT ON COLUMN api.metrics.other_units IS
   'Further units, each with its UCUM code: (value - zero) * factor / divisor is the value in the unit of the metric.';
 COMMENT ON COLUMN api.metrics.loinc IS 'The LOINC code; null for none.';

@@ -17,7 +17,8 @@ from tests.support.wire import refused
 
 LACTATE: dict[str, Any] = {"unit": "mmol/L", "kind": "gauge", "lowest": 0, "highest": 30}
 SHOWN = LACTATE | {
-    "name": "lactate", "title": "lactate", "topic": "other", "most_per_second": None, "other_units": [], "loinc": None,
+    "name": "lactate", "title": "lactate", "topic": "other", "most_per_second": None, "is_whole": False,
+    "other_units": [], "loinc": None,
     "healthkit": None, "health_connect": None, "open_mhealth": None, "built_in": False,
 }  # fmt: skip
 
@@ -45,6 +46,12 @@ def test_the_built_in_metrics_are_there(client: httpx.Client) -> None:
     assert list(metrics) == sorted(metrics)
     assert (metrics["heart_rate"]["lowest"], metrics["heart_rate"]["highest"]) == (30, 220)
     assert metrics["steps"]["most_per_second"] == 5
+    assert [name for name in metrics if metrics[name]["is_whole"]] == [
+        "floors",
+        "steps",
+        "swim_strokes",
+        "wheelchair_pushes",
+    ]
     (fahrenheit,) = (unit for unit in metrics["body_temperature"]["other_units"] if unit["unit"] == "degF")
     assert fahrenheit == {"unit": "degF", "ucum": "[degF]", "zero": 32, "factor": 5, "divisor": 9}
 

@@ -26,6 +26,7 @@ class MetricDocument(TypedDict):
     lowest: float
     highest: float
     most_per_second: float | None
+    is_whole: bool
     other_units: list[OtherUnit]
     loinc: str | None
     healthkit: str | None
