@@ -14,10 +14,10 @@ DESCRIPTION = """\
 Import readings from CSV and NDJSON files through POST /v1/readings, in the order of the files and of their lines.
 
 A directory stands for all files in it, at any depth, named .csv, .ndjson or .jsonl, each also with .gz or .zst, in
-any case; skipped files are named. CSV begins with a header of the names user_id, device_id, timestamp (or ts),
-heart_rate, steps, calories and any other metric (spo2, body_temperature[degF]), in any order; an empty field was not
-measured. A line of NDJSON is one reading as the service takes it. A last line without an end waits until the file
-grows or is called --complete.
+any case; skipped files are named. CSV begins with a header of the names user_id, device_id, timestamp (or ts), end,
+worn, daily_total, heart_rate, steps, calories and any other metric (spo2, body_temperature[degF]), in any order; an
+empty field was not measured. A line of NDJSON is one reading as the service takes it. A last line without an end
+waits until the file grows or is called --complete.
 
 After a break (Ctrl-C, a power cut, a service that is away too long) the same command continues after the last chunk
 that the service has acknowledged. Nothing is stored twice, since writing a reading again changes nothing."""

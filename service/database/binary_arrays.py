@@ -14,10 +14,15 @@ from psycopg.pq import Format
 NULL = b"\xff\xff\xff\xff"
 DOUBLE = struct.Struct(">id").pack
 INT = struct.Struct(">ii").pack
+SMALLINT = struct.Struct(">ih").pack
 
 
 class Ints(bytes):
     """An int[] in binary."""
+
+
+class Smallints(bytes):
+    """A smallint[] in binary."""
 
 
 class Moments(bytes):
@@ -57,7 +62,7 @@ class TextsDumper(ArrayDumper):
 
 
 psycopg.adapters.register_dumper(Texts, TextsDumper)
-for kind, name in ((Ints, "int4"), (Moments, "timestamptz"), (Doubles, "float8")):
+for kind, name in ((Ints, "int4"), (Smallints, "int2"), (Moments, "timestamptz"), (Doubles, "float8")):
     oid = psycopg.adapters.types[name].array_oid
     psycopg.adapters.register_dumper(kind, type(f"{kind.__name__}Dumper", (ArrayDumper,), {"oid": oid}))
 
@@ -77,6 +82,11 @@ def ints(values: Sequence[int | None]) -> Ints:
     """Write an int[]."""
     body = b"".join([NULL if value is None else INT(4, value) for value in values])
     return Ints(array("int4", len(values), body, has_null=len(body) < 8 * len(values)))
+
+
+def smallints(values: Sequence[int]) -> Smallints:
+    """Write a smallint[]."""
+    return Smallints(array("int2", len(values), b"".join([SMALLINT(2, value) for value in values])))
 
 
 def keys(packed: Sequence[bytes]) -> Ints:

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 from service.errors import Fault, Invalid, Malformed, Problem
 from service.ingest.chunker import LONGEST_ITEM, too_large
-from service.model.quantities import NO_INTERVALS, OF_INTERVALS, units_of
-from service.model.reading import ReadingFields
+from service.model.quantities import units_of
+from service.model.reading import COLUMNS as FIELDS
 from service.model.registry import Metric
 from service.model.strict_json import without_mark
 from service.model.validation_errors import brief
 
-FIELDS = tuple(ReadingFields.__annotations__)
 COLUMNS = {name: name for name in FIELDS} | {"ts": "timestamp"}
 REQUIRED = ("user_id", "timestamp")
 WITH_UNIT = re.compile(r"([^\[]*[^\[\s])\s*\[(.+)\]")  # linear, since a name does not end with a space
+TRUTH = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False, "": None}
 SEPARATORS = (",", ";", "\t")
 NUMBER = re.compile(r"\s*[+-]?(?:\d+(\.\d*)?|(\.\d+))([eE][+-]?\d+)?\s*", re.ASCII)
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*", re.ASCII)
@@ -191,8 +191,6 @@ class Table:
         match = WITH_UNIT.fullmatch(cell.strip())
         metric = self.metrics.get(match[1].lower()) if match else None
         problem = "is not a known column" if metric is None else f"has a unit that is not {units_of(metric)}"
-        if cell.strip().lower() in OF_INTERVALS:
-            problem = NO_INTERVALS
         return Fault(at="line 1", problem=problem, value=cell[:100])
 
     def header_of(self, cells: list[str]) -> list[Column]:
@@ -217,13 +215,25 @@ class Table:
                 faults[:100],
             )
         read_number = Numbers(self.separator == ";").__getitem__
-        readers: dict[str, Callable[[str], Any]] = {"user_id": str, "device_id": str, "timestamp": str.strip}
+        readers: dict[str, Callable[[str], Any]] = {
+            "user_id": str,
+            "device_id": str,
+            "timestamp": str.strip,
+            "end": lambda cell: cell.strip() or None,
+            "worn": truth,
+            "daily_total": truth,
+        }
         return [
             Column(
                 name, readers.get(name) or (in_unit(read_number, unit) if unit else read_number), name not in readers
             )
             for name, unit in (column for column in found if column is not None)
         ]
+
+
+def truth(cell: str) -> bool | str | None:
+    """Read a cell as true or false, as programs write it; None where it is blank, text where it is neither."""
+    return TRUTH.get(cell.strip().lower(), cell)
 
 
 def in_unit(read_number: Callable[[str], Any], unit: str) -> Callable[[str], Any]:

@@ -6,18 +6,17 @@ is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from service.ingest.timestamp_cache import TimestampCache
+from service.ingest.any_metric import Unusual, row_of
+from service.ingest.timestamp_cache import CLOCK
 from service.model.fields import NAME_LENGTH, Bounds
 from service.model.limits import RANGES
 from service.model.pg_time import to_micros
-from service.model.quantities import THREE
 from service.model.reading import DEFAULT_DEVICE, Row
-from service.model.registry import Metric
 from service.model.strict_json import BOM
 
 
@@ -42,6 +41,7 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     steps: Annotated[int, within("steps")] | None = None
     calories: Annotated[float, within("calories")] | None = None
     samples: ClassVar[None] = None
+    intervals: ClassVar[tuple[()]] = ()
     is_of_samples: ClassVar[bool] = False
 
 
@@ -50,13 +50,6 @@ class Loose(Sent, forbid_unknown_fields=True, gc=False):
 
     device_id: Annotated[str, NAME] | None = DEFAULT_DEVICE  # type: ignore[assignment]
     steps: Annotated[int, within("steps")] | Annotated[float, within("steps")] | None = None  # type: ignore[assignment]
-
-
-class Quantity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A value in a unit."""
-
-    value: float
-    unit: str
 
 
 Kind = TypeVar("Kind")
@@ -95,10 +88,10 @@ class Decoders:
         return msgspec.convert(items, self.kind_list)
 
 
+Scalar: TypeAlias = int | float | str | bool | None
 USUAL = Decoders(Sent)
 LOOSE = Decoders(Loose)
-ANY = Decoders(dict[str, int | float | str | Quantity | None])
-CLOCK = TimestampCache()
+ANY = Decoders(dict[str, Scalar | dict[str, Scalar | dict[str, Scalar]]])
 
 
 def decode(body: bytes, bounds: Bounds) -> list[Row] | None:
@@ -201,68 +194,14 @@ def read_samples(way: Callable[[Decoders, Any], Any], text: Any, bounds: Bounds)
         timestamps = CLOCK.read_all([item["timestamp"] for item in sent]) if sent else []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, ValueError, TypeError):
         return None
-    if sent and not to_micros(bounds.oldest) <= min(timestamps) <= max(timestamps) <= to_micros(bounds.newest):
+    newest = to_micros(bounds.newest)
+    if sent and not to_micros(bounds.oldest) <= min(timestamps) <= max(timestamps) <= newest:
         return None
     by_name = bounds.registry.by_name
     try:
-        return [row_with_samples(item, at, by_name) for item, at in zip(sent, timestamps, strict=True)]
+        return [row_of(item, at, newest, by_name) for item, at in zip(sent, timestamps, strict=True)]
     except Unusual:
         return None
-
-
-class Unusual(Exception):
-    """The model must validate a reading."""
-
-
-def row_with_samples(item: dict[str, Any], at: int, by_name: Mapping[str, Metric]) -> Row:
-    """Make the row of a reading, which is used up; Unusual where the model must validate it."""
-    del item["timestamp"]
-    user_id = item.pop("user_id", None)
-    if user_id.__class__ is int and -(10**100) < user_id < 10**100:
-        user_id = str(user_id)
-    device_id = item.pop("device_id", None)
-    if device_id is None:
-        device_id = DEFAULT_DEVICE
-    if not (user_id.__class__ is str and 0 < len(user_id) <= NAME_LENGTH):
-        raise Unusual
-    if not (device_id.__class__ is str and 0 < len(device_id) <= NAME_LENGTH):
-        raise Unusual
-    three = [usual(item.pop(name), name) if name in item else None for name in THREE]
-    samples = []
-    for name, value in item.items():
-        metric = by_name.get(name)
-        if metric is None:
-            raise Unusual
-        if value.__class__ is Quantity:
-            try:
-                value = metric.in_its_unit(value.value, value.unit)
-            except KeyError:
-                raise Unusual from None
-        elif value is None:
-            continue
-        elif value.__class__ is str:
-            raise Unusual
-        if not metric.lowest <= value <= metric.highest:
-            raise Unusual
-        samples.append((metric.key, value + 0.0))
-    if not samples and three == [None, None, None]:
-        raise Unusual
-    heart_rate, steps, calories = three
-    return Row(user_id, device_id, at, heart_rate, steps, calories, tuple(samples) or None)
-
-
-def usual(value: Any, name: str) -> Any:
-    """Return a value of one of the three metrics; Unusual where the model must validate it."""
-    if value is None:
-        return None
-    low, high = RANGES[name]
-    if value.__class__ not in (int, float) or not low <= value <= high:
-        raise Unusual
-    if name != "steps":
-        return float(value)
-    if value != int(value):
-        raise Unusual
-    return int(value)
 
 
 def something_measured(item: Sent) -> bool:

@@ -172,8 +172,8 @@ async def store_all_or_none(
             samples += count_samples(rows)
         if len(all_rows) > most or samples > most * SAMPLES_OF_A_READING:
             raise TooLarge(
-                f"At most {most} readings with {most * SAMPLES_OF_A_READING} values of other metrics are stored all or "
-                "none; send fewer, or let /v1/readings judge each alone.",
+                f"At most {most} readings with {most * SAMPLES_OF_A_READING} values of other metrics or intervals are "
+                "stored all or none; send fewer, or let /v1/readings judge each alone.",
                 ends_connection=True,
             )
     if not tally.received:

@@ -7,8 +7,8 @@ itself decides, as if they were written one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from service.ingest.outcome import Outcome
 
@@ -38,16 +38,50 @@ def plan_passes(identities: Sequence[Hashable], values: Sequence[Any]) -> Plan:
     return Plan([list(first.values()), changed] if changed else [list(first.values())], certain)
 
 
-def note_outcomes(
-    items: Sequence[int], plan: Plan, inserted: Sequence[int], updated: Sequence[int], bits: bytearray
-) -> None:
-    """Add what became of values, of those of the first pass by their positions from 1, to the bits of their items."""
-    outcomes = bytearray(len(items))
-    asked = plan.passes[0]
-    for outcome, places in ((Outcome.inserted, inserted), (Outcome.updated, updated)):
-        for place in places:
-            outcomes[asked[place - 1]] = outcome
-    for index, outcome in plan.certain.items():
-        outcomes[index] = outcome
-    for item, found in zip(items, outcomes, strict=True):
-        bits[item] |= 1 << found
+class Values(Protocol):
+    """Values of a batch, and the index of the reading that each is of."""
+
+    @property
+    def items(self) -> Sequence[int]:
+        """The readings."""
+
+    @property
+    def whole_identities(self) -> Sequence[Hashable]:
+        """Under what each is stored once."""
+
+    @property
+    def contents(self) -> Sequence[Any]:
+        """What is stored there."""
+
+    def arrays(self, chosen: Sequence[int]) -> dict[str, bytes]:
+        """Write those chosen by index as arrays, one for each column."""
+
+
+class Merge:
+    """The statements that store new and existing values, one for each pass."""
+
+    def __init__(self, query_name: str, values: Values) -> None:
+        self.query_name = query_name
+        self.values = values
+        self.plan = plan_passes(values.whole_identities, values.contents) if values.items else Plan([], {})
+
+    @property
+    def writes(self) -> list[tuple[str, dict[str, bytes]]]:
+        """The statements, by name, with columns."""
+        return [(self.query_name, self.values.arrays(chosen)) for chosen in self.plan.passes]
+
+    def note(self, merged: Sequence[Mapping[str, Sequence[int]]], bits: bytearray) -> None:
+        """Add what became of the values to the bits of their readings, by the rows that the statements answered.
+
+        The first pass says of its values by their positions from 1 which were inserted, and which updated.
+        """
+        items = self.values.items
+        outcomes = bytearray(len(items))
+        for chosen, places in zip(self.plan.passes[:1], merged[:1], strict=True):
+            for outcome in (Outcome.inserted, Outcome.updated):
+                for place in places[outcome.name]:
+                    outcomes[chosen[place - 1]] = outcome
+        for index, outcome in self.plan.certain.items():
+            outcomes[index] = outcome
+        for item, found in zip(items, outcomes, strict=True):
+            bits[item] |= 1 << found

@@ -1,21 +1,26 @@
-"""The lane of readings with samples, stored behind the three metrics: COPY for new ones, otherwise a merge."""
+"""The lane of readings with samples or intervals, stored behind the three metrics, and intervals behind samples.
+
+New samples are copied, and known ones merged; intervals are always merged.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, islice
 
 from service.database.binary_arrays import ints, keys, moments
 from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
 from service.database.pool import Connection, committing, statement
 from service.ingest.copy_rows import HEADER, TRAILER
+from service.ingest.intervals import intervals_of
 from service.ingest.key_cache import KeyCache
 from service.ingest.observer import CommitObserver
 from service.ingest.outcome import COMBINED, Outcome
 from service.ingest.reading_passes import wide_part
-from service.ingest.repeats import note_outcomes, plan_passes
+from service.ingest.repeats import Merge
 from service.ingest.sample_series import Series
 from service.ingest.samples import Samples, samples_of
-from service.ingest.transaction import NamesChanged, identified, merged_in, rolled_back_on_error
+from service.ingest.transaction import NamesChanged, identified, merged_in, rolled_back_on_error, sent
 from service.ingest.write_queue import Batch
 
 
@@ -29,10 +34,11 @@ async def copy_samples(
     missing = sorted(key_cache.series.missing(series, names.version))
     data = b"".join([HEADER, *samples.packed(), TRAILER])
     wide = wide_part(batch.rows, identities)
+    intervals = Merge("merge_intervals", intervals_of(batch.rows, identities))
     bits = bytearray(len(batch.rows))
     async with rolled_back_on_error(connection):
         if wide.items or missing:
-            # Readings, series, samples: the order of every writer.
+            # Readings, series, samples, intervals: the order of every writer.
             series_columns = [("register_series", columns_of_series(missing))] if missing else []
             wide.note(await merged_in(connection, names, wide.writes + series_columns), bits)
             await open_copy(connection, statement("copy_more_samples"))
@@ -43,9 +49,11 @@ async def copy_samples(
                 await break_off(connection, b"names have changed")
                 raise NamesChanged(int(names_version))
         await fill_copy(connection, data)
-        # Readings that were merged are announced without an origin, and then so are the samples.
+        if intervals.values.items:
+            intervals.note(await sent(connection, intervals.writes), bits)
+        # What is merged is announced without an origin, and then so are the samples.
         parts = ((each.tenant_id, each.rows, each.matched) for each in batch.submissions)
-        origin = "" if wide.items else observer.register(parts)
+        origin = "" if wide.items or intervals.values.items else observer.register(parts)
         with committing():
             if not origin or observer.has_remote_subscribers:
                 async with connection.pipeline():
@@ -80,17 +88,18 @@ def columns_of_series(series: Sequence[Series]) -> dict[str, bytes]:
 
 
 async def merge(connection: Connection, key_cache: KeyCache, batch: Batch) -> bytearray:
-    """Upsert a batch of readings with samples; readings stand before samples, as with every writer."""
+    """Upsert a batch of readings with samples or intervals, in the order of every writer."""
     names, identities = await identified(connection, key_cache, batch)
     wide = wide_part(batch.rows, identities)
-    samples = samples_of(batch.rows, identities)
-    plan = plan_passes(samples.whole_identities, samples.values)
-    writes = wide.writes + [("merge_samples", samples.arrays(chosen)) for chosen in plan.passes]
+    samples = Merge("merge_samples", samples_of(batch.rows, identities))
+    intervals = Merge("merge_intervals", intervals_of(batch.rows, identities))
+    writes = (wide.writes, samples.writes, intervals.writes)
     bits = bytearray(len(batch.rows))
     async with rolled_back_on_error(connection):
-        merged = await merged_in(connection, names, writes)
-        wide.note(merged[: len(wide.passes)], bits)
-        note_outcomes(samples.items, plan, **merged[len(wide.passes)], bits=bits)
+        merged = iter(await merged_in(connection, names, list(chain.from_iterable(writes))))
+        wide.note(list(islice(merged, len(wide.passes))), bits)
+        for part in (samples, intervals):
+            part.note(list(islice(merged, len(part.plan.passes))), bits)
         with committing():
             await connection.execute("COMMIT")
     return bits.translate(COMBINED)

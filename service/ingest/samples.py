@@ -25,8 +25,13 @@ class Samples(NamedTuple):
 
     @property
     def whole_identities(self) -> list[tuple[Identity, int]]:
-        """What of the batch may be stored once."""
+        """Under what each is stored once."""
         return list(zip(self.identities, self.metric_keys, strict=True))
+
+    @property
+    def contents(self) -> Sequence[float]:
+        """What is stored there."""
+        return self.values
 
     def arrays(self, chosen: Sequence[int]) -> dict[str, bytes]:
         """Write those chosen by index as arrays."""

@@ -2,8 +2,8 @@
 
 `copy_insert` is COPY straight into the table, for readings that are new: where one is known, its transaction is rolled
 back, and `upsert` stores the batch, which distinguishes new, changed and unchanged readings. Of a batch whose readings
-have samples, the three metrics are stored as `upsert` does, and the others behind them: new ones by COPY, in
-`copy_samples`, and where one is known, by `merge`.
+have samples or intervals, the three metrics are stored as `upsert` does, and the others behind them: new samples by
+COPY, in `copy_samples`, and where one is known, by `merge`, which stores a batch of intervals alone, too.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ async def store(
             batch = lease.take()
             if not batch.has_samples:
                 return await upsert(connection, key_cache, batch)
-            if not key_cache.samples_are_known:
+            if batch.has_samples_to_copy and not key_cache.samples_are_known:
                 try:
                     return await copy_samples(connection, key_cache, observer, batch)
                 except errors.UniqueViolation:
                     pass
             outcomes = await merge(connection, key_cache, batch)
-            key_cache.samples_are_known = outcomes.count(Outcome.inserted) < len(outcomes)
+            if batch.has_samples_to_copy:
+                key_cache.samples_are_known = outcomes.count(Outcome.inserted) < len(outcomes)
             return outcomes
         except NamesChanged as changed:
             key_cache.forget(changed.version)

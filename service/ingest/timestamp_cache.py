@@ -74,3 +74,7 @@ class TimestampCache:
                 known.clear()
             known[part] = micros
         return at
+
+
+CLOCK = TimestampCache()
+"""That of this process."""

@@ -59,6 +59,13 @@ async def merged_in(
     return [row for cursor in cursors if cursor.description for row in await cursor.fetchall()]
 
 
+async def sent(connection: Connection, writes: Sequence[tuple[str, dict[str, bytes]]]) -> list[DictRow]:
+    """Send further statements of a transaction by their names with columns, and return the row that each answers."""
+    async with connection.pipeline():
+        cursors = [await connection.execute(statement(name), columns, binary=True) for name, columns in writes]
+    return [row for cursor in cursors for row in await cursor.fetchall()]
+
+
 @asynccontextmanager
 async def rolled_back_on_error(connection: Connection) -> AsyncIterator[None]:
     """Roll the transaction back where the block fails."""

@@ -14,6 +14,7 @@ from service.ingest.receipt import Tally
 from service.metrics.counters import Counters
 from service.model.event import EVENT, EVENT_OF_TENANT, to_event_row
 from service.model.fields import Bounds
+from service.model.other_metrics import flattened
 from service.model.quantities import MAY_CHANGE
 from service.model.reading import HEART_RATE_READING, INGEST_ITEM, METRICS, READING, to_row
 from service.model.validation_errors import fault
@@ -94,8 +95,9 @@ def without_invalid(adapter: TypeAdapter[Any], value: Any, error: ValidationErro
     invalid = {str(details["loc"][0]) if details["loc"] else "" for details in error.errors()}
     if not all(name in METRICS or name in bounds.registry.by_name for name in invalid):
         return None
+    fields, _ = flattened(value)
     try:
-        kept = adapter.validate_python({key: one for key, one in value.items() if key not in invalid}, context=bounds)
+        kept = adapter.validate_python({key: one for key, one in fields.items() if key not in invalid}, context=bounds)
     except ValidationError:
         return None
     tally.dropped.update(invalid)

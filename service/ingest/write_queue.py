@@ -55,7 +55,7 @@ class Submission:
     matched: MatchedRows | None = None
     """The rows as the observer matched them when they were packed."""
     samples: int = 0
-    """How many values of other metrics than the three the rows have."""
+    """How many samples and intervals the rows have."""
     party: str | None = None
     """Who takes turns with others; see service/shares.py."""
 
@@ -85,8 +85,13 @@ class Batch:
 
     @property
     def has_samples(self) -> bool:
-        """Whether the readings, of which a batch has no other kind, have values of other metrics than the three."""
+        """Whether the readings, of which a batch has no other kind, have samples or intervals."""
         return self.submissions[0].samples > 0
+
+    @property
+    def has_samples_to_copy(self) -> bool:
+        """Whether a reading has samples, not just intervals."""
+        return any(row.samples for row in self.rows)
 
     def is_packed(self, version: int) -> bool:
         """Return whether everything is packed under a version of names."""

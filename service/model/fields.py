@@ -33,9 +33,22 @@ def within_bounds(value: object, info: ValidationInfo) -> datetime:
     assert isinstance(bounds, Bounds)
     if moment < bounds.oldest:
         raise ValueError(f"is older than what is accepted, {format_timestamp(bounds.oldest)}")
+    require_past(moment, bounds)
+    return moment
+
+
+def end_within_bounds(value: object, info: ValidationInfo) -> datetime:
+    """Read the end of an interval, which begins at a timestamp that is judged by itself."""
+    moment = parse_timestamp(value)
+    assert isinstance(info.context, Bounds)
+    require_past(moment, info.context)
+    return moment
+
+
+def require_past(moment: datetime, bounds: Bounds) -> None:
+    """Refuse a moment further ahead than what is accepted."""
     if moment > bounds.newest:
         raise ValueError(f"is further in the future than what is accepted, {format_timestamp(bounds.newest)}")
-    return moment
 
 
 def whole(value: object) -> object:
@@ -98,6 +111,26 @@ WholeUserId = Annotated[
 ]
 Timestamp = Annotated[datetime, PlainValidator(parse_timestamp), WithJsonSchema(INSTANT)]
 WrittenTimestamp = Annotated[datetime, PlainValidator(within_bounds), WithJsonSchema(INSTANT)]
+End = Annotated[
+    datetime,
+    PlainValidator(end_within_bounds),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2024-01-15T10:10:00Z"]}),
+    Field(
+        description="Makes an interval, from `timestamp` up to here, of the metrics that add up: `steps` are those of "
+        "this time. Other metrics are of the moment of `timestamp`. At most 24 hours after it, 25 for a daily total."
+    ),
+]
+Worn = Annotated[
+    bool,
+    Field(description="Whether the device was worn from `timestamp` to `end`: what it did not count then, was zero."),
+]
+DailyTotal = Annotated[
+    bool,
+    Field(
+        description="Whether the sums are the total of a day, from `timestamp` to `end`, which counts where nothing "
+        "finer is known. What is at least 23 hours long always is."
+    ),
+]
 HeartRate = Annotated[float, between("heart_rate"), Field(description="Beats per minute.", examples=[75])]
 Steps = Annotated[
     int,

@@ -7,16 +7,39 @@ from operator import attrgetter
 from typing import Annotated, Any, NotRequired
 
 import msgspec
-from pydantic import ConfigDict, TypeAdapter, WrapValidator, with_config
+from pydantic import ConfigDict, TypeAdapter, WithJsonSchema, WrapValidator, with_config
 from typing_extensions import TypedDict
 
-from service.model.fields import Calories, HeartRate, Name, Steps, UserId, WholeUserId, WrittenTimestamp
+from service.model.fields import (
+    Calories,
+    DailyTotal,
+    End,
+    HeartRate,
+    Name,
+    Steps,
+    UserId,
+    WholeUserId,
+    Worn,
+    WrittenTimestamp,
+)
+from service.model.intervals import Interval
+from service.model.other_metrics import TOGETHER, with_other_metrics
 from service.model.pg_time import to_micros
-from service.model.quantities import QUANTITY_SCHEMA, with_other_metrics
+from service.model.quantities import QUANTITY_SCHEMA
 
 DEFAULT_DEVICE = "default"
 METRICS = frozenset(("heart_rate", "steps", "calories"))
 SAMPLES_OF_A_READING = 4  # that take as much of memory, and of a transaction, as a reading
+MetricsTogether = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": QUANTITY_SCHEMA,
+            "description": "Metrics by name, as answers have them; the same as fields of these names.",
+        }
+    ),
+]
 
 
 class Row(msgspec.Struct, gc=False):
@@ -29,11 +52,16 @@ class Row(msgspec.Struct, gc=False):
     steps: int | None = None
     calories: float | None = None
     samples: tuple[tuple[int, float], ...] | None = None
-    """The key of every other metric that was measured, each once, and its value in the unit of the metric."""
+    """The key of every other metric that was measured, each once, and its value in the unit of the metric.
+
+    None where there are neither samples nor intervals.
+    """
+    intervals: tuple[Interval, ...] = ()
+    """What was counted from the moment to an end, each metric once, and whether the device was worn."""
 
     @property
     def is_of_samples(self) -> bool:
-        """Whether none of the three was measured."""
+        """Whether none of the three was measured at the moment."""
         return self.heart_rate is None and self.steps is None and self.calories is None
 
 
@@ -41,8 +69,8 @@ moment_of = attrgetter("timestamp")  # of a row
 
 
 def count_samples(rows: Sequence[Row]) -> int:
-    """Count the values of other metrics than the three."""
-    return sum([len(row.samples) for row in rows if row.samples is not None])
+    """Count the values of other metrics than the three, and those of intervals."""
+    return sum([len(row.samples) + len(row.intervals) for row in rows if row.samples is not None])
 
 
 def weight_of(readings: int, samples: int) -> int:
@@ -56,14 +84,21 @@ def weight_of(readings: int, samples: int) -> int:
     )
 )
 class ReadingFields(TypedDict):
-    """What a device measured for a user at a moment: at least one metric, which may be any that is registered."""
+    """What a device measured for a user at a moment, or counted from there to an end.
+
+    At least one metric, which may be any that is registered, or that the device was worn.
+    """
 
     user_id: UserId
     device_id: NotRequired[Name | None]
     timestamp: WrittenTimestamp
+    end: NotRequired[End | None]
+    worn: NotRequired[Worn | None]
+    daily_total: NotRequired[DailyTotal | None]
     heart_rate: NotRequired[HeartRate | None]
     steps: NotRequired[Steps | None]
     calories: NotRequired[Calories | None]
+    metrics: NotRequired[MetricsTogether | None]
 
 
 @with_config(ConfigDict(strict=True, title="IngestItem"))
@@ -89,6 +124,8 @@ class HeartRateReading(TypedDict):
 
 Reading = Annotated[ReadingFields, WrapValidator(with_other_metrics)]
 READING: TypeAdapter[Any] = TypeAdapter(Reading)
+COLUMNS = tuple(name for name in ReadingFields.__annotations__ if name != TOGETHER)
+"""The fields of a reading that are columns of CSV, besides those of other metrics."""
 INGEST_ITEM: TypeAdapter[Any] = TypeAdapter(IngestItem)
 HEART_RATE_READING: TypeAdapter[Any] = TypeAdapter(HeartRateReading)
 
@@ -103,4 +140,5 @@ def to_row(reading: Any) -> Row:
         reading.get("steps"),
         reading.get("calories"),
         reading.get("samples"),
+        reading.get("intervals", ()),
     )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, NamedTuple
 
-OTHER_FIELDS = ("user_id", "device_id", "timestamp")
+OTHER_FIELDS = ("user_id", "device_id", "timestamp", "end", "worn", "daily_total", "metrics")
 LONGEST_NAME = 64  # characters; longer ones resemble nothing
 LEAST_LIKENESS = 0.4
 
@@ -37,6 +37,12 @@ class Metric(NamedTuple):
     """By the name or the UCUM code of each further unit."""
     is_own: bool = False
     """Whether a tenant declared it, whose word the name then is."""
+    is_sum: bool = False
+    """Whether it adds up, and may be counted over an interval."""
+    most_per_second: float | None = None
+    """Of a sum: the most that an interval may hold for each of its seconds."""
+    is_whole: bool = False
+    """Of a sum: whether it is counted in whole numbers."""
 
     @property
     def bounds(self) -> str:
@@ -104,7 +110,16 @@ def metric_of(row: Mapping[str, Any]) -> Metric:
         scale = Scale(*(Decimal(str(unit[part])) for part in ("zero", "factor", "divisor")))
         scales |= {unit["unit"]: scale, unit["ucum"]: scale}
     return Metric(
-        row.get("metric_key", 0), row["name"], row["unit"], row["lowest"], row["highest"], scales, not row["built_in"]
+        row.get("metric_key", 0),
+        row["name"],
+        row["unit"],
+        row["lowest"],
+        row["highest"],
+        scales,
+        not row["built_in"],
+        row["kind"] == "sum",
+        row["most_per_second"],
+        row.get("is_whole", False),
     )
 
 

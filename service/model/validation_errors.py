@@ -63,6 +63,8 @@ def sentence(error: ErrorDetails) -> str:
             return "must be a whole number"
         case "float_type" | "float_parsing":
             return "must be a number"
+        case "bool_type":
+            return "must be true or false"
         case "dict_type" | "model_type" | "typed_dict_type":
             return "must be an object"
         case "literal_error":

@@ -1,5 +1,5 @@
 -- The registry as the service validates by it: the built-in metrics, and those of a tenant.
-SELECT m.metric_key, m.name, m.unit, m.lowest, m.highest, m.healthkit, m.health_connect, m.open_mhealth,
+SELECT m.metric_key, m.name, m.unit, m.lowest, m.highest, m.kind, m.is_whole, m.most_per_second, m.healthkit, m.health_connect, m.open_mhealth,
        m.tenant_key IS NULL AS built_in,
        coalesce((SELECT jsonb_agg(jsonb_build_object('unit', u.unit, 'ucum', u.ucum, 'zero', u.zero, 'factor', u.factor,
                                                      'divisor', u.divisor) ORDER BY u.unit)

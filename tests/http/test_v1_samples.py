@@ -108,7 +108,7 @@ def test_what_is_wrong_is_named(client: httpx.Client) -> None:
         sample(body_temperature={"value": 36, "unit": "F"}),
         sample(sp02=97),
         sample(spo2=True),
-        sample(spo2=97, end=moment("10:05:00")),
+        sample(spo2=97, end=moment("09:55:00")),
         sample(spo2=None),
     ]
     found = receipt(client, body)
@@ -118,7 +118,7 @@ def test_what_is_wrong_is_named(client: httpx.Client) -> None:
         ("readings[2].body_temperature.unit", "must be one of Cel, K, degF, [degF]"),
         ("readings[3].sp02", "is not a metric; spo2 is probably meant"),
         ("readings[4].spo2", "must be a number, or an object with a value and a unit"),
-        ("readings[5].end", "intervals are not taken yet"),
+        ("readings[5].end", f"must be after the timestamp, {moment()}"),
         ("readings[6]", "must carry at least one metric, such as heart_rate, steps or calories"),
     ]
     assert found["errors"][1]["value"] == {"value": 200, "unit": "degF"}

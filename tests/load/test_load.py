@@ -450,6 +450,27 @@ def test_any_metric_is_a_column(load: Load, db: psycopg.Connection, tmp_path: Pa
     assert (status, "sp02" in err) == (2, True)
 
 
+def test_intervals_are_loaded(load: Load, db: psycopg.Connection, tmp_path: Path) -> None:
+    at, later = NOON.isoformat(), (NOON + timedelta(minutes=10)).isoformat()
+    path = tmp_path / "walks.csv"
+    path.write_text(
+        f"user_id,ts,end,steps,heart_rate,worn\nada,{at},{later},720,,True\nada,{later},,5,61,\nada,{at},{at},1,,\n"
+    )
+    lines = tmp_path / "walks.ndjson"
+    lines.write_text(json.dumps({"user_id": "bob", "timestamp": at, "end": later, "metrics": {"distance": 500}}) + "\n")
+    wrong = f"{path}:4: end must be after the timestamp, {NOON:%Y-%m-%dT%H:%M:%SZ} (it is "
+    for arguments in (["--dry-run", path], [path]):
+        status, out, _ = load(*arguments)
+        assert (status, wrong in out) == (1, True), out
+    status, out, _ = load(lines)
+    assert (status, "1 inserted" in out) == (0, True)
+    found = db.execute("SELECT user_id, metric, value, ends_at - ts FROM api.intervals ORDER BY 1").fetchall()
+    ten = timedelta(minutes=10)
+    assert found == [("ada", "steps", 720.0, ten), ("bob", "distance", 500.0, ten)]
+    assert db.execute("SELECT count(*) FROM api.worn_windows").fetchone() == (1,)
+    assert db.execute("SELECT steps, heart_rate FROM api.readings").fetchall() == [(5, 61.0)]
+
+
 def test_without_the_service_further_metrics_are_not_known(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "more.csv"
     path.write_text(f"user_id,timestamp,spo2\nada,{NOON.isoformat()},97\n")

@@ -175,7 +175,8 @@ def test_any_metric_is_a_column() -> None:
         ("body_temperature[F]", "has a unit that is not one of Cel, degF, [degF]"),
         ("heart_rate[Hz]", "has a unit that is not /min"),
         ("sp02", "is not a known column"),
-        ("end", "intervals are not taken yet"),
+        ("ends", "is not a known column"),
+        ("metrics", "is not a known column"),
         ("spo2[]", "is not a known column"),
     ],
 )
@@ -196,3 +197,14 @@ def test_a_decimal_comma_of_any_metric_is_named() -> None:
     (row,) = (row for row in table.items(f'user_id,ts,spo2\nada,{AT},"97,5"\n'.encode()) if row is not None)
     assert row.wrong is not None
     assert row.wrong["at"] == "spo2"
+
+
+def test_the_columns_of_intervals_are_read_as_programs_write_them() -> None:
+    cells = ["true", "True", "t", "1", "false", "F", "0", "", "  ", "yes"]
+    read_cells = [
+        columns_of("user_id,ts,end,worn,daily_total", f"ada,{AT},{end},{cell},")
+        for cell, end in zip(cells, ["", "  ", f" {AT} ", *[""] * 7], strict=True)
+    ]
+    assert [item.get("worn") for item in read_cells] == [True] * 4 + [False] * 3 + [None, None, "yes"]
+    assert [item.get("end") for item in read_cells] == [None, None, AT, *[None] * 7]
+    assert all("daily_total" not in item for item in read_cells)

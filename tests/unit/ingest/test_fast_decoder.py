@@ -35,7 +35,16 @@ def by_the_model(body: bytes) -> list[Row] | None:
 
 def fields(row: Any) -> tuple[Any, ...]:
     """Say all of a row, -0.0 and the kinds of its values included."""
-    values = (row.user_id, row.device_id, row.timestamp, row.heart_rate, row.steps, row.calories, *(row.samples or ()))
+    values = (
+        row.user_id,
+        row.device_id,
+        row.timestamp,
+        row.heart_rate,
+        row.steps,
+        row.calories,
+        row.samples,
+        *row.intervals,
+    )
     return tuple((type(value), repr(value)) for value in values)
 
 
@@ -94,6 +103,34 @@ sampled = st.tuples(
         },
     ),
 ).map(lambda two: two[0] | two[1])
+lengths = st.sampled_from([-1, 0, 1, 60, 600, 3600, 82_799, 82_800, 86_400, 86_401, 90_000, 90_001])
+with_end = st.tuples(
+    sampled,
+    lengths,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "worn": st.booleans() | st.none(),
+            "daily_total": st.booleans() | st.none(),
+            "distance": st.integers(0, 2000) | st.builds(lambda km: {"value": km, "unit": "km"}, st.floats(0, 2)),
+            "floors": st.integers(0, 5).map(float) | st.floats(0, 5),
+            "exercise_time": st.floats(0, 20),
+        },
+    ),
+).map(lambda three: three[0] | three[2] | {"end": end_of(three[0]["timestamp"], three[1])})
+together = st.tuples(sampled | with_end, st.sampled_from(["spo2", "steps", "distance", "heart_rate", "calories"])).map(
+    lambda two: (
+        two[0] | {"metrics": {name: value for name, value in two[0].items() if name >= two[1] and name in METRIC_NAMES}}
+    )
+)
+
+
+def end_of(timestamp: str, seconds: int) -> str:
+    """The moment so many seconds after a timestamp."""
+    return (datetime.fromisoformat(timestamp) + timedelta(seconds=seconds)).isoformat()
+
+
+METRIC_NAMES = frozenset(REGISTRY.by_name)
 names = st.sampled_from(
     [
         "user_id",
@@ -105,14 +142,23 @@ names = st.sampled_from(
         "other",
         "readings",
         "end",
+        "worn",
+        "daily_total",
+        "metrics",
         "spo2",
         "warmth",
+        "distance",
     ]
 )
-spoiled = st.tuples(good | sampled, st.dictionaries(names, awkward | clocks | moments | quantities, max_size=3)).map(
-    lambda two: two[0] | two[1]
-)
-readings = good | sampled | spoiled
+spoiled = st.tuples(
+    good | sampled | with_end,
+    st.dictionaries(
+        names,
+        awkward | clocks | moments | quantities | st.dictionaries(names, awkward | quantities, max_size=2),
+        max_size=3,
+    ),
+).map(lambda two: two[0] | two[1])
+readings = good | sampled | with_end | together | spoiled
 bodies = (
     readings
     | st.lists(readings, max_size=3)
@@ -131,7 +177,9 @@ def test_what_the_fast_one_takes_the_model_takes_alike(body: Any, ascii_only: bo
 @settings(max_examples=examples(80))
 @given(
     st.lists(
-        (good | sampled).filter(lambda one: one.keys() & {"heart_rate", "steps", "calories", "spo2", "warmth"}),
+        (good | sampled | with_end | together).filter(
+            lambda one: one.keys() & {"heart_rate", "steps", "calories", "spo2", "warmth"}
+        ),
         min_size=1,
         max_size=3,
     )
@@ -243,6 +291,26 @@ def test_values_of_other_metrics_are_judged_fast(value: str, is_taken: bool) -> 
     text = f'{{"user_id":"a","timestamp":"2025-01-15T10:00:00Z","spo2":{value}}}'
     assert agree(text.encode()) is is_taken
     assert agree(f"[{text},{text}]".encode()) is is_taken
+    assert (decode_lines(f"{text}\n{text}\n".encode(), BOUNDS) is not None) is is_taken
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_taken"),
+    [
+        ('"steps":300', True), ('"steps":301', False), ('"steps":7.0,"worn":true', True), ('"worn":true', True),
+        ('"worn":null,"steps":7', True), ('"worn":1,"steps":7', False), ('"daily_total":true,"steps":7', True),
+        ('"daily_total":true,"spo2":97', False), ('"spo2":97', True), ('"heart_rate":60', True),
+        ('"worn":false', False),
+        ('"metrics":{"steps":7,"spo2":null}', True), ('"metrics":{"steps":7},"steps":7.0', True),
+        ('"metrics":{"steps":7},"steps":8', False), ('"metrics":{"distance":{"value":0.5,"unit":"km"}}', True),
+        ('"metrics":{"distance":{"value":1,"unit":"km"}}', False), ('"metrics":null,"steps":1', True),
+        ('"metrics":7,"steps":1', False), ('"floors":1.5', False), ('"exercise_time":1', True),
+    ],
+)  # fmt: skip
+def test_intervals_are_read_fast(fields: str, is_taken: bool) -> None:
+    text = f'{{"user_id":"a","timestamp":"2025-01-15T10:00:00Z","end":"2025-01-15T10:01:00Z",{fields}}}'
+    assert agree(text.encode()) is is_taken
+    assert (by_the_model(text.encode()) is not None) is is_taken
     assert (decode_lines(f"{text}\n{text}\n".encode(), BOUNDS) is not None) is is_taken
 
 

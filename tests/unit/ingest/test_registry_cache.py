@@ -13,7 +13,7 @@ from service.ingest.registry_cache import MOST_TENANTS, SECONDS, RegistryCache
 
 SPO2 = {
     "metric_key": 9, "name": "spo2", "unit": "%", "lowest": 50.0, "highest": 100.0, "other_units": [], "built_in": True,
-    "healthkit": None, "health_connect": None, "open_mhealth": None,
+    "kind": "gauge", "most_per_second": None, "healthkit": None, "health_connect": None, "open_mhealth": None,
 }  # fmt: skip
 
 

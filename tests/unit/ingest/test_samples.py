@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service.ingest.copy_rows import pack_key
 from service.ingest.dedupe import Identity
 from service.ingest.outcome import COMBINED, Outcome
-from service.ingest.repeats import note_outcomes, plan_passes
+from service.ingest.repeats import Merge
 from service.ingest.samples import samples_of
 from service.model.reading import Row
 from tests.support.examples import examples
@@ -63,10 +63,10 @@ def test_outcomes_are_those_of_one_after_the_other(
     rows = [Row(str(user), "watch", 0, samples=samples) for user, samples in sent]
     identities: list[Identity] = [(pack_key(user), pack_key(1), 0) for user, _ in sent]
     found = samples_of(rows, identities)
-    plan = plan_passes(found.whole_identities, found.values)
-    assert len(plan.passes) <= 2
-    answers = [merge(stored, found.arrays(chosen)) for chosen in plan.passes]
+    values = Merge("merge_samples", found)
+    assert len(values.writes) <= 2
+    answers = [merge(stored, columns) for _, columns in values.writes]
     bits = bytearray(len(rows))
-    note_outcomes(found.items, plan, *answers[0], bits)
+    values.note([{"inserted": inserted, "updated": updated} for inserted, updated in answers], bits)
     assert list(bits.translate(COMBINED)) == expected
     assert stored == right

@@ -82,9 +82,7 @@ def test_the_three_are_taken_in_units_too() -> None:
         ({"OxygenSaturation": 97}, "OxygenSaturation", "is not a metric; spo2 is probably meant"),
         ({"userid": 97}, "userid", "is not a metric; user_id is probably meant"),
         ({"qqq": 97}, "qqq", "is not a metric, see GET /v1/metrics"),
-        ({"end": "2025-01-15T10:05:00Z"}, "end", "intervals are not taken yet"),
-        ({"worn": True}, "worn", "intervals are not taken yet"),
-        ({"daily_total": False}, "daily_total", "intervals are not taken yet"),
+        ({"endd": "2025-01-15T10:05:00Z"}, "endd", "is not a metric; end is probably meant"),
         ({"heart_rate": 5}, "heart_rate", "must be between 30 and 220"),
     ],
 )
@@ -132,8 +130,12 @@ def test_something_must_be_measured() -> None:
 def test_a_metric_of_the_database_is_read() -> None:
     row = {
         "metric_key": 14, "name": "body_temperature", "unit": "Cel", "lowest": 30.0, "highest": 45.0, "built_in": True,
+        "kind": "gauge", "most_per_second": None,
         "other_units": [{"unit": "K", "ucum": "K", "zero": 273.15, "factor": 1, "divisor": 1}],
         "healthkit": "BodyTemperature", "health_connect": "Both", "open_mhealth": None,
     }  # fmt: skip
     assert metric_of(row).in_its_unit(310.15, "K") == 37.0
+    assert not metric_of(row).is_sum
+    steps = metric_of(row | {"kind": "sum", "most_per_second": 5.0, "is_whole": True})
+    assert (steps.is_sum, steps.most_per_second, steps.is_whole) == (True, 5.0, True)
     assert named_elsewhere([row, row | {"name": "other", "healthkit": None}]) == {"bodytemperature": "body_temperature"}
