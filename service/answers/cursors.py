@@ -57,6 +57,19 @@ def after_moment(cursor: str | None, count: int) -> list[Any]:
         raise no_cursor(cursor) from None
 
 
+def after_item(cursor: str | None) -> dict[str, Any]:
+    """Read a cursor of what may have an end: the parameters of a query for what follows."""
+    names = ("after_ts", "after_device_id", "after_end", "after_daily_total")
+    if cursor is None:
+        return dict.fromkeys(names)
+    moment, device_id, end, daily_total = read_cursor(cursor, len(names))
+    try:
+        after_end = parse_timestamp(end) if end else None
+        return dict(zip(names, (parse_timestamp(moment), device_id, after_end, daily_total != ""), strict=True))
+    except ValueError:
+        raise no_cursor(cursor) from None
+
+
 def no_cursor(cursor: str) -> Invalid:
     """Say that a cursor is of someone's own making."""
     fault = Fault(at="cursor", problem="is not the next_cursor of an earlier answer", value=cursor[:100])

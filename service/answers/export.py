@@ -23,6 +23,7 @@ from service.shares import PARTY, Shares
 
 PAGE = 5000  # rows: half a megabyte, and some hundredths of a second of the database
 PIECE = 64 * 1024  # bytes
+AFTER = ("after_ts", "after_device_id", "after_metric", "after_end", "after_daily_total", "after_kind")
 MOST_READING = 2  # pages that are read at once
 
 
@@ -57,6 +58,12 @@ def after_csv(row: bytes) -> dict[str, Any]:
     return {"after_ts": timestamp, "after_device_id": device_id}
 
 
+def after_csv_with_ends(row: bytes) -> dict[str, Any]:
+    """Read a row of measurements_csv whose last columns are `end`, `worn` and `daily_total`."""
+    *_, end, _, daily_total = next(csv.reader(io.StringIO(row.decode(), newline="")))
+    return after_csv(row) | {"after_end": end or None, "after_daily_total": bool(daily_total)}
+
+
 def after_ndjson(row: bytes) -> dict[str, Any]:
     """Read a row that is a reading as a line of JSON."""
     reading = json.loads(row)
@@ -66,6 +73,18 @@ def after_ndjson(row: bytes) -> dict[str, Any]:
 def after_sample(row: bytes) -> dict[str, Any]:
     """Read a row that is a sample as a line of JSON."""
     return after_ndjson(row) | {"after_metric": json.loads(row)["metric"]}
+
+
+def after_item(row: bytes) -> dict[str, Any]:
+    """Read a row of measurements_ndjson, which may have an end."""
+    item = json.loads(row)
+    return after_ndjson(row) | {"after_end": item.get("end"), "after_daily_total": "daily_total" in item}
+
+
+def after_interval(row: bytes) -> dict[str, Any]:
+    """Read a row that is an interval, a worn window or a daily total as a line of JSON."""
+    item = json.loads(row)
+    return after_ndjson(row) | {"after_kind": item["kind"], "after_metric": item.get("metric", "")}
 
 
 def after_start(row: bytes) -> dict[str, Any]:
@@ -111,7 +130,7 @@ class PagedExport(Response):
         self.charge = charge
         self.slots = slots
         self.format = export_format
-        self.parameters = {"after_ts": None, "after_device_id": None, "after_metric": None, **parameters}
+        self.parameters = {**dict.fromkeys(AFTER), **parameters}
         self.nothing = nothing
         self.status_code = 200
         self.media_type = export_format.media_type

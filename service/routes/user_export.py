@@ -7,7 +7,15 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers.export import ExportFormat, ExportPart, PagedExport, after_ndjson, after_sample, after_start
+from service.answers.export import (
+    ExportFormat,
+    ExportPart,
+    PagedExport,
+    after_interval,
+    after_ndjson,
+    after_sample,
+    after_start,
+)
 from service.auth.allowance import charge_rows
 from service.errors import NotFound
 from service.http.tenancy import tenant_of
@@ -21,6 +29,8 @@ EXAMPLE = (
     '"heart_rate": 75}\n'
     '{"kind": "sample", "unit": "%", "value": 97, "metric": "spo2", "device_id": "watch", '
     '"timestamp": "2025-01-15T10:00:00Z"}\n'
+    '{"end": "2025-01-15T10:10:00Z", "kind": "interval", "unit": "m", "value": 512.5, "metric": "distance", '
+    '"device_id": "watch", "timestamp": "2025-01-15T10:00:00Z"}\n'
 )
 # What retention drops from the readings meanwhile is in the parts behind them.
 FORMAT = ExportFormat(
@@ -28,6 +38,7 @@ FORMAT = ExportFormat(
         ExportPart("user_export_names"),
         ExportPart("user_export_readings", after_ndjson),
         ExportPart("user_export_samples", after_sample),
+        ExportPart("user_export_intervals", after_interval),
         ExportPart("user_export_quarters", after_start),
         ExportPart("user_export_minutes", after_start),
         ExportPart("user_export_last_values"),
@@ -55,9 +66,10 @@ OPERATIONS = [
         {200: Answer("Lines of JSON, distinguished by `kind`.", str, EXAMPLE, NDJSON)},
         access="read",
         description="`user` has the names, `goal` a weekly goal, `reading` what was sent, `sample` a value of another "
-        "metric. Where retention has dropped readings, `quarter_hour` has what rollups still know of them, `minute` "
-        "what an earlier release kept, and `last_value` the last value of each metric. All other rollups are computed "
-        "from these.",
+        "metric, `interval` what was counted from a timestamp to an end, `worn_window` when a device was worn, "
+        "`daily_total` the total of a day. Where retention has dropped readings, `quarter_hour` has what rollups still "
+        "know of them, `minute` what an earlier release kept, and `last_value` the last value of each metric. All "
+        "other rollups are computed from these.",
         refuses=(404, 503),
     )
 ]

@@ -9,13 +9,22 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.answers.cursors import after_moment, cut_page
-from service.answers.export import ExportFormat, ExportPart, PagedExport, after_csv, after_ndjson
+from service.answers.cursors import after_item, after_moment, cut_page, write_cursor
+from service.answers.export import (
+    ExportFormat,
+    ExportPart,
+    PagedExport,
+    after_csv,
+    after_csv_with_ends,
+    after_ndjson,
+)
+from service.answers.export import after_item as after_line
+from service.answers.metrics_asked import MetricsAsked
 from service.answers.parameters import ReadingsAfter, ReadingsToDelete, parse_query
 from service.answers.schemas.readings import DeletionReceipt, ReadingsAfterDocument
 from service.auth.allowance import charge_rows
 from service.auth.principal import key_of
-from service.database.pool import fetch_all, fetch_one
+from service.database.pool import Pool, fetch_all, fetch_one
 from service.errors import NotFound
 from service.http.negotiation import choose
 from service.http.responses import json_response
@@ -28,6 +37,7 @@ from service.state import state_of
 
 JSON = "application/json"
 CSV = "text/csv"
+OF_ENDS = ("end", "worn", "daily_total")  # columns of CSV, where a user has anything with an end
 STREAMS = {
     one.media_type: one
     for one in (
@@ -55,60 +65,88 @@ async def user_readings(request: Request) -> Response:
     }
     if query.metrics is not None:
         asked["metrics"] = query.metrics.names and list(query.metrics.names)
-    after = after_moment(query.cursor, 2)
+    if query.metrics is None:
+        after = dict(zip(("after_ts", "after_device_id"), after_moment(query.cursor, 2), strict=True))
+    else:
+        after = after_item(query.cursor)
     media_type = choose(request.headers.get("accept", ""), [JSON, *STREAMS])
     if media_type == JSON:
         return await readings_page(request, query, asked, after)
     state = state_of(request)
     stream = STREAMS[media_type]
-    if query.metrics is not None:
-        columns = query.metrics.others
-        if columns is None and media_type == CSV:
-            who = {name: asked[name] for name in ("tenant_id", "user_id")}
-            columns = (await fetch_one(state.pool, "other_metrics", **who))["names"]
-        stream = with_metrics(stream, columns or [])
+    if query.metrics is not None and media_type == CSV:
+        stream = with_columns(stream, await columns_of(state.pool, query.metrics, asked))
+    elif query.metrics is not None:
+        stream = stream._replace(parts=[ExportPart("measurements_ndjson", after_line)])
     charge = partial(charge_rows, request.scope)
     return PagedExport(state.pool, state.streams, stream, asked, NotFound(NOTHING), charge)
 
 
-def with_metrics(stream: ExportFormat, columns: Sequence[str]) -> ExportFormat:
-    """Return a format of readings with metrics: in CSV a column of each one that has none yet."""
-    if stream.media_type != CSV:
-        return stream._replace(parts=[ExportPart("measurements_ndjson", after_ndjson)])
+async def columns_of(pool: Pool, metrics: MetricsAsked, asked: dict[str, Any]) -> list[str]:
+    """Return the columns that CSV has behind the usual ones: other metrics, and what intervals have."""
+    who = {name: asked[name] for name in ("tenant_id", "user_id")}
+    others = metrics.others
+    if others is None:
+        others = (await fetch_one(pool, "other_metrics", **who))["names"]
+    has_intervals = (await fetch_one(pool, "has_intervals", **who))["found"]
+    return [*others, *(OF_ENDS if has_intervals else ())]
+
+
+def with_columns(stream: ExportFormat, columns: Sequence[str]) -> ExportFormat:
+    """Return a format of CSV with further columns."""
     header = ",".join([stream.header.decode().rstrip(), *columns]) + "\n"
-    return stream._replace(parts=[ExportPart("measurements_csv", after_csv, columns)], header=header.encode())
+    after = after_csv_with_ends if OF_ENDS[0] in columns else after_csv
+    return stream._replace(parts=[ExportPart("measurements_csv", after, columns)], header=header.encode())
 
 
-async def readings_page(request: Request, query: ReadingsAfter, asked: dict[str, Any], after: list[Any]) -> Response:
+async def readings_page(
+    request: Request, query: ReadingsAfter, asked: dict[str, Any], after: dict[str, Any]
+) -> Response:
     """Answer with the readings after a cursor."""
-    after_ts, after_device_id = after
-    metrics = query.metrics
+    is_plain = query.metrics is None
     rows = await fetch_all(
         state_of(request).pool,
-        "readings_after" if metrics is None else "measurements_after",
+        "readings_after" if is_plain else "measurements_after",
         **asked,
-        after_ts=after_ts,
-        after_device_id=after_device_id,
+        **after,
         limit=query.limit + 1,
     )
-    if not rows and after_ts is None:
+    if not rows and query.cursor is None:
         raise NotFound(NOTHING)
     shown, next_cursor = cut_page(rows, query.limit, "ts", "device_id")
-    readings = [
-        {
-            "timestamp": format_timestamp(row["ts"]),
-            "device_id": row["device_id"],
-            "heart_rate": row["heart_rate"],
-            "steps": row["steps"],
-            "calories": row["calories"],
-            **({} if metrics is None else {"metrics": {name: number(row, name) for name in row["metrics"]}}),
-        }
-        for row in shown
-    ]
+    if next_cursor is not None and not is_plain:
+        next_cursor = cursor_behind(shown[-1])
+    readings = [usual_fields(row) if is_plain else all_fields(row) for row in shown]
     document = {"user_id": asked["user_id"], "readings": readings, "next_cursor": next_cursor}
     response = json_response(document)
     response.headers["Vary"] = "Accept"
     return response
+
+
+def cursor_behind(row: dict[str, Any]) -> str:
+    """Write the cursor of what follows a row that may have an end."""
+    end = "" if row["ends_at"] is None else format_timestamp(row["ends_at"])
+    return write_cursor(format_timestamp(row["ts"]), row["device_id"], end, "1" if row["daily_total"] else "")
+
+
+def usual_fields(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a reading as the answer has it."""
+    return {
+        "timestamp": format_timestamp(row["ts"]),
+        "device_id": row["device_id"],
+        "heart_rate": row["heart_rate"],
+        "steps": row["steps"],
+        "calories": row["calories"],
+    }
+
+
+def all_fields(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a reading with the metrics asked for, and its end where it has one."""
+    reading = usual_fields(row) | {"metrics": {name: number(row, name) for name in row["metrics"]}}
+    if row["ends_at"] is not None:
+        reading["end"] = format_timestamp(row["ends_at"])
+        reading |= {name: True for name in ("worn", "daily_total") if row[name]}
+    return reading
 
 
 def number(row: dict[str, Any], name: str) -> float:
@@ -180,7 +218,7 @@ OPERATIONS = [
         description="start <= t < end, of every device. `Accept: text/csv` or `application/x-ndjson` streams the whole "
         "range, whatever limit and cursor say, with the fields that POST /v1/readings takes. `metrics` adds the values "
         "of those metrics to the readings of the same moments and devices, and items of these metrics alone; in CSV a "
-        "column of each.",
+        "column of each. With it there are items of intervals, too, which have an `end`, and worn windows (`worn`).",
         queries=[ReadingsAfter],
         refuses=(404, 406, 422, 503),
     ),

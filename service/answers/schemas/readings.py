@@ -68,7 +68,10 @@ class Dropped(TypedDict):
 
 
 class StoredReading(TypedDict):
-    """A reading as it was sent; null where a metric was not measured. metrics is there where it is asked for."""
+    """A reading as it was sent; null where a metric was not measured. metrics is there where it is asked for.
+
+    So are readings with an end, worn and daily_total where they are true.
+    """
 
     timestamp: str
     device_id: str
@@ -76,6 +79,9 @@ class StoredReading(TypedDict):
     steps: int | None
     calories: float | None
     metrics: NotRequired[dict[str, float]]
+    end: NotRequired[str]
+    worn: NotRequired[Literal[True]]
+    daily_total: NotRequired[Literal[True]]
 
 
 class ReadingsAfterDocument(TypedDict):
