@@ -177,7 +177,8 @@ OPERATIONS = [
         "nothing; a second write for the same user, device and timestamp overwrites the fields that it carries and "
         "keeps the others. Lines, and JSON of more than 2 MiB, are stored in pieces as they arrive, so a body may be "
         "of any size; when an upload breaks, what was stored stays, and sending all again is safe. Any metric of "
-        "`GET /v1/metrics` is a field: a number in its unit, or a value with a unit that it has.",
+        "`GET /v1/metrics` is a field: a number in its unit, or a value with a unit that it has. With an `end` a "
+        "reading says what was counted from `timestamp` to there.",
         body=Body(
             Reading | list[Reading] | ReadingsEnvelope,
             READING_EXAMPLE,
