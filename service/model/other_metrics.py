@@ -83,9 +83,10 @@ def judged_by_registry(sent: dict[str, Any], validate: ValidatorFunctionWrapHand
     """Validate a reading that has more than the usual fields."""
     sent, twice = flattened(sent)
     usual, others, faults = split(sent, registry)
-    for name in twice:
-        problem = "is no metric, but a field" if name in NO_METRICS else "is a field too, with another value"
-        faults.add("metric_twice", problem, (TOGETHER, name), sent[TOGETHER][name])
+    for name in twice:  # of which those that are not known are added as fields
+        if name in NO_METRICS or name in registry.by_name:
+            problem = "is no metric, but a field" if name in NO_METRICS else "is a field too, with another value"
+            faults.add("metric_twice", problem, (TOGETHER, name), sent[TOGETHER][name])
     try:
         reading = validate(usual)
         add_others(reading, others, registry, sent, faults)

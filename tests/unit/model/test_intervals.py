@@ -180,3 +180,11 @@ def test_metrics_may_be_together_as_answers_have_them() -> None:
 )
 def test_what_is_wrong_in_metrics_is_named(fields: dict[str, Any], found: Any) -> None:
     assert faults(None, **fields) == found
+
+
+def test_of_very_many_names_in_metrics_some_are_named() -> None:
+    many = {f"field {number}": 1 for number in range(10_000)} | {"x" * 100_000: 1}
+    for fields in ({"metrics": many}, many | {"metrics": dict.fromkeys(many, 2)}):
+        found = faults(None, **fields)
+        assert len(found) == 6
+        assert max(len(at) for at, _, _ in found) < 150
