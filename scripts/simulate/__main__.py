@@ -10,11 +10,13 @@ from rich.console import Console
 
 from scripts.simulate.options import parse
 from scripts.simulate.run import simulate
+from scripts.simulate.walking import walk
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the simulator and return the exit status."""
-    return asyncio.run(simulate(parse(arguments), Console()))
+    options = parse(arguments)
+    return asyncio.run((walk if options.walks else simulate)(options, Console()))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ examples:
   python -m scripts.simulate --users 100 --every 1s --duration 10m
   python -m scripts.simulate --users 5 --history 30d --duration 1m  a month first, then a minute live
   python -m scripts.simulate --devices device_a,device_b,phone --late 10% --duplicates 5% --conflicts 5% --burst 30s
+  python -m scripts.simulate --history 7d --walks 10m --late 10%    steps over intervals, of a phone and a watch
   python -m scripts.simulate --users 1000 --rate 5000 --batch 500 --concurrency 4
 
 environment: HYPERPULSE_KEY holds the key to send, where the service asks for one.
@@ -49,6 +50,7 @@ class Options(NamedTuple):
     history: float
     history_every: float
     history_batch: int
+    walks: float
     late: float
     late_by: float
     duplicates: float
@@ -238,6 +240,15 @@ def _pace(group: argparse._ArgumentGroup) -> None:
         metavar="TIME",
         help="time between two readings of the past (default: 1m)",
     )
+    group.add_argument(
+        "--walks",
+        type=span(60, 3600, "between 1m and 1h"),
+        default=0.0,
+        metavar="TIME",
+        help="send steps over intervals instead, of the past only: a phone\nthat counts so long at a time, and a watch "
+        "that counts each minute\nit is worn; the answers must be within 1.5 %% of what was walked,\n"
+        "those of a day 5 %%",
+    )
 
 
 def _trouble(group: argparse._ArgumentGroup) -> None:
@@ -356,6 +367,10 @@ def _path(made: Parser, given: dict[str, object]) -> str:
 def _fits(made: Parser, given: dict[str, object]) -> None:
     """Refuse contradictory combinations."""
     options = Options(**given)  # type: ignore[arg-type]
+    if options.walks and not options.history:
+        made.error("--walks are of the past, so they go with --history")
+    if options.walks % 60:
+        made.error("--walks takes whole minutes")
     if options.duration == 0 and not options.history:
         made.error("--duration 0 sends nothing unless --history is given")
     if options.burst is not None:

@@ -33,3 +33,22 @@ def test_the_final_check_is_equal_to_the_last_digit(client: httpx.Client, base_u
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every answer is equal to what was sent, to the last digit" in done.stdout
     assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--walks 10m", "--walks 1m --late 30%", "--walks 15m --late 30% --concurrency 1"]
+)
+def test_steps_of_a_phone_and_a_watch_are_those_that_were_walked(
+    client: httpx.Client, base_url: str, arguments: str
+) -> None:
+    command = [sys.executable, "-m", "scripts.simulate", "--url", base_url]
+    command += f"--users 4 --history 3d {arguments}".split()
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+    done = run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "of the steps that were walked" in done.stdout
+    again = run()
+    assert (again.returncode, "are stored already" in again.stdout) == (1, True)
