@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import BinaryIO
-from zipfile import BadZipFile, ZipFile
 
 from service.errors import Fault, Invalid
-from service.imports.adapter import Adapter, Sample
+from service.imports.adapter import Adapter, Damaged, Sample
+from service.imports.archive import MAGIC, open_archive
 
 HEAD = 64 * 1024  # bytes
 MOST_NAMES = 1_000
 AUTO = "auto"
-ZIP = b"PK\x03\x04"
 
 ADAPTERS: tuple[Adapter, ...] = ()
 """In the order in which they are asked; a module each."""
@@ -55,11 +55,8 @@ def take_sample(source: BinaryIO, filename: str | None) -> Sample:
     source.seek(0)
     head = source.read(HEAD)
     names: tuple[str, ...] = ()
-    if head.startswith(ZIP):
-        try:
-            with ZipFile(source) as archive:
-                names = tuple(archive.namelist()[:MOST_NAMES])
-        except (BadZipFile, ValueError, NotImplementedError, EOFError):
-            names = ()
+    if head.startswith(MAGIC):
+        with suppress(Damaged), open_archive(source) as archive:
+            names = tuple(archive.namelist()[:MOST_NAMES])
     source.seek(0)
     return Sample(head, filename, names)
