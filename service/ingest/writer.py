@@ -62,8 +62,10 @@ class Writer:
 
         Where too much waits already, raise Overloaded at once, or, `patiently`, wait for room.
         """
-        if not rows:
-            return Counter()
+        return counted(await self.write_each(tenant_id, rows, patiently=patiently)) if rows else Counter()
+
+    async def write_each(self, tenant_id: str, rows: Sequence[Row], *, patiently: bool = False) -> bytearray:
+        """Store rows like `write`, at least one, and return the outcome of each."""
         loop = asyncio.get_running_loop()
         samples = count_samples(rows)
         weight = weight_of(len(rows), samples)
@@ -79,10 +81,9 @@ class Writer:
         self.waiting.take(party, weight)
         self.queue.add(submission)
         try:
-            outcomes = await submission.outcomes
+            return await submission.outcomes
         finally:
             self.waiting.give(party, weight)
-        return counted(outcomes)
 
     def require_room(self, count: int, samples: int = 0) -> None:
         """Raise Overloaded where so many more readings, with so many samples, are too many."""
