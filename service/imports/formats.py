@@ -8,13 +8,14 @@ from typing import BinaryIO
 
 from service.errors import Fault, Invalid
 from service.imports.adapter import Adapter, Damaged, Sample
+from service.imports.apple_health import AppleHealth
 from service.imports.archive import MAGIC, open_archive
 
 HEAD = 64 * 1024  # bytes
 MOST_NAMES = 1_000
 AUTO = "auto"
 
-ADAPTERS: tuple[Adapter, ...] = ()
+ADAPTERS: tuple[Adapter, ...] = (AppleHealth(),)
 """In the order in which they are asked; a module each."""
 
 
@@ -23,13 +24,17 @@ def by_name() -> Mapping[str, Adapter]:
     return {adapter.name: adapter for adapter in ADAPTERS}
 
 
+def require_known(name: str) -> str:
+    """Return the name of a format, or `auto`; Invalid where there is none of that name."""
+    if name != AUTO and name not in by_name():
+        raise unknown(Fault(at="format", problem=f"must be one of {', '.join(by_name())} and {AUTO}", value=name))
+    return name
+
+
 def choose(name: str, source: BinaryIO, filename: str | None = None) -> Adapter:
     """Return the adapter of a format, or for `auto`, of a file; Invalid where there is none."""
-    known = by_name()
-    if name != AUTO:
-        if name not in known:
-            raise unknown(Fault(at="format", problem=f"must be {listed()}", value=name[:100]))
-        return known[name]
+    if require_known(name) != AUTO:
+        return by_name()[name]
     sample = take_sample(source, filename)
     for adapter in ADAPTERS:
         if adapter.sniffs(sample):
@@ -39,15 +44,8 @@ def choose(name: str, source: BinaryIO, filename: str | None = None) -> Adapter:
 
 def unknown(*faults: Fault) -> Invalid:
     """Say which formats are known."""
-    return Invalid(
-        "The file has none of the known shapes: " + "; ".join(f"{one.name}: {one.title}" for one in ADAPTERS) + ".",
-        faults,
-    )
-
-
-def listed() -> str:
-    """List the names that may be asked for."""
-    return f"one of {', '.join(one.name for one in ADAPTERS)} and {AUTO}"
+    known = "; ".join(f"{one.name}: {one.title}" for one in ADAPTERS)
+    return Invalid(f"The file has none of the known shapes. These are {known}.", faults)
 
 
 def take_sample(source: BinaryIO, filename: str | None) -> Sample:
