@@ -31,6 +31,7 @@ from service.routes import (
     devices,
     event_counts,
     events,
+    imports,
     live,
     metric_registry,
     metrics,
@@ -53,6 +54,7 @@ from service.settings import Settings
 
 OPERATIONS: list[Operation] = [
     *readings.OPERATIONS,
+    *imports.OPERATIONS,
     *summaries.OPERATIONS,
     *series.OPERATIONS,
     *user_readings.OPERATIONS,

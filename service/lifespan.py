@@ -27,6 +27,7 @@ from service.refresh.refresher import refreshing
 from service.server.heartbeat import beating
 from service.server.malloc import trimmed_memory
 from service.settings import Settings
+from service.shares import Shares
 from service.state import State
 
 
@@ -70,6 +71,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
                     worker_stats,
                     erasing=asyncio.Lock(),
                     streams=ExportSlots(settings.max_streams),
+                    imports=Shares(settings.max_imports),
                     body_memory=MemoryBudget(settings.max_bytes_in_flight, "Bodies", settings.max_body_bytes),
                     answer_memory=MemoryBudget(settings.max_answer_bytes, "Answers"),
                     decode_gate=FairGate(),

@@ -53,6 +53,8 @@ class Settings:
     lock_seconds: int = 5
     max_live_clients: int = 2_000
     max_streams: int = 20
+    max_imports: int = 4
+    max_import_bytes: int = 4 * 1024**3
     live_heartbeat_seconds: int = 15
     live_slow_seconds: int = 10
     refresh_seconds: int | None = 2

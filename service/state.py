@@ -21,6 +21,7 @@ from service.metrics.counters import Counters
 from service.metrics.database_stats import DatabaseStats
 from service.metrics.worker_stats import SharedStats
 from service.settings import Settings
+from service.shares import Shares
 
 
 class State(NamedTuple):
@@ -40,6 +41,8 @@ class State(NamedTuple):
     erasing: asyncio.Lock
     """Held by an erasure or a deletion: one at a time."""
     streams: ExportSlots
+    imports: Shares
+    """Files that are being imported."""
     body_memory: MemoryBudget
     answer_memory: MemoryBudget
     decode_gate: FairGate

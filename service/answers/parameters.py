@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar, get_origin
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -53,6 +54,14 @@ BucketSize = Annotated[Literal["minute", "hour", "day"], Field(description="The 
 def each_once(names: list[str]) -> list[str]:
     """Leave out repetitions."""
     return list(dict.fromkeys(names))
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """Return a time zone by its name; ValueError where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be the name of a time zone, such as Europe/Berlin") from None
 
 
 class Query(BaseModel):
@@ -181,6 +190,22 @@ class Writing(Query):
         Literal["reject", "drop-field"],
         Field(description="With drop-field, a reading is kept without its metrics that are invalid."),
     ] = "reject"
+
+
+class Importing(Query):
+    """`POST /v1/import/{format}`: whose file it is, and what the file does not say."""
+
+    user_id: Annotated[Name, Field(description="Whose readings they are.")]
+    tz: Annotated[
+        ZoneInfo | None,
+        BeforeValidator(time_zone),
+        WithJsonSchema({"type": "string"}),
+        Field(description="The clock of moments that have no offset in the file.", examples=["Europe/Berlin"]),
+    ] = None
+    device_id: Annotated[Name | None, Field(description="The device of readings for which the file names none.")] = None
+    filename: Annotated[
+        Name | None, Field(description="What the file is called: some formats say what they hold in their names.")
+    ] = None
 
 
 class UsersAfter(Query):

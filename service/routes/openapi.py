@@ -41,6 +41,7 @@ NAMES_IN_PATH = {
     "user_id": ("The user", "user_123"),
     "device_id": ("The device", "watch"),
     "name": ("The metric", "lactate"),
+    "format": ("The format of the file", "apple-health"),
 }
 
 
@@ -109,7 +110,10 @@ def describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     if parameters := parameters_of(operation):
         document["parameters"] = parameters
     if operation.body is not None:
-        document["requestBody"] = {"required": True, "content": content(operation.body, "application/json", schemas)}
+        document["requestBody"] = {
+            "required": True,
+            "content": content(operation.body, operation.body.media_type, schemas),
+        }
     return document
 
 

@@ -38,11 +38,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body that an operation takes: its shape as JSON, and an example."""
+    """A body that an operation takes: its shape as JSON, None where it is none, and an example."""
 
     shape: Any
     example: Any = None
     also: Mapping[str, str] = field(default_factory=dict)  # other media types, each with an example
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -15,6 +15,8 @@ from service.ingest.pipeline import Upload
 from service.live.connections import protocol_of
 from service.model.strict_json import parse_json
 from service.state import state_of
+
+Piece = TypeVar("Piece")
 
 JSON_TYPES = ("application/json", "text/json")
 WHOLE = 2 * 1024 * 1024  # bytes: JSON up to here is parsed at once, what is larger in parts
@@ -115,7 +117,7 @@ async def in_time(request: Request, pieces: AsyncIterator[bytes]) -> AsyncIterat
         yield piece
 
 
-async def unless_left(request: Request, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def unless_left(request: Request, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
     """Yield pieces for as long as the client is there: a few compressed bytes may stand for many of them."""
     transport = protocol_of(request.scope).transport
     async for piece in pieces:

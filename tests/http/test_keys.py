@@ -57,6 +57,7 @@ ACCESS = {
     "POST /metrics/heart-rate": "ingest",
     "POST /metrics/heart-rate/batch": "ingest",
     "POST /v1/events": "ingest",
+    "POST /v1/import/{format:name}": "ingest",
     "POST /v1/readings": "ingest",
     "POST /v1/tickets": "read",
     "PUT /v1/devices/{device_id:name}": "admin",
@@ -83,8 +84,9 @@ def guarded(guarded_url: str, db: psycopg.Connection) -> Iterator[httpx.Client]:
 def ask(client: httpx.Client, operation: Operation, headers: dict[str, str]) -> httpx.Response:
     """Send a request to an operation; it need not be a good one."""
     path = operation.path
-    for placeholder, name in (("{user_id:name}", "ada"), ("{device_id:name}", "watch"), ("{name:name}", "lactate")):
-        path = path.replace(placeholder, name)
+    names = {"user_id": "ada", "device_id": "watch", "name": "lactate", "format": "auto"}
+    for placeholder, name in names.items():
+        path = path.replace(f"{{{placeholder}:name}}", name)
     body = {"content": b"{}", "headers": {**headers, "Content-Type": "application/json"}}
     return client.request(
         operation.method, path, **(body if operation.method in ("POST", "PUT") else {"headers": headers})

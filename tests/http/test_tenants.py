@@ -18,6 +18,7 @@ import pytest
 from service.app import OPERATIONS
 from service.http.tenancy import DEFAULT_TENANT
 from service.routes.live import live_routes
+from tests.support.files import content
 from tests.support.keys import add_key, bearer
 from tests.support.live_clients import heard, listening, streaming
 from tests.support.service_process import running_service
@@ -135,6 +136,9 @@ WRITES: dict[Key, list[Any]] = {
             "headers": {"content-type": "application/x-ndjson"},
         },
     ],
+    ("POST", "/v1/import/{format:name}"): [
+        lambda tenant: {"params": {"user_id": str(USER)}, "content": content("apple-health/export.xml")}
+    ],
     ("POST", "/ingest"): [
         lambda tenant: {"json": reading_of(tenant, moment(), heart_rate=96)},
         lambda tenant: {"json": [reading_of(tenant, moment(), heart_rate=95)] * LARGE},
@@ -189,9 +193,9 @@ def filled(service: httpx.Client, db: psycopg.Connection) -> httpx.Client:
 def ask(service: httpx.Client, tenant: Tenant, key: Key, **asked: Any) -> httpx.Response:
     """Ask what a tenant asks of an operation."""
     method, path = key
-    path = (
-        path.replace("{user_id:name}", str(USER)).replace("{device_id:name}", "watch").replace("{name:name}", "lactate")
-    )
+    names = {"user_id": str(USER), "device_id": "watch", "name": "lactate", "format": "auto"}
+    for placeholder, name in names.items():
+        path = path.replace(f"{{{placeholder}:name}}", name)
     asked["headers"] = asked.get("headers", {}) | tenant.headers
     if key in OF_EVENTS and "user_id" not in asked.get("params", {}):
         asked["params"] = tenant.naming | asked.get("params", {})

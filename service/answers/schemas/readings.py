@@ -59,6 +59,46 @@ class Receipt(TypedDict):
     dropped: NotRequired[Dropped]
 
 
+class KindOfFile(TypedDict):
+    """What became of the readings of a kind, by the name that the file has for it."""
+
+    kind: str
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int
+
+
+class SkippedOfFile(TypedDict):
+    """How many records of a kind were left out, and why."""
+
+    kind: str
+    reason: str
+    count: int
+
+
+class Damage(TypedDict):
+    """From where a file could not be read, and why."""
+
+    at: str
+    problem: str
+
+
+class ImportReceipt(TypedDict):
+    """What became of a file; the first 100 errors. damage is null where it was read to its end."""
+
+    format: str
+    received: int
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int
+    errors: list[FaultDocument]
+    kinds: list[KindOfFile]
+    skipped: list[SkippedOfFile]
+    damage: Damage | None
+
+
 class Dropped(TypedDict):
     """From how many readings a metric was dropped as invalid, where that was asked for."""
 
