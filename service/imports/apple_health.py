@@ -15,6 +15,7 @@ from xml.parsers.expat import ExpatError, ParserCreate
 from service.errors import Invalid
 from service.imports.adapter import Damaged, Found, ImportContext, Item, Rejected, Sample, Skipped
 from service.imports.archive import entries, is_zip, open_archive
+from service.imports.healthkit import LEVELS, SUMS, with_unit
 
 PIECE = 64 * 1024  # bytes that are parsed at once
 HEAD = 64 * 1024  # bytes that hold the document type definition, of some 10 KB
@@ -24,65 +25,6 @@ MOST_DEPTH = 50
 
 QUANTITY = "HKQuantityTypeIdentifier"
 BLOOD_PRESSURE = "HKCorrelationTypeIdentifierBloodPressure"
-SUMS: Final = {
-    "StepCount": "steps",
-    "ActiveEnergyBurned": "active_energy",
-    "BasalEnergyBurned": "basal_energy",
-    "DistanceWalkingRunning": "distance",
-    "DistanceCycling": "distance_cycling",
-    "DistanceSwimming": "distance_swimming",
-    "FlightsClimbed": "floors",
-    "AppleExerciseTime": "exercise_time",
-    "AppleStandTime": "stand_time",
-    "TimeInDaylight": "daylight",
-    "PushCount": "wheelchair_pushes",
-    "SwimmingStrokeCount": "swim_strokes",
-    "DietaryWater": "hydration",
-    "DietaryEnergyConsumed": "energy_intake",
-}
-LEVELS: Final = {
-    "HeartRate": "heart_rate",
-    "RestingHeartRate": "resting_heart_rate",
-    "WalkingHeartRateAverage": "walking_heart_rate",
-    "HeartRateVariabilitySDNN": "hrv_sdnn",
-    "OxygenSaturation": "spo2",
-    "RespiratoryRate": "respiratory_rate",
-    "BloodPressureSystolic": "bp_systolic",
-    "BloodPressureDiastolic": "bp_diastolic",
-    "BloodGlucose": "blood_glucose",
-    "BodyTemperature": "body_temperature",
-    "AppleSleepingWristTemperature": "wrist_temperature",
-    "BodyMass": "body_weight",
-    "Height": "body_height",
-    "BodyMassIndex": "bmi",
-    "BodyFatPercentage": "body_fat",
-    "LeanBodyMass": "lean_body_mass",
-    "WaistCircumference": "waist",
-    "VO2Max": "vo2max",
-    "WalkingSpeed": "speed",
-    "RunningSpeed": "speed",
-    "CyclingSpeed": "speed",
-    "RunningPower": "power",
-    "CyclingPower": "power",
-    "CyclingCadence": "cadence",
-}
-# As HealthKit writes units, those that the registry has by another name. A percentage is written as a fraction.
-UNITS: Final = {
-    "count/min": "/min",
-    "Cal": "kcal",
-    "%": "fraction",
-    "degC": "Cel",
-    "mmHg": "mm[Hg]",
-    "mmol<180.1558800000541>/L": "mmol/L",
-    "mL/min·kg": "mL/kg/min",
-    "km/hr": "km/h",
-    "mi/hr": "mi/h",
-    "fl_oz_us": "fl_oz",
-    "hr": "h",
-}
-# What HealthKit counts without a unit of its own: "count" of anything else is passed on, and refused.
-COUNTED: Final = frozenset(("steps", "floors", "wheelchair_pushes", "swim_strokes", "bmi"))
-PLAIN: Final = frozenset([("heart_rate", "count/min"), *((metric, "count") for metric in COUNTED)])
 OTHERS: Final = {
     "Workout": "is a workout; its records are taken by themselves",
     "ActivitySummary": "sums up a day; the records of the day are taken",
@@ -294,5 +236,4 @@ def quantity(metric: str, attributes: dict[str, str]) -> Any:
         value = int(text) if text.isdecimal() else float(text)
     except ValueError:
         return None
-    unit = attributes.get("unit", "")
-    return value if (metric, unit) in PLAIN else {"value": value, "unit": UNITS.get(unit, unit)}
+    return with_unit(metric, value, attributes.get("unit", ""))

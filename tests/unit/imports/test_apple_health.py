@@ -9,8 +9,9 @@ import pytest
 
 from service.errors import Invalid, TooLarge
 from service.imports.adapter import Sample
-from service.imports.apple_health import LEVELS, NO_METRIC, SUMS, AppleHealth
+from service.imports.apple_health import NO_METRIC, AppleHealth
 from service.imports.formats import choose
+from service.imports.healthkit import LEVELS, SUMS
 from tests.support.files import content, packed, read
 
 EXPORT = content("apple-health/export.xml")
