@@ -206,6 +206,9 @@ class Importing(Query):
     filename: Annotated[
         Name | None, Field(description="What the file is called: some formats say what they hold in their names.")
     ] = None
+    precision: Annotated[
+        Literal["ns", "us", "ms", "s"], Field(description="In what the timestamps of line protocol count.")
+    ] = "ns"
 
 
 class UsersAfter(Query):

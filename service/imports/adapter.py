@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 from service.errors import Fault, Invalid
 
+Precision: TypeAlias = Literal["ns", "us", "ms", "s"]
 MOST_UNPACKED = 4 * 1024**3
 
 
@@ -76,6 +77,8 @@ class ImportContext:
     filename: str | None = None
     most_unpacked: int = MOST_UNPACKED
     """Bytes that what the file holds compressed may have in all."""
+    precision: Precision = "ns"
+    """In what the timestamps of line protocol count, which a file of it does not say."""
 
     def require_zone(self) -> ZoneInfo:
         """Return the zone of the clock; Invalid where it is not known."""

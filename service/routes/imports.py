@@ -57,7 +57,7 @@ async def import_file(request: Request) -> Response:
     with admitted(state.imports):
         async with spooled_body(request, most) as source:
             adapter = await asyncio.to_thread(choose, name, source, asked.filename)
-            context = ImportContext(asked.tz, asked.device_id, asked.filename, most)
+            context = ImportContext(asked.tz, asked.device_id, asked.filename, most, asked.precision)
             tally = charge_by(request.scope, Tally(state.counters))
             bounds = await state.timestamp_window.now(state.registries.of(tenant_of(request)))
             importing = FileImport(state.writer, tenant_of(request), asked.user_id, bounds, tally)
