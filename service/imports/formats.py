@@ -12,12 +12,13 @@ from service.imports.apple_health import AppleHealth
 from service.imports.archive import MAGIC, open_archive
 from service.imports.health_auto_export import HealthAutoExport
 from service.imports.line_protocol import LineProtocol
+from service.imports.open_mhealth import OpenMHealth
 
 HEAD = 64 * 1024  # bytes
 MOST_NAMES = 1_000
 AUTO = "auto"
 
-ADAPTERS: tuple[Adapter, ...] = (AppleHealth(), HealthAutoExport(), LineProtocol())
+ADAPTERS: tuple[Adapter, ...] = (AppleHealth(), HealthAutoExport(), OpenMHealth(), LineProtocol())
 """In the order in which they are asked; a module each."""
 
 
