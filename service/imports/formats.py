@@ -11,6 +11,7 @@ from service.imports.adapter import Adapter, Damaged, Sample
 from service.imports.apple_health import AppleHealth
 from service.imports.archive import MAGIC, open_archive
 from service.imports.fhir import Fhir
+from service.imports.fitbit import Fitbit
 from service.imports.health_auto_export import HealthAutoExport
 from service.imports.line_protocol import LineProtocol
 from service.imports.open_mhealth import OpenMHealth
@@ -19,7 +20,7 @@ HEAD = 64 * 1024  # bytes
 MOST_NAMES = 1_000
 AUTO = "auto"
 
-ADAPTERS: tuple[Adapter, ...] = (AppleHealth(), HealthAutoExport(), Fhir(), OpenMHealth(), LineProtocol())
+ADAPTERS: tuple[Adapter, ...] = (AppleHealth(), HealthAutoExport(), Fitbit(), Fhir(), OpenMHealth(), LineProtocol())
 """In the order in which they are asked; a module each."""
 
 

@@ -1,0 +1,236 @@
+"""Files of Fitbit, alone and in the archive of Takeout: what a person would count by hand, clocks, twins, damage."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from service.errors import Invalid
+from service.imports.fitbit import Fitbit, file_of
+from service.imports.formats import choose
+from tests.support.files import BERLIN, FILES, Read, content, packed, read
+
+GLOBAL = "Takeout/Fitbit/Global Export Data/"
+ACTIVITY = "Takeout/Fitbit/Physical Activity_GoogleData/"
+HRV = "Takeout/Fitbit/Heart Rate Variability/"
+SPO2 = "Takeout/Fitbit/Oxygen Saturation (SpO2)/"
+FOLDERS = {"json": GLOBAL, "csv": ACTIVITY}
+
+
+def alone(name: str, zone: ZoneInfo | None = BERLIN, **given: Any) -> Read:
+    """Read one of the files."""
+    return read(Fitbit(), content(f"fitbit/{name}"), zone, filename=name, **given)
+
+
+def archive(*names: str, **others: bytes) -> bytes:
+    """Pack files as Takeout does."""
+    return packed(**{FOLDERS[name.rpartition(".")[2]] + name: content(f"fitbit/{name}") for name in names}, **others)
+
+
+def readings(seen: Read) -> list[dict[str, Any]]:
+    return [one.reading for one in seen.found]
+
+
+def test_steps_of_json_are_of_the_clock_given() -> None:
+    berlin = alone("steps-2025-01-15.json")
+    assert readings(berlin) == [
+        {"timestamp": "2025-01-15T07:00:00Z", "steps": 52},
+        {"timestamp": "2025-01-15T07:01:00Z", "steps": 118},
+        {"timestamp": "2025-01-15T07:02:00Z", "steps": 0},
+    ]
+    utc = alone("steps-2025-01-15.json", ZoneInfo("UTC"))
+    assert utc.found[0].reading["timestamp"] == "2025-01-15T08:00:00Z"
+    assert berlin.total("steps") == utc.total("steps") == 170
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("distance-2025-01-15.json", [{"timestamp": "2025-01-15T07:00:00Z", "distance": {"value": 42.1, "unit": "m"}}]),
+        (
+            "calories-2025-01-15.json",
+            [
+                {"timestamp": "2025-01-15T07:00:00Z", "calories": 1.17},
+                {"timestamp": "2025-01-15T07:01:00Z", "calories": 4.5},
+            ],
+        ),
+        (
+            "heart_rate-2025-01-15.json",
+            [
+                {"timestamp": "2025-01-15T07:00:02Z", "heart_rate": 61},
+                {"timestamp": "2025-01-15T07:00:07Z", "heart_rate": 63},
+            ],
+        ),
+        ("resting_heart_rate-2025-01-15.json", [{"timestamp": "2025-01-14T23:00:00Z", "resting_heart_rate": 57.25}]),
+        (
+            "steps_2025-01-01.csv",
+            [
+                {"timestamp": "2025-01-15T07:00:00Z", "steps": 34, "device_id": "Tracker"},
+                {"timestamp": "2025-01-15T07:01:00Z", "steps": 66, "device_id": "Tracker"},
+                {"timestamp": "2025-01-15T07:00:18.008Z", "steps": 30, "device_id": "Phone"},
+            ],
+        ),
+        (
+            "heart_rate_2025-01-15.csv",
+            [
+                {"timestamp": "2025-01-15T07:00:03Z", "heart_rate": 72.0, "device_id": "Tracker"},
+                {"timestamp": "2025-01-15T07:00:13Z", "heart_rate": 74.0, "device_id": "Tracker"},
+            ],
+        ),
+        (
+            "distance_2025-01-01.csv",
+            [{"timestamp": "2025-01-15T07:00:00.096319Z", "distance": 8.8, "device_id": "Phone"}],
+        ),
+        (
+            "weight.csv",
+            [
+                {
+                    "timestamp": "2025-01-15T06:10:12Z",
+                    "body_weight": {"value": 70500, "unit": "g"},
+                    "device_id": "Scale",
+                }
+            ],
+        ),
+        ("Minute SpO2 - 2025-01-15.csv", [{"timestamp": "2025-01-15T01:00:00Z", "spo2": 95.5}]),
+        (
+            "Heart Rate Variability Details - 2025-01-15.csv",
+            [{"timestamp": "2025-01-15T00:05:00Z", "hrv_rmssd": 38.2}],
+        ),
+    ],
+)
+def test_each_file_holds_what_its_name_says(name: str, expected: list[dict[str, Any]]) -> None:
+    seen = alone(name)
+    assert (readings(seen), seen.rejected, seen.damage) == (expected, [], None)
+
+
+def test_what_stands_for_nothing_is_skipped() -> None:
+    assert alone("resting_heart_rate-2025-01-15.json").skipped.total() == 1
+    assert alone("heart_rate_2025-01-15.csv").skipped.total() == 1
+    assert alone("Minute SpO2 - 2025-01-15.csv").skipped.total() == 1
+
+
+def test_an_hour_that_comes_twice_is_the_first_and_one_that_is_skipped_is_read_by_the_offset_before() -> None:
+    body = b'[{"dateTime": "10/26/25 02:30:00", "value": "1"}, {"dateTime": "03/30/25 02:30:00", "value": "2"}]'
+    seen = read(Fitbit(), body, BERLIN, filename="steps-2025-10-26.json")
+    assert [one.reading["timestamp"] for one in seen.found] == ["2025-10-26T00:30:00Z", "2025-03-30T01:30:00Z"]
+
+
+def test_a_clock_is_needed_only_where_moments_have_no_offset() -> None:
+    assert len(alone("steps_2025-01-01.csv", None).found) == 3
+    for name in ("steps-2025-01-15.json", "Heart Rate Variability Details - 2025-01-15.csv"):
+        with pytest.raises(Invalid) as refused:
+            alone(name, None)
+        assert refused.value.faults[0]["at"] == "tz"
+    with pytest.raises(Invalid, match="tz"):
+        read(Fitbit(), archive("steps_2025-01-01.csv", "calories-2025-01-15.json"))
+    assert len(read(Fitbit(), archive("steps_2025-01-01.csv")).found) == 3
+
+
+def test_the_archive_is_read_without_counting_twice() -> None:
+    body = archive(
+        *(path.name for path in sorted((FILES / "fitbit").iterdir())),
+        **{
+            f"{GLOBAL}sleep-2025-01-15.json": b"[]",
+            f"{GLOBAL}weight-2025-01-15.json": b'[{"logId": 1, "weight": 155.4}]',
+            f"{ACTIVITY}calories_2025-01-01.csv": b"timestamp,calories,data source\n",
+            f"{ACTIVITY}steps_readme.txt": b"",
+            "Takeout/Mail/steps_2025-01-01.csv": b"timestamp,steps,data source\n2025-01-15T07:00:00Z,1,x\n",
+        },
+    )
+    seen = read(Fitbit(), body, BERLIN)
+    assert seen.kinds == {
+        "steps (CSV)": 3,
+        "heart_rate (CSV)": 2,
+        "distance (CSV)": 1,
+        "weight (CSV)": 1,
+        "Minute SpO2 (CSV)": 1,
+        "Heart Rate Variability Details (CSV)": 1,
+        "calories (JSON)": 2,
+        "resting_heart_rate (JSON)": 1,
+    }
+    assert seen.total("steps") == 130
+    assert seen.skipped["steps (JSON)", "stands in the CSV of the archive, too (files)"] == 1
+    assert seen.skipped["weight (JSON)", "does not say its unit (files)"] == 1
+    assert seen.skipped["calories (CSV)", "leaves out minutes at rest; the JSON has them (files)"] == 1
+    assert seen.skipped["sleep (JSON)", "has no metric (files)"] == 1
+
+
+def test_files_without_a_device_are_of_the_one_given() -> None:
+    assert alone("steps-2025-01-15.json", device_id="Charge").found[0].reading["device_id"] == "Charge"
+    assert alone("steps_2025-01-01.csv", device_id="Charge").found[0].reading["device_id"] == "Tracker"
+
+
+@pytest.mark.parametrize("name", [None, "export.json", "sleep-2025-01-15.json", "weight-2025-01-15.json"])
+def test_a_name_that_says_nothing_is_refused(name: str | None) -> None:
+    with pytest.raises(Invalid) as refused:
+        read(Fitbit(), b"[]", BERLIN, filename=name)
+    assert refused.value.faults[0]["at"] == "filename"
+
+
+def test_one_bad_record_leaves_the_others() -> None:
+    body = (
+        b'[{"dateTime": "01/15/25 08:00:00", "value": "5"}, {"dateTime": "15/01/25 08:00:00", "value": "5"}, '
+        b'{"dateTime": "01/15/25 08:01:00", "value": "many"}, 7, {"dateTime": "01/15/25 08:02:00", "value": "6"}]'
+    )
+    seen = read(Fitbit(), body, BERLIN, filename="steps-2025-01-15.json")
+    assert (seen.total("steps"), [one.at for one in seen.rejected]) == (11, ["[1]", "[2]", "[3]"])
+    rows = [
+        "timestamp,steps,data source",
+        "2025-01-15T07:00Z,5,T",
+        "now,5,T",
+        "2025-01-15T07:01Z,many,T",
+        "2025-01-15T07:02Z,6,T",
+    ]
+    table = "\n".join(rows).encode()
+    seen = read(Fitbit(), table, BERLIN, filename="steps_2025-01-01.csv")
+    assert (seen.total("steps"), [one.at for one in seen.rejected]) == (11, ["line 3", "line 4"])
+
+
+def test_a_damaged_file_of_an_archive_leaves_the_others() -> None:
+    body = packed(
+        **{
+            f"{ACTIVITY}steps_2025-01-01.csv": b"timestamp,steps,data source\n2025-01-15T07:00:00Z,5,T\xe9\n",
+            f"{ACTIVITY}distance_2025-01-01.csv": b"timestamp,paces,data source\n",
+            f"{GLOBAL}calories-2025-01-15.json": content("fitbit/calories-2025-01-15.json")[:70],
+            f"{HRV}Heart Rate Variability Details - 2025-01-15.csv": b"no data",
+            f"{SPO2}Minute SpO2 - 2025-01-15.csv": content("fitbit/Minute SpO2 - 2025-01-15.csv"),
+        }
+    )
+    seen = read(Fitbit(), body, BERLIN)
+    assert seen.kinds == {"calories (JSON)": 1, "Minute SpO2 (CSV)": 1}
+    assert [(one.kind, one.at) for one in seen.rejected] == [
+        ("steps (CSV)", "steps_2025-01-01.csv: the file"),
+        ("distance (CSV)", "distance_2025-01-01.csv: line 1"),
+        ("calories (JSON)", "calories-2025-01-15.json: [1]"),
+    ]
+
+
+def test_a_very_long_line_is_refused() -> None:
+    seen = read(Fitbit(), b"timestamp,steps\n" + b"x" * 200_000, filename="steps_2025-01-01.csv")
+    assert seen.damage is not None
+    assert "line" in seen.damage
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("a/b/steps-2025-01-15.json", "steps"),
+        ("heart_rate_2025-01-15.csv", "heart_rate"),
+        ("Daily Heart Rate Variability Summary - 2025-03-(1).csv", "Daily Heart Rate Variability Summary"),
+        ("weight.csv", "weight"),
+        ("Minute SpO2 - 2025-01-15.csv", "Minute SpO2"),
+    ],
+)
+def test_the_family_of_a_file_is_its_name_without_the_date(name: str, family: str) -> None:
+    file = file_of(name)
+    assert file is not None
+    assert file.family == family
+
+
+def test_it_is_recognized() -> None:
+    assert choose("auto", io.BytesIO(archive("steps_2025-01-01.csv"))).name == "fitbit"
+    for path in (FILES / "fitbit").iterdir():
+        assert choose("auto", io.BytesIO(path.read_bytes()), path.name).name == "fitbit"
