@@ -13,6 +13,7 @@ from service.imports.archive import MAGIC, open_archive
 from service.imports.fhir import Fhir
 from service.imports.fitbit import Fitbit
 from service.imports.health_auto_export import HealthAutoExport
+from service.imports.health_connect import HealthConnect
 from service.imports.line_protocol import LineProtocol
 from service.imports.open_mhealth import OpenMHealth
 
@@ -20,7 +21,15 @@ HEAD = 64 * 1024  # bytes
 MOST_NAMES = 1_000
 AUTO = "auto"
 
-ADAPTERS: tuple[Adapter, ...] = (AppleHealth(), HealthAutoExport(), Fitbit(), Fhir(), OpenMHealth(), LineProtocol())
+ADAPTERS: tuple[Adapter, ...] = (
+    AppleHealth(),
+    HealthAutoExport(),
+    HealthConnect(),
+    Fitbit(),
+    Fhir(),
+    OpenMHealth(),
+    LineProtocol(),
+)
 """In the order in which they are asked; a module each."""
 
 
