@@ -38,8 +38,9 @@ format: .venv/dev.stamp ## Format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/'; ARGS=--help lists the options
-	@exec $(BIN)/python -m scripts.load $(ARGS)
+# USER names a person only where it is given to make: the shell has one of its own.
+load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/', or FILE=export.zip FORMAT=apple-health USER=ada; ARGS=--help lists the options
+	@exec $(BIN)/python -m scripts.load $(if $(FORMAT),--format '$(FORMAT)') $(if $(filter command,$(firstword $(origin USER))),--user '$(USER)') $(ARGS) $(if $(FILE),'$(FILE)')
 
 migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedded one in DATA
 	@exec $(BIN)/python -m scripts.migrate

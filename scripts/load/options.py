@@ -7,8 +7,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from scripts.simulate.options import Parser, span, url, whole
+from service.imports.adapter import ImportContext
+from service.imports.formats import AUTO, by_name
 
 DESCRIPTION = """\
 Import readings from CSV and NDJSON files through POST /v1/readings, in the order of the files and of their lines.
@@ -19,6 +22,9 @@ worn, daily_total, heart_rate, steps, calories and any other metric (spo2, body_
 empty field was not measured. A line of NDJSON is one reading as the service takes it. A last line without an end
 waits until the file grows or is called --complete.
 
+With --format a file is one that another system exports, as it is: apple-health, fitbit and others, or auto. Its
+readings are sent as those of --user; what no metric stands for is skipped, and counted.
+
 After a break (Ctrl-C, a power cut, a service that is away too long) the same command continues after the last chunk
 that the service has acknowledged. Nothing is stored twice, since writing a reading again changes nothing."""
 
@@ -27,6 +33,7 @@ examples:
   python -m scripts.load january.csv
   python -m scripts.load --url http://10.0.0.5:8000 exports/
   python -m scripts.load --dry-run january.csv.gz      judge every line here, send nothing
+  python -m scripts.load --format apple-health --user ada export.zip
 
 environment: HYPERPULSE_KEY holds the key to send, where the service asks for one.
 
@@ -34,6 +41,8 @@ exit status: 0 all is stored; 1 lines were rejected, all others are stored; 2 wr
 read; 3 the service gave up or refused; 130 stopped by Ctrl-C. After 2, 3 and 130 the same command continues."""
 
 SERVICE = "http://127.0.0.1:8000"
+UNBOUNDED = 2**63
+"""Bytes that an archive of one's own may unpack to."""
 
 
 class Options(NamedTuple):
@@ -52,6 +61,11 @@ class Options(NamedTuple):
     timeout: float
     patience: float
     progress: bool
+    format: str | None = None
+    """The format of files that other systems export."""
+    user: str = ""
+    context: ImportContext = ImportContext()
+    """What such files do not say."""
 
 
 def parser() -> Parser:
@@ -81,6 +95,13 @@ def parser() -> Parser:
         metavar="TIME",
         help="how long a request is repeated while the service is busy or away (5m)",
     )
+    foreign = made.add_argument_group("files that other systems export")
+    foreign.add_argument("--format", choices=(*by_name(), AUTO), metavar="NAME", help=", ".join((*by_name(), AUTO)))
+    foreign.add_argument("--user", metavar="ID", help="whose readings they are")
+    foreign.add_argument(
+        "--tz", type=zone, metavar="ZONE", help="the clock of moments that have no offset, such as Europe/Berlin"
+    )
+    foreign.add_argument("--device", metavar="ID", help="the device of readings for which the file names none")
     files = made.add_argument_group("files that are written")
     files.add_argument("--state", type=Path, metavar="FILE", help="how far it came (beside the first FILE: FILE.state)")
     files.add_argument(
@@ -90,9 +111,22 @@ def parser() -> Parser:
     return made
 
 
+def zone(text: str) -> ZoneInfo:
+    """Read the name of a time zone."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time zone; an example is Europe/Berlin") from None
+
+
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Return the options; invalid ones end the program with one sentence."""
-    given = parser().parse_args(arguments)
+    made = parser()
+    given = made.parse_args(arguments)
+    if given.format and not given.user:
+        made.error("--format needs --user, whose readings the files hold")
+    if not given.format and (given.user or given.tz or given.device):
+        made.error("--user, --tz and --device are of files with --format")
     first = given.paths[0].resolve()
     return Options(
         paths=tuple(given.paths),
@@ -106,4 +140,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         timeout=given.timeout,
         patience=given.patience,
         progress=not given.no_progress,
+        format=given.format,
+        user=given.user or "",
+        context=ImportContext(given.tz, given.device, most_unpacked=UNBOUNDED),
     )

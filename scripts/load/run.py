@@ -7,6 +7,7 @@ import contextlib
 import shlex
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from scripts.load.delivery import Outcome, deliver_items
 from scripts.load.display import Display, counted, summed
 from scripts.load.errors import CannotRead, CannotSend
 from scripts.load.files import files_of, skipped_words
+from scripts.load.foreign import foreign_chunks, foreign_files
 from scripts.load.formats import Start, start_of
 from scripts.load.lines import Line, Source, opened, whole_lines
 from scripts.load.metrics import ServiceRegistry
@@ -43,10 +45,10 @@ MORE = " until the file grows; --complete says that it is complete."
 
 
 class Work(NamedTuple):
-    """One file and its progress."""
+    """One file and its progress; `start` is None for a file of another system."""
 
     path: Path
-    start: Start
+    start: Start | None
     state: FileState
     before: int
     """Bytes on disk of the preceding files."""
@@ -56,7 +58,7 @@ class Import:
     """State that the parts of a run share."""
 
     def __init__(self, options: Options, console: Console) -> None:
-        files, skipped = files_of(options.paths)
+        files, skipped = files_of(options.paths) if options.format is None else (foreign_files(options.paths), [])
         self.options = options
         self.registry = ServiceRegistry(options.url, options.timeout)
         self.shown = [skipped_words(skipped)] if skipped else []
@@ -67,9 +69,13 @@ class Import:
         self.work = [work for work in opened_files if work is not None]
         self.display = Display(console, sum(sizes), shown=options.progress)
         self.rejected: list[str] = []
+        self.left_out: Counter[tuple[str, str]] = Counter()
+        """Records that no metric stands for, by kind and reason."""
 
     def work_of(self, path: Path, before: int) -> Work | None:
         """Return the work of one file; None if its header is unfinished."""
+        if self.options.format is not None:
+            return Work(path, None, file_state(self.state, path, 0, 0), before)
         start = start_of(path, self.options.complete, self.registry)
         if start is None:
             self.shown.append(f"{path}: its header has no end and waits{MORE}")
@@ -120,7 +126,8 @@ class Import:
     def conclude(self) -> int:
         """Print the outcome and return the exit status."""
         display, files = self.display, [work.state for work in self.work]
-        for words in self.shown + self.rejected:
+        left_out = [f"Skipped: {times:,} {kind} {reason}." for (kind, reason), times in sorted(self.left_out.items())]
+        for words in self.shown + left_out + self.rejected:
             display.say(words)
         if self.options.dry_run:
             valid = sum(file.readings - file.rejected for file in files)
@@ -170,7 +177,8 @@ def came_to(running: Import) -> str:
     begun = [work for work in running.work if work.state.readings]
     if not begun:
         return "Nothing is acknowledged yet."
-    return f"Acknowledged up to line {begun[-1].state.line:,} of {begun[-1].path}."
+    what = "line" if begun[-1].start is not None else "record"
+    return f"Acknowledged up to {what} {begun[-1].state.line:,} of {begun[-1].path}."
 
 
 def command() -> str:
@@ -211,7 +219,7 @@ async def send_all(running: Import) -> None:
                 continue
             with opened(work.path) as source:
                 waits = None
-                for chunk in upcoming(source, work, options):
+                for chunk in upcoming(source, work, running):
                     waits = chunk.waits
                     outcome = Outcome()
                     await deliver_items(post, chunk.items, outcome)
@@ -222,8 +230,11 @@ async def send_all(running: Import) -> None:
                     running.wait(work, waits)
 
 
-def upcoming(source: Source, work: Work, options: Options) -> Iterator[Chunk]:
+def upcoming(source: Source, work: Work, running: Import) -> Iterator[Chunk]:
     """Yield the chunks of a file that are not acknowledged yet."""
+    options = running.options
+    if work.start is None:
+        return foreign_chunks(work.path, source.raw, options, work.state.line, running.left_out)
     return chunks(source, work.start.read, work.state.line, work.state.offset, options.batch, options.complete)
 
 
@@ -232,7 +243,7 @@ def dry_run(running: Import) -> None:
     bounds = Bounds(datetime.min.replace(tzinfo=UTC), datetime.now(UTC) + timedelta(days=1), running.registry)
     for work in running.work:
         with opened(work.path) as source:
-            for chunk in upcoming(source, work, running.options):
+            for chunk in upcoming(source, work, running):
                 if chunk.waits is not None:
                     running.wait(work, chunk.waits)
                 outcome = Outcome()
