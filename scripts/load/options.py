@@ -6,11 +6,11 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from scripts.simulate.options import Parser, span, url, whole
-from service.imports.adapter import ImportContext
+from service.imports.adapter import ImportContext, Precision
 from service.imports.formats import AUTO, by_name
 
 DESCRIPTION = """\
@@ -102,6 +102,9 @@ def parser() -> Parser:
         "--tz", type=zone, metavar="ZONE", help="the clock of moments that have no offset, such as Europe/Berlin"
     )
     foreign.add_argument("--device", metavar="ID", help="the device of readings for which the file names none")
+    foreign.add_argument(
+        "--precision", choices=get_args(Precision), default="ns", help="of the timestamps of line protocol (ns)"
+    )
     files = made.add_argument_group("files that are written")
     files.add_argument("--state", type=Path, metavar="FILE", help="how far it came (beside the first FILE: FILE.state)")
     files.add_argument(
@@ -142,5 +145,5 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         progress=not given.no_progress,
         format=given.format,
         user=given.user or "",
-        context=ImportContext(given.tz, given.device, most_unpacked=UNBOUNDED),
+        context=ImportContext(given.tz, given.device, most_unpacked=UNBOUNDED, precision=given.precision),
     )

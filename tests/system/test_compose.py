@@ -31,6 +31,7 @@ OBSERVING = ["prometheus", "grafana"]  # with --profile observe
 WATCHED = ["db", "refresher", "service", *OBSERVING]  # all but what ends by itself
 WRITABLE = {
     "db": ["${DATA:-database}:/var/lib/postgresql/data"],
+    "service": ["imports:/var/tmp"],
     "prometheus": ["metrics:/prometheus"],
     "grafana": ["dashboards:/var/lib/grafana"],
 }
@@ -125,7 +126,7 @@ def test_every_container_is_confined(name: str) -> None:
     assert "/tmp" in container["tmpfs"]
     limits = container["deploy"]["resources"]["limits"]
     assert set(limits) == {"cpus", "memory", "pids"}
-    # What is mounted is the data, and files of this repository that cannot be written.
+    # What is mounted is the data, room for files that are imported, and read-only files of this repository.
     mounts = container.get("volumes", [])
     assert [mount for mount in mounts if not mount.endswith(":ro")] == WRITABLE.get(name, [])
     assert all((ROOT / mount.split(":")[0]).exists() for mount in mounts if mount.endswith(":ro"))
