@@ -21,7 +21,7 @@ from scripts.bench.ingest import report as ingest_report
 from scripts.bench.ingest import run as ingest
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.live import run as live
-from scripts.bench.overload import backups, kills, soak, upload
+from scripts.bench.overload import backups, import_export, kills, soak, upload
 from scripts.bench.overload import options as overload_options
 from scripts.bench.overload import report as overload_report
 from scripts.bench.overload.options import Options
@@ -35,8 +35,8 @@ from scripts.bench.sustained import report as sustained_report
 from scripts.bench.sustained import run as sustained
 
 USAGE = """\
-usage: bench [ingest | answers | analysts | refresh | sustained | live | keys | soak | kills | upload | backups |
-              attacks] [options]
+usage: bench [ingest | answers | analysts | refresh | sustained | live | keys | soak | kills | upload | import |
+              backups | attacks] [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
@@ -49,6 +49,7 @@ usage: bench [ingest | answers | analysts | refresh | sustained | live | keys | 
   bench kills      whether everything is stored after kill -9 of service and database, under load
   bench upload     what an upload of gigabytes does to the memory of the service
   bench backups    what backups under load cost, and whether they are whole when they are restored
+  bench import     what an export of gigabytes does to it, of Apple Health
   bench attacks    what an attacker on the network, or a tenant that floods, does to others
 
 Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
@@ -95,6 +96,8 @@ def measure(arguments: list[str]) -> int:
             return measure_overload(upload.run, overload_options.parse_upload(rest))
         case ["backups", *rest]:
             return measure_overload(backups.run, overload_options.parse_backups(rest))
+        case ["import", *rest]:
+            return measure_overload(import_export.run, overload_options.parse_import(rest))
         case ["attacks", *rest]:
             return attacks.main(rest, say, console())
         case []:

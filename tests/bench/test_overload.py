@@ -138,6 +138,12 @@ def test_a_small_upload(server_url: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.native
+def test_a_small_export(server_url: str) -> None:
+    done = bench(["import", "--gb", "0.01", "--database", f"hyperpulse_bench_{os.getpid()}"], server_url)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def bench(arguments: Sequence[str], server_url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "scripts.bench", *arguments, "--port", str(free_port())],

@@ -1,4 +1,4 @@
-"""The command lines of `bench soak`, `bench kills`, `bench upload` and `bench backups`."""
+"""The command lines of `bench soak`, `bench kills`, `bench upload`, `bench import` and `bench backups`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ It starts servers of its own, as `bench kills` does."""
 
 UPLOAD = """\
 Send one NDJSON body of many gigabytes, made while it is sent, and watch the memory of the service.
+
+On the server that BENCH_DATABASE_URL names, in a database of its own, or on the embedded one."""
+
+
+IMPORT = """\
+Import one export of Apple Health of many gigabytes, made while it is sent, and watch the memory of the service.
 
 On the server that BENCH_DATABASE_URL names, in a database of its own, or on the embedded one."""
 
@@ -116,7 +122,16 @@ def parse_backups(arguments: Sequence[str]) -> Options:
 
 def parse_upload(arguments: Sequence[str]) -> Options:
     """Return the options of `bench upload`."""
-    made = parser("upload", UPLOAD)
+    return parse_size(parser("upload", UPLOAD), arguments)
+
+
+def parse_import(arguments: Sequence[str]) -> Options:
+    """Return the options of `bench import`."""
+    return parse_size(parser("import", IMPORT), arguments)
+
+
+def parse_size(made: Parser, arguments: Sequence[str]) -> Options:
+    """Return the options of a command that sends one body."""
     made.add_argument(
         "--gb", type=number(0.001, 1000), default=2.0, metavar="N", dest="gigabytes", help="to send, of 10^9 bytes (2)"
     )
