@@ -12,6 +12,7 @@ from service.imports.apple_health import AppleHealth
 from service.imports.archive import MAGIC, open_archive
 from service.imports.fhir import Fhir
 from service.imports.fitbit import Fitbit
+from service.imports.gadgetbridge import Gadgetbridge
 from service.imports.health_auto_export import HealthAutoExport
 from service.imports.health_connect import HealthConnect
 from service.imports.line_protocol import LineProtocol
@@ -28,6 +29,7 @@ ADAPTERS: tuple[Adapter, ...] = (
     Fitbit(),
     Fhir(),
     OpenMHealth(),
+    Gadgetbridge(),
     LineProtocol(),
 )
 """In the order in which they are asked; a module each."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import zipfile
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -18,6 +20,14 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def content(name: str) -> bytes:
     """Return the bytes of a file, named by its format and its name."""
     return (FILES / name).read_bytes()
+
+
+def database(script: str) -> bytes:
+    """Return an SQLite database that a script makes."""
+    made = sqlite3.connect(":memory:")
+    with closing(made):
+        made.executescript(script)
+        return made.serialize()
 
 
 def packed(**files: bytes) -> bytes:
