@@ -13,6 +13,7 @@ from service.imports.archive import MAGIC, open_archive
 from service.imports.fhir import Fhir
 from service.imports.fitbit import Fitbit
 from service.imports.gadgetbridge import Gadgetbridge
+from service.imports.garmin_fit import GarminFit
 from service.imports.health_auto_export import HealthAutoExport
 from service.imports.health_connect import HealthConnect
 from service.imports.line_protocol import LineProtocol
@@ -29,6 +30,7 @@ ADAPTERS: tuple[Adapter, ...] = (
     Fitbit(),
     Fhir(),
     OpenMHealth(),
+    GarminFit(),
     Gadgetbridge(),
     LineProtocol(),
 )
