@@ -161,9 +161,16 @@ class Text:
             problem = ""
             try:
                 value, end = self.parse(self.held, self.at)
-                if self.is_whole or (end < len(self.held) and self.held[end] not in IN_NUMBERS):
+                # A number that stands at the end of what is held may go on, or have been cut.
+                if end < len(self.held):
+                    goes_on = self.held[end] in IN_NUMBERS
+                else:
+                    goes_on = isinstance(value, int | float) and not (self.is_whole and not path)
+                if not goes_on:
                     self.at = end
                     return value
+                if self.is_whole:
+                    problem = "a number is not complete"
             except RecursionError:
                 raise self.damaged(path, "is nested too deeply") from None
             except ValueError as error:

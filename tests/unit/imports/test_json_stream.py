@@ -76,6 +76,8 @@ def test_a_place_is_written_as_those_of_faults_are() -> None:
         (b'{"data": [NaN]}', "data[0]: is no JSON: NaN is no number"),
         (b'{"data": ["\xe9"]}', "the document: is not UTF-8: invalid continuation byte"),
         (b'{"data": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "data[0]: is nested too deeply"),
+        (b'{"data": [1.5, 1.', "data[1]: is no JSON: a number is not complete"),
+        (b'{"data": [1.5, 15', "data[1]: is no JSON: a number is not complete"),
         (b'{"data": []} x', "the document: something follows the document"),
         (b"", "the document: is not complete: the file ends within it"),
     ],

@@ -46,10 +46,11 @@ class Numbers:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
+def source(tmp_path: Path) -> Iterator[Source]:
     path = tmp_path / "file"
     path.write_bytes(b"content")
-    return Source(io.FileIO(path))
+    with Source(io.FileIO(path)) as source:
+        yield source
 
 
 @pytest.mark.parametrize("count", [0, 1, SOME, SOME + 1, 3 * SOME])
