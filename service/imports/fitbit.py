@@ -203,7 +203,7 @@ def read_archive(source: BinaryIO, context: ImportContext) -> Iterator[Item]:
         file = wanted[entry.name]
         try:
             with entry.open() as opened:
-                yield from read_file(file, opened, f"{PurePosixPath(entry.name).name}: ", context)
+                yield from read_file(file, opened, f"{PurePosixPath(entry.name).name[:100]}: ", context)
         except Damaged as damaged:
             yield Rejected(file.name, damaged.at, damaged.problem)
     for (kind, reason), times in left_out.items():

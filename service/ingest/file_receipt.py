@@ -9,6 +9,7 @@ from service.imports.adapter import Damaged
 from service.ingest.receipt import Tally
 
 MOST_KINDS = 500  # that are named; files have some dozens
+LONGEST_NAME = 100  # characters of a kind that are kept
 OTHERS = "others"
 
 
@@ -22,6 +23,7 @@ class FileReport:
 
     def kind(self, name: str) -> str:
         """Return by which name to count a kind."""
+        name = name[:LONGEST_NAME]
         return name if name in self.kinds or len(self.kinds) < MOST_KINDS else OTHERS
 
     def count(self, kind: str, outcome: str) -> None:
@@ -30,7 +32,7 @@ class FileReport:
 
     def skip(self, kind: str, reason: str, times: int) -> None:
         """Count what was left out."""
-        key = (kind, reason)
+        key = (kind[:LONGEST_NAME], reason)
         self.skipped[key if key in self.skipped or len(self.skipped) < MOST_KINDS else (OTHERS, reason)] += times
 
     @property
