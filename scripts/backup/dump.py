@@ -88,6 +88,11 @@ def back_up(url: str, folder: Path) -> Manifest:
 def dumped(connection: Connection, url: str, folder: Path) -> Manifest:
     """Dump one snapshot of the database and describe it."""
     found = one(connection, statement("described"))
+    if found["is_embedded"]:
+        raise CannotBackUp(
+            "DATABASE_URL leads to an embedded database, which is backed up by its files: stop it, unset DATABASE_URL, "
+            "and name its directory in DATA."
+        )
     if not found["is_migrated"]:
         raise CannotBackUp(f"The database {without_password(url)} is not migrated to this release. Run make migrate.")
     program = programs.find("pg_dump", found["postgresql"])

@@ -299,6 +299,8 @@ def test_the_embedded_database_is_backed_up_while_it_rests(created: Path, tmp_pa
         migrate(running.url)
         with psycopg.connect(running.url, autocommit=True) as connection:
             connection.execute(FILL)
+        refused = backup("dump", "--to", folder, DATABASE_URL=running.url)
+        assert (refused.returncode, "unset DATABASE_URL" in refused.stderr) == (1, True), refused.stderr
         refused = backup("dump", "--to", folder, DATABASE_URL="", DATA=str(data))
     assert refused.returncode == 1
     assert "runs, and its files can only be copied while it does not" in refused.stderr
