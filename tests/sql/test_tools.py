@@ -195,6 +195,24 @@ def test_grafana(world: World, zone: str) -> None:
     assert by_hour(world, ask(population)) == hours_of_both(world, first)
 
 
+def test_the_dashboard_of_health_data(world: World) -> None:
+    """Its variables and panels, which Grafana is given as a file."""
+    board = json.loads((ROOT / "deploy/grafana/dashboards/health.json").read_text(encoding="utf-8"))
+    last = world.now.replace(microsecond=0)
+
+    def ask(text: str) -> Rows:
+        return world.ask(grafana(text.replace("$tenant", "default"), last - 168 * HOUR, last))
+
+    assert [ask(variable["query"]) for variable in board["templating"]["list"]] == [
+        [("default",)],
+        [("ada",), ("bob",)],
+    ]
+    rows = {panel["title"]: ask(panel["targets"][0]["rawSql"]) for panel in board["panels"]}
+    assert len(rows) == 6
+    assert [title for title, found in rows.items() if not found] == []
+    assert [row[0] for row in rows["Silent for a day"]] == ["bob"]
+
+
 def by_hour(world: World, rows: Rows) -> dict[datetime, tuple[int, int]]:
     """Return users and steps by hour, of those hours that upkeep has certainly taken in."""
     return {bucket: (users, steps) for bucket, users, _, steps in rows if bucket < world.now - 4 * HOUR}
