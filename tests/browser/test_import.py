@@ -149,7 +149,7 @@ def test_a_file_waits_until_it_is_known_whose_it_is(client: httpx.Client, page: 
 def test_a_file_that_is_sent_can_be_stopped(client: httpx.Client, page: Page) -> None:
     offer(page)
     held: list[Route] = []
-    page.route("**/v1/import/**", held.append)
+    page.route("**/v1/import/**", lambda route: held.append(route))
     open_page(page, client, "/import?user=ada")
     expect(page.locator("#drop")).to_be_visible()
     drop(page, "a.xml", "b.xml", "c.xml")
@@ -166,6 +166,7 @@ def test_a_file_that_is_sent_can_be_stopped(client: httpx.Client, page: Page) ->
     page.wait_for_function("document.querySelectorAll('#files progress').length === 1")
     expect(cards.nth(0).get_by_role("status")).to_have_text(re.compile("Sending|Sent; the service is reading it"))
     assert [parse_qs(urlsplit(each.request.url).query)["filename"][0] for each in held] == ["a.xml", "c.xml"]
+    held[-1].abort()
 
 
 UNKNOWN = {

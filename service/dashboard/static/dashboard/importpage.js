@@ -106,6 +106,7 @@ export function startImport(people) {
     isBusy = true;
     const card = waiting.shift();
     const { file } = card;
+    put(card.said, "Sending");
     const device = fields.device.value ? `&device_id=${escapeName(fields.device.value)}` : "";
     const path = `/v1/import/auto?user_id=${escapeName(user)}&tz=${escapeName(fields.tz.value)}${device}&filename=${escapeName(file.name.slice(-LONGEST))}`;
     try {

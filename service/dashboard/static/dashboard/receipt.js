@@ -6,9 +6,10 @@ import { count, formatWhole } from "./text.js";
 const MOST_ERRORS = 20; // that are shown
 const OUTCOMES = [["inserted", "New"], ["updated", "Changed"], ["unchanged", "Known"], ["rejected", "Rejected"]];
 
+/** A table with a row for each list of cells, which are texts or made already. */
 function table(name, heads, rows) {
   const head = make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text))));
-  const body = rows.map(([first, ...rest]) => make("tr", {}, make("th", { scope: "row" }, first), ...rest.map((text) => make("td", {}, text))));
+  const body = rows.map(([first, ...rest]) => make("tr", {}, make("th", { scope: "row" }, first), ...rest.map((cell) => typeof cell === "string" ? make("td", {}, cell) : cell)));
   return make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": name }, make("table", { class: "numbers" }, head, make("tbody", {}, ...body)));
 }
 
@@ -31,7 +32,7 @@ export function partsOf({ kinds, skipped, errors, damage }, file) {
   }
   if (skipped.length > 0) {
     parts.push(make("h3", {}, "Left out"));
-    parts.push(table(`Left out of ${file}`, ["Kind", "Records", "Why"], skipped.map(({ kind, reason, count: times }) => [kind, formatWhole(times), reason])));
+    parts.push(table(`Left out of ${file}`, ["Kind", "Records", "Why"], skipped.map(({ kind, reason, count: times }) => [kind, formatWhole(times), make("td", { class: "why" }, reason)])));
   }
   if (errors.length > 0) {
     parts.push(make("h3", {}, "Rejected"));

@@ -39,7 +39,8 @@ export function makeZoneLegend(choose) {
       const { series, fine } = await fineOf(question, range, best, signal);
       const times = series ? secondsInZones(series.points, secondsOf(fine), question.maximum) : null;
       $("zone-list").replaceChildren(...itemsOf(question.maximum, times));
-      put($("zones-of"), times ? `by the averages of ${fine === "1m" ? "minutes" : "5 minutes"}` : "times of ranges up to 31 days");
+      const whose = question.others.length > 0 ? `of ${question.user}, ` : "";
+      put($("zones-of"), times ? `${whose}by the averages of ${fine === "1m" ? "minutes" : "5 minutes"}` : "times of ranges up to 31 days");
     },
   };
 }
