@@ -9,7 +9,7 @@ from service.ingest.timestamp_cache import CLOCK
 from service.model.fields import NAME_LENGTH
 from service.model.intervals import Extent
 from service.model.limits import RANGES
-from service.model.other_metrics import THREE, TOGETHER, flattened
+from service.model.other_metrics import OF_INTERVALS, THREE, TOGETHER, flattened
 from service.model.reading import DEFAULT_DEVICE, Row
 from service.model.registry import Metric
 
@@ -34,7 +34,7 @@ def row_of(item: dict[str, Any], at: int, newest: int, by_name: Mapping[str, Met
         raise Unusual
     if not (device_id.__class__ is str and 0 < len(device_id) <= NAME_LENGTH):
         raise Unusual
-    extent = extent_of(item, at, newest)
+    extent = None if OF_INTERVALS.isdisjoint(item) else extent_of(item, at, newest)
     if TOGETHER in item:
         item, twice = flattened(item)
         if twice or item.pop(TOGETHER, None) is not None:
