@@ -44,7 +44,7 @@ BEGIN
                  FROM unnest($2, $3) AS s (user_key, bucket)
                  JOIN api_internal.%3$I AS r
                    ON r.user_key = s.user_key AND r.bucket >= s.bucket AND r.bucket < s.bucket + INTERVAL ''15 minutes''
-                WHERE r.bucket >= %4$L AND r.bucket < %5$L AND s.user_key <> ALL ($5)) AS r
+                WHERE r.bucket >= %4$L AND r.bucket < %5$L%7$s) AS r
         GROUP BY 1, 2, 3
      ), best AS (
        SELECT b.user_key, b.bucket, min(b.first_ts) AS first_ts, max(b.last_ts) AS last_ts,
@@ -66,20 +66,24 @@ BEGIN
             CASE WHEN min(m.heart_rate_device) = max(m.heart_rate_device) THEN min(m.heart_rate_device)
                  WHEN min(m.heart_rate_device) IS NOT NULL THEN 0 END,
             (count(*) FILTER (WHERE m.heart_rate_count > 0))::smallint
-       FROM (SELECT * FROM best
-             UNION ALL
-             SELECT i.user_key, m.bucket, m.first_ts, m.last_ts, m.heart_rate_sum, m.heart_rate_count, m.heart_rate_min,
-                    m.heart_rate_max, m.calories, m.steps, m.heart_rate_device
-               FROM unnest($5) AS i (user_key)
-              CROSS JOIN LATERAL api_internal.minutes(i.user_key, (
-                SELECT range_agg(r.range)
-                  FROM (SELECT tstzrange(%1$L, greatest(%1$L::timestamptz, %2$L)) AS range WHERE i.user_key = ANY ($1)
-                        UNION ALL
-                        SELECT tstzrange(s.bucket, s.bucket + INTERVAL ''15 minutes'')
-                          FROM unnest($2, $3) AS s (user_key, bucket)
-                         WHERE s.user_key = i.user_key) AS r), NULL, true) AS m) AS m
+       FROM %6$s AS m
       GROUP BY 1, 2',
-    range_start, range_end, api_internal.raw_source(stale_from), stale_from, stale_to)
+    range_start, range_end, api_internal.raw_source(stale_from), stale_from, stale_to,
+    -- Users with intervals one after the other, if there are any: without them the plan is simpler.
+    CASE WHEN with_intervals = '{}' THEN 'best' ELSE format(
+      '(SELECT * FROM best
+        UNION ALL
+        SELECT i.user_key, m.bucket, m.first_ts, m.last_ts, m.heart_rate_sum, m.heart_rate_count, m.heart_rate_min,
+               m.heart_rate_max, m.calories, m.steps, m.heart_rate_device
+          FROM unnest($5) AS i (user_key)
+         CROSS JOIN LATERAL api_internal.minutes(i.user_key, (
+           SELECT range_agg(r.range)
+             FROM (SELECT tstzrange(%1$L, greatest(%1$L::timestamptz, %2$L)) AS range WHERE i.user_key = ANY ($1)
+                   UNION ALL
+                   SELECT tstzrange(s.bucket, s.bucket + INTERVAL ''15 minutes'')
+                     FROM unnest($2, $3) AS s (user_key, bucket)
+                    WHERE s.user_key = i.user_key) AS r), NULL, true) AS m)', range_start, range_end) END,
+    CASE WHEN with_intervals = '{}' THEN '' ELSE ' AND s.user_key <> ALL ($5)' END)
     USING user_keys, stale_keys, stale_quarters, ARRAY(SELECT u FROM unnest(user_keys) AS u WHERE u <> ALL (with_intervals)), with_intervals;
 END
 $$;
