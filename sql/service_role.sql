@@ -32,6 +32,7 @@ BEGIN
              ('core.daily_total', 'DELETE,INSERT,SELECT,UPDATE'), ('core.interval_version', 'USAGE'),
              -- UPDATE, since writers of a series lock its row.
              ('core.interval_series', 'DELETE,INSERT,SELECT,UPDATE'),
+             ('core.sample_day', 'DELETE,INSERT,SELECT'),
              ('core.tenant', 'INSERT,SELECT'), ('core.app_user', 'DELETE,INSERT,SELECT'), ('core.device', 'INSERT,SELECT,UPDATE'),
              -- Only api.set_metric changes it, as its owner.
              ('core.metric', 'SELECT'), ('core.metric_unit', 'SELECT'),
@@ -53,6 +54,9 @@ BEGIN
              ('rollup.user_4h', 'DELETE,SELECT'), ('rollup.user_1d', 'DELETE,SELECT'),
              ('rollup.device_15m', 'DELETE,SELECT'), ('rollup.device_1h', 'DELETE,SELECT'),
              ('rollup.device_4h', 'DELETE,SELECT'), ('rollup.device_1d', 'DELETE,SELECT'),
+             ('rollup.sample_15m', 'DELETE,SELECT'), ('rollup.sample_1h', 'DELETE,SELECT'), ('rollup.sample_1d', 'DELETE,SELECT'),
+             ('rollup.sample_device_15m', 'DELETE,SELECT'), ('rollup.sample_device_1h', 'DELETE,SELECT'),
+             ('rollup.sample_device_1d', 'DELETE,SELECT'),
              ('rollup.event_1m', 'SELECT'), ('rollup.event_1h', 'SELECT'), ('rollup.event_1d', 'SELECT'),
              ('rollup.tenant_15m', 'SELECT'), ('rollup.tenant_1h', 'SELECT'), ('rollup.tenant_1d', 'SELECT')
     )

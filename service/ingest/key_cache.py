@@ -13,7 +13,7 @@ from typing import NamedTuple
 from service.database.pool import Connection, statement
 from service.fair_share import fair_share
 from service.ingest.copy_rows import pack_key
-from service.ingest.sample_series import KnownSeries
+from service.ingest.sample_series import Known, SampleDay, Series
 from service.model.reading import Row
 
 MOST_KEPT = 100_000  # users, and as many devices, of all tenants: some 15 MB each
@@ -74,7 +74,8 @@ class KeyCache:
 
     def __init__(self) -> None:
         self.names = Names()
-        self.series = KnownSeries()
+        self.series = Known[Series]()
+        self.sample_days = Known[SampleDay]()
         self.samples_are_known = False
         """Whether samples of the last batch were known, so that those of the next may be, too."""
 

@@ -80,7 +80,7 @@ async def upsert(connection: Connection, key_cache: KeyCache, batch: Batch) -> b
     passes = passes_of(rows, identities, outcomes)
     columns = [in_columns(each) for each in passes]
     async with rolled_back_on_error(connection):
-        merged = await merged_in(connection, names, [("merge_readings", one) for one in columns])
+        _, merged = await merged_in(connection, names, [("merge_readings", one) for one in columns])
         note(passes, merged, outcomes)
         with committing():
             await connection.execute("COMMIT")

@@ -19,9 +19,10 @@ from service.ingest.outcome import COMBINED, Outcome
 from service.ingest.reading_passes import wide_part
 from service.ingest.repeats import Merge
 from service.ingest.sample_series import Series
-from service.ingest.samples import Samples, samples_of
+from service.ingest.samples import Quarter, Samples, samples_of, touched_quarters
 from service.ingest.transaction import NamesChanged, identified, merged_in, rolled_back_on_error, sent
 from service.ingest.write_queue import Batch
+from service.model.pg_time import DAY, UNIX_EPOCH
 
 
 async def copy_samples(
@@ -40,30 +41,39 @@ async def copy_samples(
         if wide.items or missing:
             # Readings, series, samples, intervals: the order of every writer.
             series_columns = [("register_series", columns_of_series(missing))] if missing else []
-            wide.note(await merged_in(connection, names, wide.writes + series_columns), bits)
+            announced, merged = await merged_in(connection, names, wide.writes + series_columns)
+            wide.note(merged, bits)
             await open_copy(connection, statement("copy_more_samples"))
         else:
-            ((names_version,),) = await open_copy(connection, statement("copy_samples"))
+            ((horizon, names_version),) = await open_copy(connection, statement("copy_samples"))
+            assert horizon is not None
             assert names_version is not None
+            announced = int(horizon)
             if int(names_version) != names.version:
                 await break_off(connection, b"names have changed")
                 raise NamesChanged(int(names_version))
         await fill_copy(connection, data)
         if intervals.values.items:
             intervals.note(await sent(connection, intervals.writes), bits)
+        stale, new = touched_quarters(samples, announced - UNIX_EPOCH)
+        unnoted = key_cache.sample_days.missing({(user_key, at // DAY) for user_key, at in new}, names.version)
+        marked = stale + [(user_key, at) for user_key, at in new if (user_key, at // DAY) in unnoted]
         # What is merged is announced without an origin, and then so are the samples.
         parts = ((each.tenant_id, each.rows, each.matched) for each in batch.submissions)
         origin = "" if wide.items or intervals.values.items else observer.register(parts)
         with committing():
-            if not origin or observer.has_remote_subscribers:
+            if marked or not origin or observer.has_remote_subscribers:
+                named = not origin or observer.has_remote_subscribers
+                announcement = announcement_of(samples) if named else {"user_keys": keys([]), "timestamps": moments([])}
                 async with connection.pipeline():
-                    await connection.execute(
-                        statement("announce_readings"), {**announcement_of(samples), "mark": origin}
-                    )
+                    if marked:
+                        await connection.execute(statement("mark_samples"), columns_of_marks(marked))
+                    await connection.execute(statement("announce_readings"), {**announcement, "mark": origin})
                     await connection.execute("COMMIT")
             else:
                 await run_plainly(connection, statement("commit_with_mark") % origin.encode())
     key_cache.series.add(series, names.version)
+    key_cache.sample_days.add(unnoted, names.version)
     for item in samples.items:
         bits[item] |= 1 << Outcome.inserted
     return bits.translate(COMBINED)
@@ -75,6 +85,14 @@ def announcement_of(samples: Samples) -> dict[str, bytes]:
     return {
         "user_keys": keys([user_key for user_key, _ in changed]),
         "timestamps": moments([at for _, at in changed]),
+    }
+
+
+def columns_of_marks(marked: Sequence[Quarter]) -> dict[str, bytes]:
+    """Write users and quarters of an hour as arrays."""
+    return {
+        "user_keys": keys([user_key for user_key, _ in marked]),
+        "timestamps": moments([start for _, start in marked]),
     }
 
 
@@ -96,7 +114,8 @@ async def merge(connection: Connection, key_cache: KeyCache, batch: Batch) -> by
     writes = (wide.writes, samples.writes, intervals.writes)
     bits = bytearray(len(batch.rows))
     async with rolled_back_on_error(connection):
-        merged = iter(await merged_in(connection, names, list(chain.from_iterable(writes))))
+        _, answers = await merged_in(connection, names, list(chain.from_iterable(writes)))
+        merged = iter(answers)
         wide.note(list(islice(merged, len(wide.passes))), bits)
         for part in (samples, intervals):
             part.note(list(islice(merged, len(part.plan.passes))), bits)

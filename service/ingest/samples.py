@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from service.database.binary_arrays import doubles, ints, keys, moments
 from service.ingest.dedupe import Identity
 from service.ingest.sample_series import Series
+from service.model.pg_time import QUARTER
 from service.model.reading import Row
+
+Quarter: TypeAlias = tuple[bytes, int]
+"""The key of a user, packed, and the start of a quarter of an hour."""
 
 HEAD = struct.pack(">h", 5)
 SAMPLE = struct.Struct(">2s8sii8siqid").pack
@@ -76,3 +80,10 @@ def samples_of(rows: Sequence[Row], identities: Sequence[Identity]) -> Samples:
                 metric_keys.append(metric_key)
                 values.append(value)
     return samples
+
+
+def touched_quarters(samples: Samples, announced: int) -> tuple[list[Quarter], list[Quarter]]:
+    """List the quarters of an hour of users that samples lie in: those below the announced horizon, and the others."""
+    touched = {(user_key, at // QUARTER * QUARTER) for user_key, _, at in samples.identities}
+    below = [quarter for quarter in touched if quarter[1] < announced]
+    return below, [quarter for quarter in touched if quarter[1] >= announced] if len(below) < len(touched) else []

@@ -47,8 +47,11 @@ def identities_of(batch: Batch, names: Names) -> list[Identity]:
 
 async def merged_in(
     connection: Connection, names: Names, writes: Sequence[tuple[str, dict[str, bytes]]]
-) -> list[DictRow]:
-    """Begin a transaction, send statements by their names with columns, and return the row that each answers."""
+) -> tuple[int, list[DictRow]]:
+    """Begin a transaction, send statements by their names with columns; return the horizon and the row of each answer.
+
+    The horizon is in microseconds since 1970; what is written below it must be marked stale.
+    """
     async with connection.pipeline():
         await connection.execute("BEGIN")
         opening = await connection.execute(statement("begin_writing"))
@@ -56,7 +59,7 @@ async def merged_in(
     (opened,) = await opening.fetchall()
     if opened["names_version"] != names.version:
         raise NamesChanged(opened["names_version"])
-    return [row for cursor in cursors if cursor.description for row in await cursor.fetchall()]
+    return opened["announced"], [row for cursor in cursors if cursor.description for row in await cursor.fetchall()]
 
 
 async def sent(connection: Connection, writes: Sequence[tuple[str, dict[str, bytes]]]) -> list[DictRow]:

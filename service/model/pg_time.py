@@ -11,6 +11,7 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 UNIX_EPOCH = 946_684_800_000_000  # from 1970 to there
 MICROSECOND = timedelta(microseconds=1)
 QUARTER = 900_000_000
+DAY = 96 * QUARTER
 
 
 def to_micros(moment: datetime) -> int:

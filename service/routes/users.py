@@ -152,6 +152,12 @@ OPERATIONS = [
                         "device_1h": 0,
                         "device_4h": 0,
                         "device_1d": 0,
+                        "sample_15m": 0,
+                        "sample_1h": 0,
+                        "sample_1d": 0,
+                        "sample_device_15m": 0,
+                        "sample_device_1h": 0,
+                        "sample_device_1d": 0,
                     },
                 },
             )

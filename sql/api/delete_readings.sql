@@ -62,7 +62,6 @@ BEGIN
     last_ts := greatest(last_ts, found.last_ts);
     PERFORM api_internal.mark_stale(found.user_keys, found.quarters);
   END LOOP;
-  -- Samples have no rollups that could be out of date.
   LOOP
     EXECUTE format(
       'WITH gone AS (
@@ -70,13 +69,18 @@ BEGIN
           WHERE s.user_key = $1 %s AND s.ts >= %L AND s.ts < %L
          RETURNING s.ts
        )
-       SELECT count(*) AS samples, min(g.ts) AS first_ts, max(g.ts) AS last_ts FROM gone AS g',
+       SELECT sum(q.samples)::bigint AS samples, min(q.first_ts) AS first_ts, max(q.last_ts) AS last_ts,
+              array_agg(q.first_ts) AS quarters, array_fill($1, ARRAY[count(*)::int]) AS user_keys
+         FROM (SELECT count(*) AS samples, min(g.ts) AS first_ts, max(g.ts) AS last_ts
+                 FROM gone AS g
+                GROUP BY public.time_bucket(INTERVAL ''15 minutes'', g.ts)) AS q',
       CASE WHEN wanted_device IS NOT NULL THEN 'AND s.device_key = $2' ELSE '' END, range_start, range_end)
       INTO found USING wanted_user, wanted_device;
-    EXIT WHEN found.samples = 0;
+    EXIT WHEN found.samples IS NULL;
     samples := samples + found.samples;
     first_ts := least(first_ts, found.first_ts);
     last_ts := greatest(last_ts, found.last_ts);
+    PERFORM api_internal.mark_samples(found.user_keys, found.quarters);
   END LOOP;
   -- Intervals that begin in the range, however long they last, and whatever kind.
   LOOP

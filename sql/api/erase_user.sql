@@ -8,7 +8,8 @@ SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
-  rollups CONSTANT text[] := '{user_15m, user_1h, user_4h, user_1d, device_15m, device_1h, device_4h, device_1d}';
+  rollups CONSTANT text[] := '{user_15m, user_1h, user_4h, user_1d, device_15m, device_1h, device_4h, device_1d,
+                              sample_15m, sample_1h, sample_1d, sample_device_15m, sample_device_1h, sample_device_1d}';
   who     int := api_internal.find_user(tenant_id, user_id);
   found   bigint;
 BEGIN
@@ -66,6 +67,7 @@ BEGIN
     EXIT WHEN NOT EXISTS (SELECT FROM core.sample AS s WHERE s.user_key = who);
   END LOOP;
   DELETE FROM core.sample_series AS s WHERE s.user_key = who;
+  DELETE FROM core.sample_day AS d WHERE d.user_key = who;
   RETURN NEXT;
 
   place := 'intervals';

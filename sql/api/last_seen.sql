@@ -34,7 +34,7 @@ CREATE VIEW api.last_seen WITH (security_barrier) AS
              AND r.bucket < least(s.day + INTERVAL '24 hours', (SELECT b.moment FROM border AS b))
            ORDER BY r.bucket DESC
            LIMIT 1) AS r
-       WHERE s.user_key = u.user_key) AS s
+       WHERE s.user_key = u.user_key AND s.quarters <> B'0'::bit(96)) AS s
    CROSS JOIN LATERAL (
       SELECT max(l.ts) AS last_ts FROM api_internal.last_samples AS l WHERE l.user_key = u.user_key) AS l
    CROSS JOIN LATERAL (

@@ -41,7 +41,7 @@ BEGIN
                            FROM core.stale_day AS s
                           -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks,
                           -- not all users' marks of the day.
-                          WHERE s.user_key = p.user_key
+                          WHERE s.user_key = p.user_key AND s.quarters <> B'0'::bit(96)
                             AND s.day + INTERVAL '0' >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
                             AND s.day + INTERVAL '0' < overview.day_end)))) END AS rolled_up_to,
              i.has_intervals

@@ -35,6 +35,10 @@ BEGIN
        FROM rollup.device_15m AS r
       WHERE r.device_key = device.device_key AND r.bucket >= (SELECT raw_from FROM core.horizon)
      HAVING count(*) > 0;
+    PERFORM api_internal.mark_samples(array_agg(r.user_key), array_agg(r.bucket))
+       FROM rollup.sample_device_15m AS r
+      WHERE r.device_key = device.device_key
+     HAVING count(*) > 0;
     -- Finding the users whose latest values now come from another device would take long, so live listeners get the full state.
     PERFORM api_internal.announce_many(set_device.tenant_id);
   END IF;

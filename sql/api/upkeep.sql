@@ -32,7 +32,8 @@ BEGIN
        -- Compressed readings are visible to older snapshots as well: readings of a stale day, which queries read raw, must
        -- not change under a running query.
        AND NOT EXISTS (SELECT FROM core.stale_day AS s
-                        WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start)
+                        WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start
+                          AND s.quarters <> B'0'::bit(96))
      ORDER BY i.range_start
   LOOP
     PERFORM public.compress_chunk(chunk.name, true);
@@ -40,13 +41,15 @@ BEGIN
     COMMIT;
   END LOOP;
 
-  -- Chunks of samples wait for nothing, since no rollup is made of them. A question that began before sees the chunk as it is now.
-  -- Chunks of intervals wait for stale days, as those of readings do; an interval reaches into the day after its chunk.
+  -- Chunks of samples and of intervals likewise; an interval reaches into the day after its chunk. Which days had late ones is not
+  -- noted: what was written after a compression is found in the chunk.
   FOR chunk IN
     SELECT format('%I.%I', i.chunk_schema, i.chunk_name)::regclass AS name, i.is_compressed
       FROM timescaledb_information.chunks AS i
      WHERE i.hypertable_schema = 'core' AND i.range_end <= cutoff
-       AND (i.hypertable_name = 'sample'
+       AND (i.hypertable_name = 'sample' AND i.range_end <= (SELECT h.materialized FROM core.horizon AS h)
+            AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                             WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start AND s.sample_quarters IS NOT NULL)
             OR i.hypertable_name = 'interval' AND i.range_end + INTERVAL '24 hours' <= (SELECT h.materialized FROM core.horizon AS h)
                AND NOT EXISTS (SELECT FROM core.stale_day AS s
                                 WHERE s.day < i.range_end + INTERVAL '24 hours' AND s.day + INTERVAL '24 hours' > i.range_start))

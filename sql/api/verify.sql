@@ -1,4 +1,4 @@
--- Compares rollups with aggregates computed from raw readings.
+-- Compares rollups with aggregates computed from raw readings and samples.
 CREATE FUNCTION api.verify(range_start timestamptz, range_end timestamptz, users int DEFAULT NULL)
 RETURNS TABLE (level text, tenant_id text, user_id text, bucket timestamptz, problem text)
 -- STABLE, so that rollups, marks and raw readings are read in one snapshot.
@@ -8,7 +8,7 @@ LANGUAGE sql STABLE AS $$
     SELECT public.time_bucket(INTERVAL '24 hours', greatest(range_start, h.raw_from)) AS first_day,
            public.time_bucket(INTERVAL '24 hours', least(range_end, h.materialized)) AS after_last
       FROM core.horizon AS h
-  ), sample AS (
+  ), sample AS MATERIALIZED (
     SELECT u.user_key, u.user_id, t.tenant_id
       FROM core.app_user AS u
       JOIN core.tenant AS t USING (tenant_key)
@@ -114,7 +114,12 @@ LANGUAGE sql STABLE AS $$
                         AND x.day = public.time_bucket(INTERVAL '24 hours', coalesce(c.bucket, k.bucket))
                         AND x.quarters & api_internal.quarter_bits(x.day, coalesce(c.bucket, k.bucket), coalesce(c.bucket, k.bucket) + l.width)
                             <> B'0'::bit(96))
+  UNION ALL
+  SELECT v.level, s.tenant_id, s.user_id, v.bucket, v.problem
+    FROM days AS d
+   CROSS JOIN LATERAL api_internal.verify_samples(ARRAY(SELECT s.user_key FROM sample AS s), d.first_day, d.after_last) AS v
+    JOIN sample AS s USING (user_key)
 $$;
 
 COMMENT ON FUNCTION api.verify IS
-  'Compares the rollups of users and of devices with aggregates computed from raw readings, over the whole materialized days of a range, for a random sample of users or for all of them: one row per compared bucket that is not stale; problem is null where the two agree, which must hold everywhere.';
+  'Compares the rollups of users and of devices with aggregates computed from raw readings, and those of samples with samples, over the whole materialized days of a range, for a random sample of users or for all of them: one row per compared bucket that is not stale; problem is null where the two agree, which must hold everywhere.';

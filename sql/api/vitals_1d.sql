@@ -24,7 +24,8 @@ CREATE VIEW api.vitals_1d WITH (security_barrier) AS
         FROM rollup.user_1d AS r
        WHERE r.user_key = u.user_key
          AND r.bucket < (SELECT public.time_bucket(INTERVAL '24 hours', materialized) FROM core.horizon)
-         AND NOT EXISTS (SELECT FROM core.stale_day AS s WHERE s.user_key = u.user_key AND s.day = r.bucket)
+         AND NOT EXISTS (SELECT FROM core.stale_day AS s
+                          WHERE s.user_key = u.user_key AND s.day = r.bucket AND s.quarters <> B'0'::bit(96))
       UNION ALL
       SELECT m.bucket, min(m.first_ts), max(m.last_ts), sum(m.heart_rate_sum)::bigint,
              sum(m.heart_rate_count)::int, min(m.heart_rate_min), max(m.heart_rate_max), sum(m.calories)::bigint,
@@ -38,7 +39,7 @@ CREATE VIEW api.vitals_1d WITH (security_barrier) AS
                  q.heart_rate_max, q.calories, q.steps, q.heart_rate_device, q.worn_minutes
             FROM (SELECT public.time_bucket(INTERVAL '24 hours', h.materialized) AS bucket FROM core.horizon AS h
                   UNION
-                  SELECT s.day FROM core.stale_day AS s WHERE s.user_key = u.user_key) AS x
+                  SELECT s.day FROM core.stale_day AS s WHERE s.user_key = u.user_key AND s.quarters <> B'0'::bit(96)) AS x
            -- One index lookup for each of them: OFFSET keeps the planner from reading the whole range and joining it.
            CROSS JOIN LATERAL (
               SELECT q.*

@@ -9,13 +9,14 @@ import pytest
 from tests.support.wire import beat, event, in_path, moment, reading, refused, strict_json, summary
 
 LEVELS = [f"{of}_{width}" for of in ("user", "device") for width in ("15m", "1h", "4h", "1d")]
+SAMPLE_LEVELS = [f"{of}_{width}" for of in ("sample", "sample_device") for width in ("15m", "1h", "1d")]
 NOTHING = {
     "readings": 0,
     "samples": 0,
     "intervals": 0,
     "stale_days": 0,
     "names": 0,
-    "rollups": dict.fromkeys(LEVELS, 0),
+    "rollups": dict.fromkeys(LEVELS + SAMPLE_LEVELS, 0),
 }
 RANGE = {"start": moment("00:00:00"), "end": moment("23:59:59")}
 
@@ -28,16 +29,18 @@ def erased(client: httpx.Client, user_id: str = "ada") -> dict[str, Any]:
 
 def test_a_receipt_tells_what_was_erased(client: httpx.Client, db: psycopg.Connection) -> None:
     client.post("/v1/readings", json=[reading(f"10:0{n}:00", device_id=device) for n in range(5) for device in "ab"])
+    client.post("/v1/readings", json=[reading("10:00:00", device_id=device, spo2=97) for device in "ab"])
     db.execute("CALL api.refresh()")
     client.post("/v1/readings", json=reading("10:00:30"))
     assert erased(client) == {
         "user_id": "ada",
         "readings": 11,
-        "samples": 0,
+        "samples": 2,
         "intervals": 0,
         "stale_days": 1,
         "names": 1,
-        "rollups": {level: 1 if level.startswith("user") else 2 for level in LEVELS},
+        "rollups": {level: 1 if level.startswith("user") else 2 for level in LEVELS}
+        | {level: 1 if "device" not in level else 2 for level in SAMPLE_LEVELS},
     }
 
 

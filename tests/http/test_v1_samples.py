@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -220,3 +220,36 @@ def test_new_samples_and_known_ones_come_to_the_same(client: httpx.Client, db: p
     for _ in range(2):  # the series of the user that was erased are registered again
         outcomes(client, [sample(f"10:00:{number:02}", spo2=97) for number in range(30)])
         assert db.execute("SELECT count(*) FROM core.sample_series").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("with_a_reading", [False, True])
+def test_new_samples_are_in_every_answer(client: httpx.Client, db: psycopg.Connection, with_a_reading: bool) -> None:
+    """Rollups do not hide late ones, and take in those of the present: both are stored by COPY."""
+    wide = {"heart_rate": 60} if with_a_reading else {}
+    late = [sample(f"1{hour}:00:00", hydration=amount, **wide) for hour, amount in ((0, 100), (1, 20))]
+    for one in late:
+        assert outcomes(client, one) == (1, 0, 0)
+        db.execute("CALL api.refresh()")
+    assert outcomes(client, sample("10:05:00", hydration=3, **wide)) == (1, 0, 0)
+    assert total(client) == 123
+    at = (datetime.now(UTC) - timedelta(minutes=30)).replace(microsecond=0)
+    for amount in (4000, 800):
+        assert outcomes(client, {"user_id": "ada", "timestamp": at.isoformat(), "hydration": amount, **wide}) == (
+            (1, 0, 0) if amount == 4000 else (0, 1, 0)
+        )
+    assert total(client) == 923
+    settings = db.execute("SELECT value, name FROM core.setting WHERE name LIKE 'refresh_%'").fetchall()
+    db.execute("UPDATE core.setting SET value = '15 minutes' WHERE name IN ('refresh_lag', 'refresh_step')")
+    try:
+        db.execute("CALL api.refresh()")
+    finally:
+        db.cursor().executemany("UPDATE core.setting SET value = %s WHERE name = %s", settings)
+    assert total(client) == 923
+    assert db.execute("SELECT sum(total) FROM rollup.sample_15m").fetchone() == (923 * 10**6,)
+    assert db.execute("SELECT * FROM api.verify('2020-01-01Z', 'infinity') WHERE problem IS NOT NULL").fetchall() == []
+
+
+def total(client: httpx.Client) -> float:
+    range_ = {"start": "2020-01-01T00:00:00Z", "end": "2040-01-01T00:00:00Z"}
+    found = client.get("/v1/users/ada/summary", params=range_ | {"metrics": "hydration"})
+    return float(found.json()["metrics"]["hydration"]["total"])

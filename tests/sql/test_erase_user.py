@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from tests.support.sql_client import keyless
+from tests.support.sql_client import SAMPLE_LEVELS, keyless
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 
@@ -44,6 +44,7 @@ def test_rollups_and_compressed_readings_go(db: psycopg.Connection) -> None:
         "device_1h": 0,
         "device_4h": 0,
         "device_1d": 0,
+        **dict.fromkeys(SAMPLE_LEVELS, 0),
         "readings": 15,
         "samples": 0,
         "intervals": 0,

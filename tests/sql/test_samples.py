@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,41 +17,26 @@ from hypothesis import strategies as st
 from service.database.schema import SQL
 from tests.support.database import listen
 from tests.support.interleaving import Stage
-from tests.support.reference_model import HOUR, MINUTE, Item, auto_bucket, bucket_start, micro, micros, moment
+from tests.support.reference_model import HOUR, MINUTE, Item, micros, moment
+from tests.support.sample_model import (
+    DEVICES,
+    KINDS,
+    SUMMARY,
+    USERS,
+    Model,
+    Question,
+    Sample,
+    eras,
+    latest,
+    maybe,
+    series,
+    summary,
+    write,
+)
 from tests.support.sql_client import insert as insert_readings
 from tests.support.sql_client import keyless, last_seen, seen
 
-# In the order of the registry.
-KINDS = {"spo2": "gauge", "body_weight": "latest", "hydration": "sum", "strain": "gauge"}
-UNITS = {"spo2": "%", "body_weight": "kg", "hydration": "mL", "strain": "{score}"}
-DEVICES = ["watch", "phone", "ring"]
-USERS = ["ada", "bob"]
-BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1d", "1w", "1mo"]
-# A day on which clocks change, and where; and days on which they do not.
-ERAS = [
-    ("2024-03-31", "Europe/Berlin"),
-    ("2024-10-27", "Europe/Berlin"),
-    ("2024-04-07", "Australia/Lord_Howe"),
-    ("2018-11-04", "America/Sao_Paulo"),
-    ("2011-12-30", "Pacific/Apia"),
-    ("2024-07-01", "Asia/Kathmandu"),
-    ("2024-12-31", "UTC"),
-]
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
-MERGE = """
-    SELECT m.inserted, m.updated
-      FROM api_internal.hold_horizon() AS h
-     CROSS JOIN LATERAL api_internal.merge_samples(
-       api_internal.enrol_users(%(tenants)s, %(users)s),
-       ARRAY(SELECT m.metric_key FROM unnest(%(metrics)s::text[]) WITH ORDINALITY AS n (name, item)
-               JOIN core.metric AS m USING (name) LEFT JOIN core.tenant AS t USING (tenant_key)
-              WHERE m.tenant_key IS NULL OR t.tenant_id = %(tenant)s ORDER BY n.item),
-       api_internal.enrol_devices(%(tenants)s, %(devices)s), %(moments)s::timestamptz[], %(values)s::float8[]) AS m
-     WHERE h IS NOT NULL
-"""
-SUMMARY = "SELECT * FROM api.metric_summary(%s, %s, %s, %s, %s, %s)"
-SERIES = "SELECT * FROM api.metric_series(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-LATEST = "SELECT * FROM api.latest_samples(%s, %s)"
 COMPRESS = "SELECT compress_chunk(c, true) FROM show_chunks('core.sample') AS c"
 examples = count(1)
 
@@ -62,190 +47,6 @@ unhurried = settings(
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-# The model --------------------------------------------------------------------------------------------------
-
-
-class Sample(NamedTuple):
-    """One value as it is sent; `ts` is in microseconds."""
-
-    user: str
-    device: str
-    metric: str
-    ts: int
-    value: float
-
-
-class Row(NamedTuple):
-    """What a range, or a bucket of one, comes to."""
-
-    metric: str
-    unit: str
-    kind: str
-    count: int
-    avg: float | None
-    lowest: float | None
-    highest: float | None
-    total: float | None
-    last: float | None
-
-
-class Question(NamedTuple):
-    """A range of a user, of some metrics and one device or all."""
-
-    user: str
-    start: int
-    end: int
-    metrics: tuple[str, ...]
-    device: str | None
-    bucket: str
-    tz: str
-    max_points: int
-
-
-@dataclass
-class Model:
-    """The values of a tenant, and its devices in the order of their registration."""
-
-    stored: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
-    devices: list[str] = field(default_factory=list)
-    priorities: dict[str, int] = field(default_factory=dict)
-
-    def write(self, samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
-        """Store values; return the positions, from 1, of new and of changed ones."""
-        inserted, updated = [], []
-        for item, sample in enumerate(samples, 1):
-            if sample.device not in self.devices:
-                self.devices.append(sample.device)
-            old = self.stored.get(sample[:4])
-            if old is None:
-                inserted.append(item)
-            elif old != sample.value:
-                updated.append(item)
-            self.stored[sample[:4]] = sample.value
-        return inserted, updated
-
-    def rank(self, device: str) -> tuple[int, int]:
-        return self.priorities.get(device, 999), self.devices.index(device)
-
-    def asked(self, asked: Question, metric: str) -> list[Sample]:
-        return [
-            Sample(*key, value)
-            for key, value in self.stored.items()
-            if key[0] == asked.user
-            and key[2] == metric
-            and asked.start <= key[3] < asked.end
-            and asked.device in (None, key[1])
-        ]
-
-    def counted(self, asked: Question, metric: str) -> list[Sample]:
-        """Return the values of the best device of each minute."""
-        minutes: dict[int, list[Sample]] = {}
-        for sample in self.asked(asked, metric):
-            minutes.setdefault(sample.ts // MINUTE, []).append(sample)
-        counted = []
-        for minute in minutes.values():
-            best = min((sample.device for sample in minute), key=self.rank)
-            counted += [sample for sample in minute if sample.device == best]
-        return counted
-
-    def summary(self, asked: Question) -> list[tuple[Any, ...]]:
-        """Return a row for each metric asked for, with the moments of the last and the first value."""
-        answer: list[tuple[Any, ...]] = []
-        for metric in sorted(set(asked.metrics), key=list(KINDS).index):
-            counted = self.counted(asked, metric)
-            moments = [sample.ts for sample in counted]
-            answer.append((*row(metric, counted), max(moments, default=None), min(moments, default=None)))
-        return answer
-
-    def series(self, asked: Question) -> list[tuple[Any, ...]]:
-        """Return a row for each bucket with a value, with its start, its only device, and the width used."""
-        used = auto_bucket(asked.start, asked.end, asked.max_points) if asked.bucket == "auto" else asked.bucket
-        answer: list[tuple[Any, ...]] = []
-        for metric in sorted(set(asked.metrics), key=list(KINDS).index):
-            buckets: dict[Any, list[Sample]] = {}
-            if used == "raw":
-                for sample in self.asked(asked, metric):
-                    buckets[sample.ts, sample.device] = [sample]
-            else:
-                for sample in self.counted(asked, metric):
-                    start = bucket_start(sample.ts // MINUTE * MINUTE, used, asked.tz)
-                    buckets.setdefault((start, ""), []).append(sample)
-            for (start, _), samples in sorted(buckets.items()):
-                devices = {sample.device for sample in samples}
-                answer.append((start, *row(metric, samples), devices.pop() if len(devices) == 1 else None, used))
-        return answer
-
-    def latest(self, user: str) -> list[tuple[Any, ...]]:
-        answer: list[tuple[Any, ...]] = []
-        for metric in KINDS:
-            everything = self.asked(Question(user, 0, 2**62, (metric,), None, "raw", "UTC", 1), metric)
-            if everything:
-                best = min(everything, key=lambda sample: (-sample.ts, self.rank(sample.device)))
-                answer.append((metric, UNITS[metric], best.value, best.ts, best.device))
-        return answer
-
-
-def row(metric: str, samples: list[Sample]) -> Row:
-    """Aggregate values by brute force: whole millionths, and one division."""
-    kind, values = KINDS[metric], [sample.value for sample in samples]
-    gauge, amount = kind == "gauge" and values, kind == "sum" and values
-    return Row(
-        metric,
-        UNITS[metric],
-        kind,
-        len(values),
-        sum(map(micro, values)) / (len(values) * 10**6) if gauge else None,
-        min(values) if gauge else None,
-        max(values) if gauge else None,
-        sum(map(micro, values)) / 10**6 if amount else None,
-        max(samples, key=lambda sample: sample.ts).value if kind == "latest" and samples else None,
-    )
-
-
-# The database -----------------------------------------------------------------------------------------------
-
-
-def write(db: psycopg.Connection[Any], tenant: str, samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
-    """Merge a batch; return the positions of what was inserted and updated."""
-    users, devices, metrics, moments, values = (list(column) for column in zip(*samples, strict=True))
-    with db.transaction():
-        found = db.execute(
-            MERGE,
-            {
-                "tenant": tenant,
-                "tenants": [tenant] * len(samples),
-                "users": users,
-                "metrics": metrics,
-                "devices": devices,
-                "moments": [moment(ts) for ts in moments],
-                "values": [float(value) for value in values],
-            },
-        ).fetchone()
-    assert found is not None
-    return sorted(found[0]), sorted(found[1])
-
-
-def maybe(when: datetime | None) -> int | None:
-    return None if when is None else micros(when)
-
-
-def summary(db: psycopg.Connection[Any], tenant: str, asked: Question) -> list[tuple[Any, ...]]:
-    question = [tenant, asked.user, moment(asked.start), moment(asked.end), list(asked.metrics), asked.device]
-    return [(*found[:9], maybe(found[9]), maybe(found[10])) for found in db.execute(SUMMARY, question).fetchall()]
-
-
-def series(db: psycopg.Connection[Any], tenant: str, asked: Question) -> list[tuple[Any, ...]]:
-    question = [
-        *(tenant, asked.user, moment(asked.start), moment(asked.end), list(asked.metrics)),
-        *(asked.bucket, asked.tz, asked.max_points, asked.device),
-    ]
-    return [(micros(found[0]), *found[1:]) for found in db.execute(SERIES, question).fetchall()]
-
-
-def latest(db: psycopg.Connection[Any], tenant: str, user: str) -> list[tuple[Any, ...]]:
-    return [(*found[:3], micros(found[3]), found[4]) for found in db.execute(LATEST, [tenant, user]).fetchall()]
 
 
 def new_tenant(db: psycopg.Connection[Any]) -> str:
@@ -270,49 +71,13 @@ class History:
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """Draw values that crowd into few minutes of some days around a change of clocks."""
-    day, tz = draw(st.sampled_from(ERAS))
-    middle = micros(datetime.fromisoformat(day).replace(tzinfo=UTC))
-    steps = [0, 1, 29_999_999, 59_999_999, MINUTE, 7 * MINUTE, 15 * MINUTE]
-    moments = st.builds(lambda hours, step: middle + hours * HOUR + step, st.integers(-40, 40), st.sampled_from(steps))
-    values = st.integers(-4_000_000, 4_000_000).map(lambda n: n / 1000) | st.floats(-1e6, 1e6)
-    samples = st.builds(
-        Sample, st.sampled_from(USERS), st.sampled_from(DEVICES), st.sampled_from(list(KINDS)), moments, values
-    )
-    # Devices that meet: a user, few metrics, few hours.
-    crowd = st.builds(
-        Sample,
-        st.just("ada"),
-        st.sampled_from(DEVICES),
-        st.sampled_from(draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=2))),
-        st.builds(
-            lambda hours, step: middle + hours * HOUR + step,
-            st.sampled_from(draw(st.lists(st.integers(-40, 40), min_size=1, max_size=3))),
-            st.sampled_from(steps),
-        ),
-        values,
-    )
-    batch = st.lists(samples | crowd | crowd, min_size=1, max_size=25, unique_by=lambda one: one[:4])
-    batches = draw(st.lists(batch, min_size=1, max_size=3))
-    ends = moments | st.sampled_from([one.ts for batch in batches for one in batch])
-    whole = st.just((middle - 400 * HOUR, middle + 400 * HOUR))
-    questions = st.builds(
-        lambda user, ends, metrics, device, bucket, zone, points: Question(
-            user, *sorted(ends), tuple(metrics), device, bucket, zone, points
-        ),
-        st.sampled_from(["ada", *USERS]),
-        st.tuples(ends, ends) | whole,
-        st.just(list(KINDS)) | st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=5),
-        st.sampled_from([None, None, *DEVICES]),
-        st.sampled_from(BUCKETS),
-        st.sampled_from([tz, tz, *(zone for _, zone in ERAS)]),
-        st.sampled_from([1, 30, 1000]),
-    )
+    era = draw(eras())
+    batches = draw(st.lists(era.batches, min_size=1, max_size=3))
     return History(
         batches,
         {device: draw(st.sampled_from([1, 1, 5])) for device in DEVICES},
         draw(st.booleans()),
-        draw(st.lists(questions, min_size=3, max_size=5)),
+        draw(st.lists(era.questions([one.ts for batch in batches for one in batch]), min_size=3, max_size=5)),
     )
 
 
@@ -340,14 +105,14 @@ def test_answers_are_exact(db: psycopg.Connection[Any], history: History) -> Non
 
 
 MUTANTS = {
-    "the worst device counts": ("d.priority, d.device_key", "d.priority DESC, d.device_key"),
-    "the device registered last counts": ("d.priority, d.device_key", "d.priority, d.device_key DESC"),
-    "priority does not matter": ("d.priority, d.device_key", "d.device_key"),
-    "every device counts": ("SELECT DISTINCT ON (b.metric_key, b.bucket) b.*", "SELECT b.*"),
-    "devices are compared by two minutes": ("INTERVAL '1 minute', shared", "INTERVAL '2 minutes', shared"),
-    "the end is in the range": ("s.ts < %L", "s.ts <= %L"),
-    "a metric with another device is one of a single device": ("HAVING count(*) = 1", ""),
-    "the first value is the last": ("public.last(m.last_value, m.last_ts)", "public.first(m.last_value, m.last_ts)"),
+    "the worst device counts": ("d.priority, d.device_key'", "d.priority DESC, d.device_key'"),
+    "the device registered last counts": ("d.priority, d.device_key'", "d.priority, d.device_key DESC'"),
+    "priority does not matter": ("d.priority, d.device_key'", "d.device_key'"),
+    "every device counts": ("SELECT DISTINCT ON (b.user_key, b.metric_key, b.bucket)", "SELECT"),
+    "devices are compared by two minutes": ("INTERVAL '1 minute'", "INTERVAL '2 minutes'"),
+    "the end is in the range": ("s.ts < a.range_end AND s.ts >= %1$L AND s.ts < %2$L", "s.ts <= a.range_end"),
+    "devices never meet": ("HAVING min(a.device_key) < max(a.device_key)", "HAVING false"),
+    "the first value is the last": ("public.last(s.value, s.ts)", "public.first(s.value, s.ts)"),
     "sums are rounded to thousandths": ("round(s.value * 1e6)", "1000 * round(s.value * 1e3)"),
 }  # fmt: skip
 
@@ -355,7 +120,7 @@ MUTANTS = {
 @contextmanager
 def mutated(db: psycopg.Connection[Any], wrong: tuple[str, str]) -> Iterator[None]:
     """Change a passage of the function that chooses between devices."""
-    file = SQL / "api_internal/samples/sample_rows.sql"
+    file = SQL / "api_internal/samples/sample_buckets.sql"
     right = file.read_text(encoding="utf-8").replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     changed = right.replace(*wrong)
     assert changed != right
@@ -601,6 +366,9 @@ def test_upkeep_compresses_old_chunks_again_after_late_samples(db: psycopg.Conne
     write(db, tenant, [sample()._replace(ts=now)])
     before = summary(db, tenant, ask("spo2"))
     db.execute("CALL api.upkeep()")
+    assert compressed(db) == [False, False], "stale quarters are read from it"
+    db.execute("CALL api.refresh()")
+    db.execute("CALL api.upkeep()")
     assert compressed(db) == [True, False]
     assert uncompressed_rows(db) == 1
     assert summary(db, tenant, ask("spo2")) == before
@@ -608,6 +376,7 @@ def test_upkeep_compresses_old_chunks_again_after_late_samples(db: psycopg.Conne
     assert uncompressed_rows(db) > 1
     changed = summary(db, tenant, ask("spo2"))
     assert changed[0][3:7] == (51, (49 * 97 + 97 + 90) / 51, 90, 97)
+    db.execute("CALL api.refresh()")
     db.execute("CALL api.upkeep()")
     assert uncompressed_rows(db) == 1
     assert summary(db, tenant, ask("spo2")) == changed
@@ -617,22 +386,24 @@ def test_upkeep_compresses_old_chunks_again_after_late_samples(db: psycopg.Conne
 def test_upkeep_goes_on_where_a_chunk_is_being_written(db: psycopg.Connection[Any], database_url: str) -> None:
     tenant = new_tenant(db)
     write(db, tenant, [sample(minutes=n) for n in range(50)])
+    db.execute("CALL api.refresh()")
     db.execute("CALL api.upkeep()")
     write(db, tenant, [sample(minutes=0.5)])
+    db.execute("CALL api.refresh()")
     runs = "SELECT count(*) FROM core.verification"
     (before,) = db.execute(runs).fetchone() or (0,)
     with ExitStack() as exits:
         stage = Stage(db, database_url, exits)
         writer = stage.connect()
         with writer.transaction():
-            writer.execute("UPDATE core.sample SET value = 90 WHERE ts = %s", [moment(at(0.5))])
+            writer.execute("UPDATE core.sample SET value = value WHERE ts = %s", [moment(at(0.5))])
             upkeep = stage.act(lambda connection: connection.execute("CALL api.upkeep()"))
         upkeep.end()
     assert db.execute(runs).fetchone() == (before + 1,)
     assert uncompressed_rows(db) == 1
     db.execute("CALL api.upkeep()")
     assert uncompressed_rows(db) == 0
-    assert summary(db, tenant, ask("spo2"))[0][3:7] == (51, (50 * 97 + 90) / 51, 90, 97)
+    assert summary(db, tenant, ask("spo2"))[0][3:7] == (51, 97, 97, 97)
 
 
 def test_retention_leaves_samples_alone(db: psycopg.Connection[Any]) -> None:

@@ -20,12 +20,14 @@ HYPERTABLES = (
     "core.event",
     "core.kept_minute",
     *(f"rollup.{whose}_{width}" for whose in ("user", "device") for width in ("15m", "1h", "4h", "1d")),
+    *(f"rollup.{what}_{width}" for what in ("sample", "sample_device") for width in ("15m", "1h", "1d")),
 )
 TABLES = (
     "core.sample_series",
     "core.interval_series",
     "core.worn_window",
     "core.daily_total",
+    "core.sample_day",
     "core.stale_day",
     "core.changed_day",
     "core.last_value",

@@ -60,6 +60,7 @@ VITALS = """
      ORDER BY bucket
 """
 LEVELS = ["user_15m", "user_1h", "user_4h", "user_1d", "device_15m", "device_1h", "device_4h", "device_1d"]
+SAMPLE_LEVELS = [f"{what}_{width}" for what in ("sample", "sample_device") for width in ("15m", "1h", "1d")]
 DELETE = "DELETE FROM api.readings WHERE tenant_id = %s AND user_id = %s AND ts >= %s AND ts < %s"
 
 
@@ -166,11 +167,12 @@ def keyless(db: psycopg.Connection[Any]) -> list[str]:
         "core.interval_series",
         "core.worn_window",
         "core.daily_total",
+        "core.sample_day",
         "core.kept_minute",
         "core.last_value",
         "core.stale_day",
     ]
-    places = [*tables, *(f"rollup.{level}" for level in LEVELS)]
+    places = [*tables, *(f"rollup.{level}" for level in LEVELS + SAMPLE_LEVELS)]
     query = "SELECT count(*) FROM {} WHERE user_key NOT IN (SELECT u.user_key FROM core.app_user AS u)"
     return [place for place in places if db.execute(query.format(place).encode()).fetchone() != (0,)]
 

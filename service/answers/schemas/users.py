@@ -68,6 +68,12 @@ class RollupsErased(TypedDict):
     device_1h: int
     device_4h: int
     device_1d: int
+    sample_15m: int
+    sample_1h: int
+    sample_1d: int
+    sample_device_15m: int
+    sample_device_1h: int
+    sample_device_1d: int
 
 
 class ErasureReceipt(TypedDict):

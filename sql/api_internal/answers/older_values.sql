@@ -48,7 +48,7 @@ BEGIN
     -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users' marks
     -- of the day.
     marked := (SELECT max(s.day + INTERVAL '0') FROM core.stale_day AS s
-                WHERE s.user_key = wanted_user AND s.day + INTERVAL '0' < day_end);
+                WHERE s.user_key = wanted_user AND s.day + INTERVAL '0' < day_end AND s.quarters <> B'0'::bit(96));
     SELECT v.bucket,
            ARRAY(SELECT m
                    FROM unnest(missing) AS m

@@ -30,7 +30,8 @@ BEGIN
   -- count, wherever the horizon is.
   SELECT least(h.materialized, public.time_bucket(INTERVAL '15 minutes', now())) INTO horizon FROM core.horizon AS h;
   raw := format('SELECT user_key, ts FROM core.reading WHERE user_key = ANY ($1) AND ts >= %L AND ts <= now()', horizon);
-  SELECT min(s.day), max(s.day) INTO first_day, last_day FROM core.stale_day AS s WHERE s.user_key = ANY (keys);
+  SELECT min(s.day), max(s.day) INTO first_day, last_day FROM core.stale_day AS s
+   WHERE s.user_key = ANY (keys) AND s.quarters <> B'0'::bit(96);
   IF first_day IS NOT NULL THEN
     -- Raw readings, and the minutes that are kept in place of dropped readings.
     FOREACH place IN ARRAY ARRAY['SELECT user_key, ts AS bucket, ts FROM core.reading',
@@ -38,7 +39,7 @@ BEGIN
       raw := raw || format(' UNION ALL SELECT r.user_key, r.ts FROM core.stale_day AS s JOIN (%s) AS r (user_key, bucket, ts) '
                            'ON r.user_key = s.user_key AND r.bucket < s.day + INTERVAL ''24 hours'' '
                            'AND r.bucket >= s.day + (position(B''1'' IN s.quarters) - 1) * INTERVAL ''15 minutes'' '
-                           'WHERE s.user_key = ANY ($1) AND r.bucket >= %L AND r.bucket < %L',
+                           'WHERE s.user_key = ANY ($1) AND s.quarters <> B''0''::bit(96) AND r.bucket >= %L AND r.bucket < %L',
                            place, first_day, least(last_day + INTERVAL '24 hours', horizon));
     END LOOP;
   END IF;

@@ -1,6 +1,6 @@
 -- The samples of a user that count, and intervals of metrics that are sums, by bucket.
 CREATE FUNCTION api_internal.metric_rows(
-  user_key int, metric_keys int[], range_start timestamptz, range_end timestamptz, device_key int, width interval
+  user_key int, metric_keys int[], range_start timestamptz, range_end timestamptz, device_key int, width interval, tz text DEFAULT NULL
 ) RETURNS TABLE (
   metric_key  int,
   sole_device int,
@@ -27,13 +27,13 @@ DECLARE
 BEGIN
   IF sums IS NULL THEN
     RETURN QUERY
-      SELECT * FROM api_internal.sample_rows(metric_rows.user_key, metric_rows.metric_keys, range_start, range_end, metric_rows.device_key, width);
+      SELECT * FROM api_internal.sample_rows(metric_rows.user_key, metric_rows.metric_keys, range_start, range_end, metric_rows.device_key, width, tz);
     RETURN;
   END IF;
   RETURN QUERY
     SELECT r.*
       FROM api_internal.sample_rows(metric_rows.user_key, ARRAY(SELECT k FROM unnest(metric_keys) AS k WHERE k <> ALL (sums)),
-                                    range_start, range_end, metric_rows.device_key, width) AS r;
+                                    range_start, range_end, metric_rows.device_key, width, tz) AS r;
   RETURN QUERY
     WITH counted AS MATERIALIZED (
       SELECT c.*

@@ -13,6 +13,8 @@ DECLARE
                                        WHEN public.time_bucket(INTERVAL '1 hour', range_end) > range_start
                                        THEN public.time_bucket(INTERVAL '1 hour', range_start)
                                        ELSE range_start END;
+  hours_from CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', range_start);
+  hours_to   CONSTANT timestamptz := public.time_bucket(INTERVAL '1 hour', range_end);
 BEGIN
   -- A skip scan over users and devices, whose cost depends on the users of the day, not on their readings. Literal bounds
   -- let the planner exclude all other chunks.
@@ -49,8 +51,31 @@ BEGIN
                        WHERE i.user_key = s.user_key AND i.metric_key = s.metric_key
                          AND i.ts > %4$L::timestamptz - INTERVAL ''24 hours'' AND i.ts < %5$L AND i.ends_at > %4$L)',
     day, day_end, api_internal.quarter_bits(day, range_start, range_end), since, range_end);
+
+  -- Samples are rolled up by whole hours. Users with samples of the day were noted when these were written; each of their series is
+  -- looked up.
+  IF hours_from < hours_to THEN
+    EXECUTE format(
+      'INSERT INTO core.stale_day (user_key, day, quarters, sample_quarters)
+         SELECT n.user_key, %1$L::timestamptz, B''0''::bit(96), %2$L::bit(96)
+           FROM (SELECT DISTINCT d.user_key FROM core.sample_day AS d WHERE d.day = %1$L) AS n
+          CROSS JOIN LATERAL (
+            SELECT
+              FROM core.sample_series AS s
+             CROSS JOIN LATERAL (SELECT
+                                   FROM core.sample AS x
+                                  WHERE x.user_key = s.user_key AND x.metric_key = s.metric_key AND x.device_key = s.device_key
+                                    AND x.ts >= %3$L AND x.ts < %4$L
+                                  LIMIT 1) AS x
+             WHERE s.user_key = n.user_key
+             LIMIT 1) AS s',
+      day, api_internal.quarter_bits(day, hours_from, hours_to), CASE WHEN range_end = day_end THEN day ELSE hours_from END, hours_to);
+  END IF;
+  IF range_end = day_end THEN
+    DELETE FROM core.sample_day AS d WHERE d.day < day_end;
+  END IF;
 END
 $$;
 
 COMMENT ON FUNCTION api_internal.mark_new_time IS
-  'Marks a range within one day (UTC), whose ends are multiples of 15 minutes, stale for every user with readings in the range, or with intervals of steps or calories over it, or in the hour, four hours or day that end with it.';
+  'Marks a range within one day (UTC), whose ends are multiples of 15 minutes, stale for every user with readings in the range, or with intervals of steps or calories over it, or in the hour, four hours or day that end with it; and the hours that end in the range for every user with samples in them, or in the day that ends with it. Forgets who has samples of a day that the range completes.';

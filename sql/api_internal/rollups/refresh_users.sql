@@ -50,29 +50,40 @@ BEGIN
            WHERE a.user_key = ANY (candidates)
            ORDER BY a.user_key
              FOR NO KEY UPDATE SKIP LOCKED) AS u;
-  -- Every mark that is visible here is committed, so the following statements see the readings that were written with it.
-  SELECT array_agg(s.user_key) AS user_keys, array_agg(s.version) AS versions, array_agg(s.quarters) AS quarters INTO marks
+  -- Every mark that is visible here is committed, so the following statements see the readings and samples that were written
+  -- with it.
+  SELECT array_agg(s.user_key) AS user_keys, array_agg(s.version) AS versions, array_agg(s.quarters) AS quarters,
+         array_agg(s.sample_quarters) AS sample_quarters
+    INTO marks
     FROM core.stale_day AS s
    WHERE s.day = refresh_users.day AND s.user_key = ANY (ours);
   IF marks.user_keys IS NULL THEN
     RETURN;
   END IF;
-  SELECT array_agg(m.user_key) AS user_keys,
+  SELECT array_agg(m.user_key) FILTER (WHERE m.quarters <> B'0'::bit(96)) AS user_keys,
          -- Of users with intervals whole hours, up to the horizon: above it no rows are kept.
          array_agg(CASE WHEN api_internal.has_intervals(m.user_key)
                         THEN api_internal.hour_bits(m.quarters) & api_internal.quarter_bits(day, day, (SELECT h.announced FROM core.horizon AS h))
-                        ELSE m.quarters END) AS quarters
+                        ELSE m.quarters END) FILTER (WHERE m.quarters <> B'0'::bit(96)) AS quarters,
+         array_agg(m.user_key) FILTER (WHERE m.sample_quarters IS NOT NULL) AS sample_users,
+         array_agg(m.sample_quarters) FILTER (WHERE m.sample_quarters IS NOT NULL) AS sample_quarters,
+         count(*) AS user_days
     INTO stale
-    FROM (SELECT s.user_key, bit_or(s.quarters) AS quarters
-            FROM unnest(marks.user_keys, marks.quarters) AS s (user_key, quarters)
+    FROM (SELECT s.user_key, bit_or(s.quarters) AS quarters, bit_or(s.sample_quarters) AS sample_quarters
+            FROM unnest(marks.user_keys, marks.quarters, marks.sample_quarters) AS s (user_key, quarters, sample_quarters)
            GROUP BY s.user_key) AS m;
-  PERFORM api_internal.roll_up(day, stale.user_keys, stale.quarters);
+  IF stale.user_keys IS NOT NULL THEN
+    PERFORM api_internal.roll_up(day, stale.user_keys, stale.quarters);
+    INSERT INTO core.changed_day (day) VALUES (refresh_users.day);
+  END IF;
+  IF stale.sample_users IS NOT NULL THEN
+    PERFORM api_internal.roll_up_samples(day, stale.sample_users, stale.sample_quarters);
+  END IF;
   -- Exactly the marks that were read: a mark added since then stands for readings that may not be rolled up.
   DELETE FROM core.stale_day AS s
    USING unnest(marks.user_keys, marks.versions) AS m (user_key, version)
    WHERE s.user_key = m.user_key AND s.day = refresh_users.day AND s.version = m.version;
-  INSERT INTO core.changed_day (day) VALUES (refresh_users.day);
-  user_days := cardinality(stale.user_keys);
+  user_days := stale.user_days;
 END
 $$;
 

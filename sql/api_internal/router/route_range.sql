@@ -1,6 +1,6 @@
 -- The router: chooses the resolutions that a range of a user is composed from.
 CREATE FUNCTION api_internal.route_range(
-  user_key int, range_start timestamptz, range_end timestamptz, coarsest text DEFAULT '1d'
+  user_key int, range_start timestamptz, range_end timestamptz, coarsest text DEFAULT '1d', of_samples boolean DEFAULT false
 ) RETURNS TABLE (source text, part_start timestamptz, part_end timestamptz)
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
@@ -17,12 +17,18 @@ BEGIN
     SELECT range_agg(r.ranges) INTO stale
       FROM (SELECT tstzmultirange(tstzrange(h.materialized, NULL)) AS ranges FROM core.horizon AS h
             UNION ALL
-            SELECT api_internal.quarter_ranges(s.day, s.quarters)
+            -- Samples are rolled up by whole hours.
+            SELECT tstzmultirange(tstzrange(public.time_bucket(INTERVAL '1 hour', h.materialized), h.materialized))
+              FROM core.horizon AS h
+             WHERE of_samples
+            UNION ALL
+            SELECT api_internal.quarter_ranges(s.day, CASE WHEN of_samples THEN s.sample_quarters ELSE s.quarters END)
               FROM core.stale_day AS s
              -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users'
              -- marks of the day.
              WHERE s.user_key = route_range.user_key
-               AND s.day + INTERVAL '0' > range_start - INTERVAL '24 hours' AND s.day + INTERVAL '0' < range_end) AS r;
+               AND s.day + INTERVAL '0' > range_start - INTERVAL '24 hours' AND s.day + INTERVAL '0' < range_end
+               AND CASE WHEN of_samples THEN s.sample_quarters IS NOT NULL ELSE s.quarters <> B'0'::bit(96) END) AS r;
     -- Where there are intervals, what changes in one quarter may change what counts in its hour, and nothing is marked above the horizon.
     IF EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = route_range.user_key AND i.kind < 2 AND i.metric_key < 4) THEN
       stale := api_internal.whole_hours(stale);
@@ -53,4 +59,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.route_range IS
-  'Splits a half-open range of a user into the parts that together answer for it: whole buckets of the coarsest rollup allowed (1d, 1h, 15m; raw for none), quarters of an hour beside them, and raw readings for ragged ends, for stale quarters, and above the horizon. The result is valid in the snapshot of this call.';
+  'Splits a half-open range of a user into the parts that together answer for it: whole buckets of the coarsest rollup allowed (1d, 1h, 15m; raw for none), quarters of an hour beside them, and raw readings for ragged ends, for stale quarters, and above the horizon; with of_samples for those of samples, of every metric. The result is valid in the snapshot of this call.';

@@ -50,7 +50,8 @@ BEGIN
       JOIN incoming AS i USING (user_key, metric_key, device_key, ts)
   ), announced AS (
     -- Each moment once, however many metrics it has.
-    SELECT api_internal.announce(array_agg(j.user_key), array_agg(j.ts))
+    SELECT api_internal.mark_samples(array_agg(j.user_key), array_agg(j.ts)),
+           api_internal.announce(array_agg(j.user_key), array_agg(j.ts))
       FROM (SELECT DISTINCT w.user_key, w.ts FROM written AS w) AS j
     HAVING count(*) > 0
   )
@@ -64,4 +65,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.merge_samples IS
-  'Stores a batch of samples by key, given as arrays of one length, each identity at most once, for a caller that holds the horizon and has checked the values against the registry. Returns the positions, from 1, of inserted and of updated samples; the others are unchanged. Notifies live listeners. Marks nothing stale, since no rollup is made of samples. A caller that writes readings too writes them first.';
+  'Stores a batch of samples by key, given as arrays of one length, each identity at most once, for a caller that holds the horizon and has checked the values against the registry. Returns the positions, from 1, of inserted and of updated samples; the others are unchanged. Marks stale days and notifies live listeners. A caller that writes readings too writes them first.';

@@ -1,65 +1,41 @@
 -- The samples of a user that count, by bucket: each minute and metric takes those of the best device that reported it.
 CREATE FUNCTION api_internal.sample_rows(
-  user_key int, metric_keys int[], range_start timestamptz, range_end timestamptz, device_key int, width interval
-) RETURNS TABLE (
-  metric_key  int,
-  sole_device int,
-  bucket      timestamptz,
-  samples     bigint,
-  total       numeric,
-  lowest      double precision,
-  highest     double precision,
-  first_ts    timestamptz,
-  last_ts     timestamptz,
-  last_value  double precision
-)
+  user_key int, metric_keys int[], range_start timestamptz, range_end timestamptz, device_key int, width interval, tz text DEFAULT NULL
+) RETURNS SETOF api_internal.sample_row
 LANGUAGE plpgsql STABLE
-SET datestyle = 'ISO'
+SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
 DECLARE
-  -- A metric that one device measures needs no choice. Each visible sample has a visible row there.
-  alone CONSTANT int[] := ARRAY(SELECT s.metric_key
-                                  FROM core.sample_series AS s
-                                 WHERE s.user_key = sample_rows.user_key AND s.metric_key = ANY (metric_keys)
-                                   AND s.device_key = coalesce(sample_rows.device_key, s.device_key)
-                                 GROUP BY 1
-                                HAVING count(*) = 1);
-  -- Grouped: TimescaleDB's SkipScan fails on a DISTINCT with a condition on device_key beside it, once the table has grown.
-  shared CONSTANT int[] := CASE WHEN sample_rows.device_key IS NULL
-                                THEN ARRAY(SELECT s.metric_key
-                                             FROM core.sample_series AS s
-                                            WHERE s.user_key = sample_rows.user_key AND s.metric_key = ANY (metric_keys)
-                                            GROUP BY 1
-                                           HAVING count(*) > 1)
-                                ELSE '{}' END;
-  -- Literal bounds let the planner exclude chunks.
-  by_device CONSTANT text := format(
-    'SELECT s.metric_key, s.device_key, public.time_bucket($1, s.ts) AS bucket, count(*) AS samples,
-            sum(round(s.value * 1e6)::bigint) AS total, min(s.value) AS lowest, max(s.value) AS highest,
-            min(s.ts) AS first_ts, max(s.ts) AS last_ts, public.last(s.value, s.ts) AS last_value
-       FROM core.sample AS s
-      WHERE s.user_key = %L AND s.metric_key = ANY ($2) AND s.ts >= %L AND s.ts < %L%s
-      GROUP BY 1, 2, 3',
-    user_key, range_start, range_end,
-    CASE WHEN device_key IS NULL THEN '' ELSE format(' AND s.device_key = %L', device_key) END);
+  wanted_user CONSTANT int := user_key;
+  coarsest    CONSTANT text := CASE WHEN width >= INTERVAL '24 hours' THEN '1d' WHEN width = INTERVAL '1 hour' THEN '1h'
+                                    WHEN width = INTERVAL '15 minutes' THEN '15m' ELSE 'raw' END;
+  parts       api_internal.part[];
 BEGIN
-  IF alone <> '{}' THEN
-    RETURN QUERY EXECUTE by_device USING width, alone;
+  IF tz IS NOT NULL THEN
+    -- No sample lies outside these bounds, so no time zone rules are needed for them.
+    range_start := greatest(range_start, api_internal.setting('oldest_timestamp')::timestamptz);
+    range_end := least(range_end, (SELECT b.newest + INTERVAL '24 hours' FROM api_internal.timestamp_bounds() AS b));
   END IF;
-  IF shared <> '{}' THEN
-    RETURN QUERY EXECUTE
-      'SELECT m.metric_key, CASE WHEN min(m.device_key) = max(m.device_key) THEN min(m.device_key) END,
-              public.time_bucket($3, m.bucket), sum(m.samples)::bigint, sum(m.total), min(m.lowest), max(m.highest),
-              min(m.first_ts), max(m.last_ts), public.last(m.last_value, m.last_ts)
-         FROM (SELECT DISTINCT ON (b.metric_key, b.bucket) b.*
-                 FROM (' || by_device || ') AS b
-                 JOIN core.device AS d USING (device_key)
-                -- The smallest priority wins, then the device registered first.
-                ORDER BY b.metric_key, b.bucket, d.priority, d.device_key) AS m
-        GROUP BY 1, 3' USING INTERVAL '1 minute', shared, width;
+  IF range_start >= range_end OR range_start IS NULL OR range_end IS NULL
+     OR NOT EXISTS (SELECT FROM core.sample_series AS s WHERE s.user_key = wanted_user AND s.metric_key = ANY (metric_keys)) THEN
+    RETURN;
   END IF;
+  SELECT array_agg((p.source, p.part_start, p.part_end, NULL)::api_internal.part) INTO parts
+    FROM api_internal.route_range(wanted_user, range_start, range_end, coarsest, true) AS p;
+  IF tz IS NOT NULL AND coarsest IN ('1h', '15m') AND device_key IS NULL THEN
+    SELECT array_agg((p.source, greatest(p.part_start, s.span_start), least(p.part_end, s.span_end), s.midnight)::api_internal.part)
+      INTO parts
+      FROM unnest(parts) AS p
+      LEFT JOIN api_internal.local_spans(tz, range_start, range_end) AS s
+        ON p.source = coarsest AND s.span_start < p.part_end AND s.span_end > p.part_start;
+  END IF;
+  RETURN QUERY
+    SELECT r.metric_key, r.sole_device, CASE WHEN tz IS NULL THEN public.time_bucket(width, r.bucket) ELSE r.bucket END, r.samples, r.total,
+           r.lowest, r.highest, r.first_ts, r.last_ts, r.last_value
+      FROM api_internal.sample_part_rows(wanted_user, metric_keys, device_key, parts, least(width, INTERVAL '15 minutes')) AS r;
 END
 $$;
 
 COMMENT ON FUNCTION api_internal.sample_rows IS
-  'A user''s samples of metrics in a half-open range, by metric and bucket of a width of whole minutes. For each minute and metric only the best device counts: the smallest priority, then the one registered first; samples outside the range are ignored. Totals are in whole millionths of the metric''s unit, so that they are exact in any order. sole_device is null where several devices count. A device_key selects one device.';
+  'A user''s samples of metrics in a half-open range, by metric and bucket of a width of whole minutes; a bucket may have several rows. With a time zone, the rows of a width of 15 minutes or an hour are within local days: some by midnight. For each minute and metric only the best device counts: the smallest priority, then the one registered first; samples outside the range are ignored. From rollups where they are up to date and the width allows, else from samples. Totals are in whole millionths of the metric''s unit, so that they are exact in any order. sole_device gave all samples of the row, null for several. A device_key selects one device.';

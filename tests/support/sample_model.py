@@ -1,0 +1,281 @@
+"""Samples of any metric by brute force in plain Python, the database asked for the same, and values drawn at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from hypothesis import strategies as st
+
+from tests.support.reference_model import HOUR, MINUTE, auto_bucket, bucket_start, micro, micros, moment
+
+# In the order of the registry.
+KINDS = {"spo2": "gauge", "body_weight": "latest", "hydration": "sum", "strain": "gauge"}
+UNITS = {"spo2": "%", "body_weight": "kg", "hydration": "mL", "strain": "{score}"}
+DEVICES = ["watch", "phone", "ring"]
+USERS = ["ada", "bob"]
+BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1d", "1w", "1mo"]
+# A day on which clocks change, and where; and days on which they do not.
+ERAS = [
+    ("2024-03-31", "Europe/Berlin"),
+    ("2024-10-27", "Europe/Berlin"),
+    ("2024-04-07", "Australia/Lord_Howe"),
+    ("2018-11-04", "America/Sao_Paulo"),
+    ("2011-12-30", "Pacific/Apia"),
+    ("2024-07-01", "Asia/Kathmandu"),
+    ("2024-12-31", "UTC"),
+]
+MERGE = """
+    SELECT m.inserted, m.updated
+      FROM api_internal.hold_horizon() AS h
+     CROSS JOIN LATERAL api_internal.merge_samples(
+       api_internal.enrol_users(%(tenants)s, %(users)s),
+       ARRAY(SELECT m.metric_key FROM unnest(%(metrics)s::text[]) WITH ORDINALITY AS n (name, item)
+               JOIN core.metric AS m USING (name) LEFT JOIN core.tenant AS t USING (tenant_key)
+              WHERE m.tenant_key IS NULL OR t.tenant_id = %(tenant)s ORDER BY n.item),
+       api_internal.enrol_devices(%(tenants)s, %(devices)s), %(moments)s::timestamptz[], %(values)s::float8[]) AS m
+     WHERE h IS NOT NULL
+"""
+SUMMARY = "SELECT * FROM api.metric_summary(%s, %s, %s, %s, %s, %s)"
+SERIES = "SELECT * FROM api.metric_series(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+LATEST = "SELECT * FROM api.latest_samples(%s, %s)"
+
+
+class Sample(NamedTuple):
+    """One value as it is sent; `ts` is in microseconds."""
+
+    user: str
+    device: str
+    metric: str
+    ts: int
+    value: float
+
+
+class Row(NamedTuple):
+    """What a range, or a bucket of one, comes to."""
+
+    metric: str
+    unit: str
+    kind: str
+    count: int
+    avg: float | None
+    lowest: float | None
+    highest: float | None
+    total: float | None
+    last: float | None
+
+
+class Question(NamedTuple):
+    """A range of a user, of some metrics and one device or all."""
+
+    user: str
+    start: int
+    end: int
+    metrics: tuple[str, ...]
+    device: str | None
+    bucket: str
+    tz: str
+    max_points: int
+
+
+@dataclass
+class Model:
+    """The values of a tenant, and its devices in the order of their registration."""
+
+    stored: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
+    devices: list[str] = field(default_factory=list)
+    priorities: dict[str, int] = field(default_factory=dict)
+
+    def write(self, samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
+        """Store values; return the positions, from 1, of new and of changed ones."""
+        inserted, updated = [], []
+        for item, sample in enumerate(samples, 1):
+            if sample.device not in self.devices:
+                self.devices.append(sample.device)
+            old = self.stored.get(sample[:4])
+            if old is None:
+                inserted.append(item)
+            elif old != sample.value:
+                updated.append(item)
+            self.stored[sample[:4]] = sample.value
+        return inserted, updated
+
+    def rank(self, device: str) -> tuple[int, int]:
+        return self.priorities.get(device, 999), self.devices.index(device)
+
+    def asked(self, asked: Question, metric: str) -> list[Sample]:
+        return [
+            Sample(*key, value)
+            for key, value in self.stored.items()
+            if key[0] == asked.user
+            and key[2] == metric
+            and asked.start <= key[3] < asked.end
+            and asked.device in (None, key[1])
+        ]
+
+    def counted(self, asked: Question, metric: str) -> list[Sample]:
+        """Return the values of the best device of each minute."""
+        minutes: dict[int, list[Sample]] = {}
+        for sample in self.asked(asked, metric):
+            minutes.setdefault(sample.ts // MINUTE, []).append(sample)
+        counted = []
+        for minute in minutes.values():
+            best = min((sample.device for sample in minute), key=self.rank)
+            counted += [sample for sample in minute if sample.device == best]
+        return counted
+
+    def summary(self, asked: Question) -> list[tuple[Any, ...]]:
+        """Return a row for each metric asked for, with the moments of the last and the first value."""
+        answer: list[tuple[Any, ...]] = []
+        for metric in sorted(set(asked.metrics), key=list(KINDS).index):
+            counted = self.counted(asked, metric)
+            moments = [sample.ts for sample in counted]
+            answer.append((*row(metric, counted), max(moments, default=None), min(moments, default=None)))
+        return answer
+
+    def series(self, asked: Question) -> list[tuple[Any, ...]]:
+        """Return a row for each bucket with a value, with its start, its only device, and the width used."""
+        used = auto_bucket(asked.start, asked.end, asked.max_points) if asked.bucket == "auto" else asked.bucket
+        answer: list[tuple[Any, ...]] = []
+        for metric in sorted(set(asked.metrics), key=list(KINDS).index):
+            buckets: dict[Any, list[Sample]] = {}
+            if used == "raw":
+                for sample in self.asked(asked, metric):
+                    buckets[sample.ts, sample.device] = [sample]
+            else:
+                for sample in self.counted(asked, metric):
+                    start = bucket_start(sample.ts // MINUTE * MINUTE, used, asked.tz)
+                    buckets.setdefault((start, ""), []).append(sample)
+            for (start, _), samples in sorted(buckets.items()):
+                devices = {sample.device for sample in samples}
+                answer.append((start, *row(metric, samples), devices.pop() if len(devices) == 1 else None, used))
+        return answer
+
+    def latest(self, user: str) -> list[tuple[Any, ...]]:
+        answer: list[tuple[Any, ...]] = []
+        for metric in KINDS:
+            everything = self.asked(Question(user, 0, 2**62, (metric,), None, "raw", "UTC", 1), metric)
+            if everything:
+                best = min(everything, key=lambda sample: (-sample.ts, self.rank(sample.device)))
+                answer.append((metric, UNITS[metric], best.value, best.ts, best.device))
+        return answer
+
+
+def row(metric: str, samples: list[Sample]) -> Row:
+    """Aggregate values by brute force: whole millionths, and one division."""
+    kind, values = KINDS[metric], [sample.value for sample in samples]
+    gauge, amount = kind == "gauge" and values, kind == "sum" and values
+    return Row(
+        metric,
+        UNITS[metric],
+        kind,
+        len(values),
+        sum(map(micro, values)) / (len(values) * 10**6) if gauge else None,
+        min(values) if gauge else None,
+        max(values) if gauge else None,
+        sum(map(micro, values)) / 10**6 if amount else None,
+        max(samples, key=lambda sample: sample.ts).value if kind == "latest" and samples else None,
+    )
+
+
+def write(db: psycopg.Connection[Any], tenant: str, samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
+    """Merge a batch; return the positions of what was inserted and updated."""
+    users, devices, metrics, moments, values = (list(column) for column in zip(*samples, strict=True))
+    with db.transaction():
+        found = db.execute(
+            MERGE,
+            {
+                "tenant": tenant,
+                "tenants": [tenant] * len(samples),
+                "users": users,
+                "metrics": metrics,
+                "devices": devices,
+                "moments": [moment(ts) for ts in moments],
+                "values": [float(value) for value in values],
+            },
+        ).fetchone()
+    assert found is not None
+    return sorted(found[0]), sorted(found[1])
+
+
+def maybe(when: datetime | None) -> int | None:
+    return None if when is None else micros(when)
+
+
+def summary(db: psycopg.Connection[Any], tenant: str, asked: Question) -> list[tuple[Any, ...]]:
+    question = [tenant, asked.user, moment(asked.start), moment(asked.end), list(asked.metrics), asked.device]
+    return [(*found[:9], maybe(found[9]), maybe(found[10])) for found in db.execute(SUMMARY, question).fetchall()]
+
+
+def series(db: psycopg.Connection[Any], tenant: str, asked: Question) -> list[tuple[Any, ...]]:
+    question = [
+        *(tenant, asked.user, moment(asked.start), moment(asked.end), list(asked.metrics)),
+        *(asked.bucket, asked.tz, asked.max_points, asked.device),
+    ]
+    return [(micros(found[0]), *found[1:]) for found in db.execute(SERIES, question).fetchall()]
+
+
+def latest(db: psycopg.Connection[Any], tenant: str, user: str) -> list[tuple[Any, ...]]:
+    return [(*found[:3], micros(found[3]), found[4]) for found in db.execute(LATEST, [tenant, user]).fetchall()]
+
+
+# Values drawn at random -------------------------------------------------------------------------------------
+
+STEPS = [0, 1, 29_999_999, 59_999_999, MINUTE, 7 * MINUTE, 15 * MINUTE]
+
+
+@dataclass(frozen=True)
+class Era:
+    """Some days around a change of clocks, of which values and questions are drawn."""
+
+    middle: int
+    tz: str
+    moments: st.SearchStrategy[int]
+    batches: st.SearchStrategy[list[Sample]]
+
+    def questions(self, known: Sequence[int]) -> st.SearchStrategy[Question]:
+        """Draw questions whose ends often lie where something was measured."""
+        ends = self.moments | st.sampled_from(known)
+        whole = st.just((self.middle - 400 * HOUR, self.middle + 400 * HOUR))
+        return st.builds(
+            lambda user, ends, metrics, device, bucket, zone, points: Question(
+                user, *sorted(ends), tuple(metrics), device, bucket, zone, points
+            ),
+            st.sampled_from(["ada", *USERS]),
+            st.tuples(ends, ends) | whole,
+            st.just(list(KINDS)) | st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=5),
+            st.sampled_from([None, None, *DEVICES]),
+            st.sampled_from(BUCKETS),
+            st.sampled_from([self.tz, self.tz, *(zone for _, zone in ERAS)]),
+            st.sampled_from([1, 30, 1000]),
+        )
+
+
+@st.composite
+def eras(draw: st.DrawFn) -> Era:
+    """Draw days, and values that crowd into few minutes of them."""
+    day, tz = draw(st.sampled_from(ERAS))
+    middle = micros(datetime.fromisoformat(day).replace(tzinfo=UTC))
+    moments = st.builds(lambda hours, step: middle + hours * HOUR + step, st.integers(-40, 40), st.sampled_from(STEPS))
+    values = st.integers(-4_000_000, 4_000_000).map(lambda n: n / 1000) | st.floats(-1e6, 1e6)
+    samples = st.builds(
+        Sample, st.sampled_from(USERS), st.sampled_from(DEVICES), st.sampled_from(list(KINDS)), moments, values
+    )
+    # Devices that meet: a user, few metrics, few hours.
+    crowd = st.builds(
+        Sample,
+        st.just("ada"),
+        st.sampled_from(DEVICES),
+        st.sampled_from(draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=2))),
+        st.builds(
+            lambda hours, step: middle + hours * HOUR + step,
+            st.sampled_from(draw(st.lists(st.integers(-40, 40), min_size=1, max_size=3))),
+            st.sampled_from(STEPS),
+        ),
+        values,
+    )
+    batches = st.lists(samples | crowd | crowd, min_size=1, max_size=25, unique_by=lambda one: one[:4])
+    return Era(middle, tz, moments, batches)
