@@ -24,7 +24,8 @@ REVOKE ALL ON ALL PROCEDURES IN SCHEMA api, api_internal FROM PUBLIC;
 
 -- Views call these functions as their reader, who cannot call them directly without USAGE on their schema.
 GRANT EXECUTE ON FUNCTION
-  api_internal.raw_quarters_of, api_internal.all_minutes, api_internal.hour_bits, api_internal.quarter_bits, api_internal.session_tenant
+  api_internal.raw_quarters_of, api_internal.all_minutes, api_internal.hour_bits, api_internal.quarter_bits, api_internal.session_tenant,
+  api_internal.unrolled_samples
   TO PUBLIC;
 
 DO $$
@@ -42,7 +43,8 @@ BEGIN
     -- By name, so that a new view is not shown to tenants before someone has decided that.
     GRANT SELECT ON
       api.best_readings, api.daily_totals, api.devices, api.event_counts_1m, api.event_counts_1h, api.event_counts_1d, api.events, api.goals,
-      api.intervals, api.last_seen, api.metrics, api.population_15m, api.population_1h, api.population_1d, api.readings, api.samples, api.users,
+      api.intervals, api.last_seen, api.metrics, api.metrics_15m, api.metrics_1h, api.metrics_1d,
+      api.population_15m, api.population_1h, api.population_1d, api.readings, api.samples, api.users,
       api.vitals_1m, api.vitals_15m, api.vitals_1h, api.vitals_1d, api.worn_windows
       TO bi_tenant;
     GRANT SELECT (level, horizon, lag, last_refresh) ON api.freshness TO bi_tenant;

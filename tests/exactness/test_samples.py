@@ -39,6 +39,12 @@ from tests.support.sample_model import (
 
 QUARTER = 15 * MINUTE
 TENANT = "default"
+VIEW = """
+    SELECT bucket, metric, unit, kind, count, avg, min, max, total, last, sole_device
+      FROM api.metrics_{}
+     WHERE tenant_id = %s AND user_id = %s AND bucket >= %s AND bucket < %s
+     ORDER BY array_position(%s::text[], metric), bucket
+"""
 DELETE = "SELECT samples FROM api.delete_readings(%s, %s, %s, %s, %s)"
 
 
@@ -67,6 +73,7 @@ class Storyteller:
             self.compress,
             self.erase,
             *[self.ask] * 20,
+            *[self.view] * 5,
         ]
         yield self.write()
         for _ in range(steps):
@@ -74,6 +81,7 @@ class Storyteller:
         yield self.refresh()
         for _ in range(5):
             yield self.ask()
+            yield self.view()
         yield sql_client.drift(self.db, self.middle - 90 * DAY, self.middle + 90 * DAY), []
 
     def moment(self) -> int:
@@ -142,6 +150,16 @@ class Storyteller:
         asked = Question(user, ends[0], ends[1], tuple(metrics), device, self.random.choice(BUCKETS), tz, 30)
         got = summary(self.db, TENANT, asked), series(self.db, TENANT, asked), latest(self.db, TENANT, user)
         return got, (self.model.summary(asked), self.model.series(asked), self.model.latest(user))
+
+    def view(self) -> tuple[Any, Any]:
+        """Read a view of all metrics, of which rows belong to a user."""
+        bucket, user = self.random.choice(["15m", "1h", "1d"]), self.random.choice(["ada", *USERS])
+        days = (self.middle - 5 * DAY, self.middle + 5 * DAY)
+        rows = self.db.execute(
+            VIEW.format(bucket).encode(), [TENANT, user, moment(days[0]), moment(days[1]), list(KINDS)]
+        ).fetchall()
+        asked = Question(user, *days, tuple(KINDS), None, bucket, "UTC", 30)
+        return [(micros(at), *row) for at, *row in rows], [row[:-1] for row in self.model.series(asked)]
 
 
 def differences(db: psycopg.Connection[Any], seed: int, steps: int) -> list[str]:
@@ -227,6 +245,16 @@ MUTANTS: dict[str, Change] = {
     "a device that met others is not found": ("sample_part_rows", MEETINGS, "NULL;"),
     "one device's rows of the user are all rows": ("sample_part_rows", LAST_OF_DEVICE, ""),
     "the cut hour is read whole": ("sample_local_days", r"AND \(cut_hour = part.midnight OR[^\n]*", ""),
+    "metrics_15m ignores marks": ("metrics_15m", r"AND get_bit", "AND false AND get_bit"),
+    "metrics_1h ignores marks": ("metrics_1h", r"AND substring", "AND false AND substring"),
+    "metrics_1d ignores marks": ("metrics_1d", r"AND s.day = r.bucket", "AND false"),
+    "the rest of a stale bucket is left out": ("unrolled_samples", r"SELECT \('15m'.*?UNION ALL", ""),
+    "stale buckets are left out": (
+        "unrolled_samples",
+        r"FROM unnest\(raw\) AS r\), '\{\}'",
+        "FROM unnest(raw) AS r LIMIT 0), '{}'",
+    ),
+    "what lies above the horizon is left out": ("unrolled_samples", r"CASE WHEN until > horizon", "CASE WHEN false"),
     "an erasure leaves notes": ("erase_user", r"DELETE FROM core.sample_day[^;]*;", ""),
 }
 

@@ -151,7 +151,18 @@ def test_a_function_for_the_owner(logins: Logins, function: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "view", ["readings", "samples", "intervals", "best_readings", "vitals_1m", "vitals_15m", "vitals_1h", "vitals_1d"]
+    "view",
+    [
+        "readings",
+        "samples",
+        "intervals",
+        "best_readings",
+        "vitals_1m",
+        "vitals_15m",
+        "vitals_1h",
+        "vitals_1d",
+        "metrics_1h",
+    ],
 )
 def test_conditions_on_users_and_ranges_are_moved_into_a_view(logins: Logins, view: str) -> None:
     """A barrier keeps conditions that may leak outside, in a scan of the view; others reach the indexes."""

@@ -84,6 +84,7 @@ DENIED_STATEMENTS = [
     "SELECT api_internal.session_tenant()",
     "SELECT api_internal.raw_quarters_of('{1,2}', '-infinity', 'infinity', NULL, NULL)",
     "SELECT api_internal.all_minutes(1)",
+    "SELECT api_internal.unrolled_samples(1, '1 hour')",
     "SELECT address FROM core.channel",
     "UPDATE core.bi_login SET tenant_key = 2",
     "SET ROLE bi_reader",
@@ -228,7 +229,14 @@ def test_no_login_calls_a_private_function(logins: Logins, kind: str) -> None:
     """Views call some as their reader, who cannot name their schema."""
     with psycopg.connect(getattr(logins, kind), autocommit=True) as connection:
         callable_ones = [name for (name,) in connection.execute(CALLABLE)]
-        assert callable_ones == ["all_minutes", "hour_bits", "quarter_bits", "raw_quarters_of", "session_tenant"]
+        assert callable_ones == [
+            "all_minutes",
+            "hour_bits",
+            "quarter_bits",
+            "raw_quarters_of",
+            "session_tenant",
+            "unrolled_samples",
+        ]
         for schema in ("api_internal", "core", "rollup", "migration"):
             assert connection.execute("SELECT has_schema_privilege(%s, 'USAGE')", [schema]).fetchone() == (False,)
 

@@ -22,6 +22,7 @@ TENANT_VIEWS = {
     *(f"event_counts_{width}" for width in ("1m", "1h", "1d")),
     *(f"population_{width}" for width in ("15m", "1h", "1d")),
     *(f"vitals_{width}" for width in ("1m", "15m", "1h", "1d")),
+    *(f"metrics_{width}" for width in ("15m", "1h", "1d")),
 }
 FILL = """
     INSERT INTO api.readings (tenant_id, user_id, device_id, ts, heart_rate, steps, calories)
@@ -40,9 +41,10 @@ EVENTS = """
 """
 SAMPLES = """
     SELECT api_internal.merge_samples(
-      array_agg(r.user_key), array_agg(m.metric_key), array_agg(r.device_key), array_agg(r.ts), array_agg(97.5::float8))
+      array_agg(r.user_key), array_agg(m.metric_key), array_agg(r.device_key), array_agg(r.ts), array_agg(%s::float8))
       FROM core.reading AS r
       JOIN core.metric AS m ON m.name = 'spo2'
+     WHERE r.ts < now() - %s::interval
 """
 INTERVALS = """
     SELECT api_internal.merge_intervals(
@@ -68,7 +70,7 @@ class Logins(NamedTuple):
 def fill(db: psycopg.Connection[Any]) -> None:
     """Write the same for two tenants but for names and values; something is stale, and something in the populations."""
     db.execute(FILL)
-    db.execute(SAMPLES)
+    db.execute(SAMPLES, [97.5, "0 hours"])
     db.execute(INTERVALS)
     db.execute(EVENTS)
     db.execute("SELECT api.set_goal('one', '101', 'steps', 1000), api.set_goal('two', '101', 'steps', 2000)")
@@ -82,6 +84,7 @@ def fill(db: psycopg.Connection[Any]) -> None:
         "UPDATE api.readings SET calories = 2"
         " WHERE ts BETWEEN now() - INTERVAL '60 hours' AND now() - INTERVAL '50 hours'"
     )
+    db.execute(SAMPLES, [98.5, "90 hours"])
 
 
 @contextmanager
