@@ -88,19 +88,21 @@ BEGIN
       'WITH gone AS (
          DELETE FROM core.interval AS i
           WHERE i.user_key = $1 %1$s AND i.ts >= %2$L AND i.ts < %3$L
-         RETURNING i.ts, i.ends_at, i.metric_key < 4 AS is_rolled_up
+         RETURNING i.ts, i.ends_at, i.metric_key < 4 AS is_of_readings, i.metric_key > 3 AS is_of_samples
        ), worn AS (
          DELETE FROM core.worn_window AS i
           WHERE i.user_key = $1 %1$s AND i.ts >= %2$L AND i.ts < %3$L
-         RETURNING i.ts, i.ends_at, true
+         RETURNING i.ts, i.ends_at, true, true
        ), totals AS (
          DELETE FROM core.daily_total AS i
           WHERE i.user_key = $1 %1$s AND i.ts >= %2$L AND i.ts < %3$L
-         RETURNING i.ts, i.ends_at, false
+         RETURNING i.ts, i.ends_at, false, false
        )
        SELECT count(*) AS intervals, min(g.ts) AS first_ts, max(g.ts) AS last_ts,
-              array_agg(g.ts) FILTER (WHERE g.is_rolled_up) AS starts, array_agg(g.ends_at) FILTER (WHERE g.is_rolled_up) AS ends,
-              array_fill($1, ARRAY[count(*) FILTER (WHERE g.is_rolled_up)::int]) AS user_keys
+              array_agg(g.ts) FILTER (WHERE g.is_of_readings) AS starts, array_agg(g.ends_at) FILTER (WHERE g.is_of_readings) AS ends,
+              array_fill($1, ARRAY[count(*) FILTER (WHERE g.is_of_readings)::int]) AS user_keys,
+              array_agg(g.ts) FILTER (WHERE g.is_of_samples) AS sample_starts, array_agg(g.ends_at) FILTER (WHERE g.is_of_samples) AS sample_ends,
+              array_fill($1, ARRAY[count(*) FILTER (WHERE g.is_of_samples)::int]) AS sample_users
          FROM (SELECT * FROM gone UNION ALL SELECT * FROM worn UNION ALL SELECT * FROM totals) AS g',
       CASE WHEN wanted_device IS NOT NULL THEN 'AND i.device_key = $2' ELSE '' END, range_start, range_end)
       INTO found USING wanted_user, wanted_device;
@@ -110,6 +112,9 @@ BEGIN
     last_ts := greatest(last_ts, found.last_ts);
     IF found.starts IS NOT NULL THEN
       PERFORM api_internal.mark_cells(found.user_keys, found.starts, found.ends);
+    END IF;
+    IF found.sample_starts IS NOT NULL THEN
+      PERFORM api_internal.mark_sample_cells(found.sample_users, found.sample_starts, found.sample_ends);
     END IF;
   END LOOP;
   IF deleted + samples + intervals > 0 THEN

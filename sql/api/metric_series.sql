@@ -84,7 +84,7 @@ BEGIN
          FROM (%s) AS r
         GROUP BY 1, 2',
       CASE WHEN unit IS NULL THEN 'r.bucket' ELSE format('date_trunc(%L, r.bucket AT TIME ZONE %L)', unit, zone) END,
-      format('SELECT * FROM api_internal.metric_rows($1, $2, $3, $4, $5, %L, %L)', width, CASE WHEN unit IS NOT NULL THEN zone END)
+      format('SELECT * FROM api_internal.sample_rows($1, $2, $3, $4, $5, %L, %L)', width, CASE WHEN unit IS NOT NULL THEN zone END)
       || CASE WHEN unit IS NOT NULL AND EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = wanted_user AND i.kind = 2)
               -- Daily totals count in the bucket in which they lie as a whole.
               THEN format(' UNION ALL SELECT t.metric_key, t.device_key, t.ts, 1, t.amount, NULL, NULL, t.ts, t.ts, NULL

@@ -42,7 +42,7 @@ BEGIN
              sum(r.total)::double precision / (nullif(sum(r.samples), 0) * 1e6::double precision), min(r.lowest), max(r.highest),
              sum(r.total)::double precision / 1e6::double precision, public.last(r.last_value, r.last_ts), max(r.last_ts), min(r.first_ts)
         FROM (SELECT r.metric_key, r.samples, r.total, r.lowest, r.highest, r.last_value, r.last_ts, r.first_ts
-                FROM api_internal.metric_rows(wanted_user, array_remove(array_remove(array_remove(keys, 1), 2), 3),
+                FROM api_internal.sample_rows(wanted_user, array_remove(array_remove(array_remove(keys, 1), 2), 3),
                                               range_start, range_end, wanted_device, INTERVAL '672 hours') AS r
               UNION ALL
               SELECT t.metric_key, 1, t.amount, NULL, NULL, NULL, t.ts, t.ts

@@ -412,6 +412,7 @@ class Sums:
 def other_sums(db: psycopg.Connection[Any], seed: int, metric: str) -> Sums:
     """Store values, intervals and worn windows of a metric; return them for brute force."""
     empty(db)
+    sql_client.place_horizon(db, NOON - 10 * DAY)
     one, r = Try(seed), Random(seed)
     grain = GRAIN[metric]
     values = {(r.choice(DEVICES), one.moment()): float(r.randrange(50)) for _ in range(r.choice([1, 10, 60]))}
@@ -428,10 +429,9 @@ def other_sums(db: psycopg.Connection[Any], seed: int, metric: str) -> Sums:
     with db.transaction():
         db.execute(SAMPLES, params)
     sql_client.merge(db, parts)
-    ranks = [name for (name,) in db.execute("SELECT device_id FROM core.device ORDER BY priority, device_key")]
     return Sums(
         metric,
-        ranks,
+        ranked(db),
         [Instant(device, ts, micro(value) // grain) for (device, ts), value in values.items()],
         [
             Stretch(part.device, part.ts, part.end, micro(part.value) if grain == 1 else round(part.value), version)
@@ -440,6 +440,81 @@ def other_sums(db: psycopg.Connection[Any], seed: int, metric: str) -> Sums:
         ],
         [Window(part.device, part.ts, part.end) for part in parts if part.kind == "worn"],
     )
+
+
+def ranked(db: psycopg.Connection[Any]) -> list[str]:
+    return [name for (name,) in db.execute("SELECT device_id FROM core.device ORDER BY priority, device_key")]
+
+
+def more_of(db: psycopg.Connection[Any], sums: Sums, seed: int) -> None:
+    """Store more intervals and worn windows, some of which replace others."""
+    grain = GRAIN[sums.metric]
+    parts = [
+        part._replace(metric=sums.metric if part.kind == "interval" else "")
+        for part in [*Try(seed).parts(), *Try(seed + 1000).parts()]
+    ]
+    parts = list({part[:6]: part for part in parts}.values())
+    outcomes = sql_client.merge(db, parts)
+    newest = max((each.version for each in sums.stretches), default=0)
+    for version, (part, outcome) in enumerate(zip(parts, outcomes, strict=True), newest + 1):
+        if outcome == "unchanged":
+            continue
+        if part.kind == "worn":
+            sums.windows = [each for each in sums.windows if (each.device, each.ts) != (part.device, part.ts)]
+            sums.windows.append(Window(part.device, part.ts, part.end))
+        else:
+            sums.stretches = [each for each in sums.stretches if (each.device, each.ts) != (part.device, part.ts)]
+            amount = micro(part.value) if grain == 1 else round(part.value)
+            sums.stretches.append(Stretch(part.device, part.ts, part.end, amount, version))
+    sums.ranks = ranked(db)
+
+
+VIEW = "SELECT bucket, total FROM api.metrics_{} WHERE metric = %s"
+
+
+def wrong_about(db: psycopg.Connection[Any], sums: Sums, seed: int) -> list[Any]:
+    """Ask for ranges of a metric, by device, and read the views; return what differs from brute force."""
+    found: list[Any] = []
+    r = Random(seed)
+    for device in (None, None, None, *sums.ranks):
+        start, end = sorted([NOON + r.randrange(-HOUR, 5 * HOUR) for _ in range(2)])
+        asked = ["default", "ada", moment(start), moment(end), [sums.metric]]
+        row = db.execute("SELECT total FROM api.metric_summary(%s, %s, %s, %s, %s, %s)", [*asked, device]).fetchone()
+        whole = sums.series(start, end, "1mo", "UTC", device)
+        if row != (next(iter(whole.values()), None),):
+            found.append((start, end, device, row, whole))
+        for bucket, tz in (("1m", "UTC"), ("15m", "UTC"), ("1h", "UTC"), ("1d", "Asia/Kathmandu")):
+            rows = db.execute(
+                "SELECT t, total FROM api.metric_series(%s, %s, %s, %s, %s, %s, %s, 1, %s)",
+                [*asked, bucket, tz, device],
+            ).fetchall()
+            got = {micros(t): total for t, total in rows}
+            if got != sums.series(start, end, bucket, tz, device):
+                found.append((start, end, bucket, device, got))
+    for bucket in ("15m", "1h", "1d"):
+        rows = db.execute(VIEW.format(bucket).encode(), [sums.metric]).fetchall()
+        if sorted((micros(t), total) for t, total in rows) != sorted(
+            sums.series(NOON - 3 * DAY, NOON + 3 * DAY, bucket, "UTC", None).items()
+        ):
+            found.append((bucket, rows))
+    return found
+
+
+@pytest.mark.parametrize("metric", GRAIN)
+def test_other_sums_follow_the_rule_in_rollups(calm: psycopg.Connection[Any], metric: str) -> None:
+    for seed in range(4):
+        sums = other_sums(calm, seed, metric)
+        for horizon in (NOON + 2 * HOUR + 30 * MINUTE, NOON + 4 * HOUR, NOON + 3 * DAY, NOON + 3 * DAY):
+            sql_client.refresh(calm, horizon)
+            assert wrong_about(calm, sums, seed) == [], (seed, horizon)
+            more_of(calm, sums, seed + horizon % 97)
+            assert wrong_about(calm, sums, seed) == [], (seed, horizon)
+        calm.execute("SELECT api.set_device('default', 'phone', NULL, 1)")
+        sums.ranks = ranked(calm)
+        assert wrong_about(calm, sums, seed) == [], seed
+        sql_client.refresh(calm, horizon)
+        assert wrong_about(calm, sums, seed) == [], seed
+        assert sql_client.drift(calm, NOON - 5 * DAY, NOON + 5 * DAY) == []
 
 
 @pytest.mark.parametrize("metric", GRAIN)

@@ -36,7 +36,15 @@ ANSWERING = (
     "overlapping_intervals",
     "amounts",
     "counted_totals",
-    "metric_rows",
+    "sample_rows",
+    "sample_part_rows",
+    "sample_meetings",
+    "sample_local_days",
+    "raw_sample_rows",
+    "sample_buckets",
+    "instant_buckets",
+    "counted_buckets",
+    "unrolled_samples",
 )
 YEAR = 365 * DAY
 

@@ -120,7 +120,7 @@ MUTANTS = {
 @contextmanager
 def mutated(db: psycopg.Connection[Any], wrong: tuple[str, str]) -> Iterator[None]:
     """Change a passage of the function that chooses between devices."""
-    file = SQL / "api_internal/samples/sample_buckets.sql"
+    file = SQL / "api_internal/samples/instant_buckets.sql"
     right = file.read_text(encoding="utf-8").replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     changed = right.replace(*wrong)
     assert changed != right

@@ -28,6 +28,15 @@ BEGIN
                           AND s.metric_key = CASE i.kind WHEN 1 THEN 0 ELSE i.metric_key END)
      ORDER BY 1, 2, 3, 4
   ON CONFLICT DO NOTHING;
+  -- Their rollups are those of samples.
+  INSERT INTO core.sample_series (user_key, metric_key, device_key)
+    SELECT DISTINCT i.user_key, i.metric_key, i.device_key
+      FROM unnest(user_keys, kinds, metric_keys, device_keys) AS i (user_key, kind, metric_key, device_key)
+     WHERE i.kind = 0 AND i.metric_key > 3
+       AND NOT EXISTS (SELECT FROM core.sample_series AS s
+                        WHERE s.user_key = i.user_key AND s.metric_key = i.metric_key AND s.device_key = i.device_key)
+     ORDER BY 1, 2, 3
+  ON CONFLICT DO NOTHING;
   -- One writer of a series at a time, so that what is marked below is what was there until now.
   PERFORM
      FROM core.interval_series AS s
@@ -39,10 +48,15 @@ BEGIN
       FOR NO KEY UPDATE;
 
   -- The extent before, of those whose rollups are concerned.
-  SELECT array_agg(o.user_key) AS user_keys, array_agg(o.ts) AS starts, array_agg(o.ends_at) AS ends INTO old
-    FROM (SELECT s.user_key, s.ts, s.ends_at
-            FROM api_internal.stored_intervals(user_keys, metric_keys, device_keys, starts, kinds, changed) AS s
-           WHERE s.kind = 1 OR s.kind = 0 AND s.metric_key IN (2, 3)) AS o;
+  SELECT array_agg(o.user_key) FILTER (WHERE o.kind = 1 OR o.metric_key IN (2, 3)) AS user_keys,
+         array_agg(o.ts) FILTER (WHERE o.kind = 1 OR o.metric_key IN (2, 3)) AS starts,
+         array_agg(o.ends_at) FILTER (WHERE o.kind = 1 OR o.metric_key IN (2, 3)) AS ends,
+         array_agg(o.user_key) FILTER (WHERE o.kind = 1 OR o.metric_key > 3) AS sample_users,
+         array_agg(o.ts) FILTER (WHERE o.kind = 1 OR o.metric_key > 3) AS sample_starts,
+         array_agg(o.ends_at) FILTER (WHERE o.kind = 1 OR o.metric_key > 3) AS sample_ends
+    INTO old
+    FROM api_internal.stored_intervals(user_keys, metric_keys, device_keys, starts, kinds, changed) AS o
+   WHERE o.kind < 2;
 
   WITH incoming AS MATERIALIZED (
     -- Of one identity the last, and versions in the order of the items.
@@ -97,10 +111,13 @@ BEGIN
   )
   SELECT coalesce(array_agg(j.item) FILTER (WHERE j.is_new), '{}') AS inserted,
          coalesce(array_agg(j.item) FILTER (WHERE NOT j.is_new), '{}') AS updated,
-         -- Daily totals and intervals of other metrics are in no rollup of readings.
+         -- Daily totals are in no rollup; intervals of other metrics are in those of samples.
          array_agg(j.user_key) FILTER (WHERE j.kind = 1 OR j.kind = 0 AND j.metric_key IN (2, 3)) AS user_keys,
          array_agg(j.ts) FILTER (WHERE j.kind = 1 OR j.kind = 0 AND j.metric_key IN (2, 3)) AS starts,
          array_agg(j.ends_at) FILTER (WHERE j.kind = 1 OR j.kind = 0 AND j.metric_key IN (2, 3)) AS ends,
+         array_agg(j.user_key) FILTER (WHERE j.kind = 1 OR j.kind = 0 AND j.metric_key > 3) AS sample_users,
+         array_agg(j.ts) FILTER (WHERE j.kind = 1 OR j.kind = 0 AND j.metric_key > 3) AS sample_starts,
+         array_agg(j.ends_at) FILTER (WHERE j.kind = 1 OR j.kind = 0 AND j.metric_key > 3) AS sample_ends,
          array_agg(j.user_key) AS all_users, array_agg(j.ts) AS all_starts
     INTO new
     FROM judged AS j;
@@ -108,6 +125,9 @@ BEGIN
   updated := new.updated;
   IF new.user_keys IS NOT NULL THEN
     PERFORM api_internal.mark_cells(old.user_keys || new.user_keys, old.starts || new.starts, old.ends || new.ends);
+  END IF;
+  IF new.sample_users IS NOT NULL THEN
+    PERFORM api_internal.mark_sample_cells(old.sample_users || new.sample_users, old.sample_starts || new.sample_starts, old.sample_ends || new.sample_ends);
   END IF;
   IF new.all_users IS NOT NULL THEN
     -- Each moment once, however many metrics it has.

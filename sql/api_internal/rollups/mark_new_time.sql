@@ -60,6 +60,9 @@ BEGIN
          SELECT n.user_key, %1$L::timestamptz, B''0''::bit(96), %2$L::bit(96)
            FROM (SELECT DISTINCT d.user_key FROM core.sample_day AS d WHERE d.day = %1$L) AS n
           CROSS JOIN LATERAL (
+            -- Of intervals it is not looked up which of the hours they overlap.
+            SELECT FROM core.interval_series AS s WHERE s.user_key = n.user_key AND s.kind = 0 AND s.metric_key > 3
+            UNION ALL
             SELECT
               FROM core.sample_series AS s
              CROSS JOIN LATERAL (SELECT
@@ -69,7 +72,7 @@ BEGIN
                                   LIMIT 1) AS x
              WHERE s.user_key = n.user_key
              LIMIT 1) AS s',
-      day, api_internal.quarter_bits(day, hours_from, hours_to), CASE WHEN range_end = day_end THEN day ELSE hours_from END, hours_to);
+      day, api_internal.quarter_bits(day, hours_from, hours_to), CASE WHEN hours_to = day_end THEN day ELSE hours_from END, hours_to);
   END IF;
   IF range_end = day_end THEN
     DELETE FROM core.sample_day AS d WHERE d.day < day_end;

@@ -1,4 +1,4 @@
--- Samples by bucket, straight from core.sample: the one place that chooses between devices.
+-- Samples and intervals of other metrics by bucket, straight from where they are stored: for questions and for refreshes.
 CREATE FUNCTION api_internal.sample_buckets(
   user_keys int[], metric_keys int[], device_keys int[], starts timestamptz[], ends timestamptz[], width interval,
   of_devices boolean DEFAULT true
@@ -18,108 +18,59 @@ CREATE FUNCTION api_internal.sample_buckets(
   sole_device int
 )
 LANGUAGE plpgsql STABLE
-SET datestyle = 'ISO'
+SET plan_cache_mode = force_generic_plan
 SET work_mem = '64MB'
--- The planner cannot know how many samples a range has, and would sort them, or join their minutes by nested loops.
-SET enable_sort = off
-SET enable_nestloop = off
-SET enable_mergejoin = off
 AS $$
+#variable_conflict use_column
 DECLARE
-  minute      CONSTANT interval := INTERVAL '1 minute';
-  range_start CONSTANT timestamptz := (SELECT min(s) FROM unnest(starts) AS s);
-  range_end   CONSTANT timestamptz := (SELECT max(e) FROM unnest(ends) AS e);
-  by_device   text;
+  -- Users, of whom what a sum comes to may depend on everything in its hour.
+  others int[] := ARRAY(SELECT DISTINCT s.user_key
+                          FROM core.interval_series AS s
+                         WHERE s.user_key = ANY (user_keys) AND s.kind < 2 AND (s.metric_key > 3 OR s.kind = 1));
+  sums   int[] := CASE WHEN others <> '{}'
+                       THEN ARRAY(SELECT m.metric_key FROM core.metric AS m WHERE m.metric_key = ANY (metric_keys) AND m.kind = 'sum')
+                       ELSE '{}' END;
+  plain  record;
+  asked  record;
 BEGIN
-  -- Literal bounds let the planner exclude chunks.
-  by_device := format(
-    'SELECT a.user_key, a.metric_key, a.device_key, a.range_start, a.range_end, q.*
-       FROM unnest($1, $2, $3, $4, $5) AS a (user_key, metric_key, device_key, range_start, range_end)
-      -- One index lookup for each series and range, which OFFSET enforces.
-      CROSS JOIN LATERAL (
-        SELECT public.time_bucket($6, s.ts) AS bucket, min(s.ts) AS first_ts, max(s.ts) AS last_ts, min(s.value) AS lowest,
-               max(s.value) AS highest, public.last(s.value, s.ts) AS last_value, count(*) AS samples,
-               sum(round(s.value * 1e6)::bigint) AS total
-          FROM core.sample AS s
-         WHERE s.user_key = a.user_key AND s.metric_key = a.metric_key AND s.device_key = a.device_key
-           AND s.ts >= a.range_start AND s.ts < a.range_end AND s.ts >= %1$L AND s.ts < %2$L
-         GROUP BY 1
-        OFFSET 0) AS q',
-    range_start, range_end);
-  IF NOT EXISTS (SELECT FROM unnest(user_keys, metric_keys, device_keys) AS a (user_key, metric_key, device_key)
-                  GROUP BY a.user_key, a.metric_key
-                 HAVING min(a.device_key) < max(a.device_key)) THEN
-    -- No devices that could meet: a statement that is planned in a third of the time.
-    RETURN QUERY EXECUTE
-      'SELECT b.user_key, b.metric_key, NULL::int, b.bucket, b.first_ts, b.last_ts, b.lowest, b.highest, b.last_value, b.samples, b.total,
-              b.device_key, b.device_key
-         FROM (' || by_device || ') AS b'
-      USING user_keys, metric_keys, device_keys, starts, ends, width;
-    RETURN;
-  ELSIF NOT of_devices THEN
-    -- Likewise: what counts in each minute, and nothing else.
-    RETURN QUERY EXECUTE
-      'SELECT DISTINCT ON (b.user_key, b.metric_key, b.bucket)
-              b.user_key, b.metric_key, NULL::int, b.bucket, b.first_ts, b.last_ts, b.lowest, b.highest, b.last_value, b.samples, b.total,
-              b.device_key, NULL::int
-         FROM (' || by_device || ') AS b
-         JOIN core.device AS d USING (device_key)
-        -- The smallest priority wins, then the device registered first.
-        ORDER BY b.user_key, b.metric_key, b.bucket, d.priority, d.device_key'
-      USING user_keys, metric_keys, device_keys, starts, ends, minute;
+  IF sums = '{}' THEN
+    RETURN QUERY SELECT * FROM api_internal.instant_buckets(user_keys, metric_keys, device_keys, starts, ends, width, of_devices);
     RETURN;
   END IF;
-  RETURN QUERY EXECUTE
-    'WITH by_device AS MATERIALIZED (' || by_device || '
-     ), met AS MATERIALIZED (
-       SELECT b.user_key, b.metric_key, b.bucket
-         FROM by_device AS b
-        GROUP BY 1, 2, 3
-       HAVING min(b.device_key) < max(b.device_key)
-     ), by_minute AS MATERIALIZED (
-       SELECT x.user_key, x.metric_key, x.device_key, (d.priority::bigint << 32) + d.device_key AS rank, q.*
-         FROM (SELECT b.user_key, b.metric_key, b.device_key,
-                      unnest(range_agg(tstzrange(greatest(b.bucket, b.range_start), least(b.bucket + $6, b.range_end)))) AS run
-                 FROM met
-                 JOIN by_device AS b USING (user_key, metric_key, bucket)
-                GROUP BY 1, 2, 3) AS x
-         JOIN core.device AS d USING (device_key)
-        -- One index lookup for each device and run of buckets in which it met others.
-        CROSS JOIN LATERAL (
-          SELECT public.time_bucket($7, s.ts) AS minute, min(s.ts) AS first_ts, max(s.ts) AS last_ts, min(s.value) AS lowest,
-                 max(s.value) AS highest, public.last(s.value, s.ts) AS last_value, count(*) AS samples,
-                 sum(round(s.value * 1e6)::bigint) AS total
-            FROM core.sample AS s
-           WHERE s.user_key = x.user_key AND s.metric_key = x.metric_key AND s.device_key = x.device_key
-             AND s.ts >= lower(x.run) AND s.ts < upper(x.run) AND s.ts >= ' || quote_literal(range_start) || '
-             AND s.ts < ' || quote_literal(range_end) || '
-           GROUP BY 1
-          OFFSET 0) AS q
-     ), best AS MATERIALIZED (
-       -- The best device of each minute and metric: the smallest priority, then the one registered first.
-       SELECT b.user_key, b.metric_key, b.minute, min(b.rank) AS rank
-         FROM by_minute AS b
-        GROUP BY 1, 2, 3
-     )
-     SELECT b.user_key, b.metric_key, NULL::int, b.bucket, b.first_ts, b.last_ts, b.lowest, b.highest, b.last_value, b.samples, b.total,
-            b.device_key, b.device_key
-       FROM by_device AS b
-      WHERE NOT EXISTS (SELECT FROM met AS m WHERE m.user_key = b.user_key AND m.metric_key = b.metric_key AND m.bucket = b.bucket)
-     UNION ALL
-     SELECT b.user_key, b.metric_key, NULL, public.time_bucket($6, b.minute), min(b.first_ts), max(b.last_ts), min(b.lowest),
-            max(b.highest), public.last(b.last_value, b.last_ts), sum(b.samples)::bigint, sum(b.total),
-            CASE WHEN min(b.device_key) = max(b.device_key) THEN min(b.device_key) END, NULL
-       FROM by_minute AS b
-       JOIN best AS x USING (user_key, metric_key, minute, rank)
-      GROUP BY 1, 2, 4
-     UNION ALL
-     SELECT b.user_key, b.metric_key, b.device_key, b.bucket, b.first_ts, b.last_ts, b.lowest, b.highest, b.last_value, b.samples, b.total,
-            NULL, NULL
-       FROM met AS m
-       JOIN by_device AS b USING (user_key, metric_key, bucket)'
-    USING user_keys, metric_keys, device_keys, starts, ends, width, minute;
+  SELECT array_agg(a.user_key) AS user_keys, array_agg(a.metric_key) AS metric_keys, array_agg(a.device_key) AS device_keys,
+         array_agg(a.range_start) AS starts, array_agg(a.range_end) AS ends
+    INTO plain
+    FROM unnest(user_keys, metric_keys, device_keys, starts, ends) AS a (user_key, metric_key, device_key, range_start, range_end)
+   WHERE NOT (a.user_key = ANY (others) AND a.metric_key = ANY (sums));
+  IF plain.user_keys IS NOT NULL THEN
+    RETURN QUERY
+      SELECT * FROM api_internal.instant_buckets(plain.user_keys, plain.metric_keys, plain.device_keys, plain.starts, plain.ends, width, of_devices);
+  END IF;
+  FOR asked IN
+    SELECT a.user_key, a.metric_key, array_agg(DISTINCT a.device_key) AS device_keys, range_agg(tstzrange(a.range_start, a.range_end)) AS ranges
+      FROM unnest(user_keys, metric_keys, device_keys, starts, ends) AS a (user_key, metric_key, device_key, range_start, range_end)
+     WHERE a.user_key = ANY (others) AND a.metric_key = ANY (sums)
+     GROUP BY 1, 2
+  LOOP
+    -- Of a single device everything counts, as in a question for it.
+    RETURN QUERY
+      SELECT asked.user_key, asked.metric_key, NULL::int, c.bucket, c.first_ts, c.last_ts, 0::double precision, 0::double precision,
+             0::double precision, c.samples, c.total, c.best_device,
+             CASE WHEN cardinality(asked.device_keys) = 1 THEN asked.device_keys[1] END
+        FROM api_internal.counted_buckets(
+               asked.user_key, asked.metric_key, asked.device_keys, asked.ranges, width,
+               CASE WHEN cardinality(asked.device_keys) = 1 THEN asked.device_keys[1] END) AS c;
+    IF of_devices AND cardinality(asked.device_keys) > 1 THEN
+      RETURN QUERY
+        SELECT asked.user_key, asked.metric_key, d.device_key, c.bucket, c.first_ts, c.last_ts, 0::double precision, 0::double precision,
+               0::double precision, c.samples, c.total, NULL::int, NULL::int
+          FROM unnest(asked.device_keys) AS d (device_key)
+         CROSS JOIN LATERAL api_internal.counted_buckets(asked.user_key, asked.metric_key, ARRAY[d.device_key], asked.ranges, width,
+                                                         d.device_key) AS c;
+    END IF;
+  END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION api_internal.sample_buckets IS
-  'Samples by bucket of a width of whole minutes, of series (user, metric, device) in half-open ranges, given as arrays of one length; ranges of one series do not overlap. For each minute and metric only the best of the given devices counts: the smallest priority, then the one registered first; samples outside the ranges are ignored. Totals are in whole millionths of the metric''s unit, so that they are exact in any order. Rows without a device_key are what counts: best_device gave all of it, null for several; sole_device is the only device, null where several met. There rows with a device_key follow, all samples of each device. A bucket that two ranges touch may have a row for each. Without of_devices rows of devices are left out, and sole_device with them, and where devices could meet a row is a minute.';
+  'Samples, and intervals of metrics that are sums, by bucket of a width of whole minutes, of series (user, metric, device) in half-open ranges, given as arrays of one length; ranges of one series do not overlap. What counts is what api_internal.instant_buckets says where there are no intervals, with the same columns, else what api_internal.counted_minutes says. Of users with intervals or worn windows every bucket of a sum that several devices measure has rows of devices, and lowest, highest and last_value of sums are 0.';
