@@ -128,9 +128,9 @@ MUTANTS = {
         r"div\(greatest\(sum\(p\.share\) FILTER \(WHERE p\.counts\)",
         "div(greatest(sum(p.share) FILTER (WHERE p.counts AND g.device_key = p.device_key)",
     ),
-    "the older version wins": (r"n\.version > o\.version", "n.version < o.version"),
-    "no version wins": (r"n\.version > o\.version", "false"),
-    "a newer interval that only meets": (r" AND n\.ts < o\.ends_at AND n\.ends_at > o\.ts", ""),
+    "the older version wins": (r"ORDER BY p\.version DESC", "ORDER BY p.version"),
+    "no version wins": (r"WHERE u\.newer && ", "WHERE false AND u.newer && "),
+    "a newer interval that only meets": (r"u\.newer && tstzrange\(u\.piece_start, u\.piece_end\)", "u.newer <> '{}'"),
     "an interval beside its device's readings": (
         r"o\.version IS NULL AND i\.minute IS NULL AS",
         "o.version IS NULL AS",

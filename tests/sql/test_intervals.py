@@ -182,6 +182,20 @@ def test_what_no_interval_can_be_is_refused(db: psycopg.Connection[Any], part: P
         merge(db, part)
 
 
+def test_a_thousand_intervals_of_an_hour_cost_no_more_than_their_minutes(db: psycopg.Connection[Any]) -> None:
+    merge(db, *(Part(item / 60_000, 60 - item / 60_000, value=100) for item in range(1000)))
+    with db.transaction():
+        # Compared pair by pair they took more than a minute.
+        db.execute("SET LOCAL statement_timeout = '15s'")
+        row = db.execute(
+            """SELECT count(*), sum(c.amount)
+                 FROM core.app_user AS u
+                CROSS JOIN LATERAL api_internal.counted_minutes(
+                  u.user_key, '{2}', tstzmultirange(tstzrange('2025-01-15 12:00Z', '2025-01-15 13:00Z'))) AS c"""
+        ).fetchone()
+    assert row == (60, 100_000_000)
+
+
 def test_an_erasure_takes_every_kind(db: psycopg.Connection[Any]) -> None:
     for user in ("ada", "bob"):
         merge(

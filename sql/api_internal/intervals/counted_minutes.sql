@@ -87,10 +87,15 @@ BEGIN
        CROSS JOIN LATERAL (SELECT greatest(g.minute, p.ts), least(g.minute + INTERVAL '1 minute', p.ends_at)) AS x (piece_start, piece_end)
     ), outdone AS MATERIALIZED (
       -- A device's newer interval that overlaps takes the minutes that it covers.
-      SELECT DISTINCT o.version, o.minute
-        FROM pieces AS o
-        JOIN pieces AS n USING (metric_key, device_key, minute)
-       WHERE o.pieces > 1 AND n.pieces > 1 AND n.version > o.version AND n.ts < o.ends_at AND n.ends_at > o.ts
+      -- Its pieces before it, united, rather than pair by pair: a client may send thousands that overlap.
+      SELECT u.version, u.minute
+        FROM (SELECT p.version, p.minute, p.piece_start, p.piece_end,
+                     api_internal.union_of(tstzmultirange(tstzrange(p.piece_start, p.piece_end)))
+                       OVER (PARTITION BY p.metric_key, p.device_key, p.minute ORDER BY p.version DESC
+                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newer
+                FROM pieces AS p
+               WHERE p.pieces > 1) AS u
+       WHERE u.newer && tstzrange(u.piece_start, u.piece_end)
     ), left_pieces AS MATERIALIZED (
       SELECT p.*, o.version IS NULL AND i.minute IS NULL AS counts
         FROM pieces AS p
