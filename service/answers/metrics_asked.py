@@ -85,7 +85,8 @@ def readings_figures(row: dict[str, Any], name: str) -> dict[str, Any] | None:
 
 def sample_figures(row: dict[str, Any]) -> dict[str, Any] | None:
     """Return the figures of another metric, which depend on its kind; None where it was not measured."""
-    if not row.get("count"):
+    # Of a sum, no value need lie in the range: an interval reaches beyond where it begins.
+    if row.get("total") is None if row["kind"] == "sum" else not row.get("count"):
         return None
     match row["kind"]:
         case "gauge":

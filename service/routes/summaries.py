@@ -40,7 +40,8 @@ async def summary(request: Request) -> Response:
     else:
         rows = await fetch_all(state_of(request).pool, "summary_with_metrics", **asked, metrics=others)
     row = rows[0]
-    measured = [one for one in rows if one.get("count")]
+    # Not by the count, which is 0 where an interval begins before the range.
+    measured = [one for one in rows if one.get("first_ts") is not None]
     firsts = [one["first_ts"] for one in measured] + [row["first"]] * (row["first"] is not None)
     lasts = [one["last_ts"] for one in measured] + [row["last"]] * (row["last"] is not None)
     if not firsts:

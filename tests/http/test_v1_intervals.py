@@ -95,6 +95,17 @@ def test_an_empty_column_changes_nothing(client: httpx.Client, db: psycopg.Conne
     assert stored(db) == []
 
 
+def test_an_interval_is_in_answers_beyond_where_it_begins(client: httpx.Client) -> None:
+    receipt(client, interval("10:00:00", "12:30:00", distance=150))
+    about = f"start={moment('11:00:00')}&end={moment('13:00:00')}&metrics=distance"
+    summary = client.get(f"/v1/users/ada/summary?{about}")
+    assert summary.status_code == 200, summary.text
+    assert summary.json()["metrics"] == {"distance": {"total": 90, "unit": "m"}}
+    assert (summary.json()["first"], summary.json()["last"]) == (moment("11:00:00"), moment("12:29:00"))
+    points = client.get(f"/v1/users/ada/series?{about}&bucket=1h").json()["points"]
+    assert [point["metrics"]["distance"]["total"] for point in points] == [60, 30]
+
+
 def test_a_total_of_a_day_is_kept_apart(client: httpx.Client, db: psycopg.Connection) -> None:
     day = {"user_id": "ada", "device_id": "phone", "timestamp": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}
     assert outcomes(client, [day | {"steps": 9878}, interval(steps=3, daily_total=True)]) == (2, 0, 0)
