@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,27 +39,15 @@ RECEIPT: dict[str, Any] = {
 
 
 def answer(page: Page, body: dict[str, Any], status: int = 200) -> list[Request]:
-    """Have the service take files, and answer each so; returns the requests that arrive."""
+    """Have each file answered so; returns the requests that arrive."""
     arrived: list[Request] = []
 
     def take(route: Route) -> None:
         arrived.append(route.request)
         route.fulfill(status=status, content_type="application/json", body=json.dumps(body))
 
-    offer(page)
     page.route("**/v1/import/**", take)
     return arrived
-
-
-def offer(page: Page) -> None:
-    """Have the service's document say that it takes files."""
-
-    def document(route: Route) -> None:
-        body = route.fetch().json()
-        body["paths"]["/v1/import/{format}"] = {"post": {}}
-        route.fulfill(json=body)
-
-    page.route("**/openapi.json", document)
 
 
 def files_of(page: Page, *names: str) -> JSHandle:
@@ -147,7 +134,6 @@ def test_a_file_waits_until_it_is_known_whose_it_is(client: httpx.Client, page: 
 
 
 def test_a_file_that_is_sent_can_be_stopped(client: httpx.Client, page: Page) -> None:
-    offer(page)
     held: list[Route] = []
     page.route("**/v1/import/**", lambda route: held.append(route))
     open_page(page, client, "/import?user=ada")
@@ -161,7 +147,7 @@ def test_a_file_that_is_sent_can_be_stopped(client: httpx.Client, page: Page) ->
     second.get_by_role("button", name="Stop b.xml").click()
     expect(second.get_by_role("status")).to_have_text("Stopped before it was sent.")
     first.get_by_role("button", name="Stop a.xml").click()
-    expect(first.get_by_role("status")).to_contain_text("Stopped. What the service has read until then is stored")
+    expect(first.get_by_role("status")).to_contain_text("Stopped. What the service has stored until then stays")
     # The next one is sent, and the one that was stopped is not.
     page.wait_for_function("document.querySelectorAll('#files progress').length === 1")
     expect(cards.nth(0).get_by_role("status")).to_have_text(re.compile("Sending|Sent; the service is reading it"))
@@ -202,28 +188,11 @@ def test_what_went_wrong_is_said(
 
 
 def test_a_service_that_does_not_answer_is_said(client: httpx.Client, page: Page) -> None:
-    offer(page)
     page.route("**/v1/import/**", lambda route: route.abort())
     open_page(page, client, "/import?user=ada")
     expect(page.locator("#drop")).to_be_visible()
     drop(page, "export.xml")
     expect(page.locator("#files .problem")).to_have_text("The service does not answer.")
-    page.unroute("**/openapi.json")
-    away: Callable[[Route], None] = lambda route: route.abort()  # noqa: E731
-    page.route("**/openapi.json", away)
-    page.reload()
-    expect(page.locator("#import-state")).to_contain_text("The service does not answer.")
-    page.unroute("**/openapi.json")
-    offer(page)
-    page.get_by_role("button", name="Try again").filter(visible=True).click()
-    expect(page.locator("#drop")).to_be_visible()
-
-
-def test_where_the_service_takes_no_files_it_says_so(client: httpx.Client, page: Page) -> None:
-    page.route("**/openapi.json", lambda route: route.fulfill(json={"paths": {}}))
-    open_page(page, client, "/import?user=ada")
-    expect(page.locator("#import-state")).to_contain_text("This service does not take files of other systems yet.")
-    expect(page.locator("#import-form")).to_be_hidden()
 
 
 def test_it_is_accessible(client: httpx.Client, page: Page) -> None:

@@ -1,6 +1,5 @@
 // The page Import: files that are dropped or chosen, one after another, each with its progress and its receipt.
 
-import { ask } from "./api.js";
 import { $, make, put, set, show } from "./dom.js";
 import { chooseZone, suggestUsers } from "./fields.js";
 import { partsOf, sentenceOf } from "./receipt.js";
@@ -8,7 +7,6 @@ import { escapeName, formatBytes } from "./text.js";
 import { upload } from "./upload.js";
 import { here, isZone } from "./zone.js";
 
-const PATH = "/v1/import/{format}"; // as the service's document has it
 const LONGEST = 128; // characters of a name
 
 /** Read from a query string whose file it is. */
@@ -23,37 +21,11 @@ export function startImport(people) {
   const fields = form.elements;
   const waiting = [];
   let isBusy = false;
-  let isThere = null; // whether the service imports files; null while that is not known
 
-  async function open(search) {
+  function open(search) {
     const { user, tz } = readImport(search);
     if (user || !fields.user.value) fields.user.value = user;
     chooseZone(fields.tz, tz);
-    if (isThere === null) await look();
-  }
-
-  /** Ask the service's own document whether it imports files. */
-  async function look() {
-    showState("Loading", "Asking the service what it takes.");
-    try {
-      const { body } = await ask("/openapi.json");
-      isThere = PATH in body.paths;
-      if (!isThere) return showState("No import here", "This service does not take files of other systems yet.");
-      show($("import-state"), false);
-      show(form, true);
-      next();
-    } catch (error) {
-      showState("That did not work", error.message, true);
-    }
-  }
-
-  function showState(title, text, isError = false) {
-    put($("import-state-title"), title);
-    put($("import-state-text"), text);
-    $("import-state").classList.toggle("error", isError);
-    show($("import-again"), isError);
-    show($("import-state"), true);
-    show(form, false);
   }
 
   /** Make the card of a file that waits for its turn. */
@@ -96,7 +68,7 @@ export function startImport(people) {
   }
 
   async function next() {
-    if (isBusy || !isThere || waiting.length === 0) return;
+    if (isBusy || waiting.length === 0) return;
     const user = fields.user.value;
     put($("import-problem"), user ? "" : "Say whose files these are.");
     if (!user) {
@@ -114,7 +86,7 @@ export function startImport(people) {
       end(card, `${sentenceOf(receipt)} Read as ${receipt.format}.`, receipt.received > 0 && receipt.received === receipt.rejected);
       card.body.replaceChildren(...partsOf(receipt, file.name), linksOf(user, fields.tz.value));
     } catch (error) {
-      if (error.name === "AbortError") end(card, "Stopped. What the service has read until then is stored; sending it again is safe.");
+      if (error.name === "AbortError") end(card, "Stopped. What the service has stored until then stays; sending it again is safe.");
       else end(card, error.message, true);
     } finally {
       isBusy = false;
@@ -148,7 +120,7 @@ export function startImport(people) {
     fields.file.value = "";
   });
   suggestUsers([fields.user], people);
-  $("import-again").addEventListener("click", look);
+  show(form, true);
 
   return { open, take, mark: (isOver) => set($("drop"), "data-over", String(isOver)) };
 }
