@@ -1,204 +1,398 @@
-"""The page Import: files that are dropped or chosen, their progress, and the receipt by kind.
-
-The answers are given by these tests, so that they hold for every format; that the service gives such ones is tested in
-tests/http.
-"""
+"""The page Import: files that are dropped or chosen, their progress, and the receipt by kind, from a real service."""
 
 from __future__ import annotations
 
-import json
+import base64
 import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import psycopg
 import pytest
 
 from tests.browser.seeing import HOSTILE, faults_of, open_page, send
+from tests.support.files import content, database, packed
+from tests.support.keys import add_key, bearer
+from tests.support.service_process import running_service
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
-from playwright.sync_api import JSHandle, Page, Request, Route, expect
+from playwright.sync_api import JSHandle, Locator, Page, Request, expect
 
-FILE = {"name": "export.xml", "mimeType": "text/xml", "buffer": b"<HealthData/>"}
-RECEIPT: dict[str, Any] = {
-    "format": "apple-health",
-    "received": 1445,
-    "inserted": 1440,
-    "updated": 1,
-    "unchanged": 2,
-    "rejected": 2,
-    "errors": [{"at": f"record {n}", "problem": "must be between 30 and 220", "value": 255} for n in range(2)],
-    "kinds": [
-        {"kind": "HeartRate", "inserted": 440, "updated": 0, "unchanged": 2, "rejected": 2},
-        {"kind": "StepCount", "inserted": 1000, "updated": 1, "unchanged": 0, "rejected": 0},
-    ],
-    "skipped": [{"kind": "MindfulSession", "reason": "has no metric", "count": 3}],
-    "damage": None,
-}
+EXPORT = content("apple-health/export.xml")
+ARCHIVE = packed(**{"apple_health_export__export.xml": EXPORT})
+LINES = content("line-protocol/watch.lp")
+ALL_NEW = "17 readings: 16 new, 1 known already. Read as apple-health."  # a blood pressure stands there twice
+ALL_KNOWN = "17 readings: 17 known already. Read as apple-health."
+NANOSECONDS = 1_000_000_000
 
 
-def answer(page: Page, body: dict[str, Any], status: int = 200) -> list[Request]:
-    """Have each file answered so; returns the requests that arrive."""
-    arrived: list[Request] = []
-
-    def take(route: Route) -> None:
-        arrived.append(route.request)
-        route.fulfill(status=status, content_type="application/json", body=json.dumps(body))
-
-    page.route("**/v1/import/**", take)
-    return arrived
+def rates(count: int, value: int = 61) -> bytes:
+    """Make a file of so many heart rates, one a second."""
+    first = 1_736_935_200
+    return b"".join(b"heart_rate value=%d %d\n" % (value, (first + n) * NANOSECONDS) for n in range(count))
 
 
-def files_of(page: Page, *names: str) -> JSHandle:
-    """Make files that are dragged."""
+def files_of(page: Page, **files: bytes) -> JSHandle:
+    """Make files that are dragged; two underscores in a name stand for a dot."""
     return page.evaluate_handle(
-        """(names) => {
+        """(files) => {
           const dragged = new DataTransfer();
-          for (const name of names) dragged.items.add(new File(["<HealthData/>"], name));
+          for (const [name, text] of files) {
+            dragged.items.add(new File([Uint8Array.from(atob(text), (each) => each.charCodeAt(0))], name));
+          }
           return dragged;
         }""",
-        list(names),
+        [(name.replace("__", "."), base64.b64encode(body).decode()) for name, body in files.items()],
     )
 
 
-def drop(page: Page, *names: str, on: str = "body") -> None:
+def drop(page: Page, on: str = "body", **files: bytes) -> None:
     """Drag files over the page, and drop them."""
-    dragged = files_of(page, *names)
+    dragged = files_of(page, **files)
     for kind in "dragenter", "dragover", "drop":
         page.dispatch_event(on, kind, {"dataTransfer": dragged})
 
 
-def test_a_chosen_file_is_sent_as_it_is_and_its_receipt_is_shown(client: httpx.Client, page: Page) -> None:
-    arrived = answer(page, RECEIPT)
-    open_page(page, client, "/import?user=ada&tz=Europe/Berlin")
+def choose(page: Page, name: str, body: bytes) -> None:
+    """Choose a file."""
+    page.locator("#drop input").set_input_files([{"name": name, "mimeType": "", "buffer": body}])
+
+
+def open_import(page: Page, client: httpx.Client, asked: str = "?user=ada") -> Locator:
+    """Open the page; returns the cards of files, of which the last one that was dropped comes first."""
+    open_page(page, client, f"/import{asked}")
+    expect(page.locator("#drop")).to_be_visible()
+    return page.locator("#files .file")
+
+
+def said(card: Locator) -> Locator:
+    """Find what is said of a file."""
+    return card.get_by_role("status")
+
+
+def imports_of(page: Page) -> list[dict[str, str]]:
+    """Return the arguments of each file that is sent from now on."""
+    asked: list[dict[str, str]] = []
+
+    def note(request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.path.startswith("/v1/import/"):
+            assert (request.method, url.path) == ("POST", "/v1/import/auto")
+            assert request.headers["content-type"] == "application/octet-stream"
+            asked.append({name: values[0] for name, values in parse_qs(url.query).items()})
+
+    page.on("request", note)
+    return asked
+
+
+def count(db: psycopg.Connection[Any], user_id: str = "ada") -> int:
+    """Return how many readings, samples and intervals of a user are stored."""
+    of = "SELECT count(*) FROM api.{} WHERE user_id = %(user)s"
+    query = f"SELECT {' + '.join(f'({of.format(view)})' for view in ('readings', 'samples', 'intervals'))}"
+    row = db.execute(query.encode(), {"user": user_id}).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_chosen_file_is_stored_and_its_receipt_is_shown(
+    client: httpx.Client, db: psycopg.Connection, page: Page
+) -> None:
+    asked = imports_of(page)
+    card = open_import(page, client, "?user=ada&tz=Europe/Berlin")
     page.get_by_label("Device, where the file names none").fill("my watch")
-    page.locator("#drop input").set_input_files([FILE])  # type: ignore[list-item]
-    card = page.locator("#files .file")
-    expect(card.get_by_role("status")).to_have_text(
-        "1,445 readings: 1,440 new, 1 changed, 2 known already, 2 rejected. Read as apple-health."
-    )
-    assert len(arrived) == 1
-    url = urlsplit(arrived[0].url)
-    assert url.path == "/v1/import/auto"
-    asked = {name: values[0] for name, values in parse_qs(url.query).items()}
-    assert asked == {"user_id": "ada", "tz": "Europe/Berlin", "device_id": "my watch", "filename": "export.xml"}
-    assert arrived[0].post_data_buffer == FILE["buffer"]
-    assert arrived[0].headers["content-type"] == "application/octet-stream"
-    rows = card.locator("tbody tr")
-    expect(rows).to_have_text(["HeartRate440022", "StepCount1,000100", "MindfulSession3has no metric"])
-    expect(card.locator(".errors li").first).to_have_text("record 0 must be between 30 and 220, is 255")
+    choose(page, "watch.lp", LINES)
+    expect(said(card)).to_have_text("9 readings: 6 new, 2 changed, 1 rejected. Read as line-protocol.")
+    assert asked == [{"user_id": "ada", "tz": "Europe/Berlin", "device_id": "my watch", "filename": "watch.lp"}]
+    kinds = card.get_by_role("group", name="Kinds of watch.lp").locator("tbody tr")
+    counts = {each.locator("th").inner_text(): each.locator("td").all_inner_texts() for each in kinds.all()}
+    expected = client.post("/v1/import/auto?user_id=alan", content=LINES).json()["kinds"]
+    outcomes = ("inserted", "updated", "unchanged", "rejected")
+    assert counts == {each["kind"]: [str(each[outcome]) for outcome in outcomes] for each in expected}
+    assert counts["body_weight"] == ["1", "0", "0", "0"]
+    left_out = card.get_by_role("group", name="Left out of watch.lp").locator("tbody tr")
+    expect(left_out.filter(has_text="note")).to_have_text(re.compile("^vitals.note1"))
+    expect(card.locator(".errors li")).to_have_count(1)
+    expect(card.locator(".errors li")).to_have_text("line 6.battery is not a metric, see GET /v1/metrics, is 80")
     expect(card.locator("progress, button")).to_have_count(0)
+    # The file names no device of the weight.
+    devices = "SELECT metric, device_id FROM api.samples WHERE user_id = 'ada'"
+    assert ("body_weight", "my watch") in db.execute(devices).fetchall()
     card.get_by_role("link", name="Days of ada").click()
-    expect(page.locator("#days-state")).to_contain_text("No value of ada is stored.")
+    expect(page.locator("#days-title")).to_be_focused()
     # The receipt is there as long as the page is.
     page.go_back()
     expect(card).to_have_count(1)
 
 
-def test_files_are_dropped_on_any_page(client: httpx.Client, page: Page) -> None:
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("export.xml", EXPORT, ALL_NEW),
+        ("export.zip", ARCHIVE, ALL_NEW),
+        ("bundle.json", content("fhir/bundle.json"), "12 readings: 11 new, 1 rejected. Read as fhir."),
+        (
+            "Gadgetbridge",
+            database(content("gadgetbridge/database.sql").decode()),
+            "21 readings: 21 new. Read as gadgetbridge.",
+        ),
+        (
+            "heart_rate-2025-01-15.json",
+            content("fitbit/heart_rate-2025-01-15.json"),
+            "2 readings: 2 new. Read as fitbit.",
+        ),
+    ],
+    ids=["apple-health", "archive", "fhir", "gadgetbridge", "fitbit"],
+)
+def test_files_of_each_shape_are_recognized(
+    client: httpx.Client, db: psycopg.Connection, page: Page, name: str, body: bytes, words: str
+) -> None:
+    card = open_import(page, client, "?user=ada&tz=Europe/Berlin")
+    choose(page, name, body)
+    expect(said(card)).to_have_text(words)
+    if name.startswith("heart_rate"):
+        # Its times are of the clock that is chosen: 08:00:02 in Berlin.
+        first = db.execute("SELECT min(ts)::text FROM api.readings WHERE user_id = 'ada'").fetchone()
+        assert first == ("2025-01-15 07:00:02+00",)
+
+
+def test_a_file_that_is_dropped_again_is_known_already(
+    client: httpx.Client, db: psycopg.Connection, page: Page
+) -> None:
+    cards = open_import(page, client)
+    drop(page, export__xml=EXPORT)
+    expect(said(cards)).to_have_text(ALL_NEW)
+    stored = count(db)
+    drop(page, export__xml=EXPORT)
+    expect(cards).to_have_count(2)
+    expect(said(cards.first)).to_have_text(ALL_KNOWN)
+    expect(said(cards.last)).to_have_text(ALL_NEW)
+    assert count(db) == stored > 0
+
+
+def test_files_are_dropped_on_any_page(client: httpx.Client, db: psycopg.Connection, page: Page) -> None:
     send(client, ago=60, steps=7)
-    arrived = answer(page, RECEIPT)
+    asked = imports_of(page)
     open_page(page, client, "/explore?user=ada")
     expect(page.locator("#steps")).to_have_text("7")
-    dragged = files_of(page, "a.xml")
+    dragged = files_of(page, a__xml=EXPORT)
     page.dispatch_event("#explore-page", "dragenter", {"dataTransfer": dragged})
     expect(page.locator("#drop")).to_have_attribute("data-over", "true")
     expect(page).to_have_url(re.compile("/import[?]user=ada$"))
     page.dispatch_event("body", "dragleave", {"dataTransfer": dragged})
     expect(page.locator("#drop")).to_have_attribute("data-over", "false")
-    drop(page, "a.xml", "b.zip")
-    expect(page.locator("#files .file")).to_have_count(2)
-    expect(page.locator("#files .links")).to_have_count(2)
+    drop(page, a__xml=EXPORT, b__lp=rates(3))
+    cards = page.locator("#files .file")
+    expect(said(cards.first)).to_have_text("3 readings: 3 new. Read as line-protocol.")
+    expect(said(cards.last)).to_have_text(ALL_NEW)
     # One after another, in their order.
-    assert [parse_qs(urlsplit(each.url).query)["filename"] for each in arrived] == [["a.xml"], ["b.zip"]]
+    assert [each["filename"] for each in asked] == ["a.xml", "b.lp"]
+    assert count(db) == 1 + 16 + 3
 
 
-def test_a_file_waits_until_it_is_known_whose_it_is(client: httpx.Client, page: Page) -> None:
-    arrived = answer(page, RECEIPT)
+def test_a_file_waits_until_it_is_known_whose_it_is(client: httpx.Client, db: psycopg.Connection, page: Page) -> None:
+    asked = imports_of(page)
     open_page(page, client, "/")
     page.get_by_role("link", name="Import a file", exact=True).click()
     expect(page.locator("#import-title")).to_be_focused()
     expect(page.locator("#drop")).to_be_visible()
-    drop(page, HOSTILE.replace("/", " "))
+    drop(page, **{HOSTILE.replace("/", " "): rates(2)})
     expect(page.locator("#import-problem")).to_have_text("Say whose files these are.")
     expect(page.locator("#import-form").get_by_label("User")).to_be_focused()
-    expect(page.locator("#files").get_by_role("status")).to_have_text("Waiting")
-    assert arrived == []
+    expect(said(page.locator("#files"))).to_have_text("Waiting")
+    assert asked == []
     page.keyboard.type(HOSTILE)
     page.keyboard.press("Enter")
-    expect(page.locator("#files .links")).to_have_count(1)
-    assert parse_qs(urlsplit(arrived[0].url).query)["user_id"] == [HOSTILE]
+    expect(said(page.locator("#files"))).to_have_text("2 readings: 2 new. Read as line-protocol.")
+    assert count(db, HOSTILE) == 2
     expect(page.locator("#import-problem")).to_be_hidden()
     expect(page.locator("main img, main b")).to_have_count(0)
 
 
-def test_a_file_that_is_sent_can_be_stopped(client: httpx.Client, page: Page) -> None:
-    held: list[Route] = []
-    page.route("**/v1/import/**", lambda route: held.append(route))
-    open_page(page, client, "/import?user=ada")
-    expect(page.locator("#drop")).to_be_visible()
-    drop(page, "a.xml", "b.xml", "c.xml")
-    cards = page.locator("#files .file")
+def test_a_file_that_is_sent_can_be_stopped(client: httpx.Client, db: psycopg.Connection, page: Page) -> None:
+    asked = imports_of(page)
+    cards = open_import(page, client)
+    network = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 50_000}
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", slow)
+    drop(page, a__lp=rates(50_000), b__lp=rates(1), c__lp=rates(3, 70))  # 1.9 MB, 38 s
     expect(cards).to_have_count(3)
-    first, second = cards.nth(2), cards.nth(1)
-    expect(first.get_by_role("progressbar")).to_have_accessible_name("Progress of a.xml")
-    expect(first.get_by_role("status")).to_have_text(re.compile("Sending|Sent; the service is reading it"))
-    second.get_by_role("button", name="Stop b.xml").click()
-    expect(second.get_by_role("status")).to_have_text("Stopped before it was sent.")
-    first.get_by_role("button", name="Stop a.xml").click()
-    expect(first.get_by_role("status")).to_contain_text("Stopped. What the service has stored until then stays")
+    first, second, third = cards.nth(2), cards.nth(1), cards.nth(0)
+    expect(first.get_by_role("progressbar")).to_have_accessible_name("Progress of a.lp")
+    expect(said(first)).to_have_text(re.compile("^Sending, [1-9][0-9]? %$"))
+    assert 0 < float(first.get_by_role("progressbar").get_attribute("value") or 0) < 1
+    expect(said(second)).to_have_text("Waiting")
+    second.get_by_role("button", name="Stop b.lp").click()
+    expect(said(second)).to_have_text("Stopped before it was sent.")
+    first.get_by_role("button", name="Stop a.lp").click()
+    expect(said(first)).to_contain_text("Stopped. What the service has stored until then stays")
     # The next one is sent, and the one that was stopped is not.
-    page.wait_for_function("document.querySelectorAll('#files progress').length === 1")
-    expect(cards.nth(0).get_by_role("status")).to_have_text(re.compile("Sending|Sent; the service is reading it"))
-    assert [parse_qs(urlsplit(each.request.url).query)["filename"][0] for each in held] == ["a.xml", "c.xml"]
-    held[-1].abort()
+    expect(said(third)).to_have_text("3 readings: 3 new. Read as line-protocol.")
+    assert [each["filename"] for each in asked] == ["a.lp", "c.lp"]
+    # A file is read once all of it is there, so nothing of the first one is stored.
+    assert db.execute("SELECT heart_rate FROM api.readings").fetchall() == [(70.0,)] * 3
 
 
-UNKNOWN = {
-    "title": "Unprocessable Entity",
-    "status": 422,
-    "detail": "The file has none of the known shapes.",
-    "errors": [],
-}
-NONE_TAKEN = RECEIPT | {"received": 2, "inserted": 0, "updated": 0, "unchanged": 0, "rejected": 2, "kinds": []}
-DAMAGED = RECEIPT | {"damage": {"at": "line 77", "problem": "ends within an element"}}
-EMPTY = RECEIPT | {"received": 0, "inserted": 0, "updated": 0, "unchanged": 0, "rejected": 0, "errors": [], "kinds": []}
+def test_a_file_that_is_read_can_be_stopped(
+    client: httpx.Client, db: psycopg.Connection, page: Page, tmp_path: Path
+) -> None:
+    card = open_import(page, client)
+    many = 400_000
+    (tmp_path / "many.lp").write_bytes(rates(many))
+    page.locator("#drop input").set_input_files(tmp_path / "many.lp")
+    expect(said(card)).to_have_text("Sent; the service is reading it")
+    until(lambda: count(db) > 0)
+    card.get_by_role("button", name="Stop many.lp").click()
+    expect(said(card)).to_contain_text(
+        "Stopped. What the service has stored until then stays; sending it again is safe."
+    )
+    expect(card.locator("progress, button")).to_have_count(0)
+    stored = settled(db)
+    assert 0 < stored < many
+    choose(page, "few.lp", rates(100))
+    expect(said(card.first)).to_have_text("100 readings: 100 known already. Read as line-protocol.")
+    assert count(db) == stored
+
+
+def settled(db: psycopg.Connection[Any]) -> int:
+    """Return how many values are stored once there come no more."""
+    seen = -1
+    while seen != (now := count(db)):
+        seen = now
+        time.sleep(1)
+    return seen
+
+
+def record(kind: str, value: object) -> bytes:
+    """Write a record of an export of Apple Health."""
+    at = "2025-01-15 08:00:00 +0100"
+    named = f'type="{kind}" sourceName="Watch" startDate="{at}" endDate="{at}" value="{value}"'
+    return f'<HealthData locale="en_GB">\n<Record {named} unit="count/min"/>\n</HealthData>'.encode()
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "words"),
+    ("body", "words", "problems", "stored"),
     [
-        (422, UNKNOWN, "The file has none of the known shapes."),
-        (422, NONE_TAKEN, "2 readings: 2 rejected. Read as apple-health."),
-        (200, DAMAGED, "The file could not be read from line 77 on: ends within an element."),
-        (200, EMPTY, "The file holds nothing that a metric stands for."),
-        (413, UNKNOWN | {"detail": "The body has more than 4 GB."}, "The body has more than 4 GB."),
+        (b"hello", "The file has none of the known shapes", 1, 0),
+        (b"", "The file has none of the known shapes", 1, 0),
+        (
+            record("HKQuantityTypeIdentifierHeartRate", 900),
+            "1 reading: 1 rejected. Read as apple-health.",
+            1,
+            0,
+        ),
+        (EXPORT[: EXPORT.rindex(b"<Record")] + b"<Rec", "The file could not be read from line ", 1, None),
+        (
+            record("HKCategoryTypeIdentifierSleepAnalysis", "HKCategoryValueSleepAnalysisAsleepDeep"),
+            "The file holds nothing that a metric stands for.",
+            0,
+            0,
+        ),
     ],
+    ids=["unknown", "empty", "rejected", "damaged", "nothing of use"],
 )
 def test_what_went_wrong_is_said(
-    client: httpx.Client, page: Page, status: int, body: dict[str, Any], words: str
+    client: httpx.Client,
+    db: psycopg.Connection,
+    page: Page,
+    body: bytes,
+    words: str,
+    problems: int,
+    stored: int | None,
 ) -> None:
-    answer(page, body, status)
-    open_page(page, client, "/import?user=ada")
-    expect(page.locator("#drop")).to_be_visible()
-    drop(page, "export.xml")
-    expect(page.locator("#files .file")).to_contain_text(words)
-    expect(page.locator("#files .problem")).to_have_count(0 if body is EMPTY else 1)
+    card = open_import(page, client)
+    drop(page, export__xml=body)
+    expect(card).to_contain_text(words)
+    expect(page.locator("#files .problem")).to_have_count(problems)
+    assert count(db) == stored if stored is not None else count(db) > 0
 
 
-def test_a_service_that_does_not_answer_is_said(client: httpx.Client, page: Page) -> None:
-    page.route("**/v1/import/**", lambda route: route.abort())
-    open_page(page, client, "/import?user=ada")
-    expect(page.locator("#drop")).to_be_visible()
-    drop(page, "export.xml")
-    expect(page.locator("#files .problem")).to_have_text("The service does not answer.")
+@pytest.fixture(scope="module")
+def small(database_url: str) -> Iterator[httpx.Client]:
+    """A service that takes small files only."""
+    with running_service(database_url, MAX_IMPORT_BYTES="5000") as url, httpx.Client(base_url=url) as client:
+        yield client
 
 
-def test_it_is_accessible(client: httpx.Client, page: Page) -> None:
-    answer(page, RECEIPT | {"damage": {"at": "line 77", "problem": "ends within an element"}})
-    open_page(page, client, "/import?user=ada")
-    expect(page.locator("#drop")).to_be_visible()
-    drop(page, "a name as long as those that some exports have 2026-01-15T10-00-00.000Z.json", "b.xml")
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (EXPORT, "The file has more than 5000 bytes; send it in parts."),
+        (rates(200_000), "The file has more than 5000 bytes; send it in parts."),
+        (ARCHIVE, "What the archive holds exceeds the limit of an import; send it in parts."),
+    ],
+    ids=["8 kB", "8 MB", "archive"],
+)
+def test_a_file_that_is_too_large_is_said(
+    small: httpx.Client, db: psycopg.Connection, page: Page, body: bytes, words: str
+) -> None:
+    cards = open_import(page, small)
+    choose(page, "large", body)
+    choose(page, "few.lp", rates(3))
+    expect(cards.last.locator(".problem")).to_have_text(words)
+    expect(said(cards.first)).to_have_text("3 readings: 3 new. Read as line-protocol.")
+    assert count(db) == 3
+
+
+def test_with_a_key_that_may_only_read_no_file_is_taken(database_url: str, db: psycopg.Connection, page: Page) -> None:
+    text = add_key(db, ["read"], tenant="default", name="gateway")
+    asked = imports_of(page)
+    with running_service(database_url, AUTH="keys") as url:
+        for path in "/import?user=ada", "/explore?user=ada":
+            page.goto(f"{url}{path}")
+            if path.startswith("/import"):
+                page.get_by_label("Key", exact=True).fill(text)
+                page.get_by_role("button", name="Sign in").click()
+                expect(page.locator("#no-access")).to_contain_text("the scope ingest; yours has read.")
+            else:
+                expect(page.locator("#connection")).to_have_text("Live")
+            drop(page, a__xml=EXPORT)
+            expect(page).to_have_url(f"{url}{path}")
+        answer = httpx.post(f"{url}/v1/import/auto?user_id=ada", content=EXPORT, headers=bearer(text))
+        assert answer.status_code == 403
+    expect(page.locator("#files .file")).to_have_count(0)
+    assert asked == []
+    assert count(db) == 0
+
+
+def test_a_service_that_does_not_answer_is_said(database_url: str, db: psycopg.Connection, page: Page) -> None:
+    with running_service(database_url) as url, httpx.Client(base_url=url) as client:
+        cards = open_import(page, client)
+    drop(page, export__xml=EXPORT)
+    expect(cards.locator(".problem")).to_have_text("The service does not answer.")
+
+
+def test_a_network_that_breaks_is_said_and_sending_again_is_safe(
+    client: httpx.Client, db: psycopg.Connection, page: Page
+) -> None:
+    page.route("**/v1/import/**", lambda route: route.abort("connectionreset"))
+    cards = open_import(page, client)
+    drop(page, export__xml=EXPORT)
+    expect(cards.locator(".problem")).to_have_text("The service does not answer.")
+    page.unroute("**/v1/import/**")
+    drop(page, export__xml=EXPORT)
+    expect(said(cards.first)).to_have_text(ALL_NEW)
+
+
+def test_it_is_accessible(client: httpx.Client, db: psycopg.Connection, page: Page) -> None:
+    cards = open_import(page, client)
+    damaged = EXPORT[: EXPORT.rindex(b"<Record")] + b"<Rec"
+    long = "a name as long as those that some exports have 2026-01-15T10-00-00.000Z.json"
+    drop(page, **{long: damaged, "b__lp": LINES, "c__txt": b"hello"})
+    expect(cards).to_have_count(3)
     expect(page.locator("#files .links")).to_have_count(2)
+    expect(cards.first.locator(".problem")).to_have_count(1)
     assert faults_of(page) == []
