@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.browser.seeing import faults_of, open_page, send_all
+from tests.support.service_process import running_service
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
@@ -221,6 +222,54 @@ def test_someone_without_the_usual_metrics_is_shown_others(client: httpx.Client,
     expect(page.locator("#charts figcaption")).to_have_text(["<b>Strain</b>"])
     expect(page.locator(".figure[data-metric='acme:strain'] data")).to_have_text("7")
     expect(page.locator("main b")).to_have_count(0)
+
+
+COLORED = """(metric) => {
+  const plot = document.querySelector(`[data-metric=${metric}] .u-over`);
+  const canvas = document.querySelector(`[data-metric=${metric}] canvas`);
+  const [left, top] = [plot.offsetLeft, plot.offsetTop];
+  const { data, width } = canvas.getContext("2d").getImageData(left, top, plot.clientWidth, plot.clientHeight);
+  const columns = new Set();
+  for (let i = 0; i < data.length; i += 4) {
+    const [red, green, blue, alpha] = data.slice(i, i + 4);
+    if (alpha > 128 && Math.max(red, green, blue) - Math.min(red, green, blue) > 40) columns.add((i / 4) % width);
+  }
+  return columns.size / width;
+}"""
+
+
+def test_a_metric_that_is_declared_while_the_page_is_open_is_charted(
+    database_url: str, db: psycopg.Connection, page: Page
+) -> None:
+    # A service of its own: one keeps what it knows of a metric, which is only ever deleted between tests.
+    with running_service(database_url) as url, httpx.Client(base_url=url) as client:
+        show_lactate(client, page)
+
+
+def show_lactate(client: httpx.Client, page: Page) -> None:
+    """Declare a metric while Explore is open, and see its curve."""
+    send_hours(client)
+    open_page(page, client, f"/explore?user=ada&{HOURS}")
+    expect(page.locator("#metrics").get_by_label("Lactate", exact=True)).to_have_count(0)
+    lactate = {"unit": "mmol/L", "kind": "gauge", "lowest": 0, "highest": 30, "title": "Lactate", "topic": "blood"}
+    client.put("/v1/metrics/lactate", json=lactate).raise_for_status()
+    values = [1.25 + hour / 2 for hour in range(10)]
+    moments = [(START + timedelta(hours=hour)).isoformat() for hour in range(10)]
+    sent = [{"user_id": "ada", "timestamp": at, "lactate": value} for at, value in zip(moments, values, strict=True)]
+    send_all(client, sent)
+    page.reload()
+    topic = page.get_by_role("group", name="Blood", exact=True)
+    topic.get_by_label("Lactate", exact=True).check()
+    figure = page.locator("#charts figure").filter(has_text="Lactate, mmol/L")
+    expect(figure.locator(".uplot")).to_have_count(1)
+    expect(page.locator(".figure[data-metric=lactate] data")).to_have_text("3.5")
+    # Where the grid is grey, the curve goes from the first hour to the last one: nine tenths of the plot.
+    assert page.evaluate(COLORED, "lactate") == pytest.approx(0.9, abs=0.02)
+    page.get_by_text("The same as a table").click()
+    cells = page.locator("#rows tr").locator("td:nth-last-child(3)")
+    assert [float(text) for text in cells.all_inner_texts()] == values
+    series = client.get(f"/v1/users/ada/series?{HOURS}&metrics=lactate").json()["points"]
+    assert [point["metrics"]["lactate"]["avg"] for point in series] == values
 
 
 def test_a_metric_that_is_not_known_is_said(client: httpx.Client, page: Page) -> None:
