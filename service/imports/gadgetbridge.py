@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from math import isfinite
 from os import SEEK_END
 from pathlib import Path
@@ -26,6 +27,7 @@ HEADER = 100  # bytes
 IN_ARCHIVE = "Gadgetbridge"
 NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}", re.ASCII)
 LONGEST_NAME = 100
+MOST_DEVICES = 10_000  # whose names are looked at
 MOST_VALUE = 1024 * 1024  # bytes
 MOST_STATEMENT = 64 * 1024
 MOST_COLUMNS = 200
@@ -242,14 +244,15 @@ def of_moments(name: str) -> Mapping[str, Column]:
 def devices_of(database: sqlite3.Connection) -> dict[int, str]:
     """Return what the devices are called, by their numbers: a name and the address that never changes."""
     try:
-        rows = database.execute("SELECT _id, NAME, IDENTIFIER FROM DEVICE").fetchall()
+        # Row by row and no more than a person has: each name may be as long as a value may be.
+        rows = islice(database.execute("SELECT _id, NAME, IDENTIFIER FROM DEVICE"), MOST_DEVICES)
+        return {
+            key: f"{name[:LONGEST_NAME]} ({identifier[:20]})"
+            for key, name, identifier in rows
+            if isinstance(key, int) and isinstance(name, str) and isinstance(identifier, str)
+        }
     except sqlite3.Error:
         return {}
-    return {
-        key: f"{name[:LONGEST_NAME]} ({identifier[:20]})"
-        for key, name, identifier in rows
-        if isinstance(key, int) and isinstance(name, str) and isinstance(identifier, str)
-    }
 
 
 def guarded(table: Table, rows: Iterator[Item]) -> Iterator[Item]:

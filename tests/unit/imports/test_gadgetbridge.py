@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import tracemalloc
 from collections import Counter
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -261,6 +262,22 @@ def test_a_hostile_database_takes_no_long():
     started = time.perf_counter()
     read(database(script))
     assert time.perf_counter() - started < 5
+
+
+def test_long_names_of_devices_take_no_memory():
+    names = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 40)"
+    script = f"""
+        CREATE TABLE DEVICE (_id INTEGER, NAME TEXT, IDENTIFIER TEXT);
+        INSERT INTO DEVICE {names} SELECT n, hex(zeroblob(500000)), 'C0' FROM n;
+        {SAMPLES} INSERT INTO X_ACTIVITY_SAMPLE VALUES (1736935200, 1, 1, 5, 70);
+    """
+    data = database(script)
+    tracemalloc.start()
+    try:
+        assert readings(read(data))[0]["device_id"] == f"{'0' * 100} (C0)"
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_it_is_recognized_by_what_it_begins_with():
