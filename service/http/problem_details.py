@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,6 +29,7 @@ from service.errors import (
     UrlTooLong,
 )
 from service.http.answer_headers import PRIVATE
+from service.http.responses import json_of
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[Problem], int] = {
@@ -84,7 +84,7 @@ def document_response(
     if faults:
         document["errors"] = faults
     # Those of middleware and of the server, too, which answer before service/http/answer_headers.py.
-    return Response(to_json(document), status, {**PRIVATE, **(headers or {})}, MEDIA_TYPE)
+    return Response(json_of(document), status, {**PRIVATE, **(headers or {})}, MEDIA_TYPE)
 
 
 async def on_problem(request: Request, error: Exception) -> Response:

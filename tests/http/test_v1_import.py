@@ -160,6 +160,12 @@ def test_a_name_of_a_device_is_judged_as_any_is(client: httpx.Client) -> None:
     assert document["errors"][0]["at"] == "line 2.device_id"
 
 
+def test_half_a_character_in_a_name_is_answered(client: httpx.Client) -> None:
+    body = rb'{"data": {"metrics": [{"name": "\ud800", "units": "x", "data": [{"qty": 1}]}]}}'
+    document = receipt(client, body, "health-auto-export")
+    assert [one["kind"] for one in document["skipped"]] == ["?"]
+
+
 def test_all_rejected_is_422(client: httpx.Client) -> None:
     answer = send(client, HEAD + record(value=900) + b"</HealthData>")
     assert (answer.status_code, answer.json()["rejected"]) == (422, 1)
