@@ -184,6 +184,7 @@ def test_what_no_interval_can_be_is_refused(db: psycopg.Connection[Any], part: P
 
 def test_a_thousand_intervals_of_an_hour_cost_no_more_than_their_minutes(db: psycopg.Connection[Any]) -> None:
     merge(db, *(Part(item / 60_000, 60 - item / 60_000, value=100) for item in range(1000)))
+    merge(db, *(Part(item / 60_000, 60 - item / 60_000, device="ring", kind=1) for item in range(1000)))
     with db.transaction():
         # Compared pair by pair they took more than a minute.
         db.execute("SET LOCAL statement_timeout = '15s'")

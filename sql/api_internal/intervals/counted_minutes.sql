@@ -30,10 +30,13 @@ BEGIN
   SELECT array_agg(i) INTO intervals
     FROM api_internal.overlapping_intervals(wanted_user, wanted_keys, hours, counted_minutes.device_key) AS i;
   IF counted_minutes.device_key IS NULL THEN
-    SELECT array_agg(w) INTO windows
-      FROM core.worn_window AS w
-     WHERE w.user_key = wanted_user AND w.ts > lower(hours) - INTERVAL '24 hours' AND w.ts < upper(hours)
-       AND tstzrange(w.ts, w.ends_at) && hours;
+    -- United, since only what they cover together matters: a client may send thousands that overlap.
+    SELECT array_agg(ROW(lower(u.worn), upper(u.worn), 0, wanted_user, u.device_key)::core.worn_window) INTO windows
+      FROM (SELECT w.device_key, unnest(range_agg(tstzrange(w.ts, w.ends_at))) AS worn
+              FROM core.worn_window AS w
+             WHERE w.user_key = wanted_user AND w.ts > lower(hours) - INTERVAL '24 hours' AND w.ts < upper(hours)
+               AND tstzrange(w.ts, w.ends_at) && hours
+             GROUP BY w.device_key) AS u;
   END IF;
   SELECT api_internal.whole_hours(range_agg(tstzrange(e.ts, e.ends_at))) * hours INTO touched
     FROM (SELECT i.ts, i.ends_at FROM unnest(intervals) AS i
