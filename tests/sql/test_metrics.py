@@ -159,7 +159,7 @@ def test_a_metric_is_declared_and_shown(db: psycopg.Connection) -> None:
     declare(db)
     asked = "SELECT * FROM api.metrics WHERE tenant_id = 'clinic'"
     assert db.execute(asked).fetchall() == [
-        ("clinic", "lactate", "Lactate", "blood", "gauge", "mmol/L", 0, 30, None, [], "2518-9", None, None, None)
+        ("clinic", "lactate", "Lactate", "blood", "gauge", "mmol/L", 0, 30, None, False, [], "2518-9", None, None, None)
     ]
     assert db.execute("SELECT metric_key > 1000 FROM core.metric WHERE name = 'lactate'").fetchone() == (True,)
 

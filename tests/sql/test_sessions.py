@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from tests.sql.people import REPORTS, fill
+from tests.support.bi import INTERVALS
 
 ZONES = ["America/New_York", "Asia/Kolkata", "Europe/Berlin"]
 OF_NO_TENANT = {"api.freshness", "api.settings", "how_fresh", "api.auto_bucket", "api.time_zone"}
@@ -109,6 +110,7 @@ def filled(db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
         db.execute("SELECT api.set_metric(%s, 'strain', '{score}', 'gauge', 0, 1000)", [tenant])
     with db.transaction(force_rollback=True):
         db.execute(FILL_SAMPLES)
+        db.execute(INTERVALS)
         yield db
 
 

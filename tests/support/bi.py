@@ -50,7 +50,7 @@ INTERVALS = """
     SELECT api_internal.merge_intervals(
       array_agg(r.user_key), array_agg(k.metric_key), array_agg(r.device_key), array_agg(r.ts),
       array_agg(r.ts + INTERVAL '10 minutes'), array_agg(7::float8), array_agg(k.kind::smallint))
-      FROM core.reading AS r, (VALUES (0, 28), (1, 0), (2, 28)) AS k (kind, metric_key)
+      FROM core.reading AS r, (VALUES (0, 28), (1, 0), (2, 29)) AS k (kind, metric_key)
      WHERE r.ts >= now() - INTERVAL '2 days'
 """
 
