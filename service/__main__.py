@@ -94,7 +94,7 @@ def serve(settings: Settings) -> None:
 
 
 def drain_on_hangup(server: uvicorn.Server, connections: Connections) -> None:
-    """Stop on SIGHUP, which says that another process takes over: nobody is to notice."""
+    """Stop on SIGHUP, which says that another process takes over."""
 
     def drain(*_: object) -> None:
         connections.draining = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class OnePerson:
-    """The person that a file names first; whoever else it names is a mistake, since all of it goes to one user."""
+    """The person that a file names first; another one in it is a mistake, since all of it goes to one user."""
 
     def __init__(self) -> None:
         self.name: str | None = None

@@ -32,7 +32,7 @@ export function makeZoneLegend(choose) {
 
   return {
     hide: () => show($("zones"), false),
-    /** Show the zones of a question, with the time in each where a series tells it, of the best of all or asked for anew. */
+    /** Show the zones of a question, with the time in each where a series tells it, of the best of all or asked for again. */
     async write(question, range, best, signal) {
       show($("zones"), true);
       if (input !== document.activeElement) input.value = question.maximum;
