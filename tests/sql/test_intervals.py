@@ -94,30 +94,6 @@ def test_of_one_identity_in_a_batch_the_last_counts(db: psycopg.Connection[Any])
     assert db.execute("SELECT value FROM core.interval ORDER BY value").fetchall() == [(1,), (3,)]
 
 
-@pytest.mark.parametrize("metric", [2, 28])
-@pytest.mark.parametrize("at_once", [True, False])
-def test_an_interval_grows_into_the_total_of_its_day(db: psycopg.Connection[Any], metric: int, at_once: bool) -> None:
-    """The same start is one identity: what is known of the day is then the total alone, or the interval alone."""
-    db.execute("UPDATE core.horizon SET announced = %s, materialized = %s", [NOON + timedelta(days=1)] * 2)
-    grows = [Part(0, 600, 700, metric), Part(0, 1400, 900, metric, kind=2), Part(0, 60, 80, metric)]
-    for last in (1, 2):
-        if at_once:
-            merge(db, *grows[: last + 1])
-        else:
-            merge(db, grows[last - 1])
-            db.execute("TRUNCATE core.stale_day")
-            merge(db, grows[last])
-        stored = db.execute(
-            "SELECT 0, value FROM core.interval UNION ALL SELECT 2, value FROM core.daily_total"
-        ).fetchall()
-        assert stored == [(grows[last].kind, grows[last].value)]
-        if not at_once:
-            hours = db.execute(
-                "SELECT sum(bit_count(quarters | coalesce(sample_quarters, quarters))) FROM core.stale_day"
-            )
-            assert hours.fetchone() == ((4 * 10,) if last == 1 else (4,))
-
-
 def test_the_order_of_a_batch_is_the_order_of_versions(db: psycopg.Connection[Any]) -> None:
     merge(db, Part(20, 30, 1), Part(0, 10, 2), Part(10, 25, 3))
     assert db.execute("SELECT value FROM core.interval ORDER BY version").fetchall() == [(1,), (2,), (3,)]

@@ -13,8 +13,6 @@ DECLARE
   changed CONSTANT int[] := api_internal.changed_intervals(user_keys, metric_keys, device_keys, starts, ends, "values", kinds);
   old  record;
   new  record;
-  -- What was an interval and has grown into the total of a day, or the other way round.
-  replaced record;
 BEGIN
   inserted := '{}';
   updated := '{}';
@@ -60,47 +58,17 @@ BEGIN
     FROM api_internal.stored_intervals(user_keys, metric_keys, device_keys, starts, kinds, changed) AS o
    WHERE o.kind < 2;
 
-  IF EXISTS (SELECT FROM unnest(user_keys, kinds) AS i (user_key, kind)
-               JOIN core.interval_series AS s ON s.user_key = i.user_key AND s.kind = 2) THEN
-    WITH incoming AS MATERIALIZED (
-      SELECT i.*
-        FROM unnest(user_keys, metric_keys, device_keys, starts, kinds) WITH ORDINALITY AS i (user_key, metric_key, device_key, ts, kind, item)
-        JOIN unnest(changed) AS c (item) USING (item)
-    ), totals AS (
-      DELETE FROM core.daily_total AS t
-       USING incoming AS i
-       WHERE i.kind = 0 AND t.user_key = i.user_key AND t.metric_key = i.metric_key AND t.device_key = i.device_key AND t.ts = i.ts
-    ), intervals AS (
-      DELETE FROM core.interval AS t
-       USING incoming AS i
-       WHERE i.kind = 2 AND t.user_key = i.user_key AND t.metric_key = i.metric_key AND t.device_key = i.device_key AND t.ts = i.ts
-      RETURNING t.user_key, t.metric_key, t.ts, t.ends_at
-    )
-    SELECT array_agg(t.user_key) FILTER (WHERE t.metric_key < 4) AS user_keys,
-           array_agg(t.ts) FILTER (WHERE t.metric_key < 4) AS starts, array_agg(t.ends_at) FILTER (WHERE t.metric_key < 4) AS ends,
-           array_agg(t.user_key) FILTER (WHERE t.metric_key > 3) AS sample_users,
-           array_agg(t.ts) FILTER (WHERE t.metric_key > 3) AS sample_starts, array_agg(t.ends_at) FILTER (WHERE t.metric_key > 3) AS sample_ends
-      INTO replaced
-      FROM intervals AS t;
-    IF replaced.user_keys IS NOT NULL THEN
-      PERFORM api_internal.mark_cells(replaced.user_keys, replaced.starts, replaced.ends);
-    END IF;
-    IF replaced.sample_users IS NOT NULL THEN
-      PERFORM api_internal.mark_sample_cells(replaced.sample_users, replaced.sample_starts, replaced.sample_ends);
-    END IF;
-  END IF;
-
   WITH incoming AS MATERIALIZED (
     -- Of one identity the last, and versions in the order of the items.
     SELECT f.*, nextval('core.interval_version') AS version
-      FROM (SELECT DISTINCT ON (i.kind = 1, i.user_key, i.metric_key, i.device_key, i.ts) i.*
+      FROM (SELECT DISTINCT ON (i.kind, i.user_key, i.metric_key, i.device_key, i.ts) i.*
               FROM (SELECT i.user_key, CASE i.kind WHEN 1 THEN 0 ELSE i.metric_key END AS metric_key, i.device_key, i.ts, i.ends_at,
                            i.value, i.kind, i.item
                       FROM unnest(user_keys, metric_keys, device_keys, starts, ends, "values", kinds) WITH ORDINALITY
                         AS i (user_key, metric_key, device_key, ts, ends_at, value, kind, item)
                       -- Not `= ANY`, after which the planner expects a single row and joins by nested loops.
                       JOIN unnest(changed) AS c (item) USING (item)) AS i
-             ORDER BY i.kind = 1, i.user_key, i.metric_key, i.device_key, i.ts, i.item DESC
+             ORDER BY i.kind, i.user_key, i.metric_key, i.device_key, i.ts, i.item DESC
            ) AS f
      ORDER BY f.item
   ), intervals AS (
@@ -170,4 +138,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.merge_intervals IS
-  'Stores a batch of intervals (kind 0), worn windows (kind 1, whose metric and value are ignored) and daily totals (kind 2) by key, given as arrays of one length, for a caller that holds the horizon and has checked values and lengths against the registry; of one identity (user, metric, device, start) the last counts, whether an interval or a daily total. Returns the positions, from 1, of inserted and of updated ones; the others are unchanged. Marks stale days and notifies live listeners. A caller that writes readings and samples too writes them first.';
+  'Stores a batch of intervals (kind 0), worn windows (kind 1, whose metric and value are ignored) and daily totals (kind 2) by key, given as arrays of one length, for a caller that holds the horizon and has checked values and lengths against the registry; of one identity (kind, user, metric, device, start) the last counts. Returns the positions, from 1, of inserted and of updated ones; the others are unchanged. Marks stale days and notifies live listeners. A caller that writes readings and samples too writes them first.';
