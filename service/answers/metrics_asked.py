@@ -86,7 +86,8 @@ def readings_figures(row: dict[str, Any], name: str) -> dict[str, Any] | None:
 def sample_figures(row: dict[str, Any]) -> dict[str, Any] | None:
     """Return the figures of another metric, which depend on its kind; None where it was not measured."""
     # Of a sum, no value need lie in the range: an interval reaches beyond where it begins.
-    if row.get("total") is None if row["kind"] == "sum" else not row.get("count"):
+    is_measured = row.get("total") is not None if row.get("kind") == "sum" else row.get("count")
+    if not is_measured:
         return None
     match row["kind"]:
         case "gauge":
