@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from tests.support.processes import descendants
+
+CLOSE_SECONDS = 20.0
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The browser asks nobody but the service: no updates, no accounts, no QUIC.
 ARGUMENTS = [
@@ -22,22 +28,56 @@ ARGUMENTS = [
 ]
 
 
+class Browser:
+    """Chromium, which is launched again where it had to be killed."""
+
+    def __init__(self, launch: Callable[[], Any]) -> None:
+        self.launch = launch
+        self.running = launch()
+
+    def new_context(self, **options: Any) -> Any:
+        """Open a context."""
+        if not self.running.is_connected():
+            self.running = self.launch()
+        return self.running.new_context(**options)
+
+    def close_context(self, context: Any) -> None:
+        """Close a context; kill the browser where that never ends, as at times with Chromium."""
+        patience = threading.Timer(CLOSE_SECONDS, kill_browsers)
+        patience.start()
+        try:
+            context.close()
+        except Exception:
+            if self.running.is_connected():
+                raise
+        finally:
+            patience.cancel()
+
+
+def kill_browsers() -> None:
+    """Kill the browsers of this process."""
+    for pid, command in descendants(os.getpid()).items():
+        if any(name in command for name in ("chromium", "chrome")) and "playwright" not in command:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 # Of these tests alone, since Playwright keeps an event loop running in this thread while it is open.
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[Browser]:
     """A headless Chromium; skips where Playwright or a browser is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip("no browser: install Chromium, or name one in CHROMIUM")
     with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield running
-        running.close()
+        browser = Browser(lambda: driver.chromium.launch(executable_path=program, args=ARGUMENTS))
+        yield browser
+        browser.running.close()
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+def page(browser: Browser) -> Iterator[Any]:
     """An empty page in a zone far from UTC; fails the test where a script fails or the content policy is violated."""
     context = browser.new_context(locale="en-US", timezone_id="Asia/Kathmandu", viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -46,5 +86,5 @@ def page(browser: Any) -> Iterator[Any]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
     yield page
-    context.close()
+    browser.close_context(context)
     assert not faults
