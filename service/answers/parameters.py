@@ -199,7 +199,7 @@ class Importing(Query):
     tz: Annotated[
         ZoneInfo | None,
         BeforeValidator(time_zone),
-        WithJsonSchema({"type": "string"}),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
         Field(description="The clock of moments that have no offset in the file.", examples=["Europe/Berlin"]),
     ] = None
     device_id: Annotated[Name | None, Field(description="The device of readings for which the file names none.")] = None

@@ -40,7 +40,7 @@ def test_acts_are_noted_with_the_key_and_without_the_user(guarded_url: str, db: 
         client.delete("/v1/users/secret%20person")
     assert audit(db) == [
         ("set device", key_id, "clinic", {"device_id": "default", "priority": 3, "before": 999}),
-        ("delete readings", key_id, "clinic", {"readings": 1, "samples": 0}),
+        ("delete readings", key_id, "clinic", {"readings": 1, "samples": 0, "intervals": 0}),
         ("erase user", key_id, "clinic", {"names": 1}),
     ]
     everything = db.execute("SELECT a::text FROM core.audit AS a").fetchall()
