@@ -14,7 +14,6 @@ from service.imports.adapter import Damaged
 
 MAGIC = b".FIT"
 HEADER = Struct("<BBHI4s")
-LONG_HEADER = 14  # bytes, with a checksum of the header itself
 TIMESTAMP = 253  # the number of this field in every message
 OF_DEVICE = 0x10000000  # smaller timestamps count from when the device was switched on
 
