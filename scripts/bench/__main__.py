@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from scripts.bench import analysts, keys
+from scripts.bench import analysts, keys, scale
 from scripts.bench import options as answers_options
 from scripts.bench import report as answers_report
 from scripts.bench import run as answers
@@ -35,11 +35,12 @@ from scripts.bench.sustained import report as sustained_report
 from scripts.bench.sustained import run as sustained
 
 USAGE = """\
-usage: bench [ingest | answers | analysts | refresh | sustained | live | keys | soak | kills | upload | import |
+usage: bench [ingest | answers | scale | analysts | refresh | sustained | live | keys | soak | kills | upload | import |
               backups | attacks] [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
+  bench scale      how load time, size, freshness and answers grow, up to 100 million readings
   bench analysts   how fast views, api.daily and the reports answer
   bench refresh    what a refresh costs, and how that grows with what changed and with the number of users
   bench sustained  which rate of late uploads can be sustained, with refreshes beside it
@@ -78,6 +79,8 @@ def measure(arguments: list[str]) -> int:
             return measure_ingest(rest)
         case ["answers", *rest]:
             return measure_answers(rest)
+        case ["scale", *rest]:
+            return scale.main(rest, say, console())
         case ["keys", *rest]:
             return keys.main(rest)
         case ["analysts", *rest]:

@@ -62,8 +62,20 @@ def load(url: str, users: int, days: int, every: int, say: Say, *, watch: bool) 
         return Loaded(readings, ingest, backfill, time.perf_counter() - began)
 
 
-def fill(connection: Connection, users: tuple[str, ...], start: datetime, end: datetime, every: int, say: Say) -> int:
-    """Write all users' readings day by day and mark the days stale; return the number of readings."""
+def fill(
+    connection: Connection,
+    users: tuple[str, ...],
+    start: datetime,
+    end: datetime,
+    every: int,
+    say: Say,
+    *,
+    step: timedelta = DAY,
+) -> int:
+    """Write all users' readings step by step, marking what is stale; return the number of readings.
+
+    A step is a transaction that ends with the UTC day at the latest.
+    """
     tenants = [TENANT] * len(users)
     user_keys = value(connection, "SELECT api_internal.enrol_users(%s::text[], %s::text[])", tenants, list(users))
     watches = [f"watch of {user}" for user in users]
@@ -71,7 +83,7 @@ def fill(connection: Connection, users: tuple[str, ...], start: datetime, end: d
     readings, reported = 0, time.monotonic()
     while start < end:
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-        until = min(end, midnight + DAY)
+        until = min(end, midnight + DAY, start + step)
         with connection.transaction():
             connection.execute("SELECT api_internal.hold_horizon()")
             span = {"begin": start, "end": until, "every": timedelta(seconds=every)}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +16,7 @@ from scripts.bench.questions import KINDS, RAW, Kind
 from scripts.bench.run import ONCE, Results
 
 
-def write_json(results: Results, path: Path) -> None:
+def write_json(results: NamedTuple, path: Path) -> None:
     """Write all measurements as JSON; times in the units that their types name."""
     text = json.dumps(
         plain({"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), **results._asdict()}), indent=2
@@ -29,6 +30,8 @@ def plain(thing: object) -> object:
         return {key: plain(item) for key, item in thing.items()}
     if isinstance(thing, tuple) and hasattr(thing, "_asdict"):
         return plain(thing._asdict())
+    if isinstance(thing, list):
+        return [plain(item) for item in thing]
     return thing
 
 
