@@ -575,8 +575,11 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         written_during_new_time,
         [
             (
-                "marks are deleted whatever their version",
-                Mutant("refresh_users", {r" AND s.version = m.version": ""}),
+                "marks are deleted that were not read",
+                Mutant(
+                    "refresh_users",
+                    {r"s.ctid = ANY \(marks.rows\)": "s.day = refresh_users.day AND s.user_key = ANY (ours)"},
+                ),
             )
         ],
     ),
@@ -584,8 +587,11 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         written_during_stale_time,
         [
             (
-                "marks are deleted whatever their version",
-                Mutant("refresh_users", {r" AND s.version = m.version": ""}),
+                "marks are deleted that were not read",
+                Mutant(
+                    "refresh_users",
+                    {r"s.ctid = ANY \(marks.rows\)": "s.day = refresh_users.day AND s.user_key = ANY (ours)"},
+                ),
             ),
             (
                 "marks are read after the readings",

@@ -386,12 +386,22 @@ TOGETHER: list[tuple[Callable[[Stage], list[str]], dict[str, Change]]] = [
     ),
     (
         written_during_stale_time,
-        {"marks are deleted whatever their version": ("refresh_users", r" AND s.version = m.version", "")},
+        {
+            "marks are deleted that were not read": (
+                "refresh_users",
+                r"s.ctid = ANY \(marks.rows\)",
+                "s.day = refresh_users.day AND s.user_key = ANY (ours)",
+            )
+        },
     ),
     (
         written_during_new_time,
         {
-            "marks are deleted whatever their version": ("refresh_users", r" AND s.version = m.version", ""),
+            "marks are deleted that were not read": (
+                "refresh_users",
+                r"s.ctid = ANY \(marks.rows\)",
+                "s.day = refresh_users.day AND s.user_key = ANY (ours)",
+            ),
             "writers mark below the old horizon only": (
                 "mark_samples",
                 r"SELECT h.announced FROM",
