@@ -71,6 +71,7 @@ lock: .venv/run.stamp ## Pin the dependencies of pyproject.toml, with hashes
 	$(BIN)/uv pip compile $(COMPILE) --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --extra dev --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --extra psql --output-file requirements-psql.lock pyproject.toml
+	$(BIN)/uv pip compile $(COMPILE) --extra traces --output-file requirements-traces.lock pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --group peers --output-file requirements-peers.lock
 	$(BIN)/uv pip compile $(COMPILE) --group supply --output-file requirements-supply.lock
 

@@ -22,6 +22,7 @@ from service.server.open_files import backlog, raise_limit, room_for_connections
 from service.server.supervisor import shared_socket, supervise
 from service.server.websocket_protocol import websocket_protocol
 from service.settings import BadSetting, Settings, read_log_format, read_settings
+from service.tracing import CannotTrace, wanted
 
 GRACE_SECONDS = 2
 STARTUP_FAILURE = 3
@@ -118,10 +119,11 @@ def main() -> int:
         log.warning("AUTH=off: all who reach %s:%s may read, write and erase everything.", settings.host, settings.port)
     try:
         require_keys(settings)
+        wanted(os.environ)
         if settings.workers > 1:
             return supervise(settings)
         serve(settings)
-    except BadSetting as error:
+    except (BadSetting, CannotTrace) as error:
         log.error("%s", error)
         return 2
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from service import tracing
 from service.auth.middleware import AllowedHosts, Authentication
 from service.auth.rate_limits import RateLimits
 from service.dashboard.routes import MOUNTS, PAGE_PATHS, openapi_route, page_routes
@@ -99,6 +101,15 @@ def cross_origin(settings: Settings) -> list[Middleware]:
     ]
 
 
+def traces() -> list[Middleware]:
+    """Return the middleware that traces requests, where the environment asks for it."""
+    if not tracing.wanted(os.environ):
+        return []
+    from service.http.traces import Traces  # needs OpenTelemetry, which is not installed otherwise
+
+    return [Middleware(Traces)]
+
+
 def make_app(settings: Settings, arrivals: Arrivals) -> Starlette:
     """Build the application; nothing connects before its lifespan begins."""
     counters = Counters()
@@ -108,6 +119,7 @@ def make_app(settings: Settings, arrivals: Arrivals) -> Starlette:
         middleware=[
             Middleware(RawPathRouting),
             Middleware(RequestLog),
+            *traces(),
             *([Middleware(AccessLog)] if settings.access_log else []),
             Middleware(RequestMetrics, counters=counters),
             Middleware(AllowedHosts, hosts=HostAllowlist(settings.allowed_hosts, settings.host)),

@@ -29,6 +29,7 @@ from service.server.malloc import trimmed_memory
 from service.settings import Settings
 from service.shares import Shares
 from service.state import State
+from service.tracing import tracing
 
 
 def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], Any]:
@@ -39,6 +40,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
         pool = make_pool(settings)
         async with (
             beating(),
+            tracing(),
             trimmed_memory(),
             pool,
             running_key_cache(pool) as keys,

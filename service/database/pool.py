@@ -15,6 +15,7 @@ from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
+from service import tracing
 from service.database.schema import query
 from service.database.turns import Turns
 from service.errors import Failed, Fault, Invalid, Overloaded, Problem
@@ -129,8 +130,9 @@ async def fetch_all(pool: Pool, query_name: str, /, **parameters: Any) -> list[D
     """Run sql/queries/NAME.sql and return its rows; Overloaded while the database is away."""
 
     async def run(connection: Connection) -> list[DictRow]:
-        cursor = await connection.execute(statement(query_name), parameters)
-        return await cursor.fetchall()
+        with tracing.statement(query_name):
+            cursor = await connection.execute(statement(query_name), parameters)
+            return await cursor.fetchall()
 
     return await with_connection(pool, run)
 

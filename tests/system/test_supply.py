@@ -126,5 +126,5 @@ def test_all_locks_are_covered() -> None:
 
 
 def test_tools_that_look_at_packages_are_not_among_them() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements-psql.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-psql.lock", "requirements-traces.lock"):
         assert not re.search(r"^(cyclonedx|pip-audit)", (ROOT / name).read_text(), re.MULTILINE), name
