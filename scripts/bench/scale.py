@@ -165,8 +165,10 @@ def grow(url: str, connection: Connection, of: History, users: int, before: int,
     began = time.perf_counter()
     added = fill(connection, group, of.start, of.end, options.every, say, step=timedelta(hours=1))
     load = time.perf_counter() - began
+    say(f"  {added / load:,.0f} readings a second.")
     say("Refresh.")
     refreshed = refresh(url, connection, say, watch=True)
+    say(f"  {added / refreshed:,.0f} readings a second.")
     connection.execute("ANALYZE")
     of.users.update(
         connection.execute(
