@@ -11,12 +11,13 @@ from pathlib import Path
 
 from scripts.bench.ingest.client import Answered
 from scripts.bench.ingest.environment import Keys, Target, empty, fill_past, stored
+from scripts.bench.ingest.kinds import INTERVALS, ONE_OTHER, THREE, Kind
 from scripts.bench.ingest.measurement import Measured, Watched, timed
 from scripts.bench.ingest.processes import CannotStart
-from scripts.bench.ingest.readings import Reading, Readings, as_copy_text, texts
+from scripts.bench.ingest.readings import Reading, Readings, texts
 
 SUBJECT = "psql COPY"
-COPY = "\\copy bench.reading (ts, heart_rate, calories, user_key, device_key, steps) from '{}'"
+COPY = "\\copy bench.{} from '{}'"
 
 
 def copies(target: Target, fresh: Readings, late: Readings) -> Iterator[Measured]:
@@ -27,6 +28,14 @@ def copies(target: Target, fresh: Readings, late: Readings) -> Iterator[Measured
     yield copy(target, "fresh, 2 connections", fresh, fresh.by_user(), 2)
     yield copy(target, "time-interleaved, 2 connections", fresh, fresh.by_time(), 2)
     yield copy(target, "late, 2 connections", late, late.by_user(), 2, keys=numbers(late.users))
+    for kind in (ONE_OTHER, INTERVALS):
+        yield copy_kind(target, kind, fresh)
+
+
+def copy_kind(target: Target, kind: Kind, readings: Readings) -> Measured:
+    """Copy readings of a kind over one connection, which is the faster way on few cores."""
+    spread = kind.spread(readings)
+    return copy(target, f"{kind.name}, 1 connection", spread, spread.by_user(), 1, kind=kind)
 
 
 def numbers(users: int) -> Keys:
@@ -35,34 +44,39 @@ def numbers(users: int) -> Keys:
 
 
 def copy(
-    target: Target, what: str, readings: Readings, order: Iterator[Reading], connections: int, keys: Keys | None = None
+    target: Target,
+    what: str,
+    readings: Readings,
+    order: Iterator[Reading],
+    connections: int,
+    keys: Keys | None = None,
+    kind: Kind = THREE,
 ) -> Measured:
     """Copy all readings; with keys, into chunks that hold compressed readings already."""
     empty(target.url)
     if keys is not None:
         fill_past(target.url, "bench.reading", keys, readings)
-    before = stored(target.url, "bench.reading")
-    lines = texts(readings, order, as_copy_text)
+    table = f"bench.{kind.columns.split()[0]}"
+    before = stored(target.url, table)
+    assert kind.as_copy_text is not None, "it is stored in one table"
+    lines = texts(readings, order, kind.as_copy_text)
     with tempfile.TemporaryDirectory(prefix="hyperpulse-bench-") as directory:
         share = -(-len(lines) // connections)
         files = [Path(directory) / str(number) for number in range(connections)]
         for number, file in enumerate(files):
             file.write_text("".join(lines[number * share : (number + 1) * share]))
-        row = timed(SUBJECT, what, Watched(None, target.pid), lambda: run_psql(target.url, files, len(lines)))
-    if stored(target.url, "bench.reading") - before != len(lines):
+        row = timed(SUBJECT, what, Watched(None, target.pid), lambda: run_psql(target.url, kind, files, len(lines)))
+    if stored(target.url, table) - before != len(lines):
         raise CannotStart("psql's COPY did not store everything.")
     return row
 
 
-def run_psql(url: str, files: list[Path], count: int) -> Answered:
+def run_psql(url: str, kind: Kind, files: list[Path], count: int) -> Answered:
     """Copy files in parallel, each with its own psql."""
     began = time.perf_counter()
+    psql = ["psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--command"]
     running = [
-        subprocess.Popen(
-            ["psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--command", COPY.format(file), url],
-            stderr=subprocess.PIPE,
-        )
-        for file in files
+        subprocess.Popen([*psql, COPY.format(kind.columns, file), url], stderr=subprocess.PIPE) for file in files
     ]
     for process in running:
         _, errors = process.communicate()

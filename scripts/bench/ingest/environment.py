@@ -73,24 +73,29 @@ def is_here(connection: Connection) -> bool:
 def empty(url: str) -> None:
     """Remove all readings; names stay, since the service caches their keys."""
     with connect(url) as connection:
-        connection.execute("TRUNCATE core.reading, core.stale_day")
-        connection.execute("TRUNCATE bench.reading")
+        # One after the other: a refresh of the running service locks them in another order.
+        for table in ("stale_day", "reading", "sample", "interval"):
+            connection.execute(f"TRUNCATE core.{table}".encode())
+        connection.execute("TRUNCATE bench.reading, bench.sample, bench.interval")
         # Otherwise the server flushes what one row wrote while the next one runs.
         with contextlib.suppress(psycopg.Error):
             connection.execute("CHECKPOINT")
 
 
 def enrol(url: str, users: int) -> Keys:
-    """Register users with a device each."""
+    """Register users with a watch and a phone each; the keys of devices are those of watches."""
     numbers = range(1, users + 1)
     tenants = [TENANT] * users
     with connect(url) as connection:
         by_user = [user_id(number) for number in numbers]
         by_device = [device_id(number) for number in numbers]
-        return Keys(
+        keys = Keys(
             value(connection, "SELECT api_internal.enrol_users(%s::text[], %s::text[])", tenants, by_user),
             value(connection, "SELECT api_internal.enrol_devices(%s::text[], %s::text[])", tenants, by_device),
         )
+        by_phone = [device_id(number, "phone") for number in numbers]
+        value(connection, "SELECT api_internal.enrol_devices(%s::text[], %s::text[])", tenants, by_phone)
+        return keys
 
 
 def fill_past(url: str, table: str, keys: Keys, readings: Readings) -> None:

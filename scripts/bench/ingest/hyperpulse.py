@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from scripts.bench.ingest.client import Answered, Body, send, stream
 from scripts.bench.ingest.environment import Keys, Target, empty, fill_past, stored
+from scripts.bench.ingest.kinds import INTERVALS, ONE_OTHER, THREE, WEARABLES, Kind
 from scripts.bench.ingest.measurement import Measured, Watched, timed
 from scripts.bench.ingest.processes import CannotStart, server, wait_until_answering
-from scripts.bench.ingest.readings import Readings, as_json, by_line, chunks, json_array, texts
+from scripts.bench.ingest.readings import Readings, by_line, chunks, json_array
 
 ROOT = Path(__file__).resolve().parents[3]
 PATH = "/v1/readings"
@@ -31,14 +32,16 @@ class Shape(NamedTuple):
     pace: float | None = None
     """Requests a second; None sends as fast as it is answered."""
     is_stream: bool = False
+    kind: Kind = THREE
 
     @property
     def what(self) -> str:
         """Return the name of the row."""
+        name = self.arrival if self.kind is THREE else self.kind.name
         if self.is_stream:
-            return f"{self.arrival}, NDJSON stream"
+            return f"{name}, NDJSON stream"
         pace = f" at {self.pace:,.0f}/s" if self.pace else ""
-        return f"{self.arrival}, batch {self.batch}{pace}"
+        return f"{name}, batch {self.batch}{pace}"
 
 
 SHAPES = (
@@ -52,6 +55,9 @@ SHAPES = (
     Shape("all duplicate", 1000, 8),
     Shape("time-interleaved", 1000, 8),
     Shape("late", 1000, 8),
+    Shape("fresh", 1000, 8, kind=ONE_OTHER),
+    Shape("fresh", 1000, 8, kind=INTERVALS),
+    Shape("fresh", 1000, 8, kind=WEARABLES),
 )
 
 
@@ -82,9 +88,9 @@ def running(target: Target, keys: Keys, workers: int, port: int, seconds: float,
 def row(subject: Subject, shape: Shape, fresh: Readings, late: Readings) -> Measured:
     """Prepare the database for one row, and measure it."""
     empty(subject.target.url)
-    readings = late if shape.arrival == "late" else fresh
+    readings = late if shape.arrival == "late" else shape.kind.spread(fresh)
     made = prepare(subject, shape, readings, bodies_of(shape, readings))
-    already = stored(subject.target.url, "core.reading")
+    already = sum(stored(subject.target.url, table) for table in shape.kind.tables)
 
     def work() -> Answered:
         if shape.is_stream:
@@ -92,8 +98,8 @@ def row(subject: Subject, shape: Shape, fresh: Readings, late: Readings) -> Meas
         return send(subject.port, PATH, JSON, made, shape.connections, subject.seconds, shape.pace)
 
     measured = timed(subject.name, shape.what, subject.watched, work)
-    if shape.arrival in ("fresh", "time-interleaved", "late"):
-        kept = stored(subject.target.url, "core.reading") - already
+    if shape.arrival in ("fresh", "time-interleaved", "late") and shape.kind is not WEARABLES:
+        kept = sum(stored(subject.target.url, table) for table in shape.kind.tables) - already
         if kept != measured.readings:
             raise CannotStart(f"{measured.name}: {measured.readings} readings were acknowledged, {kept} are stored.")
     return measured
@@ -102,7 +108,7 @@ def row(subject: Subject, shape: Shape, fresh: Readings, late: Readings) -> Meas
 def bodies_of(shape: Shape, readings: Readings) -> list[Body]:
     """Make the bodies of a row."""
     by_time = shape.arrival == "time-interleaved" or shape.batch == 1
-    parts = texts(readings, readings.by_time() if by_time else readings.by_user(), as_json)
+    parts = shape.kind.texts(readings, readings.by_time() if by_time else readings.by_user())
     join = by_line if shape.is_stream else json_array
     return [Body(join(part), len(part)) for part in chunks(parts, shape.batch)]
 
@@ -113,17 +119,16 @@ def prepare(subject: Subject, shape: Shape, readings: Readings, made: Sequence[B
         case "late":
             fill_past(subject.target.url, "core.reading", subject.keys, readings)
         case "half duplicate":
-            every_second = texts(readings, readings.by_user(), as_json)[::2]
+            every_second = shape.kind.texts(readings, readings.by_user())[::2]
             there = load(subject, [Body(json_array(part), len(part)) for part in chunks(every_second, 5000)])
             return made[: 2 * there.readings // shape.batch]
         case "all duplicate":
             return made[: load(subject, made).requests]
         case _:
             warm = readings._replace(each=1, start=readings.start - WARM)
-            load(
-                subject,
-                [Body(json_array(part), len(part)) for part in chunks(texts(warm, warm.by_user(), as_json), 1000)],
-            )
+            for kind in (THREE, ONE_OTHER, INTERVALS) if shape.kind is WEARABLES else (shape.kind,):
+                sent = chunks(kind.texts(warm, warm.by_user()), 1000)
+                load(subject, [Body(json_array(part), len(part)) for part in sent])
     return made
 
 

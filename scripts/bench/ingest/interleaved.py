@@ -12,8 +12,9 @@ from functools import partial
 from typing import NamedTuple
 
 from scripts.bench.ingest import hyperpulse, peers
-from scripts.bench.ingest.copying import copy
+from scripts.bench.ingest.copying import copy_kind
 from scripts.bench.ingest.hyperpulse import Shape
+from scripts.bench.ingest.kinds import INTERVALS, ONE_OTHER, THREE, WEARABLES
 from scripts.bench.ingest.measurement import Measured
 from scripts.bench.ingest.options import Options
 from scripts.bench.ingest.processes import CannotStart
@@ -25,7 +26,12 @@ SHAPES = (
     Shape("fresh", 5000, 8),
     Shape("fresh", 1000, 2, is_stream=True),
     Shape("all duplicate", 1000, 8),
+    Shape("fresh", 1000, 8, kind=ONE_OTHER),
+    Shape("fresh", 1000, 8, kind=INTERVALS),
+    Shape("fresh", 1000, 8, kind=WEARABLES),
 )
+KINDS = (THREE, ONE_OTHER, INTERVALS)
+"""What is copied."""
 SIZES = (1000, 5000)
 """Of the peers' requests."""
 
@@ -41,7 +47,7 @@ def run(options: Options, say: Say) -> Results:
     """Measure every contestant `options.turns` times; their servers run all the time."""
     with begun(options, say) as running, ExitStack() as stack:
         contestants = [
-            Contestant("psql COPY", partial(copied, running)),
+            *(Contestant("psql COPY", partial(copy_kind, running.target, kind, running.fresh)) for kind in KINDS),
             *(one for workers in (1, 2) for one in of_hyperpulse(running, stack, workers)),
             *of_peers(running, stack),
         ]
@@ -54,11 +60,6 @@ def run(options: Options, say: Say) -> Results:
                     raise CannotStart(f"{row.name}: {row.note or 'nothing was taken'}")
                 running.add(row)
         return running.results()
-
-
-def copied(running: Run) -> Measured:
-    """Measure COPY on one connection, which is the faster way on few cores."""
-    return copy(running.target, "fresh, 1 connection", running.fresh, running.fresh.by_user(), 1)
 
 
 def of_hyperpulse(running: Run, stack: ExitStack, workers: int) -> list[Contestant]:

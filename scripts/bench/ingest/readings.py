@@ -58,9 +58,9 @@ def user_id(user: int) -> str:
     return f"runner-{user}"
 
 
-def device_id(user: int) -> str:
+def device_id(user: int, device: str = "watch") -> str:
     """Return the id of a user's device."""
-    return f"watch-{user}"
+    return f"{device}-{user}"
 
 
 def moments(readings: Readings) -> dict[int, str]:

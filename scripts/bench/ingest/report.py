@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.bench.ingest.copying import SUBJECT
+from scripts.bench.ingest.kinds import INTERVALS, ONE_OTHER, THREE
 from scripts.bench.ingest.measurement import Measured, document
 
 RIVALS = (
-    ("of COPY", f"{SUBJECT}: fresh, 1 connection"),
-    ("of add_all", "FastAPI + SQLAlchemy: add_all, {}"),
-    ("of InfluxDB", "InfluxDB: {}"),
+    ("of COPY", f"{SUBJECT}: {{kind}}, 1 connection"),
+    ("of add_all", "FastAPI + SQLAlchemy: add_all, {what}"),
+    ("of InfluxDB", "InfluxDB: {what}"),
 )
 """Rows that a row is compared with in interleaved runs, by its description."""
 TITLES = ("readings/s", "of COPY", "p50 ms", "p99 ms", "service", "database", "client")
@@ -43,9 +44,15 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory:.0f} GiB"
 
 
-def limit_of(rows: Sequence[Measured]) -> float | None:
-    """Return the rate of COPY of fresh readings, the faster of one and two connections."""
-    return max((row.rate for row in rows if row.subject == SUBJECT and row.what.startswith("fresh")), default=None)
+def limit_of(row: Measured, rows: Sequence[Measured]) -> float | None:
+    """Return the rate of COPY of what a row stores, the faster of one and two connections."""
+    name = copied_kind(row.what)
+    return max((one.rate for one in rows if one.subject == SUBJECT and one.what.startswith(f"{name},")), default=None)
+
+
+def copied_kind(what: str) -> str:
+    """Return the name of the kind of readings whose COPY a row is compared with."""
+    return next((kind.name for kind in (ONE_OTHER, INTERVALS) if what.startswith(kind.name)), THREE.name)
 
 
 def show(results: Results, console: Console) -> None:
@@ -56,9 +63,8 @@ def show(results: Results, console: Console) -> None:
     table.add_column("", no_wrap=True)
     for title in TITLES:
         table.add_column(title, justify="right", no_wrap=True)
-    limit = limit_of(results.rows)
     for row in results.rows:
-        table.add_row(row.name, *cells(row, limit))
+        table.add_row(row.name, *cells(row, limit_of(row, results.rows)))
     console.print(table, markup=False)
     show_notes(results, console)
 
@@ -89,7 +95,10 @@ def show_turns(results: Results, console: Console) -> None:
     for title in ("readings/s", *(title for title, _ in RIVALS), *TITLES[3:6]):
         table.add_column(title, justify="right", no_wrap=True)
     for name, rows in turns.items():
-        compared = [versus(rows, turns.get(rival.format(rows[0].what), [])) for _, rival in RIVALS]
+        compared = [
+            versus(rows, turns.get(rival.format(what=rows[0].what, kind=copied_kind(rows[0].what)), []))
+            for _, rival in RIVALS
+        ]
         rate = statistics.median(row.rate for row in rows)
         table.add_row(name, f"{rate:,.0f}", *compared, *cells(median_row(rows), None)[3:6])
     console.print(table, markup=False)
@@ -121,8 +130,7 @@ def cells(row: Measured, limit: float | None) -> tuple[str, ...]:
 
 def write_json(results: Results, path: Path) -> None:
     """Write every measurement."""
-    limit = limit_of(results.rows)
-    rows = [document(row, limit) for row in results.rows]
+    rows = [document(row, limit_of(row, results.rows)) for row in results.rows]
     measured_at = datetime.now(UTC).isoformat(timespec="seconds")
     text = json.dumps({"measured_at": measured_at, **results._asdict(), "rows": rows}, indent=2)
     path.write_text(text + "\n", encoding="utf-8")
