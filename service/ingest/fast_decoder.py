@@ -6,14 +6,16 @@ is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
 from service.ingest.any_metric import Unusual, row_of
+from service.ingest.single_values import MOST_KINDS, NAME, OneInterval, are_usual, kind_of, likely_kind
 from service.ingest.timestamp_cache import CLOCK
-from service.model.fields import NAME_LENGTH, Bounds
+from service.model.fields import Bounds
 from service.model.limits import RANGES
 from service.model.pg_time import to_micros
 from service.model.reading import DEFAULT_DEVICE, Row
@@ -26,7 +28,6 @@ def within(name: str) -> msgspec.Meta:
     return msgspec.Meta(ge=low, le=high)
 
 
-NAME: Final = msgspec.Meta(min_length=1, max_length=NAME_LENGTH)
 # NUL can be written in JSON in this way only; the model refuses it.
 NUL: Final = b"\\u0000"
 
@@ -43,6 +44,7 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     samples: ClassVar[None] = None
     intervals: ClassVar[tuple[()]] = ()
     is_of_samples: ClassVar[bool] = False
+    value_count: ClassVar[int] = 0
 
 
 class Loose(Sent, forbid_unknown_fields=True, gc=False):
@@ -89,6 +91,7 @@ class Decoders:
 
 
 Scalar: TypeAlias = int | float | str | bool | None
+THREE_FIELDS = frozenset(Sent.__struct_fields__)
 USUAL = Decoders(Sent)
 LOOSE = Decoders(Loose)
 ANY = Decoders(dict[str, Scalar | dict[str, Scalar | dict[str, Scalar]]])
@@ -101,7 +104,7 @@ def decode(body: bytes, bounds: Bounds) -> list[Row] | None:
         return None
     sent = read(Decoders.document, body)
     if sent is None:
-        return read_samples(Decoders.document, body, bounds) or None
+        return read_others(Decoders.document, body, bounds) or None
     return sent if sent and settle(sent, bounds) else None
 
 
@@ -112,7 +115,7 @@ def decode_lines(text: bytes, bounds: Bounds) -> list[Row] | None:
         return None
     sent = read(Decoders.lines, text)
     if sent is None:
-        rows = read_samples(Decoders.lines, text, bounds)
+        rows = read_others(Decoders.lines, text, bounds)
         return rows if rows is not None and one_a_line(text, len(rows)) else None
     return sent if one_a_line(text, len(sent)) and settle(sent, bounds) else None
 
@@ -121,7 +124,7 @@ def decode_items(items: list[dict[str, Any]], bounds: Bounds) -> list[Row] | Non
     """Return the rows of readings by their fields, without NUL and surrogates; None leaves them to the model."""
     sent = read(Decoders.items, items)
     if sent is None:
-        return read_samples(Decoders.items, items, bounds)
+        return read_any(Decoders.items, items, bounds)
     return sent if settle(sent, bounds) else None
 
 
@@ -185,23 +188,110 @@ def settle(sent: Any, bounds: Bounds) -> bool:
     return True
 
 
-def read_samples(way: Callable[[Decoders, Any], Any], text: Any, bounds: Bounds) -> list[Row] | None:
+@lru_cache(2 * MOST_KINDS)
+def decoders_of(kind: Any) -> Decoders:
+    """Return what reads readings of a single value."""
+    return Decoders(kind)
+
+
+def read_others(way: Callable[[Decoders, Any], Any], text: bytes, bounds: Bounds) -> list[Row] | None:
     """Read readings that carry any metric of the registry; None leaves them to the model."""
+    kind = likely_kind(text, bounds.registry.by_name)
+    if kind is not None:
+        try:
+            sent = way(decoders_of(kind), text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        else:
+            return sent if settle_values(sent, bounds) else None
+    return read_any(way, text, bounds)
+
+
+def read_any(way: Callable[[Decoders, Any], Any], text: Any, bounds: Bounds) -> list[Row] | None:
+    """Read readings of different fields, those of the same fields together; None leaves them to the model."""
     if not bounds.registry.by_name:
         return None
     try:
-        sent = way(ANY, text)
-        timestamps = CLOCK.read_all([item["timestamp"] for item in sent]) if sent else []
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, ValueError, TypeError):
+        items = way(ANY, text)  # which are used up below
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for place, item in enumerate(items):
+        fields = tuple(item)
+        try:
+            alike[fields].append(place)
+        except KeyError:
+            alike[fields] = [place]
+    rows: list[Any] = [None] * len(items)
+    for fields, places in alike.items():
+        found = read_alike(fields, [items[place] for place in places], bounds)
+        if found is None:
+            return None
+        for place, row in zip(places, found, strict=True):
+            rows[place] = row
+    return rows
+
+
+def read_alike(fields: Sequence[str], items: list[dict[str, Any]], bounds: Bounds) -> list[Any] | None:
+    """Read readings of the same fields; None leaves them to the model."""
+    kind = kind_of(fields, bounds.registry.by_name)
+    sent: list[Any]
+    try:
+        if kind is not None:
+            sent = decoders_of(kind).items(items)
+            if settle_values(sent, bounds):
+                return sent
+        elif THREE_FIELDS.issuperset(fields):
+            sent = USUAL.items(items)
+            if settle(sent, bounds):
+                return sent
+    except msgspec.ValidationError:
+        pass  # a value may be null, or have a unit
+    return read_one_by_one(items, bounds)
+
+
+def read_one_by_one(items: Sequence[dict[str, Any]], bounds: Bounds) -> list[Row] | None:
+    """Read readings that carry any metric of the registry, one after the other; None leaves them to the model."""
+    try:
+        timestamps = CLOCK.read_all([item["timestamp"] for item in items])
+    except (KeyError, ValueError, TypeError):
         return None
     newest = to_micros(bounds.newest)
-    if sent and not to_micros(bounds.oldest) <= min(timestamps) <= max(timestamps) <= newest:
+    if not to_micros(bounds.oldest) <= min(timestamps) <= max(timestamps) <= newest:
         return None
     by_name = bounds.registry.by_name
     try:
-        return [row_of(item, at, newest, by_name) for item, at in zip(sent, timestamps, strict=True)]
+        return [row_of(item, at, newest, by_name) for item, at in zip(items, timestamps, strict=True)]
     except Unusual:
         return None
+
+
+def settle_values(sent: Any, bounds: Bounds) -> bool:
+    """Turn readings of a single value into rows, in place; return False where the model must validate them."""
+    if not sent:
+        return True
+    kind = sent[0].__class__
+    try:
+        timestamps = CLOCK.read_all([item.timestamp for item in sent])
+        ends = CLOCK.read_all([item.end for item in sent]) if issubclass(kind, OneInterval) else ()
+    except ValueError:
+        return False
+    newest = to_micros(bounds.newest)
+    if not to_micros(bounds.oldest) <= min(timestamps) <= max(timestamps) <= newest:
+        return False
+    for item, timestamp in zip(sent, timestamps, strict=True):
+        item.timestamp = timestamp
+    if ends:
+        if max(ends) > newest:
+            return False
+        for item, end in zip(sent, ends, strict=True):
+            item.end = end
+        if not are_usual(sent):
+            return False
+    if kind.may_be_zero:
+        for item in sent:
+            item.value += 0.0  # which makes 0 of -0
+    return {item.user_id.__class__ for item in sent} == {str} or name_users(sent)
 
 
 def something_measured(item: Sent) -> bool:
@@ -209,7 +299,7 @@ def something_measured(item: Sent) -> bool:
     return item.heart_rate is not None or item.steps is not None or item.calories is not None
 
 
-def name_users(sent: list[Sent]) -> bool:
+def name_users(sent: Sequence[Any]) -> bool:
     """Put decimal text in the place of whole numbers; return False where one is too long."""
     for item in sent:
         if item.user_id.__class__ is int:

@@ -26,7 +26,7 @@ from service.ingest.validation import (
 )
 from service.ingest.writer import Writer
 from service.model.fields import Bounds
-from service.model.reading import SAMPLES_OF_A_READING, Row, count_samples, weight_of
+from service.model.reading import SAMPLES_OF_A_READING, count_samples, weight_of
 from service.model.strict_json import parse_json
 
 MOST_WAITING = 8000  # items of a stream, by their weight
@@ -152,7 +152,7 @@ async def store_parts(parts: AsyncIterator[Rows], store: Store, tally: Tally) ->
 
 def weight(rows: Rows) -> int:
     """Return the weight of readings, or of events, which have no samples."""
-    return weight_of(len(rows), count_samples(rows)) if rows and isinstance(rows[0], Row) else len(rows)
+    return weight_of(len(rows), count_samples(rows)) if rows and hasattr(rows[0], "value_count") else len(rows)
 
 
 async def finished(task: asyncio.Task[None]) -> None:

@@ -64,13 +64,18 @@ class Row(msgspec.Struct, gc=False):
         """Whether none of the three was measured at the moment."""
         return self.heart_rate is None and self.steps is None and self.calories is None
 
+    @property
+    def value_count(self) -> int:
+        """How many values of other metrics than the three, or of intervals, there are."""
+        return 0 if self.samples is None else len(self.samples) + len(self.intervals)
+
 
 moment_of = attrgetter("timestamp")  # of a row
 
 
 def count_samples(rows: Sequence[Row]) -> int:
     """Count the values of other metrics than the three, and those of intervals."""
-    return sum([len(row.samples) + len(row.intervals) for row in rows if row.samples is not None])
+    return sum([row.value_count for row in rows])
 
 
 def weight_of(readings: int, samples: int) -> int:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from service.errors import Problem
 from service.ingest.fast_decoder import decode, decode_lines
+from service.ingest.single_values import SingleValue
 from service.ingest.validation import items_of
 from service.model.fields import Bounds
 from service.model.reading import READING, Row, to_row
@@ -312,6 +313,52 @@ def test_intervals_are_read_fast(fields: str, is_taken: bool) -> None:
     assert agree(text.encode()) is is_taken
     assert (by_the_model(text.encode()) is not None) is is_taken
     assert (decode_lines(f"{text}\n{text}\n".encode(), BOUNDS) is not None) is is_taken
+
+
+SINGLE = [
+    '"spo2":97', '"warmth":-0', '"warmth":-0.0', '"warmth":-9.5', '"end":"2025-01-15T10:01:00Z","steps":300',
+    '"end":"2025-01-15T10:01:00Z","steps":7.0', '"end":"2025-01-15T10:01:00+00:00","distance":-0',
+    '"end":"2025-01-16T08:59:59Z","steps":7',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", SINGLE)
+@pytest.mark.parametrize("user", ['"ada"', "7"])
+def test_a_single_value_is_its_own_row(fields: str, user: str) -> None:
+    text = f'{{"user_id":{user},"device_id":"watch","timestamp":"2025-01-15T10:00:00Z",{fields}}}'
+    for body in (text, f"[{text},{text}]", f'{{"readings":[{text}]}}'):
+        assert agree(body.encode())
+        rows = decode(body.encode(), BOUNDS)
+        assert rows is not None
+        assert {isinstance(row, SingleValue) for row in rows} == {True}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '"spo2":97,"warmth":1', '"spo2":97,"steps":1', '"spo2":null', '"steps":1', '"heart_rate":60',
+        '"end":"2025-01-15T10:01:00Z","spo2":97', '"end":"2025-01-15T10:01:00Z","steps":301',
+        '"end":"2025-01-15T10:01:00Z","steps":1.5', '"end":"2025-01-16T09:00:00Z","steps":7',
+        '"end":"2025-01-15T10:00:00Z","steps":7', '"end":null,"distance":1', '"end":"2099-01-01T00:00:00Z","steps":7',
+        '"end":"2025-01-15T10:01:00Z","steps":7,"worn":true', '"spo2":101',
+    ],
+)  # fmt: skip
+def test_what_is_no_single_value_is_none(fields: str) -> None:
+    text = f'{{"user_id":"ada","timestamp":"2025-01-15T10:00:00Z",{fields}}}'
+    for body in (text, f"[{text},{text}]"):
+        agree(body.encode())
+        assert not any(isinstance(row, SingleValue) for row in decode(body.encode(), BOUNDS) or ())
+
+
+def test_readings_of_different_fields_keep_their_order() -> None:
+    texts = [
+        f'{{"user_id":"u{place}","timestamp":"2025-01-15T10:00:00Z",{fields}}}'
+        for place, fields in enumerate(
+            2 * [*SINGLE, '"heart_rate":60', '"spo2":97,"steps":1', '"steps":null,"spo2":97']
+        )
+    ]
+    assert agree(f"[{','.join(texts)}]".encode())
+    assert decode_lines("\n".join(texts).encode(), BOUNDS) is not None
 
 
 def test_a_registry_that_was_not_read_is_asked_by_the_model() -> None:
