@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from service.database.binary_arrays import doubles, ints, keys, moments, smallints
 from service.ingest.dedupe import Identity
-from service.model.intervals import Interval
+from service.model.intervals import Interval, IntervalKind
 from service.model.reading import Row
 
 
@@ -46,11 +46,13 @@ class Intervals(NamedTuple):
         }
 
 
-def intervals_of(rows: Sequence[Row], identities: Sequence[Identity]) -> Intervals:
-    """Return the intervals of readings."""
+def intervals_of(rows: Sequence[Row], identities: Sequence[Identity], *, of_others: bool = False) -> Intervals:
+    """Return the intervals of readings, or only their worn windows and totals of days."""
     found = Intervals([], [], [])
     for item, row in enumerate(rows):
         for interval in row.intervals:
+            if of_others and interval.kind == IntervalKind.interval:
+                continue
             found.items.append(item)
             found.identities.append(identities[item])
             found.intervals.append(interval)

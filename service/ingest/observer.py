@@ -43,6 +43,10 @@ class CommitObserver(Protocol):
     def has_remote_subscribers(self) -> bool:
         """Whether other processes may have subscribers, so that a commit must announce whose readings it changes."""
 
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether this process has subscribers, or others may have."""
+
     def match(self, tenant_id: str, rows: Sequence[Row]) -> MatchedRows | None:
         """Match the rows of a request with its tenant's subscriptions, before they wait; None without subscribers."""
 
@@ -54,6 +58,7 @@ class Unobserved:
     """The observer of a process without live updates, which other processes may have."""
 
     has_remote_subscribers = True
+    has_subscribers = True
 
     def __init__(self) -> None:
         self.write_load = WriteLoad()

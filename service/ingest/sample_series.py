@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Generic, TypeAlias, TypeVar
 
-Series: TypeAlias = tuple[bytes, int, bytes]
-"""The keys of a user, packed, of a metric, and of a device, packed."""
+Series: TypeAlias = bytes
+"""The keys of a user, of a metric, and of a device, each packed."""
 SampleDay: TypeAlias = tuple[bytes, int]
 """The key of a user, packed, and a day (UTC) since 2000."""
 

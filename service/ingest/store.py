@@ -1,9 +1,8 @@
 """The ways of a batch into the database, each one short transaction that holds the horizon.
 
 `copy_insert` is COPY straight into the table, for readings that are new: where one is known, its transaction is rolled
-back, and `upsert` stores the batch, which distinguishes new, changed and unchanged readings. Of a batch whose readings
-have samples or intervals, the three metrics are stored as `upsert` does, and the others behind them: new samples by
-COPY, in `copy_samples`, and where one is known, by `merge`, which stores a batch of intervals alone, too.
+back, and `upsert` stores the batch, which distinguishes new, changed and unchanged readings. A batch whose readings
+have samples or intervals takes the same two ways: `copy_values` for what is new, and `merge` where something is known.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from service.ingest.key_cache import KeyCache
 from service.ingest.observer import CommitObserver
 from service.ingest.outcome import Outcome
 from service.ingest.reading_lane import HasSamples, copy_insert, upsert
-from service.ingest.sample_lane import copy_samples, merge
+from service.ingest.sample_lane import copy_values, merge
 from service.ingest.transaction import NamesChanged, UnknownNames
 from service.ingest.write_queue import BatchLease
 
@@ -34,13 +33,13 @@ async def store(
             batch = lease.take()
             if not batch.has_samples:
                 return await upsert(connection, key_cache, batch)
-            if batch.has_samples_to_copy and not key_cache.samples_are_known:
+            if batch.has_values_to_copy and not key_cache.samples_are_known:
                 try:
-                    return await copy_samples(connection, key_cache, observer, batch)
+                    return await copy_values(connection, key_cache, observer, batch)
                 except errors.UniqueViolation:
                     pass
             outcomes = await merge(connection, key_cache, batch)
-            if batch.has_samples_to_copy:
+            if batch.has_values_to_copy:
                 key_cache.samples_are_known = outcomes.count(Outcome.inserted) < len(outcomes)
             return outcomes
         except NamesChanged as changed:

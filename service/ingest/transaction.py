@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
 
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
@@ -12,6 +13,9 @@ from service.database.pool import Connection, statement
 from service.ingest.dedupe import Identity
 from service.ingest.key_cache import KeyCache, Names
 from service.ingest.write_queue import Batch
+
+Write: TypeAlias = tuple[str, Mapping[str, Any]]
+"""A statement by its name, with columns."""
 
 
 class UnknownNames(Exception):
@@ -45,9 +49,7 @@ def identities_of(batch: Batch, names: Names) -> list[Identity]:
     return identities
 
 
-async def merged_in(
-    connection: Connection, names: Names, writes: Sequence[tuple[str, dict[str, bytes]]]
-) -> tuple[int, list[DictRow]]:
+async def merged_in(connection: Connection, names: Names, writes: Sequence[Write]) -> tuple[int, list[DictRow]]:
     """Begin a transaction, send statements by their names with columns; return the horizon and the row of each answer.
 
     The horizon is in microseconds since 1970; what is written below it must be marked stale.
@@ -62,11 +64,11 @@ async def merged_in(
     return opened["announced"], [row for cursor in cursors if cursor.description for row in await cursor.fetchall()]
 
 
-async def sent(connection: Connection, writes: Sequence[tuple[str, dict[str, bytes]]]) -> list[DictRow]:
-    """Send further statements of a transaction by their names with columns, and return the row that each answers."""
+async def sent(connection: Connection, writes: Sequence[Write]) -> list[DictRow]:
+    """Send further statements of a transaction by their names with columns; return the row of each answer."""
     async with connection.pipeline():
         cursors = [await connection.execute(statement(name), columns, binary=True) for name, columns in writes]
-    return [row for cursor in cursors for row in await cursor.fetchall()]
+    return [row for cursor in cursors if cursor.description for row in await cursor.fetchall()]
 
 
 @asynccontextmanager

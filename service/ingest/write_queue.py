@@ -19,6 +19,7 @@ from service.database.usage import Usage
 from service.ingest.copy_rows import pack
 from service.ingest.key_cache import Names
 from service.ingest.observer import MatchedRows
+from service.model.intervals import IntervalKind
 from service.model.reading import Row, moment_of
 
 MOST_ROWS_TOGETHER = 10_000
@@ -39,6 +40,13 @@ def pack_known(names: Names, tenant_id: str, rows: Sequence[Row]) -> Packed | No
         return Packed(pack(rows, *names.of(tenant_id)), min(map(moment_of, rows)), names.version)
     except KeyError:
         return None
+
+
+def has_values_to_copy(row: Row) -> bool:
+    """Return whether a reading has more than worn windows and totals of days."""
+    if row.samples or not row.is_of_samples:
+        return True
+    return any(interval.kind == IntervalKind.interval for interval in row.intervals)
 
 
 @dataclass(slots=True)
@@ -89,9 +97,9 @@ class Batch:
         return self.submissions[0].samples > 0
 
     @property
-    def has_samples_to_copy(self) -> bool:
-        """Whether a reading has samples, not just intervals."""
-        return any(row.samples for row in self.rows)
+    def has_values_to_copy(self) -> bool:
+        """Whether not just worn windows and totals of days are there."""
+        return any(map(has_values_to_copy, self.rows))
 
     def is_packed(self, version: int) -> bool:
         """Return whether everything is packed under a version of names."""

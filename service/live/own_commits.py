@@ -35,6 +35,11 @@ class OwnCommits:
         """Whether other processes may have subscribers."""
         return self.presence.of_others
 
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether this process has subscribers, or others may have."""
+        return bool(self.feeds.clients) or self.presence.of_others
+
     def match(self, tenant_id: str, rows: Sequence[Row]) -> MatchedRows | None:
         """Match the rows of a request with its tenant's subscriptions; None without clients of any tenant.
 

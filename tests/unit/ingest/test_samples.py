@@ -11,8 +11,7 @@ from service.ingest.copy_rows import pack_key
 from service.ingest.dedupe import Identity
 from service.ingest.outcome import COMBINED, Outcome
 from service.ingest.repeats import Merge
-from service.ingest.samples import samples_of, touched_quarters
-from service.model.pg_time import QUARTER
+from service.ingest.samples import samples_of
 from service.model.reading import Row
 from tests.support.examples import examples
 
@@ -71,13 +70,3 @@ def test_outcomes_are_those_of_one_after_the_other(
     values.note([{"inserted": inserted, "updated": updated} for inserted, updated in answers], bits)
     assert list(bits.translate(COMBINED)) == expected
     assert stored == right
-
-
-@given(st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(-3 * QUARTER, 9 * QUARTER)), min_size=1, max_size=9))
-def test_quarters_are_touched_below_the_horizon_or_above_it(moments: list[tuple[int, int]]) -> None:
-    identities = [(pack_key(user), pack_key(7), at) for user, at in moments]
-    rows = [Row("ada", "watch", at, None, None, None, ((4, 1.0), (5, 2.0))) for _, at in moments]
-    below, above = touched_quarters(samples_of(rows, identities), 4 * QUARTER)
-    assert sorted(below + above) == sorted({(pack_key(user), at // QUARTER * QUARTER) for user, at in moments})
-    assert all(start < 4 * QUARTER for _, start in below)
-    assert all(start >= 4 * QUARTER for _, start in above)

@@ -1,0 +1,1 @@
+ALTER TABLE core.interval ALTER COLUMN version DROP DEFAULT;
