@@ -76,6 +76,7 @@ class Subject(NamedTuple):
 def running(target: Target, keys: Keys, workers: int, port: int, seconds: float, directory: Path) -> Iterator[Subject]:
     """Run the service with `workers` processes."""
     environment = {"DATABASE_URL": target.url, "HOST": "127.0.0.1", "PORT": str(port), "STOP_WITH_STDIN": "1"}
+    environment["REFRESH_SECONDS"] = "3600"  # refreshes are measured apart
     if workers > 1:
         environment["WORKERS"] = str(workers)
     log = directory / f"service-{workers}.log"
@@ -125,7 +126,8 @@ def prepare(subject: Subject, shape: Shape, readings: Readings, made: Sequence[B
         case "all duplicate":
             return made[: load(subject, made).requests]
         case _:
-            warm = readings._replace(each=1, start=readings.start - WARM)
+            # At another second than those of whole minutes, which a day of wearables has.
+            warm = readings._replace(each=1, start=(readings.start - WARM).replace(second=30))
             for kind in (THREE, ONE_OTHER, INTERVALS) if shape.kind is WEARABLES else (shape.kind,):
                 sent = chunks(kind.texts(warm, warm.by_user()), 1000)
                 load(subject, [Body(json_array(part), len(part)) for part in sent])

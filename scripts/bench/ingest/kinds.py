@@ -88,7 +88,7 @@ def days(readings: Readings) -> Iterator[str]:
     in which it is moved; a phone counts steps and distance of ten minutes. Once a day come the heart rate at rest, and
     the weight. These are 2,306 readings, of 2,402 values.
     """
-    start = int(readings.start.timestamp()) + readings.each * readings.every - DAY
+    start = (int(readings.start.timestamp()) + readings.each * readings.every - DAY) // MINUTE * MINUTE
     said = {moment: text(moment) for moment in range(start, start + DAY + 1, MINUTE)}
     for user in range(1, readings.users + 1):
         chance = random.Random(readings.seed * 1_000_003 + user).random  # noqa: S311
