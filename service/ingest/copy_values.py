@@ -26,7 +26,7 @@ INTERVAL = struct.Struct(">2s8sii8siqiqid").pack
 USER, SERIES, METRIC = slice(2, 10), slice(2, 26), struct.Struct(">14xi")
 SOURCE = slice(0, 30)  # up to the length of ts
 MOMENT = struct.Struct(">30xq")
-EXTENT = struct.Struct(">30xq4xq")
+EXTENT = struct.Struct(">2x24s4xq4xq12x")  # of the whole row of an interval, with its series
 PACK_MOMENT = struct.Struct(">q").pack
 THREE = 3
 """The greatest key of a metric that readings carry."""
@@ -148,9 +148,8 @@ def touches_of(packed: Packed) -> Touches:
         found.sample_series.add(series)
         found.quarters.add((series[:8], quarter * QUARTER))
     spans = {
-        (row[SERIES], start // HOUR, (end - 1) // HOUR)
-        for row in packed.intervals
-        for start, end in (EXTENT.unpack_from(row),)
+        (series, start // HOUR, (end - 1) // HOUR)
+        for series, start, end in EXTENT.iter_unpack(b"".join(packed.intervals))
     }
     for series, first, last in spans:
         found.interval_series.add(series)
