@@ -14,6 +14,8 @@ LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
 -- The planner does not know how many minutes there are: with a nested loop for a few it would take for ever for many.
 SET enable_nestloop = off
+SET enable_mergejoin = off
+SET enable_sort = off
 SET work_mem = '64MB'
 AS $$
 #variable_conflict use_column
@@ -53,12 +55,26 @@ BEGIN
              CASE WHEN m.is_whole THEN 1000000 ELSE 1 END AS grain,
              CASE WHEN m.is_whole THEN round(i.value)::numeric ELSE round(i.value * 1e6)::numeric END AS whole,
              extract(epoch FROM i.ends_at - i.ts) AS length,
-             i.ends_at - i.ts > INTERVAL '5 minutes' AS is_coarse
+             i.ends_at - i.ts > INTERVAL '5 minutes' AS is_coarse, x.low, x.high
         FROM unnest(intervals) AS i
         JOIN core.metric AS m USING (metric_key)
        CROSS JOIN LATERAL generate_series(public.time_bucket(INTERVAL '1 hour', i.ts), i.ends_at - INTERVAL '1 microsecond',
                                           INTERVAL '1 hour') AS h (cell)
+       CROSS JOIN LATERAL (SELECT public.time_bucket(INTERVAL '1 minute', greatest(i.ts, h.cell)),
+                                  public.time_bucket(INTERVAL '1 minute', least(i.ends_at, h.cell + INTERVAL '1 hour') - INTERVAL '1 microsecond')) AS x (low, high)
        WHERE h.cell <@ hours
+    ), extents AS MATERIALIZED (
+      -- Of a device's intervals over the same minutes the newest. Over several minutes, since any two of these overlap.
+      SELECT p.metric_key, p.device_key, p.cell, p.low, p.high, max(p.version) AS version, count(*) AS intervals
+        FROM parts AS p
+       WHERE p.high > p.low
+       GROUP BY 1, 2, 3, 4, 5
+    ), covering AS MATERIALIZED (
+      SELECT e.metric_key, e.device_key, e.cell, e.low, e.high, max(n.version) AS version
+        FROM extents AS e
+        JOIN extents AS n USING (metric_key, device_key, cell)
+       WHERE n.low <= e.low AND n.high >= e.high AND (n.version > e.version OR e.intervals > 1)
+       GROUP BY 1, 2, 3, 4, 5
     ), worn AS MATERIALIZED (
       SELECT w.device_key, w.ts, w.ends_at, h.cell
         FROM unnest(windows) AS w
@@ -66,13 +82,15 @@ BEGIN
                                           INTERVAL '1 hour') AS h (cell)
        WHERE h.cell <@ hours
     ), cells AS MATERIALIZED (
-      SELECT p.metric_key, p.cell FROM parts AS p
-      UNION
-      SELECT k.metric_key, w.cell FROM worn AS w CROSS JOIN unnest(wanted_keys) AS k (metric_key)
+      -- An hour that is wanted as a whole needs no cutting.
+      SELECT c.metric_key, c.cell, wanted @> tstzrange(c.cell, c.cell + INTERVAL '1 hour') AS is_whole
+        FROM (SELECT p.metric_key, p.cell FROM parts AS p
+              UNION
+              SELECT k.metric_key, w.cell FROM worn AS w CROSS JOIN unnest(wanted_keys) AS k (metric_key)) AS c
     ), instants AS MATERIALIZED (
       SELECT a.metric_key, a.device_key, c.cell, public.time_bucket(INTERVAL '1 minute', a.ts) AS minute, sum(a.amount)::bigint AS amount,
-             sum(a.amount) FILTER (WHERE a.ts <@ wanted)::bigint AS inside, count(*) FILTER (WHERE a.ts <@ wanted) AS samples,
-             min(a.ts) FILTER (WHERE a.ts <@ wanted) AS first_ts, max(a.ts) FILTER (WHERE a.ts <@ wanted) AS last_ts
+             sum(a.amount) FILTER (WHERE c.is_whole OR a.ts <@ wanted)::bigint AS inside, count(*) FILTER (WHERE c.is_whole OR a.ts <@ wanted) AS samples,
+             min(a.ts) FILTER (WHERE c.is_whole OR a.ts <@ wanted) AS first_ts, max(a.ts) FILTER (WHERE c.is_whole OR a.ts <@ wanted) AS last_ts
         FROM api_internal.amounts(wanted_user, wanted_keys, touched, counted_minutes.device_key) AS a
         JOIN cells AS c ON c.metric_key = a.metric_key AND c.cell = public.time_bucket(INTERVAL '1 hour', a.ts)
        GROUP BY 1, 2, 3, 4
@@ -84,9 +102,11 @@ BEGIN
                         - div(p.whole * extract(epoch FROM x.piece_start - p.ts), p.length) END * p.grain)::bigint AS share,
              count(*) OVER (PARTITION BY p.metric_key, p.device_key, g.minute) AS pieces
         FROM parts AS p
-       CROSS JOIN LATERAL generate_series(greatest(p.cell, public.time_bucket(INTERVAL '1 minute', p.ts)),
-                                          least(p.cell + INTERVAL '1 hour', p.ends_at) - INTERVAL '1 microsecond',
-                                          INTERVAL '1 minute') AS g (minute)
+        LEFT JOIN covering AS n ON n.metric_key = p.metric_key AND n.device_key = p.device_key AND n.cell = p.cell AND n.low = p.low
+                               AND n.high = p.high AND n.version > p.version
+       -- Where a newer interval of the device covers all of its minutes, it gives nothing, and matters in its first and last minute alone,
+       -- which the newer one may not fill.
+       CROSS JOIN LATERAL generate_series(p.low, p.high, CASE WHEN n.version IS NULL THEN INTERVAL '1 minute' ELSE p.high - p.low END) AS g (minute)
        CROSS JOIN LATERAL (SELECT greatest(g.minute, p.ts), least(g.minute + INTERVAL '1 minute', p.ends_at)) AS x (piece_start, piece_end)
     ), outdone AS MATERIALIZED (
       -- A device's newer interval that overlaps takes the minutes that it covers.
@@ -97,8 +117,24 @@ BEGIN
                        OVER (PARTITION BY p.metric_key, p.device_key, p.minute ORDER BY p.version DESC
                              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newer
                 FROM pieces AS p
-               WHERE p.pieces > 1) AS u
+               WHERE p.pieces BETWEEN 2 AND 64) AS u
        WHERE u.newer && tstzrange(u.piece_start, u.piece_end)
+      UNION
+      -- Of many in a minute, half against half, since their union may be as many: of two pieces the numbers in the order of their versions
+      -- differ in a highest bit, at which one is among the older and the other among the newer ones of the same higher bits. The last end
+      -- of the newer ones that begin before a piece ends tells whether one of them overlaps it.
+      SELECT u.version, u.minute
+        FROM (SELECT p.version, p.minute, b.is_newer,
+                     p.piece_start < max(p.piece_end) FILTER (WHERE b.is_newer = 1)
+                       OVER (PARTITION BY p.metric_key, p.device_key, p.minute, b.bit, b.higher_bits
+                             ORDER BY CASE b.is_newer WHEN 1 THEN p.piece_start ELSE p.piece_end END, b.is_newer
+                             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS overlaps
+                FROM (SELECT p.*, row_number() OVER (PARTITION BY p.metric_key, p.device_key, p.minute ORDER BY p.version) AS number
+                        FROM pieces AS p
+                       WHERE p.pieces > 64) AS p
+                JOIN generate_series(0, 30) AS g (bit) ON 1 << g.bit <= p.pieces
+               CROSS JOIN LATERAL (SELECT g.bit, (p.number >> g.bit) & 1 AS is_newer, p.number >> (g.bit + 1) AS higher_bits) AS b) AS u
+       WHERE u.is_newer = 0 AND u.overlaps
     ), left_pieces AS MATERIALIZED (
       SELECT p.*, o.version IS NULL AND i.minute IS NULL AS counts
         FROM pieces AS p
@@ -161,9 +197,17 @@ BEGIN
                   ELSE p.share END AS share
         FROM won AS p
     ), cut AS (
-      SELECT p.metric_key, p.minute, p.device_key, p.ts,
-             CASE WHEN x.is_whole THEN coalesce(c.share, 0) ELSE z.share END AS share, z.first_ts, z.last_ts
+      SELECT p.metric_key, p.minute, p.device_key, coalesce(c.share, 0) AS share, (p.ts >= p.minute)::int AS samples, p.piece_start AS first_ts,
+             p.piece_start AS last_ts
         FROM pieces AS p
+        JOIN cells AS k ON k.metric_key = p.metric_key AND k.cell = p.cell
+        LEFT JOIN counted AS c ON c.version = p.version AND c.minute = p.minute
+       WHERE k.is_whole
+      UNION ALL
+      SELECT p.metric_key, p.minute, p.device_key, CASE WHEN x.is_whole THEN coalesce(c.share, 0) ELSE z.share END,
+             (p.ts >= p.minute AND p.ts <@ wanted)::int, z.first_ts, z.last_ts
+        FROM pieces AS p
+        JOIN cells AS k ON k.metric_key = p.metric_key AND k.cell = p.cell
         LEFT JOIN counted AS c ON c.version = p.version AND c.minute = p.minute
        CROSS JOIN LATERAL (SELECT wanted @> tstzrange(p.piece_start, p.piece_end)) AS x (is_whole)
        CROSS JOIN LATERAL (
@@ -174,7 +218,7 @@ BEGIN
           CROSS JOIN unnest(CASE WHEN x.is_whole THEN tstzmultirange(tstzrange(p.piece_start, p.piece_end))
                                  ELSE wanted * tstzmultirange(tstzrange(p.piece_start, p.piece_end)) END) AS r (part)
          ) AS z
-       WHERE z.first_ts IS NOT NULL
+       WHERE NOT k.is_whole AND z.first_ts IS NOT NULL
     )
     SELECT v.metric_key, v.minute, coalesce(sum(v.amount) FILTER (WHERE v.device_key = w.device_key), 0)::bigint,
            coalesce(sum(v.samples) FILTER (WHERE v.device_key = w.device_key), 0)::bigint, w.device_key, min(v.first_ts), max(v.last_ts)
@@ -182,7 +226,7 @@ BEGIN
               FROM instants AS i
              WHERE i.samples > 0
             UNION ALL
-            SELECT c.metric_key, c.minute, c.device_key, coalesce(c.share, 0), (c.ts >= c.minute AND c.ts <@ wanted)::int, c.first_ts, c.last_ts
+            SELECT c.metric_key, c.minute, c.device_key, coalesce(c.share, 0), c.samples, c.first_ts, c.last_ts
               FROM cut AS c) AS v
       JOIN winners AS w USING (metric_key, minute)
      GROUP BY v.metric_key, v.minute, w.device_key;
