@@ -3,50 +3,123 @@ CREATE FUNCTION api_internal.roll_up_cells(day timestamptz, user_keys int[], qua
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET work_mem = '64MB'
+-- The planner does not know how much there is, and would join by nested loops, or sort.
+SET enable_nestloop = off
+SET enable_mergejoin = off
+SET enable_sort = off
 AS $$
 DECLARE
-  gone record;
+  asked record;
+  gone  record;
 BEGIN
+  SELECT array_agg(r.user_key) AS user_keys, array_agg(lower(r.run)) AS starts, array_agg(upper(r.run)) AS ends INTO asked
+    FROM (SELECT m.user_key, unnest(api_internal.whole_hours(api_internal.quarter_ranges(roll_up_cells.day, m.quarters))) AS run
+            FROM unnest(user_keys, quarters) AS m (user_key, quarters)) AS r;
+  IF asked.user_keys IS NULL THEN
+    RETURN;
+  END IF;
+
   WITH marked AS MATERIALIZED (
-    SELECT m.user_key, r.ranges, api_internal.whole_hours(r.ranges) AS hours
+    SELECT m.user_key, r.ranges
       FROM unnest(user_keys, quarters) AS m (user_key, quarters)
      CROSS JOIN LATERAL api_internal.quarter_ranges(roll_up_cells.day, m.quarters) AS r (ranges)
      WHERE r.ranges IS NOT NULL
+  ), found AS MATERIALIZED (
+    SELECT q.*, public.time_bucket(INTERVAL '1 hour', q.bucket) AS hour
+      FROM api_internal.device_quarters(asked.user_keys, asked.starts, asked.ends) AS q
+  ), counted AS MATERIALIZED (
+    SELECT *
+      FROM api_internal.cell_buckets(asked.user_keys, asked.starts, asked.ends, '{2,3}', ARRAY(
+             SELECT ROW(f.bucket, f.first_ts, f.last_ts, f.steps_minutes, 0, f.user_key, 2, f.device_key, f.steps * 1000000::numeric)::api_internal.cell_part
+               FROM found AS f
+              WHERE f.steps IS NOT NULL
+             UNION ALL
+             SELECT ROW(f.bucket, f.first_ts, f.last_ts, f.calories_minutes, 0, f.user_key, 3, f.device_key, f.calories)::api_internal.cell_part
+               FROM found AS f
+              WHERE f.calories IS NOT NULL), INTERVAL '15 minutes')
+  ), beats AS MATERIALIZED (
+    -- The smallest priority wins, then the device registered first.
+    SELECT f.*, coalesce(bit_or(f.heart_rate_minutes) OVER (PARTITION BY f.user_key, f.bucket ORDER BY (d.priority::bigint << 32) + d.device_key
+                                                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS taken
+      FROM found AS f
+     CROSS JOIN LATERAL (SELECT d.* FROM core.device AS d WHERE d.device_key = f.device_key OFFSET 0) AS d
   ), devices AS MATERIALIZED (
     -- Which devices measured something in an hour. Where there is one, the row of the user is also that of the device; where there are
     -- several, each quarter may depend on all of them. A device that was only worn covers nothing.
-    SELECT m.user_key, public.time_bucket(INTERVAL '1 hour', r.bucket) AS hour, r.device_key
-      FROM marked AS m
-     CROSS JOIN LATERAL api_internal.device_minutes(m.user_key, m.hours) AS r
+    SELECT f.user_key, f.hour, f.device_key FROM found AS f
     UNION
-    SELECT m.user_key, h.hour, i.device_key
-      FROM marked AS m
-     CROSS JOIN LATERAL api_internal.overlapping_intervals(m.user_key, '{2,3}', m.hours) AS i
-     CROSS JOIN LATERAL generate_series(public.time_bucket(INTERVAL '1 hour', i.ts), i.ends_at - INTERVAL '1 microsecond',
-                                        INTERVAL '1 hour') AS h (hour)
-     WHERE h.hour <@ m.hours
+    SELECT c.user_key, c.cell, c.device_key FROM counted AS c WHERE c.device_key IS NOT NULL
+  ), hard AS MATERIALIZED (
+    -- Hours that have to be looked at minute by minute.
+    SELECT c.user_key, c.cell AS hour FROM counted AS c WHERE c.is_hard AND c.device_key IS NULL
+    UNION
+    SELECT b.user_key, b.hour FROM beats AS b WHERE b.heart_rate_minutes & b.taken <> 0 AND b.heart_rate_minutes & ~b.taken <> 0
+  ), hard_devices AS MATERIALIZED (
+    SELECT DISTINCT c.user_key, c.cell AS hour, c.device_key FROM counted AS c WHERE c.is_hard AND c.device_key IS NOT NULL
   ), hours AS MATERIALIZED (
-    SELECT d.user_key, d.hour, CASE WHEN count(*) = 1 THEN min(d.device_key) END AS sole_device
+    SELECT d.user_key, d.hour, CASE WHEN count(*) = 1 THEN min(d.device_key) END AS sole_device, bool_or(h.hour IS NOT NULL) AS is_hard
       FROM devices AS d
+      LEFT JOIN hard AS h USING (user_key, hour)
      GROUP BY 1, 2
+  ), minute_by_minute AS MATERIALIZED (
+    SELECT m.user_key, range_agg(tstzrange(h.hour, h.hour + INTERVAL '1 hour')) * m.ranges AS ranges
+      FROM hard AS h
+      JOIN marked AS m USING (user_key)
+     GROUP BY m.user_key, m.ranges
   ), computed AS MATERIALIZED (
-    SELECT m.user_key, public.time_bucket(INTERVAL '15 minutes', r.bucket) AS bucket, min(r.first_ts) AS first_ts,
-           max(r.last_ts) AS last_ts, sum(r.heart_rate_sum)::bigint AS heart_rate_sum, sum(r.heart_rate_count)::int AS heart_rate_count,
-           min(r.heart_rate_min) AS heart_rate_min, max(r.heart_rate_max) AS heart_rate_max, sum(r.calories)::bigint AS calories,
-           sum(r.steps)::bigint AS steps,
+    SELECT c.user_key, c.bucket, min(c.first_ts) AS first_ts, max(c.last_ts) AS last_ts, sum(c.heart_rate_sum)::bigint AS heart_rate_sum,
+           coalesce(sum(c.heart_rate_count), 0)::int AS heart_rate_count, min(c.heart_rate_min) AS heart_rate_min,
+           max(c.heart_rate_max) AS heart_rate_max, sum(c.calories)::bigint AS calories, sum(c.steps)::bigint AS steps,
+           CASE WHEN min(c.heart_rate_device) = max(c.heart_rate_device) THEN min(c.heart_rate_device)
+                WHEN min(c.heart_rate_device) IS NOT NULL THEN 0 END AS heart_rate_device,
+           bit_count(coalesce(bit_or(c.heart_rate_minutes), 0)::bit(64)) AS worn_minutes
+      FROM (SELECT b.user_key, b.hour, b.bucket, b.first_ts, b.last_ts, b.heart_rate_minutes, w.*
+              FROM beats AS b
+              LEFT JOIN LATERAL (SELECT b.heart_rate_sum, b.heart_rate_count, b.heart_rate_min, b.heart_rate_max, b.device_key AS heart_rate_device,
+                                        NULL::bigint AS calories, NULL::bigint AS steps
+                                  WHERE b.heart_rate_minutes & ~b.taken <> 0) AS w ON true
+            UNION ALL
+            SELECT c.user_key, c.cell, c.bucket, c.first_ts, c.last_ts, NULL, NULL, NULL, NULL, NULL, NULL,
+                   CASE c.metric_key WHEN 3 THEN c.total END, CASE c.metric_key WHEN 2 THEN c.total / 1000000 END
+              FROM counted AS c
+             WHERE c.device_key IS NULL) AS c
+      JOIN hours AS h USING (user_key, hour)
+      JOIN marked AS m USING (user_key)
+     WHERE NOT h.is_hard AND c.bucket <@ m.ranges
+     GROUP BY 1, 2
+    UNION ALL
+    SELECT m.user_key, public.time_bucket(INTERVAL '15 minutes', r.bucket), min(r.first_ts), max(r.last_ts), sum(r.heart_rate_sum)::bigint,
+           sum(r.heart_rate_count)::int, min(r.heart_rate_min), max(r.heart_rate_max), sum(r.calories)::bigint, sum(r.steps)::bigint,
            CASE WHEN min(r.heart_rate_device) = max(r.heart_rate_device) THEN min(r.heart_rate_device)
-                WHEN min(r.heart_rate_device) IS NOT NULL THEN 0 END AS heart_rate_device,
-           count(*) FILTER (WHERE r.heart_rate_count > 0) AS worn_minutes
-      FROM marked AS m
+                WHEN min(r.heart_rate_device) IS NOT NULL THEN 0 END,
+           count(*) FILTER (WHERE r.heart_rate_count > 0)
+      FROM minute_by_minute AS m
      CROSS JOIN LATERAL api_internal.minutes(m.user_key, m.ranges, NULL, true) AS r
      GROUP BY 1, 2
   ), by_device AS MATERIALIZED (
-    SELECT d.user_key, d.device_key, public.time_bucket(INTERVAL '15 minutes', r.bucket) AS bucket, min(r.first_ts) AS first_ts,
-           max(r.last_ts) AS last_ts, sum(r.heart_rate_sum)::bigint AS heart_rate_sum, sum(r.heart_rate_count)::int AS heart_rate_count,
-           min(r.heart_rate_min) AS heart_rate_min, max(r.heart_rate_max) AS heart_rate_max, sum(r.calories)::bigint AS calories,
-           sum(r.steps)::bigint AS steps
+    SELECT c.user_key, c.device_key, c.bucket, min(c.first_ts) AS first_ts, max(c.last_ts) AS last_ts,
+           sum(c.heart_rate_sum)::bigint AS heart_rate_sum, coalesce(sum(c.heart_rate_count), 0)::int AS heart_rate_count,
+           min(c.heart_rate_min) AS heart_rate_min, max(c.heart_rate_max) AS heart_rate_max, sum(c.calories)::bigint AS calories,
+           sum(c.steps)::bigint AS steps
+      FROM (SELECT f.user_key, f.hour, f.device_key, f.bucket, f.first_ts, f.last_ts, f.heart_rate_sum, f.heart_rate_count, f.heart_rate_min,
+                   f.heart_rate_max, NULL::bigint AS calories, NULL::bigint AS steps
+              FROM found AS f
+            UNION ALL
+            SELECT c.user_key, c.cell, c.device_key, c.bucket, c.first_ts, c.last_ts, NULL, NULL, NULL, NULL,
+                   CASE c.metric_key WHEN 3 THEN c.total END, CASE c.metric_key WHEN 2 THEN c.total / 1000000 END
+              FROM counted AS c
+             WHERE c.device_key IS NOT NULL) AS c
+      JOIN hours AS h USING (user_key, hour)
+      JOIN marked AS m USING (user_key)
+     WHERE h.sole_device IS NULL AND c.bucket <@ m.ranges
+       AND NOT EXISTS (SELECT FROM hard_devices AS d WHERE d.user_key = c.user_key AND d.hour = c.hour AND d.device_key = c.device_key)
+     GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT d.user_key, d.device_key, public.time_bucket(INTERVAL '15 minutes', r.bucket), min(r.first_ts), max(r.last_ts),
+           sum(r.heart_rate_sum)::bigint, sum(r.heart_rate_count)::int, min(r.heart_rate_min), max(r.heart_rate_max), sum(r.calories)::bigint,
+           sum(r.steps)::bigint
       FROM (SELECT d.user_key, d.device_key, range_agg(tstzrange(d.hour, d.hour + INTERVAL '1 hour')) * m.ranges AS ranges
-              FROM devices AS d
+              FROM hard_devices AS d
               JOIN hours AS h USING (user_key, hour)
               JOIN marked AS m USING (user_key)
              WHERE h.sole_device IS NULL

@@ -47,27 +47,21 @@ BEGIN
       SELECT * FROM api_internal.instant_buckets(plain.user_keys, plain.metric_keys, plain.device_keys, plain.starts, plain.ends, width, of_devices);
   END IF;
   FOR asked IN
-    SELECT a.user_key, a.metric_key, array_agg(DISTINCT a.device_key) AS device_keys, range_agg(tstzrange(a.range_start, a.range_end)) AS ranges
+    -- A question about one device sees nothing of the others.
+    SELECT s.only_device, array_agg(a.user_key) AS user_keys, array_agg(a.metric_key) AS metric_keys, array_agg(a.device_key) AS device_keys,
+           array_agg(a.range_start) AS starts, array_agg(a.range_end) AS ends
       FROM unnest(user_keys, metric_keys, device_keys, starts, ends) AS a (user_key, metric_key, device_key, range_start, range_end)
+      JOIN (SELECT a.user_key, a.metric_key, CASE WHEN NOT of_devices AND min(a.device_key) = max(a.device_key) THEN min(a.device_key) END AS only_device
+              FROM unnest(user_keys, metric_keys, device_keys) AS a (user_key, metric_key, device_key)
+             GROUP BY 1, 2) AS s USING (user_key, metric_key)
      WHERE a.user_key = ANY (others) AND a.metric_key = ANY (sums)
-     GROUP BY 1, 2
+     GROUP BY 1
   LOOP
-    -- Of a single device everything counts, as in a question for it.
     RETURN QUERY
-      SELECT asked.user_key, asked.metric_key, NULL::int, c.bucket, c.first_ts, c.last_ts, 0::double precision, 0::double precision,
-             0::double precision, c.samples, c.total, c.best_device,
-             CASE WHEN cardinality(asked.device_keys) = 1 THEN asked.device_keys[1] END
-        FROM api_internal.counted_buckets(
-               asked.user_key, asked.metric_key, asked.device_keys, asked.ranges, width,
-               CASE WHEN cardinality(asked.device_keys) = 1 THEN asked.device_keys[1] END) AS c;
-    IF of_devices AND cardinality(asked.device_keys) > 1 THEN
-      RETURN QUERY
-        SELECT asked.user_key, asked.metric_key, d.device_key, c.bucket, c.first_ts, c.last_ts, 0::double precision, 0::double precision,
-               0::double precision, c.samples, c.total, NULL::int, NULL::int
-          FROM unnest(asked.device_keys) AS d (device_key)
-         CROSS JOIN LATERAL api_internal.counted_buckets(asked.user_key, asked.metric_key, ARRAY[d.device_key], asked.ranges, width,
-                                                         d.device_key) AS c;
-    END IF;
+      SELECT b.user_key, b.metric_key, b.device_key, b.bucket, b.first_ts, b.last_ts, 0::double precision, 0::double precision,
+             0::double precision, b.samples, b.total, b.best_device, b.sole_device
+        FROM api_internal.sum_buckets(asked.user_keys, asked.metric_keys, asked.device_keys, asked.starts, asked.ends, width, of_devices,
+                                      asked.only_device) AS b;
   END LOOP;
 END
 $$;
