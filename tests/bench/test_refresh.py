@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from scripts.bench.refresh import report
+from scripts.bench.refresh import intervals, report
 from scripts.bench.refresh.hyperpulse import hyperpulse
 from scripts.bench.refresh.late_reading import REFRESH
 from scripts.bench.refresh.measurement import Aims, Row, Spent, median_of, total
@@ -66,6 +66,16 @@ def test_a_small_run_answers_and_leaves_right_rollups(
     with psycopg.connect(server_url, autocommit=True) as connection:
         left = "SELECT count(*) FROM pg_database WHERE starts_with(datname, %s)"
         assert connection.execute(left, (f"hyperpulse_refresh_{os.getpid()}",)).fetchone() == (0,)
+
+
+def test_days_of_intervals_are_compared_with_the_hot_three(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = [shape for shape in intervals.SHAPES if shape is intervals.HOT or shape.walks]
+    monkeypatch.setattr(intervals, "SHAPES", shapes)
+    monkeypatch.setattr(intervals, "WALKERS", 1)
+    results = run(options(server_url, monkeypatch, "--only", "intervals")._replace(users=2), print)
+    assert results.problems == []
+    assert [row.what for row in results.rows[::2]] == [shape.name for shape in shapes]
+    assert all(row.spent and row.users == 2 and row.readings > 500 for row in results.rows)
 
 
 def test_what_is_stale_or_wrong_is_a_problem(subject: Subject) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scripts.simulate.options import Parser, span, whole
 
-QUESTIONS = ("day", "late", "uploaded", "arriving", "syncing", "embedded")
+QUESTIONS = ("day", "late", "uploaded", "arriving", "syncing", "intervals", "embedded")
 
 DESCRIPTION = """\
 Measure what a refresh costs, and how that grows: processor time of the database's process, time that passed, and WAL.
@@ -20,6 +20,7 @@ Measure what a refresh costs, and how that grows: processor time of the database
   uploaded   a whole day of all users uploaded late, and one late reading of each
   arriving   the same day as it happens, with a refresh every quarter of an hour, and every hour
   syncing    phones that upload a quarter of an hour late, with a refresh after each round
+  intervals  whole days of users whose devices count over intervals, beside days of the hot three
   embedded   one late reading on the embedded database
 
 On the server that BENCH_DATABASE_URL names, in databases of its own that are dropped; without it on the embedded

@@ -12,6 +12,7 @@ from scripts.bench.history import Say
 from scripts.bench.ingest.report import machine
 from scripts.bench.refresh.aggregates import aggregates
 from scripts.bench.refresh.hyperpulse import NAME, hyperpulse
+from scripts.bench.refresh.intervals import days_of_intervals
 from scripts.bench.refresh.late_days import late_days
 from scripts.bench.refresh.late_reading import one_late, one_late_embedded
 from scripts.bench.refresh.measurement import Row
@@ -29,6 +30,7 @@ ASKED: dict[str, Ask] = {
     "uploaded": late_days,
     "arriving": arriving,
     "syncing": syncing,
+    "intervals": days_of_intervals,
     "embedded": one_late_embedded,
 }
 OF_ANOTHER_REVISION = ("day", "late")
@@ -54,6 +56,9 @@ def run(options: Options, say: Say) -> Results:
             say(f"{question}:")
             if question == "embedded":
                 opened: list[OpenSubject] = [embedded]
+            elif question == "intervals":
+                # Plain aggregates have none.
+                opened = [ours]
             else:
                 opened = [ours, *others, *(older if question in OF_ANOTHER_REVISION else ())]
             for each in opened:
