@@ -10,6 +10,8 @@ SHAPE = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)\s?([Zz]|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
 
+UTC_OFFSET = "+00:00"
+
 
 def parse_timestamp(text: object) -> datetime:
     """Read an ISO 8601 timestamp with `Z` or an offset as UTC, to the microsecond; ValueError says what is wrong."""
@@ -30,10 +32,11 @@ def parse_timestamp(text: object) -> datetime:
 
 def restore_plus(text: str) -> str:
     """Read the space that an unescaped `+` of an offset turns into in a query string as `+`."""
-    return re.sub(r" (\d\d:?\d\d)$", r"+\1", text) if len(text) > 16 else text
+    return re.sub(r" (\d\d:?\d\d)$", r"+\1", text) if len(text) > 16 and " " in text[16:] else text
 
 
 def format_timestamp(moment: datetime) -> str:
     """Write a moment as UTC with Z: whole seconds without a fraction, otherwise without trailing zeros."""
-    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+    text = moment.isoformat()
+    text = (text if text.endswith(UTC_OFFSET) else moment.astimezone(UTC).isoformat()).removesuffix(UTC_OFFSET)
     return (text.rstrip("0") if moment.microsecond else text) + "Z"
