@@ -26,7 +26,7 @@ from service.tracing import CannotTrace, wanted
 
 GRACE_SECONDS = 2
 STARTUP_FAILURE = 3
-CYCLES = (20_000, 5, 2)  # objects, and looks at young ones before a look at older ones
+CYCLES = (5_000, 2, 50)  # objects, and looks at young ones before a look at older ones
 
 log = logging.getLogger("hyperpulse")
 
@@ -46,7 +46,8 @@ def stop_with_stdin() -> None:
 def look_for_cycles_rarely() -> None:
     """Have Python look for cycles among much less, and only after more new objects than a round of live updates makes.
 
-    A look at the objects of a thousand clients stops the event loop for a tenth of a second.
+    A look at the objects of a thousand clients stops the event loop for a tenth of a second, and so does one at many
+    young objects, of which those that connections leave behind may be nearly all: it is at few of them at a time.
     """
     gc.collect()
     gc.freeze()
