@@ -26,6 +26,7 @@ from service.auth.allowance import charge_rows
 from service.auth.principal import key_of
 from service.database.pool import Pool, fetch_all, fetch_one
 from service.errors import NotFound
+from service.event_loop import checkpoint
 from service.http.negotiation import choose
 from service.http.responses import json_response
 from service.http.tenancy import tenant_of
@@ -117,6 +118,7 @@ async def readings_page(
     if next_cursor is not None and not is_plain:
         next_cursor = cursor_behind(shown[-1])
     readings = [usual_fields(row) if is_plain else all_fields(row) for row in shown]
+    await checkpoint()
     document = {"user_id": asked["user_id"], "readings": readings, "next_cursor": next_cursor}
     response = json_response(document)
     response.headers["Vary"] = "Accept"
