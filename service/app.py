@@ -21,6 +21,7 @@ from service.errors import Failed, Problem
 from service.http.answer_headers import AnswerHeaders
 from service.http.arrivals import Arrivals
 from service.http.concurrency_limit import ConcurrencyLimit
+from service.http.giving_way import GivingWay
 from service.http.hosts import HostAllowlist
 from service.http.middleware import GzipOnRequest, RawPathRouting, SameOrigin
 from service.http.problem_details import document_response, on_problem, status_of
@@ -127,6 +128,7 @@ def make_app(settings: Settings, arrivals: Arrivals) -> Starlette:
             Middleware(Authentication, is_public),
             Middleware(RateLimits),
             Middleware(ConcurrencyLimit, arrivals=arrivals),
+            Middleware(GivingWay, percent=settings.max_tenant_percent),
             Middleware(ReadingsFastPath),
             Middleware(AnswerHeaders),
             Middleware(SameOrigin, allowed=settings.allowed_origins),

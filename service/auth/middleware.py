@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
 
 from service.auth.authenticator import Authenticator
 from service.auth.key_cache import KeyCache
 from service.auth.principal import admit
 from service.errors import Malformed, Misdirected, Problem, Unauthenticated
 from service.http.hosts import HostAllowlist
-from service.http.problem_details import problem_response
+from service.http.problem_details import refuse
 from service.shares import PARTY
 
 POLICY_VIOLATION = 1008  # of WebSockets
@@ -103,12 +102,3 @@ async def end(scope: Scope, receive: Receive, send: Send, *, begun: bool) -> Non
         await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ENDED})
     elif not begun:
         await refuse(Unauthenticated(ENDED), scope, receive, send)
-
-
-async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with a problem, a handshake too."""
-    response = problem_response(problem)
-    if scope["type"] == "websocket":
-        await WebSocket(scope, receive, send).send_denial_response(response)
-    else:
-        await response(scope, receive, send)

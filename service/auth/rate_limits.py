@@ -7,9 +7,9 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.auth.allowance import ALLOWANCE, TALLY, Allowance, charge_for
-from service.auth.middleware import refuse
 from service.auth.principal import PRINCIPAL
 from service.errors import Problem, RateLimited
+from service.http.problem_details import refuse
 
 REFUSAL_SECONDS = 0.2
 """Before a refusal, which would otherwise take a processor of who sends again at once."""

@@ -19,6 +19,7 @@ from service import tracing
 from service.database.schema import query
 from service.database.turns import Turns
 from service.errors import Failed, Fault, Invalid, Overloaded, Problem
+from service.precedence import give_way, note_use
 from service.settings import Settings
 from service.shares import PARTY
 
@@ -83,7 +84,8 @@ class FairPool(AsyncConnectionPool[Connection]):
     async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:
         """Lend a connection; PoolTimeout where none is free in time, or others of the tenant have its share.
 
-        The wait for a turn and that for a connection behind it last no longer than `timeout` together.
+        The wait for a turn and that for a connection behind it last no longer than `timeout` together; that for a gap
+        between requests of others is not counted.
         """
         party = PARTY.get()
         if party is None:
@@ -97,8 +99,14 @@ class FairPool(AsyncConnectionPool[Connection]):
         except TimeoutError:
             raise PoolTimeout("a tenant has as many connections as it may") from None
         try:
-            async with super().connection(deadline - monotonic()) as connection:
-                yield connection
+            left = deadline - monotonic()
+            await give_way()
+            async with super().connection(left) as connection:
+                lent = monotonic()
+                try:
+                    yield connection
+                finally:
+                    note_use(monotonic() - lent)
         finally:
             self.turns.leave(party, began)
 

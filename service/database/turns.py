@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from service.database.usage import Usage
 from service.shares import Shares
+from service.usage import Usage
 
 LONG_SECONDS = 1.0
 """A turn that has lasted so long does not keep out more of its party."""

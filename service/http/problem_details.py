@@ -8,6 +8,8 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from service.errors import (
     BodyTimeout,
@@ -91,3 +93,12 @@ async def on_problem(request: Request, error: Exception) -> Response:
     """Answer with a raised Problem."""
     assert isinstance(error, Problem)
     return problem_response(error)
+
+
+async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a problem, a handshake too."""
+    response = problem_response(problem)
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(response)
+    else:
+        await response(scope, receive, send)

@@ -28,6 +28,7 @@ from service.ingest.writer import Writer
 from service.model.fields import Bounds
 from service.model.reading import SAMPLES_OF_A_READING, count_samples, weight_of
 from service.model.strict_json import parse_json
+from service.precedence import give_way
 
 MOST_WAITING = 8000  # items of a stream, by their weight
 SLICE = 128 * 1024  # bytes: of what was read at once, so that parts are cut at their usual size
@@ -93,6 +94,7 @@ async def validated(body_format: BodyFormat, pieces: Pieces, bounds: Bounds, tal
     async for part in body_format.parts(pieces):
         yield await body_format.validate(part, bounds, tally)
         await checkpoint()  # the event loop runs other work between parts
+        await give_way()
 
 
 async def validate_list(

@@ -15,12 +15,12 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import NamedTuple
 
-from service.database.usage import Usage
 from service.ingest.copy_rows import pack
 from service.ingest.key_cache import Names
 from service.ingest.observer import MatchedRows
 from service.model.intervals import IntervalKind
 from service.model.reading import Row, moment_of
+from service.usage import Usage
 
 MOST_ROWS_TOGETHER = 10_000
 SMALL = 100  # readings

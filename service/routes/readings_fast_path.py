@@ -19,6 +19,7 @@ from service.http.tenancy import tenant_of
 from service.ingest.fast_decoder import decode
 from service.ingest.receipt import readings_receipt
 from service.model.reading import Row
+from service.precedence import give_way
 from service.routes.admission import require_room, stays_open
 from service.routes.request_body import WHOLE, body_pieces, let_go, parse_length, read_start
 from service.state import State
@@ -92,6 +93,7 @@ async def rows_of(body: bytes, tenant_id: str, state: State) -> list[Row] | None
     """Decode a tenant's body; Overloaded where the database is away, and which timestamps are accepted is not known."""
     bounds = await state.timestamp_window.now(state.registries.of(tenant_id))
     if len(body) > SHORT:
+        await give_way()
         await state.decode_gate.enter()
         state.writer.require_room(body.count(TIMESTAMP))
     return decode(body, bounds)

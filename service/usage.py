@@ -9,6 +9,13 @@ ABOUT_SECONDS = 1.0
 """Who came within so many seconds counts as one who comes too."""
 HALF_LIFE = 1.0
 """Seconds after which half of what was used is forgotten."""
+STEADY = HALF_LIFE / math.log(2)
+"""What the use of 1 a second amounts to."""
+
+
+def lasting(seconds: float) -> float:
+    """Return what is not forgotten now of the use of 1 a second for so long."""
+    return STEADY * (1 - math.exp2(-seconds / HALF_LIFE))
 
 
 @dataclass(slots=True)
@@ -35,6 +42,10 @@ class Usage:
         self.of[party] = Use((use.now(now) if use else 0.0) + amount, now)
         while (first := next(iter(self.of))) != party and self.of[first].at < now - ABOUT_SECONDS:
             del self.of[first]
+
+    def amount(self, party: str, now: float) -> float:
+        """Return how much a party has used of late."""
+        return self.of[party].now(now) if party in self.of else 0.0
 
     def is_heavy(self, party: str, now: float) -> bool:
         """Return whether a party uses more than an equal share of what it and others use, if others come too."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from service.database.usage import Usage
+import pytest
+
+from service.usage import STEADY, Usage, lasting
 
 
 def test_who_is_alone_is_not_heavy() -> None:
@@ -30,3 +32,13 @@ def test_what_was_used_is_forgotten() -> None:
         usage.note("late", second, 1)
     assert not usage.is_heavy("early", 11.0)
     assert usage.is_heavy("late", 11.0)
+
+
+def test_what_was_used_steadily_amounts_to_the_same_at_once_and_little_by_little() -> None:
+    usage = Usage()
+    for step in range(1, 501):
+        usage.note("steady", step / 100, 0.01)
+    assert usage.amount("steady", 5.0) == pytest.approx(lasting(5.0), rel=0.01)
+    assert lasting(60.0) == pytest.approx(STEADY)
+    assert lasting(0.001) == pytest.approx(0.001, rel=0.001)
+    assert usage.amount("other", 5.0) == 0

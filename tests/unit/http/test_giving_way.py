@@ -1,0 +1,83 @@
+"""Requests of a tenant that uses much begin in the gaps of others, and those that waited for too long are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from service import precedence
+from service.http.giving_way import GivingWay
+from service.shares import PARTY
+from service.usage import STEADY
+
+MUCH = 0.9 * STEADY  # of a processor
+
+
+async def nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+class Asked:
+    """Requests to an application that answers each when it is let."""
+
+    def __init__(self) -> None:
+        self.order: list[str | None] = []
+        self.answers: list[Message] = []
+        self.let = asyncio.Event()
+        self.middleware = GivingWay(self.answer, percent=100)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.order.append(PARTY.get())
+        await self.let.wait()
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    async def ask(self, party: str | None, kind: str = "http") -> None:
+        async def send(message: Message) -> None:
+            self.answers.append(message)
+
+        PARTY.set(party)
+        extensions = {"websocket.http.response": {}}
+        scope = {"type": kind, "path": "/", "method": "GET", "headers": [], "extensions": extensions}
+        await self.middleware(scope, nothing, send)
+
+
+def test_who_uses_much_comes_after_others() -> None:
+    async def run() -> list[str | None]:
+        asked = Asked()
+        asked.middleware.precedence.note("flood", MUCH)
+        asked.middleware.precedence.note("calm", 0.0)
+        tasks = [asyncio.create_task(asked.ask(party)) for party in ("calm", "flood", "calm", None)]
+        await asyncio.sleep(0)
+        asked.let.set()
+        await asyncio.gather(*tasks)
+        assert not asked.middleware.precedence.begun
+        assert not asked.middleware.precedence.waiting
+        return asked.order
+
+    assert asyncio.run(run()) == ["calm", "calm", None, "flood"]
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_who_waited_for_too_long_is_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precedence, "PATIENCE_SECONDS", 0.001)
+    monkeypatch.setattr(precedence, "GAP_SECONDS", 60)
+    monkeypatch.setattr(precedence, "LONG_SECONDS", 60)
+
+    async def run() -> list[Message]:
+        asked = Asked()
+        asked.middleware.precedence.note("flood", MUCH)
+        calm = asyncio.create_task(asked.ask("calm"))
+        await asyncio.sleep(0)
+        await asked.ask("flood", kind)
+        calm.cancel()
+        assert asked.order == ["calm"]
+        return asked.answers
+
+    begin, body = asyncio.run(run())
+    assert begin["status"] == 503
+    assert (b"retry-after", b"1") in begin["headers"]
+    assert "beside others" in json.loads(body["body"])["detail"]
