@@ -7,11 +7,14 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from service.server.open_files import raise_limit
+
+AUTOGROUP = Path("/proc/self/autogroup")  # the niceness of this session
 
 
 @contextlib.contextmanager
@@ -32,9 +35,21 @@ def apart(work: Callable[..., Any], *arguments: object, yields: bool = False) ->
         process.join()
 
 
+def yield_processors() -> None:
+    """Run when nothing else does.
+
+    Linux may share processors among sessions before it does among processes, so the session yields, too.
+    """
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        AUTOGROUP.write_text("19")
+
+
 def run(work: Callable[..., Any], pipe: Connection, arguments: tuple[object, ...], yields: bool) -> None:
     """Do the work, with as many open files as the system allows."""
     raise_limit()
-    if yields and hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.setsid()
+    if yields:
+        yield_processors()
     uvloop.run(work(pipe, *arguments))
