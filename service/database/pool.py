@@ -16,7 +16,9 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from service import tracing
+from service.database.bounded import GRACE_SECONDS, TCP, BoundedConnection, names_several_hosts
 from service.database.schema import query
+from service.database.timeline import Timeline
 from service.database.turns import Turns
 from service.errors import Failed, Fault, Invalid, Overloaded, Problem
 from service.precedence import give_way, note_use
@@ -32,7 +34,13 @@ AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAva
 # What a session meets once after a migration has rebuilt the functions that it remembers.
 REBUILT = (errors.UndefinedFunction, errors.UndefinedObject, errors.UndefinedTable, errors.InvalidSchemaName)
 FORGOTTEN = ("cache lookup failed for ", "cached plan must not change result type")
-AWAY = (PoolTimeout, TooManyRequests, psycopg.OperationalError, psycopg.InterfaceError)
+AWAY = (
+    PoolTimeout,
+    TooManyRequests,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.ReadOnlySqlTransaction,  # the server is the primary no longer
+)
 
 HEAVY_PART = 8
 """Which part of the pool a tenant has that uses more than others do: one connection of eight."""
@@ -76,9 +84,28 @@ class FairPool(AsyncConnectionPool[Connection]):
     beside so many of its own, on the same processors.
     """
 
-    def __init__(self, *args: Any, max_size: int, **options: Any) -> None:
-        super().__init__(*args, max_size=max_size, **options)
+    def __init__(self, *args: Any, max_size: int, patience: float | None, timeline: Timeline | None, **options: Any):
+        super().__init__(*args, max_size=max_size, configure=self.begin, **options)
         self.turns = Turns(max_size, max(1, max_size // HEAVY_PART))
+        self.patience = patience
+        self.timeline = timeline
+        self.left_at = 0.0
+
+    async def begin(self, connection: Connection) -> None:
+        """Prepare a new connection; where another server has become the primary, all others are replaced."""
+        if isinstance(connection, BoundedConnection):
+            connection.patience = self.patience
+        if self.timeline is not None and await self.timeline.admit(connection):
+            await self.leave(None)
+        if isinstance(connection, BoundedConnection):
+            connection.begun = monotonic()
+
+    async def leave(self, lost: Connection | None) -> None:
+        """Replace all connections, once for all that were lost together: their server is gone, or is no primary now."""
+        if isinstance(lost, BoundedConnection) and lost.begun <= self.left_at:
+            return
+        self.left_at = monotonic()
+        await self.drain()
 
     @asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:
@@ -121,14 +148,17 @@ def make_pool(settings: Settings) -> FairPool:
     )
     return FairPool(
         settings.database_url,
-        connection_class=psycopg.AsyncConnection[DictRow],
-        kwargs={"autocommit": True, "row_factory": dict_row, "options": options, "connect_timeout": 5},
+        connection_class=BoundedConnection,
+        kwargs={"autocommit": True, "row_factory": dict_row, "options": options, **TCP},
         # All from the start: to connect takes long under load, and so does the first statement of a session.
         min_size=settings.pool_size,
         max_size=settings.pool_size,
         timeout=5,
         max_waiting=1000,
-        reconnect_timeout=30,
+        # Requests begin the next attempts, so the pauses between these do not grow for longer.
+        reconnect_timeout=4,
+        patience=settings.statement_seconds + GRACE_SECONDS,
+        timeline=Timeline() if names_several_hosts(settings.database_url) else None,
         name="hyperpulse",
         open=False,
     )
@@ -153,10 +183,14 @@ async def fetch_one(pool: Pool, query_name: str, /, **parameters: Any) -> DictRo
 
 async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Result]]) -> Result:
     """Do `work` on a connection, again where that may help: everything sent is idempotent."""
+    connection: Connection | None = None
     for attempt in range(1, ATTEMPTS + 1):
         try:
             async with pool.connection() as connection:
                 return await work(connection)
+        except Unsure:
+            await leave(pool, connection)
+            raise
         except errors.QueryCanceled:
             raise Overloaded("The database took too long; ask for less, or try again.") from None
         except AGAIN + AWAY as error:
@@ -166,8 +200,10 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Res
                 continue
             if attempt == ATTEMPTS or isinstance(error, PoolTimeout | TooManyRequests):
                 raise unavailable(error) from None
-            # The server may have come back since: connections from before it went are of no use.
-            await pool.check()
+            # The server may have come back since, or another one in its place: connections from before are of no use.
+            await leave(pool, connection)
+            if isinstance(connection, BoundedConnection) and connection.stood_still:
+                raise unavailable(error) from None  # the next one might stand still for as long
         except errors.InvalidParameterValue as error:
             raise refusal(error.diag) from None
         except psycopg.Error as error:
@@ -176,6 +212,11 @@ async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Res
             log.exception("the database refused a statement")
             raise Failed() from error
     raise AssertionError("unreachable")
+
+
+async def leave(pool: Pool, lost: Connection | None) -> None:
+    """Have a pool replace what was connected before a connection was lost."""
+    await (pool.leave(lost) if isinstance(pool, FairPool) else pool.check())
 
 
 def was_rebuilt(error: psycopg.Error) -> bool:

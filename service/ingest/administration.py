@@ -9,9 +9,11 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
+from service.database.bounded import GRACE_SECONDS, patient
 from service.database.pool import Connection, Pool, committing, statement, with_connection
 
-LONGEST = "SET LOCAL statement_timeout = '10min'"  # it waits for a refresh, and years of readings take seconds each
+LONGEST_SECONDS = 600  # it waits for a refresh, and years of readings take seconds each
+LONGEST = f"SET LOCAL statement_timeout = '{LONGEST_SECONDS}s'"
 KEY = "SELECT set_config('hyperpulse.key_id', %s, true)"
 
 
@@ -43,9 +45,9 @@ async def act(pool: Pool, query_name: str, key_id: str | None, parameters: dict[
     """
 
     async def run(connection: Connection) -> list[DictRow]:
-        with committing():
+        with committing(), patient(connection, LONGEST_SECONDS + GRACE_SECONDS):
             async with connection.transaction():
-                await connection.execute(LONGEST)
+                await connection.execute(LONGEST.encode())
                 await connection.execute(KEY, [key_id or ""])
                 cursor = await connection.execute(statement(query_name), parameters)
                 return await cursor.fetchall()

@@ -10,10 +10,14 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
+from service.database.bounded import TCP, BoundedConnection, patient
 from service.database.pool import statement
 
 FIRST_PAUSE = 0.1  # seconds
 MAX_PAUSE = 2.0  # seconds
+SILENCE_SECONDS = 5.0
+ANSWER_SECONDS = 25.0
+"""Of the server, after which it is asked whether it is there; and how long it may take to answer, behind others."""
 
 log = logging.getLogger("hyperpulse")
 
@@ -43,11 +47,13 @@ async def listen(database_url: str, listener: Listener) -> None:
                 names = await open_channels(connection)
                 pause = FIRST_PAUSE
                 listener.on_connected()
-                async for notification in connection.notifies():
-                    if names[notification.channel] == "readings":
-                        listener.on_readings(notification.payload)
-                    else:
-                        listener.on_presence(notification.payload)
+                while True:
+                    async for notification in connection.notifies(timeout=SILENCE_SECONDS):
+                        if names[notification.channel] == "readings":
+                            listener.on_readings(notification.payload)
+                        else:
+                            listener.on_presence(notification.payload)
+                    await ask(connection)
         except psycopg.Error as error:
             log.warning("live updates wait for the database: %s", str(error).strip().split("\n")[0])
         finally:
@@ -55,6 +61,12 @@ async def listen(database_url: str, listener: Listener) -> None:
         # Jitter keeps processes from connecting to a restarted database all at once.
         await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
         pause = min(2 * pause, MAX_PAUSE)
+
+
+async def ask(connection: psycopg.AsyncConnection[tuple[str, str]]) -> None:
+    """Make sure that the server is there; notifications that come with its answer are kept."""
+    with patient(connection, ANSWER_SECONDS):
+        await connection.execute("SELECT")
 
 
 async def open_channels(connection: psycopg.AsyncConnection[tuple[str, str]]) -> dict[str, str]:
@@ -66,13 +78,5 @@ async def open_channels(connection: psycopg.AsyncConnection[tuple[str, str]]) ->
 
 
 async def connect(database_url: str) -> psycopg.AsyncConnection[tuple[str, str]]:
-    """Open the connection; keepalives detect a vanished peer within half a minute."""
-    return await psycopg.AsyncConnection.connect(
-        database_url,
-        autocommit=True,
-        application_name="hyperpulse live",
-        connect_timeout=5,
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=3,
-    )
+    """Open the connection; a vanished peer is noticed within seconds."""
+    return await BoundedConnection.connect(database_url, autocommit=True, application_name="hyperpulse live", **TCP)

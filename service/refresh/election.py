@@ -16,11 +16,11 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout, TooManyRequests
 
+from service.database.bounded import TCP
 from service.database.pool import Connection, Pool, statement
 from service.settings import Settings
 
 POOL_SECONDS = 3.0  # that a look waits for a connection of the pool
-CONNECT_SECONDS = 5
 HOST_LENGTH = 32  # a name of a session has 63 bytes
 
 
@@ -65,11 +65,7 @@ async def session(settings: Settings) -> AsyncIterator[Connection]:
         prepare_threshold=None,
         application_name=session_name(),
         options=f"-c timezone=UTC -c statement_timeout=0 -c lock_timeout={settings.lock_seconds}s",
-        connect_timeout=CONNECT_SECONDS,
-        keepalives_idle=2,
-        keepalives_interval=1,
-        keepalives_count=3,
-        tcp_user_timeout=5000,
+        **TCP,
     )
     try:
         # A server that refuses one of them has others, and TCP's own defaults.

@@ -45,6 +45,8 @@ async def ready(request: Request) -> Response:
 async def readiness(request: Request) -> DictRow:
     """Return what the database says of itself; Overloaded where it is away or has not been this release's yet."""
     row = await fetch_one(state_of(request).pool, "readiness")
+    if row["is_standby"]:
+        raise Overloaded("The database is a standby now, which takes no writes.")
     missing = sorted(set(migration_names()) - set(row["migrations"]))
     if missing:
         raise Overloaded(f"Migrations are pending: {', '.join(missing)}. Run `make migrate`.", retry_after=5)

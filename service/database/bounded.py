@@ -1,0 +1,82 @@
+"""Connections to a server that may vanish at any moment, or stand still: none is waited for without bound.
+
+A host that is cut off sends nothing any more, not even that it is gone: TCP finds that out in the seconds that are
+given here. One whose disk or whose processes stand still keeps its connections open, and does not observe
+`statement_timeout`, which a commit is not subject to anyway: an exchange with it is ended from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+Result = TypeVar("Result")
+
+TCP: dict[str, Any] = {
+    "connect_timeout": 3,  # of each host that the address names
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,  # milliseconds that what was sent may stay without an acknowledgement
+}
+"""How soon a host that is gone is noticed, in seconds."""
+
+GRACE_SECONDS = 2.0
+"""Which an exchange may last beyond the limit that the server observes."""
+
+
+class BoundedConnection(psycopg.AsyncConnection[TupleRow]):
+    """A connection of which each exchange with the server ends within `patience` seconds, if it has any."""
+
+    patience: float | None = None
+    begun: float = 0.0
+    """When it was opened, of the monotonic clock."""
+    stood_still = False
+    """Whether patience ran out."""
+
+    async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
+        """Wait for the server; OperationalError where it takes too long, and the connection is lost then."""
+        if self.patience is None:
+            return await super().wait(gen, interval, timeout)
+        end = asyncio.get_running_loop().call_later(self.patience, self.give_up)
+        try:
+            return await super().wait(gen, interval, timeout)
+        finally:
+            end.cancel()
+
+    def give_up(self) -> None:
+        """End the connection without a word to the server, so that what waits for it finds it closed.
+
+        A cancellation would have to reach the server, and turns a commit that waits for its standby into a success.
+        """
+        self.stood_still = True
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.pgconn.socket)) as shared:
+            shared.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def patient(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[None]:
+    """Have more patience with a connection for as long as the block lasts."""
+    if not isinstance(connection, BoundedConnection):
+        yield
+        return
+    before, connection.patience = connection.patience, seconds
+    try:
+        yield
+    finally:
+        connection.patience = before
+
+
+def names_several_hosts(database_url: str) -> bool:
+    """Return whether an address names several hosts, one of which is the primary."""
+    given = conninfo_to_dict(database_url)
+    return any("," in str(given.get(name) or "") for name in ("host", "hostaddr"))

@@ -1,0 +1,66 @@
+"""A server that is the primary no longer: sessions with it are replaced, and the request succeeds on another."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from service.database.pool import Connection, FairPool, make_pool, with_connection
+from service.settings import Settings
+
+pytestmark = pytest.mark.native  # sessions of the embedded database share their settings
+
+DEMOTE = "SET default_transaction_read_only = on"
+LATE_SECONDS = 20.0
+
+
+async def write(connection: Connection) -> int:
+    """Do what a read-only session refuses; return the session."""
+    await connection.execute("SELECT nextval('core.interval_version')")
+    return connection.info.backend_pid
+
+
+async def sessions(pool: FairPool, statement: str) -> set[int]:
+    """Run a statement in both sessions of a pool at a time, and return them."""
+
+    async def one() -> int:
+        async with pool.connection() as connection:
+            await both.wait()
+            await connection.execute(statement.encode())
+            return connection.info.backend_pid
+
+    both = asyncio.Barrier(2)
+    return set(await asyncio.gather(one(), one()))
+
+
+def test_a_session_that_became_read_only_is_replaced_and_so_are_the_others(database_url: str) -> None:
+    async def run() -> None:
+        async with make_pool(Settings(database_url, pool_size=2)) as pool:
+            before = await sessions(pool, DEMOTE)
+            assert len(before) == 2
+            assert await with_connection(pool, write) not in before
+            assert not before & await sessions(pool, "SELECT 1")
+
+    asyncio.run(run())
+
+
+def test_a_later_timeline_replaces_all_sessions(database_url: str) -> None:
+    # The same server twice, as far as libpq knows two.
+    host = str(conninfo_to_dict(database_url)["host"])
+    several = make_conninfo(database_url, host=f"{host},{host}")
+
+    async def run() -> None:
+        async with make_pool(Settings(several, pool_size=2)) as pool:
+            before = await sessions(pool, "SELECT 1")
+            assert pool.timeline is not None
+            assert pool.timeline.highest is not None
+            pool.timeline.highest -= 1
+            async with pool.connection() as connection:
+                await connection.close()
+            async with asyncio.timeout(LATE_SECONDS):  # until a new one has found out
+                while before & await sessions(pool, "SELECT 1"):
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(run())
