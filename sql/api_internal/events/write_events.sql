@@ -46,6 +46,7 @@ BEGIN
     LEFT JOIN taken USING (tenant_key, event_id)
     -- Joined, since a SELECT in a WITH clause runs only if it is read.
     LEFT JOIN marked ON true;
+  PERFORM api_internal.confirm_stored();
   RETURN created;
 END
 $$;

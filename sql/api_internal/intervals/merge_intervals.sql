@@ -17,6 +17,7 @@ BEGIN
   inserted := '{}';
   updated := '{}';
   IF changed = '{}' THEN
+    PERFORM api_internal.confirm_stored();
     RETURN;
   END IF;
 

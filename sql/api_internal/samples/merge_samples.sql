@@ -16,6 +16,7 @@ BEGIN
   inserted := '{}';
   updated := '{}';
   IF cardinality(unchanged) = cardinality(timestamps) THEN
+    PERFORM api_internal.confirm_stored();
     RETURN;
   END IF;
 
