@@ -15,6 +15,8 @@ from scripts.bench import options as answers_options
 from scripts.bench import report as answers_report
 from scripts.bench import run as answers
 from scripts.bench.attacks import run as attacks
+from scripts.bench.failover import options as failover_options
+from scripts.bench.failover import run as failover
 from scripts.bench.ingest import interleaved
 from scripts.bench.ingest import options as ingest_options
 from scripts.bench.ingest import report as ingest_report
@@ -36,7 +38,7 @@ from scripts.bench.sustained import run as sustained
 
 USAGE = """\
 usage: bench [ingest | answers | scale | analysts | refresh | sustained | live | keys | soak | kills | upload | import |
-              backups | attacks] [options]
+              backups | attacks | failover] [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
@@ -51,6 +53,7 @@ usage: bench [ingest | answers | scale | analysts | refresh | sustained | live |
   bench upload     what an upload of gigabytes does to the memory of the service
   bench backups    what backups under load cost, and whether they are whole when they are restored
   bench import     what an export of gigabytes does to it, of Apple Health
+  bench failover   what clients notice when the host of the database fails and another one takes over
   bench attacks    what an attacker on the network, or a tenant that floods, does to others
 
 Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
@@ -101,6 +104,8 @@ def measure(arguments: list[str]) -> int:
             return measure_overload(backups.run, overload_options.parse_backups(rest))
         case ["import", *rest]:
             return measure_overload(import_export.run, overload_options.parse_import(rest))
+        case ["failover", *rest]:
+            return measure_failover(failover_options.parse(rest))
         case ["attacks", *rest]:
             return attacks.main(rest, say, console())
         case []:
@@ -162,6 +167,15 @@ def measure_sustained(arguments: Sequence[str]) -> int:
     if options.json is not None:
         sustained_report.write_json(results, options.json)
     return 0 if any(row.is_kept_up for row in results.rows) else 1
+
+
+def measure_failover(options: failover_options.Options) -> int:
+    """Fail over; the exit status is 1 if something does not hold."""
+    results = failover.run(options, say)
+    overload_report.show(results, console())
+    if options.json is not None:
+        overload_report.write_json(results, options.json)
+    return results.status
 
 
 def measure_overload(run: Callable[[Options, Say], Results], options: Options) -> int:
