@@ -14,6 +14,7 @@ import uvicorn
 
 from service.app import make_app
 from service.auth.startup import require_keys
+from service.database.startup import require_sessions
 from service.http.arrivals import Arrivals
 from service.log_format import set_up_logging
 from service.server.connection_limit import Connections
@@ -119,6 +120,7 @@ def main() -> int:
     if settings.auth == "off":
         log.warning("AUTH=off: all who reach %s:%s may read, write and erase everything.", settings.host, settings.port)
     try:
+        require_sessions(settings)
         require_keys(settings)
         wanted(os.environ)
         if settings.workers > 1:

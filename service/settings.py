@@ -22,6 +22,7 @@ class Settings:
     """The service's settings. Sizes in bytes, times in seconds; None switches off."""
 
     database_url: str
+    direct_database_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
@@ -67,6 +68,11 @@ class Settings:
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
 
+    @property
+    def session_url(self) -> str:
+        """The database's address for what lasts longer than a transaction."""
+        return self.direct_database_url or self.database_url
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read DATABASE_URL (required) and the variables named like the fields of Settings, in capitals."""
@@ -93,6 +99,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         others["access_log"] = read_switch(environment, "ACCESS_LOG")
     if environment.get("HOST"):
         others["host"] = environment["HOST"]
+    if environment.get("DIRECT_DATABASE_URL"):
+        others["direct_database_url"] = environment["DIRECT_DATABASE_URL"]
     if environment.get("AUTH"):
         others["auth"] = read_auth(environment["AUTH"])
     return Settings(environment["DATABASE_URL"], **numbers, **others)  # type: ignore[arg-type]

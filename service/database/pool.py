@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from service import tracing
 from service.database.bounded import GRACE_SECONDS, TCP, BoundedConnection, names_several_hosts
 from service.database.schema import query
+from service.database.startup import session_options
 from service.database.timeline import Timeline
 from service.database.turns import Turns
 from service.errors import Failed, Fault, Invalid, Overloaded, Problem
@@ -140,16 +141,10 @@ class FairPool(AsyncConnectionPool[Connection]):
 
 def make_pool(settings: Settings) -> FairPool:
     """Describe the pool; it connects when it is opened. Sessions are in UTC and commit durably."""
-    options = (
-        f"-c timezone=UTC -c synchronous_commit=on -c statement_timeout={settings.statement_seconds}s"
-        f" -c lock_timeout={settings.lock_seconds}s -c idle_in_transaction_session_timeout=60s"
-        # A late upload may touch as many compressed readings as it holds.
-        " -c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
-    )
     return FairPool(
         settings.database_url,
         connection_class=BoundedConnection,
-        kwargs={"autocommit": True, "row_factory": dict_row, "options": options, **TCP},
+        kwargs={"autocommit": True, "row_factory": dict_row, "options": session_options(settings), **TCP},
         # All from the start: to connect takes long under load, and so does the first statement of a session.
         min_size=settings.pool_size,
         max_size=settings.pool_size,

@@ -153,7 +153,7 @@ async def running_hub(settings: Settings, pool: Pool) -> AsyncIterator[Hub]:
     """Run a hub until the block ends."""
     hub = Hub(settings, pool)
     work = (
-        listen(settings.database_url, hub),
+        listen(settings.session_url, hub),
         hub.keep_present(),
         hub.broadcaster.run(hub.listening),
         hub.delivery.run(),

@@ -59,7 +59,7 @@ async def standing_for_election(settings: Settings) -> AsyncIterator[Elected | N
 async def session(settings: Settings) -> AsyncIterator[Connection]:
     """Open a session that may work for long, and that the server ends soon after this process."""
     connection = await psycopg.AsyncConnection.connect(
-        settings.database_url,
+        settings.session_url,
         autocommit=True,
         row_factory=dict_row,
         prepare_threshold=None,
