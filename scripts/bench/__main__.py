@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from scripts.bench import analysts, keys, scale
+from scripts.bench import analysts, keys, pooler, scale
 from scripts.bench import options as answers_options
 from scripts.bench import report as answers_report
 from scripts.bench import run as answers
@@ -38,7 +38,7 @@ from scripts.bench.sustained import run as sustained
 
 USAGE = """\
 usage: bench [ingest | answers | scale | analysts | refresh | sustained | live | keys | soak | kills | upload | import |
-              backups | attacks | failover] [options]
+              backups | attacks | failover | pooler] [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
@@ -54,6 +54,7 @@ usage: bench [ingest | answers | scale | analysts | refresh | sustained | live |
   bench backups    what backups under load cost, and whether they are whole when they are restored
   bench import     what an export of gigabytes does to it, of Apple Health
   bench failover   what clients notice when the host of the database fails and another one takes over
+  bench pooler     what PgBouncer costs
   bench attacks    what an attacker on the network, or a tenant that floods, does to others
 
 Without a word ingest and answers are measured. `bench ingest --help` lists its options, and so do the others."""
@@ -104,6 +105,8 @@ def measure(arguments: list[str]) -> int:
             return measure_overload(backups.run, overload_options.parse_backups(rest))
         case ["import", *rest]:
             return measure_overload(import_export.run, overload_options.parse_import(rest))
+        case ["pooler", *rest]:
+            return pooler.main(rest)
         case ["failover", *rest]:
             return measure_failover(failover_options.parse(rest))
         case ["attacks", *rest]:
