@@ -17,6 +17,7 @@ from service import tracing
 from service.auth.middleware import AllowedHosts, Authentication
 from service.auth.rate_limits import RateLimits
 from service.dashboard.routes import MOUNTS, PAGE_PATHS, openapi_route, page_routes
+from service.database.positions import HEADER as HEADER_OF_POSITION
 from service.errors import Failed, Problem
 from service.http.answer_headers import AnswerHeaders
 from service.http.arrivals import Arrivals
@@ -52,6 +53,7 @@ from service.routes import (
 )
 from service.routes.openapi import openapi_document
 from service.routes.operation import Operation, to_routes
+from service.routes.read_your_writes import ReadYourWrites
 from service.routes.readings_fast_path import ReadingsFastPath
 from service.settings import Settings
 
@@ -96,8 +98,8 @@ def cross_origin(settings: Settings) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Content-Encoding", "X-Request-Id"],
-            expose_headers=["Retry-After", "X-Request-Id"],
+            allow_headers=["Authorization", "Content-Type", "Content-Encoding", HEADER_OF_POSITION, "X-Request-Id"],
+            expose_headers=[HEADER_OF_POSITION, "Retry-After", "X-Request-Id"],
         )
     ]
 
@@ -127,6 +129,7 @@ def make_app(settings: Settings, arrivals: Arrivals) -> Starlette:
             *cross_origin(settings),
             Middleware(Authentication, is_public),
             Middleware(RateLimits),
+            *([Middleware(ReadYourWrites)] if settings.read_database_url else []),
             Middleware(ConcurrencyLimit, arrivals=arrivals),
             Middleware(GivingWay, percent=settings.max_tenant_percent),
             Middleware(ReadingsFastPath),

@@ -14,6 +14,7 @@ from service.auth.allowance import running_allowances
 from service.auth.authenticator import Authenticator
 from service.auth.key_cache import running_key_cache
 from service.database.pool import make_pool
+from service.database.replicas import running_replicas
 from service.event_loop import FairGate
 from service.http.memory_budget import MemoryBudget
 from service.ingest.registry_cache import RegistryCache
@@ -43,6 +44,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
             tracing(),
             trimmed_memory(),
             pool,
+            running_replicas(settings, pool) as replicas,
             running_key_cache(pool) as keys,
             running_allowances(pool) as allowances,
             running_hub(settings, pool) as hub,
@@ -56,12 +58,22 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
             ) as writer,
             running_database_stats(pool) as database_stats,
             refreshing(settings, pool),
-            publishing(lambda: of_this_process(counters, pool.get_stats(), writer.queued, hub.clients)) as worker_stats,
+            publishing(
+                lambda: of_this_process(
+                    counters,
+                    pool.get_stats(),
+                    writer.queued,
+                    hub.clients,
+                    {} if replicas is None else replicas.counts,
+                    {} if replicas is None else replicas.states(),
+                )
+            ) as worker_stats,
         ):
             yield {
                 "state": State(
                     settings,
                     pool,
+                    replicas,
                     writer,
                     hub,
                     TimestampWindow(pool),

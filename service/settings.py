@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast, get_args
@@ -9,7 +10,9 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 from service.log_format import LogFormat
 
 Auth: TypeAlias = Literal["auto", "keys", "off"]
+ReadYourWrites: TypeAlias = Literal["machine", "everywhere"]
 MOST_SESSION_HOURS = 8784  # a year
+SERVER = re.compile(r"[,\s]+(?=postgres(?:ql)?://)")  # before an address, which may have commas itself
 LISTS = ("allowed_hosts", "allowed_origins", "trusted_proxies")
 
 
@@ -23,6 +26,10 @@ class Settings:
 
     database_url: str
     direct_database_url: str | None = None
+    read_database_url: tuple[str, ...] = ()
+    read_your_writes: ReadYourWrites = "machine"
+    replica_wait_ms: int = 200
+    replica_max_lag_seconds: int = 30
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
@@ -101,6 +108,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         others["host"] = environment["HOST"]
     if environment.get("DIRECT_DATABASE_URL"):
         others["direct_database_url"] = environment["DIRECT_DATABASE_URL"]
+    if environment.get("READ_DATABASE_URL"):
+        others["read_database_url"] = read_servers(environment["READ_DATABASE_URL"])
+    if environment.get("READ_YOUR_WRITES"):
+        others["read_your_writes"] = read_reach(environment["READ_YOUR_WRITES"])
     if environment.get("AUTH"):
         others["auth"] = read_auth(environment["AUTH"])
     return Settings(environment["DATABASE_URL"], **numbers, **others)  # type: ignore[arg-type]
@@ -109,6 +120,22 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def read_list(text: str) -> tuple[str, ...]:
     """Read words between commas or blanks."""
     return tuple(text.replace(",", " ").split())
+
+
+def read_servers(text: str) -> tuple[str, ...]:
+    """Read addresses of databases between commas; what is wrong is not repeated, since it may have a password."""
+    servers = tuple(SERVER.split(text.strip(", \n")))
+    if not all(server.startswith(("postgres://", "postgresql://")) for server in servers):
+        raise BadSetting("READ_DATABASE_URL must be addresses such as postgresql://host/database, with commas between.")
+    return servers
+
+
+def read_reach(text: str) -> ReadYourWrites:
+    """Read through which processes a sender reads its own writes."""
+    for known in get_args(ReadYourWrites):
+        if text == known:
+            return cast(ReadYourWrites, known)
+    raise BadSetting(f"READ_YOUR_WRITES is {text!r}; it must be machine or everywhere.")
 
 
 def read_auth(text: str) -> Auth:

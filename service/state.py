@@ -11,6 +11,7 @@ from service.answers.export import ExportSlots
 from service.auth.allowance import Allowances
 from service.auth.authenticator import Authenticator
 from service.database.pool import Pool
+from service.database.replicas import Replicas
 from service.event_loop import FairGate
 from service.http.memory_budget import MemoryBudget
 from service.ingest.registry_cache import RegistryCache
@@ -29,6 +30,8 @@ class State(NamedTuple):
 
     settings: Settings
     pool: Pool
+    """Of the primary."""
+    replicas: Replicas | None
     writer: Writer
     hub: Hub
     timestamp_window: TimestampWindow

@@ -10,7 +10,7 @@ import msgspec
 from psycopg.rows import DictRow
 
 from service.answers.cursors import write_cursor
-from service.database.pool import Pool, fetch_all
+from service.database.pool import Source, fetch_all
 from service.errors import Overloaded
 from service.model.timestamps import format_timestamp
 
@@ -25,8 +25,8 @@ class EventList:
     more than a few pieces. Events never change, so no page is torn; a new one appears in its place.
     """
 
-    def __init__(self, pool: Pool, query_name: str, most: int, **matching: Any) -> None:
-        self.pool = pool
+    def __init__(self, source: Source, query_name: str, most: int, /, **matching: Any) -> None:
+        self.source = source
         self.query_name = query_name
         self.left = most
         self.matching = matching
@@ -49,7 +49,7 @@ class EventList:
                 return await self.fetch(most, ())
             except Overloaded:
                 await asyncio.sleep(seconds)
-        return await fetch_all(self.pool, self.query_name, **self.matching, most=most, most_bytes=PIECE)
+        return await fetch_all(self.source, self.query_name, **self.matching, most=most, most_bytes=PIECE)
 
     def take(self, rows: list[DictRow], peek: bool) -> bytes:
         """Write the events of a piece, and note how the next one begins."""

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.answers.event_pages import PATIENCE
 from service.database.copy_out import copy_out
-from service.database.pool import Connection, Pool, statement, with_connection
+from service.database.pool import Connection, Source, statement, with_connection
 from service.database.turns import Turns
 from service.errors import Overloaded, Problem
 from service.http.streaming import Interrupted, hand_on, unless_gone
@@ -122,7 +122,7 @@ class PagedExport(Response):
 
     def __init__(
         self,
-        pool: Pool,
+        source: Source,
         slots: ExportSlots,
         export_format: ExportFormat,
         parameters: dict[str, Any],
@@ -130,7 +130,7 @@ class PagedExport(Response):
         charge: Callable[[int], None],
     ) -> None:
         """`charge` is called with the number of rows of each page that was read."""
-        self.pool = pool
+        self.source = source
         self.charge = charge
         self.slots = slots
         self.format = export_format
@@ -194,7 +194,7 @@ class PagedExport(Response):
         party = PARTY.get()
         await self.slots.reading.enter(party)
         try:
-            page = await with_connection(self.pool, lambda connection: copy_page(connection, query, given))
+            page = await with_connection(self.source, lambda connection: copy_page(connection, query, given))
         finally:
             self.slots.reading.leave(party)
         self.charge(page.length)

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.database.pool import Connection, Pool, statement, with_connection
+from service.database.pool import Connection, Source, statement, with_connection
 from service.errors import Problem
 from service.event_loop import checkpoint
 from service.http.memory_budget import MemoryBudget
@@ -30,7 +30,7 @@ class Listed(NamedTuple):
 
 
 async def fetch_list(
-    pool: Pool, query_name: str, item: Callable[[DictRow], dict[str, Any]], /, **parameters: Any
+    source: Source, query_name: str, item: Callable[[DictRow], dict[str, Any]], /, **parameters: Any
 ) -> Listed:
     """Run sql/queries/NAME.sql and write `item` of each row; Overloaded while the database is away."""
 
@@ -46,11 +46,11 @@ async def fetch_list(
             await checkpoint()
         return Listed(pieces, count, first)
 
-    return await with_connection(pool, run)
+    return await with_connection(source, run)
 
 
 async def fetch_grouped_list(
-    pool: Pool,
+    source: Source,
     query_name: str,
     group: Callable[[DictRow], Any],
     item: Callable[[list[DictRow]], dict[str, Any]],
@@ -78,7 +78,7 @@ async def fetch_grouped_list(
             pieces.append(written([item(begun)]))
         return Listed(pieces, count, first)
 
-    return await with_connection(pool, run)
+    return await with_connection(source, run)
 
 
 def written(items: Iterable[dict[str, Any]]) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from time import monotonic
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -29,6 +29,7 @@ from service.shares import PARTY
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 Result = TypeVar("Result")
+Work: TypeAlias = Callable[[Connection], Awaitable[Result]]
 
 ATTEMPTS = 3
 AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
@@ -50,6 +51,18 @@ MEANT = re.compile(r"Did you mean (\S+)\? ")  # which metric
 
 log = logging.getLogger("hyperpulse")
 statement = cache(query)
+
+
+class Reads(Protocol):
+    """What chooses the server that each statement of an answer is read from."""
+
+    async def read(self, work: Work[Result], /) -> Result:
+        """Do `work` on a connection to one, again on another where that may help."""
+        ...
+
+
+Source: TypeAlias = Pool | Reads
+"""Where an answer comes from: the primary, or any server that has come far enough."""
 
 
 class Contended(Overloaded):
@@ -139,12 +152,19 @@ class FairPool(AsyncConnectionPool[Connection]):
             self.turns.leave(party, began)
 
 
-def make_pool(settings: Settings) -> FairPool:
-    """Describe the pool; it connects when it is opened. Sessions are in UTC and commit durably."""
+def make_pool(settings: Settings, replica_url: str | None = None) -> FairPool:
+    """Describe the pool of the primary, or of a replica; it connects when it is opened.
+
+    Sessions are in UTC and commit durably, and one to a replica only reads.
+    """
+    options = session_options(settings)
+    if replica_url is not None:
+        options += " -c default_transaction_read_only=on"
+    follows = replica_url is None and names_several_hosts(settings.database_url)
     return FairPool(
-        settings.database_url,
+        replica_url or settings.database_url,
         connection_class=BoundedConnection,
-        kwargs={"autocommit": True, "row_factory": dict_row, "options": session_options(settings), **TCP},
+        kwargs={"autocommit": True, "row_factory": dict_row, "options": options, **TCP},
         # All from the start: to connect takes long under load, and so does the first statement of a session.
         min_size=settings.pool_size,
         max_size=settings.pool_size,
@@ -153,13 +173,13 @@ def make_pool(settings: Settings) -> FairPool:
         # Requests begin the next attempts, so the pauses between these do not grow for longer.
         reconnect_timeout=4,
         patience=settings.statement_seconds + GRACE_SECONDS,
-        timeline=Timeline() if names_several_hosts(settings.database_url) else None,
+        timeline=Timeline() if follows else None,
         name="hyperpulse",
         open=False,
     )
 
 
-async def fetch_all(pool: Pool, query_name: str, /, **parameters: Any) -> list[DictRow]:
+async def fetch_all(source: Source, query_name: str, /, **parameters: Any) -> list[DictRow]:
     """Run sql/queries/NAME.sql and return its rows; Overloaded while the database is away."""
 
     async def run(connection: Connection) -> list[DictRow]:
@@ -167,17 +187,20 @@ async def fetch_all(pool: Pool, query_name: str, /, **parameters: Any) -> list[D
             cursor = await connection.execute(statement(query_name), parameters)
             return await cursor.fetchall()
 
-    return await with_connection(pool, run)
+    return await with_connection(source, run)
 
 
-async def fetch_one(pool: Pool, query_name: str, /, **parameters: Any) -> DictRow:
+async def fetch_one(source: Source, query_name: str, /, **parameters: Any) -> DictRow:
     """Run a query that returns exactly one row, and return it."""
-    (row,) = await fetch_all(pool, query_name, **parameters)
+    (row,) = await fetch_all(source, query_name, **parameters)
     return row
 
 
-async def with_connection(pool: Pool, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+async def with_connection(source: Source, work: Work[Result]) -> Result:
     """Do `work` on a connection, again where that may help: everything sent is idempotent."""
+    if not isinstance(source, AsyncConnectionPool):
+        return await source.read(work)
+    pool = source
     connection: Connection | None = None
     for attempt in range(1, ATTEMPTS + 1):
         try:

@@ -11,6 +11,7 @@ from psycopg.rows import DictRow
 
 from service.database.bounded import GRACE_SECONDS, patient
 from service.database.pool import Connection, Pool, committing, statement, with_connection
+from service.database.written import note_tenant
 
 LONGEST_SECONDS = 600  # it waits for a refresh, and years of readings take seconds each
 LONGEST = f"SET LOCAL statement_timeout = '{LONGEST_SECONDS}s'"
@@ -43,6 +44,7 @@ async def act(pool: Pool, query_name: str, key_id: str | None, parameters: dict[
 
     The database notes in its audit which key it was for; None where there was none.
     """
+    note_tenant(parameters["tenant_id"])
 
     async def run(connection: Connection) -> list[DictRow]:
         with committing(), patient(connection, LONGEST_SECONDS + GRACE_SECONDS):

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.database.binary_arrays import moments, texts
 from service.database.pool import Connection, Pool, committing, statement, with_connection
+from service.database.written import note_events
 from service.event_loop import checkpoint
 from service.metrics.counters import Counters
 from service.model.event import EventRow
@@ -27,6 +28,7 @@ async def write_events(pool: Pool, counters: Counters, events: Sequence[EventRow
     """Store events in one transaction; return for each whether it was created (else it was a duplicate)."""
     if not events:
         return []
+    note_events()
     columns: dict[str, Any] = {}
     for name, column in COLUMNS.items():
         columns[name] = column(events)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from service.database.pool import Connection, Contended, Pool, with_connection
+from service.database.written import WRITTEN
 from service.errors import Failed, Overloaded, Problem
 from service.ingest.key_cache import KeyCache
 from service.ingest.observer import CommitObserver, Unobserved
@@ -66,6 +67,8 @@ class Writer:
 
     async def write_each(self, tenant_id: str, rows: Sequence[Row], *, patiently: bool = False) -> bytearray:
         """Store rows like `write`, at least one, and return the outcome of each."""
+        if (written := WRITTEN.get()) is not None:
+            written.note_users(tenant_id, {row.user_id for row in rows})
         loop = asyncio.get_running_loop()
         samples = count_samples(rows)
         weight = weight_of(len(rows), samples)

@@ -113,6 +113,7 @@ def service_families(stats: WorkerStats) -> Iterator[Metric]:
     yield from gauge("writer_queued_readings", "Readings that wait to be stored.", stats.queued_readings)
     yield from gauge("live_clients", "Clients that listen.", stats.live_clients)
     yield from pool_families(Counter(stats.pool))
+    yield from replica_families(stats)
 
 
 def pool_families(pool: Counter[str]) -> Iterator[Metric]:
@@ -128,6 +129,23 @@ def pool_families(pool: Counter[str]) -> Iterator[Metric]:
     waited, errors = pool["requests_wait_ms"] / 1000, pool["requests_errors"]
     yield from counters("pool_wait_seconds", "Time that requests waited for a connection.", [({}, waited)])
     yield from counters("pool_errors", "Requests that got no connection in time.", [({}, errors)])
+
+
+def replica_families(stats: WorkerStats) -> Iterator[Metric]:
+    """Yield how the replicas are, and which servers answers were read from; nothing where there are no replicas."""
+    yield from counters(
+        "reads", "Reads for answers, by the server.", [({"server": name}, count) for name, count in stats.reads.items()]
+    )
+    yield from gauges(
+        "replica_up",
+        "Whether answers are read from a replica.",
+        [({"replica": name}, int(is_used)) for name, (is_used, _) in stats.replicas.items()],
+    )
+    yield from gauges(
+        "replica_lag_seconds",
+        "How far a replica is behind the primary.",
+        [({"replica": name}, lag) for name, (_, lag) in stats.replicas.items() if lag is not None],
+    )
 
 
 def database_families(database: DictRow | None) -> Iterator[Metric]:

@@ -36,13 +36,22 @@ class WorkerStats(msgspec.Struct):
     pool: dict[str, int]
     queued_readings: int = 0
     live_clients: int = 0
+    reads: dict[str, int] = {}
+    """Of answers, by the server that was asked; empty where there are no replicas."""
+    replicas: dict[str, tuple[bool, float | None]] = {}
+    """Whether each is used, and by how many seconds it is behind, where that is known."""
 
 
 Measure = Callable[[], WorkerStats]
 
 
 def of_this_process(
-    counters: Counters, pool: Mapping[str, int], queued_readings: int, live_clients: int
+    counters: Counters,
+    pool: Mapping[str, int],
+    queued_readings: int,
+    live_clients: int,
+    reads: Mapping[str, int],
+    replicas: Mapping[str, tuple[bool, float | None]],
 ) -> WorkerStats:
     """Return the statistics of this process; `pool` as psycopg's pool reports them."""
     items: dict[str, dict[str, int]] = {}
@@ -55,6 +64,8 @@ def of_this_process(
         dict(pool),
         queued_readings,
         live_clients,
+        dict(reads),
+        dict(replicas),
     )
 
 
@@ -93,7 +104,7 @@ class SharedStats:
 def without_gauges(stats: WorkerStats) -> WorkerStats:
     """Keep what a process counted that has ended."""
     pool = {name: stats.pool.get(name, 0) for name in POOL_COUNTERS}
-    return WorkerStats(stats.requests, stats.items, stats.rejections, pool)
+    return WorkerStats(stats.requests, stats.items, stats.rejections, pool, reads=stats.reads)
 
 
 def aggregate(workers: Iterable[WorkerStats]) -> WorkerStats:
@@ -103,6 +114,8 @@ def aggregate(workers: Iterable[WorkerStats]) -> WorkerStats:
     rejections: dict[FaultKind, Seen] = {}
     pool: Counter[str] = Counter()
     queued_readings = live_clients = 0
+    reads: Counter[str] = Counter()
+    replicas: dict[str, tuple[bool, float | None]] = {}
     for worker in workers:
         for key, counts, seconds in worker.requests:
             requests.setdefault(key, Timing()).add(counts, seconds)
@@ -115,6 +128,9 @@ def aggregate(workers: Iterable[WorkerStats]) -> WorkerStats:
         pool.update(worker.pool)
         queued_readings += worker.queued_readings
         live_clients += worker.live_clients
+        reads.update(worker.reads)
+        for name, now in worker.replicas.items():
+            replicas[name] = the_worse(now, replicas.get(name, now))
     newest_first = sorted(rejections.items(), key=lambda entry: entry[1].last, reverse=True)
     return WorkerStats(
         [(key, timing.counts, timing.seconds) for key, timing in requests.items()],
@@ -123,7 +139,15 @@ def aggregate(workers: Iterable[WorkerStats]) -> WorkerStats:
         dict(pool),
         queued_readings,
         live_clients,
+        dict(reads),
+        replicas,
     )
+
+
+def the_worse(one: tuple[bool, float | None], other: tuple[bool, float | None]) -> tuple[bool, float | None]:
+    """Return how a replica is as the process sees it that sees it worse."""
+    lags = [lag for lag in (one[1], other[1]) if lag is not None]
+    return one[0] and other[0], max(lags, default=None)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from service.ingest.validation import validate_one
 from service.model.device import DEVICE_CHANGE, DeviceChange
 from service.model.timestamps import format_timestamp
 from service.routes.operation import WRITE_REFUSALS, Answer, Body, Operation
+from service.routes.read_your_writes import reads_of
 from service.routes.request_body import read_json
 from service.state import state_of
 
@@ -24,7 +25,7 @@ from service.state import state_of
 async def device(request: Request) -> Response:
     """Answer with a device's name and priority."""
     rows = await fetch_all(
-        state_of(request).pool, "device", tenant_id=tenant_of(request), device_id=request.path_params["device_id"]
+        reads_of(request), "device", tenant_id=tenant_of(request), device_id=request.path_params["device_id"]
     )
     if not rows:
         raise NotFound("No device of that name is known.")
@@ -46,7 +47,7 @@ async def worn_devices(request: Request) -> Response:
     start, end = parse_query(request, WornDevices).range
     user_id = request.path_params["user_id"]
     rows = await fetch_all(
-        state_of(request).pool, "worn_devices", tenant_id=tenant_of(request), user_id=user_id, start=start, end=end
+        reads_of(request, user_id), "worn_devices", tenant_id=tenant_of(request), user_id=user_id, start=start, end=end
     )
     if not rows:
         raise NotFound("No reading of that user lies in the range.")

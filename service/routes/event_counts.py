@@ -16,6 +16,7 @@ from service.errors import Invalid
 from service.http.responses import json_response
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
+from service.routes.read_your_writes import reads_of
 from service.state import state_of
 
 
@@ -24,7 +25,7 @@ async def event_metrics(request: Request) -> Response:
     query = parse_query(request, EventCounts)
     state = state_of(request)
     most = state.settings.max_event_counts
-    counts = await fetch_list(state.pool, "event_counts", event_count, **query.model_dump(), limit=most + 1)
+    counts = await fetch_list(reads_of(request), "event_counts", event_count, **query.model_dump(), limit=most + 1)
     if counts.length > most:
         raise Invalid(
             f"The answer has more than {most} counts; name a shorter range by start and end, or a wider bucket_size, "
@@ -39,7 +40,7 @@ async def event_metrics_after(request: Request) -> Response:
     start, end = query.range
     after_bucket, after_source, after_event_type = after_moment(query.cursor, 3)
     rows = await fetch_all(
-        state_of(request).pool,
+        reads_of(request),
         "event_counts_after",
         tenant_id=query.tenant_id,
         bucket_size=query.bucket_size,

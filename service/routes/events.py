@@ -34,6 +34,7 @@ from service.model.limits import MOST_IN_A_BULK
 from service.model.strict_json import parse_json
 from service.routes.event_tenants import in_tenant, model_for
 from service.routes.operation import LENIENT_WRITE_REFUSALS, WRITE_REFUSALS, Answer, Body, Operation
+from service.routes.read_your_writes import reads_of
 from service.routes.request_body import read_document, read_json
 from service.state import state_of
 
@@ -121,12 +122,12 @@ async def page(request: Request) -> Response:
     """Answer with one numbered page of a tenant's events."""
     query = parse_query(request, EventsPage)
     matching = query.model_dump(include={"tenant_id", "source", "event_type", "start", "end"})
-    pool = state_of(request).pool
+    source = reads_of(request)
     # First, so that what goes wrong with it can still be said.
-    total = (await fetch_one(pool, "events_total", **matching))["total"]
+    total = (await fetch_one(source, "events_total", **matching))["total"]
     skipped = (query.page - 1) * query.page_size
     events = EventList(
-        pool, "events_page", query.page_size, **matching, skipped=skipped, after_ts=None, after_event_id=None
+        source, "events_page", query.page_size, **matching, skipped=skipped, after_ts=None, after_event_id=None
     )
     figures = {"page": query.page, "page_size": query.page_size, "total": total}
     return await streamed_list("events", events.pieces(), lambda: figures)
@@ -138,7 +139,7 @@ async def after(request: Request) -> Response:
     start, end = query.range
     after_ts, after_event_id = after_moment(query.cursor, 2)
     events = EventList(
-        state_of(request).pool,
+        reads_of(request),
         "events_after",
         query.limit,
         tenant_id=query.tenant_id,

@@ -16,13 +16,14 @@ from service.ingest import administration
 from service.ingest.validation import validate_one
 from service.model.metric import FIELDS, METRIC_DECLARATION, MetricDeclaration
 from service.routes.operation import WRITE_REFUSALS, Answer, Body, Operation
+from service.routes.read_your_writes import reads_of
 from service.routes.request_body import read_json
 from service.state import state_of
 
 
 async def metric_registry(request: Request) -> Response:
     """Answer with the metrics that the tenant has."""
-    rows = await fetch_all(state_of(request).pool, "metrics", tenant_id=tenant_of(request), name=None)
+    rows = await fetch_all(reads_of(request), "metrics", tenant_id=tenant_of(request), name=None)
     return json_response({"metrics": rows})
 
 

@@ -14,7 +14,7 @@ from service.http.responses import json_response
 from service.http.tenancy import tenant_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
-from service.state import state_of
+from service.routes.read_your_writes import reads_of
 
 MOST_USERS = 1000
 BOUNDS = ("day_start", "day_end", "first_minute")
@@ -24,7 +24,7 @@ async def overview(request: Request) -> Response:
     """Answer with every user's day so far and last half hour."""
     query = parse_query(request, Overview)
     rows = await fetch_all(
-        state_of(request).pool,
+        reads_of(request),
         "overview",
         tenant_id=tenant_of(request),
         tz=query.tz,

@@ -13,11 +13,12 @@ from service.answers.json_lists import Listed, fetch_grouped_list, fetch_list, l
 from service.answers.metrics_asked import MetricsAsked, heart_rate_of, readings_figures, sample_figures
 from service.answers.parameters import HeartRateMinutes, Series, parse_query
 from service.answers.schemas.series import HeartRateData, SeriesDocument
-from service.database.pool import Pool, fetch_one
+from service.database.pool import Source, fetch_one
 from service.errors import Invalid, Malformed, NotFound
 from service.http.tenancy import tenant_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
+from service.routes.read_your_writes import reads_of
 from service.routes.summaries import with_samples
 from service.state import state_of
 
@@ -30,11 +31,11 @@ async def series(request: Request) -> Response:
     user_id = request.path_params["user_id"]
     start, end = query.range
     state = state_of(request)
-    pool = state.pool
+    source = reads_of(request, user_id)
     asked = {"start": start, "end": end, "max_points": query.max_points}
     bucket = query.bucket
     if bucket == "auto":
-        bucket = (await fetch_one(pool, "auto_bucket", **asked))["bucket"]
+        bucket = (await fetch_one(source, "auto_bucket", **asked))["bucket"]
     asked |= {
         "tenant_id": tenant_of(request),
         "user_id": user_id,
@@ -45,25 +46,25 @@ async def series(request: Request) -> Response:
         "limit": MOST_POINTS + 1,
     }
     if query.metrics is None:
-        points = await fetch_list(pool, "series", point, **asked)
+        points = await fetch_list(source, "series", point, **asked)
     else:
-        points = await points_with_metrics(pool, query.metrics, asked)
+        points = await points_with_metrics(source, query.metrics, asked)
     if points.length > MOST_POINTS:
         raise Invalid(f"The answer has more than {MOST_POINTS} points; ask for a shorter range or a coarser bucket.")
     about = {"user_id": user_id, "bucket": bucket, "tz": query.tz}
     return list_response(state.answer_memory, about, "points", points.pieces, {"sources": sources_of(points.first)})
 
 
-async def points_with_metrics(pool: Pool, metrics: MetricsAsked, asked: dict[str, Any]) -> Listed:
+async def points_with_metrics(source: Source, metrics: MetricsAsked, asked: dict[str, Any]) -> Listed:
     """Fetch the points of readings and of the metrics asked for, of which there may be as many values as points."""
 
     def item(rows: list[DictRow]) -> dict[str, Any]:
         return {**point(rows[0]), "metrics": metrics_of(metrics, rows, asked["bucket"] == "raw")}
 
     if metrics.others == []:
-        return await fetch_list(pool, "series", lambda row: item([row]), **asked)
+        return await fetch_list(source, "series", lambda row: item([row]), **asked)
     points = await fetch_grouped_list(
-        pool, "series_with_metrics", lambda row: (row["t"], row["whose"]), item, **asked, metrics=metrics.others
+        source, "series_with_metrics", lambda row: (row["t"], row["whose"]), item, **asked, metrics=metrics.others
     )
     if points.first and max(points.first["readings_found"], points.first["others_found"]) > MOST_POINTS:
         raise Invalid(
@@ -116,7 +117,7 @@ async def heart_rate_minutes(request: Request) -> Response:
         raise Malformed(invalid.detail, invalid.faults) from None
     state = state_of(request)
     minutes = await fetch_list(
-        state.pool,
+        reads_of(request, query.user_id),
         "heart_rate_minutes",
         minute,
         tenant_id=tenant_of(request),

@@ -17,7 +17,7 @@ from service.http.responses import json_response
 from service.http.tenancy import tenant_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
-from service.state import state_of
+from service.routes.read_your_writes import reads_of
 
 NOTHING = "No reading of that user lies in the range."
 
@@ -34,11 +34,12 @@ async def summary(request: Request) -> Response:
         "end": end,
         "device_id": query.device_id,
     }
+    source = reads_of(request, user_id)
     others = query.metrics and query.metrics.others
     if query.metrics is None or others == []:
-        rows = await fetch_all(state_of(request).pool, "summary", **asked)
+        rows = await fetch_all(source, "summary", **asked)
     else:
-        rows = await fetch_all(state_of(request).pool, "summary_with_metrics", **asked, metrics=others)
+        rows = await fetch_all(source, "summary_with_metrics", **asked, metrics=others)
     row = rows[0]
     # Not by the count, which is 0 where an interval begins before the range.
     measured = [one for one in rows if one.get("first_ts") is not None]
@@ -77,7 +78,7 @@ async def range_metrics(request: Request) -> Response:
     """Answer with the three figures of a range, both ends included."""
     query = parse_query(request, RangeSummary)
     row = await fetch_one(
-        state_of(request).pool,
+        reads_of(request, query.user_id),
         "summary_to_the_end",
         tenant_id=tenant_of(request),
         user_id=query.user_id,

@@ -20,6 +20,7 @@ from service.auth.allowance import charge_rows
 from service.errors import NotFound
 from service.http.tenancy import tenant_of
 from service.routes.operation import Answer, Operation
+from service.routes.read_your_writes import reads_of
 from service.state import state_of
 
 NDJSON = "application/x-ndjson"
@@ -53,7 +54,8 @@ async def export(request: Request) -> Response:
     state = state_of(request)
     asked = {"tenant_id": tenant_of(request), "user_id": request.path_params["user_id"]}
     nothing = NotFound("Nothing is stored on that user.")
-    return PagedExport(state.pool, state.streams, FORMAT, asked, nothing, partial(charge_rows, request.scope))
+    source = reads_of(request, asked["user_id"])
+    return PagedExport(source, state.streams, FORMAT, asked, nothing, partial(charge_rows, request.scope))
 
 
 OPERATIONS = [

@@ -24,7 +24,7 @@ from service.answers.parameters import ReadingsAfter, ReadingsToDelete, parse_qu
 from service.answers.schemas.readings import DeletionReceipt, ReadingsAfterDocument
 from service.auth.allowance import charge_rows
 from service.auth.principal import key_of
-from service.database.pool import Pool, fetch_all, fetch_one
+from service.database.pool import Source, fetch_all, fetch_one
 from service.errors import NotFound
 from service.event_loop import checkpoint
 from service.http.negotiation import choose
@@ -33,6 +33,7 @@ from service.http.tenancy import tenant_of
 from service.ingest.administration import delete_readings
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
+from service.routes.read_your_writes import reads_of
 from service.routes.summaries import NOTHING
 from service.state import state_of
 
@@ -74,22 +75,23 @@ async def user_readings(request: Request) -> Response:
     if media_type == JSON:
         return await readings_page(request, query, asked, after)
     state = state_of(request)
+    source = reads_of(request, asked["user_id"])
     stream = STREAMS[media_type]
     if query.metrics is not None and media_type == CSV:
-        stream = with_columns(stream, await columns_of(state.pool, query.metrics, asked))
+        stream = with_columns(stream, await columns_of(source, query.metrics, asked))
     elif query.metrics is not None:
         stream = stream._replace(parts=[ExportPart("measurements_ndjson", after_line)])
     charge = partial(charge_rows, request.scope)
-    return PagedExport(state.pool, state.streams, stream, asked, NotFound(NOTHING), charge)
+    return PagedExport(source, state.streams, stream, asked, NotFound(NOTHING), charge)
 
 
-async def columns_of(pool: Pool, metrics: MetricsAsked, asked: dict[str, Any]) -> list[str]:
+async def columns_of(source: Source, metrics: MetricsAsked, asked: dict[str, Any]) -> list[str]:
     """Return the columns that CSV has behind the usual ones: other metrics, and what intervals have."""
     who = {name: asked[name] for name in ("tenant_id", "user_id")}
     others = metrics.others
     if others is None:
-        others = (await fetch_one(pool, "other_metrics", **who))["names"]
-    has_intervals = (await fetch_one(pool, "has_intervals", **who))["found"]
+        others = (await fetch_one(source, "other_metrics", **who))["names"]
+    has_intervals = (await fetch_one(source, "has_intervals", **who))["found"]
     return [*others, *(OF_ENDS if has_intervals else ())]
 
 
@@ -106,7 +108,7 @@ async def readings_page(
     """Answer with the readings after a cursor."""
     is_plain = query.metrics is None
     rows = await fetch_all(
-        state_of(request).pool,
+        reads_of(request, asked["user_id"]),
         "readings_after" if is_plain else "measurements_after",
         **asked,
         **after,

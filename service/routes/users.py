@@ -20,6 +20,7 @@ from service.ingest.administration import erase_user
 from service.model.latest import latest_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
+from service.routes.read_your_writes import reads_of
 from service.state import state_of
 
 
@@ -28,7 +29,7 @@ async def users(request: Request) -> Response:
     query = parse_query(request, UsersAfter)
     (after,) = [None] if query.cursor is None else read_cursor(query.cursor, 1)
     rows = await fetch_all(
-        state_of(request).pool, "users_after", tenant_id=tenant_of(request), after=after, limit=query.limit + 1
+        reads_of(request), "users_after", tenant_id=tenant_of(request), after=after, limit=query.limit + 1
     )
     shown, next_cursor = cut_page(rows, query.limit, "user_id")
     return json_response(
@@ -46,14 +47,14 @@ async def latest(request: Request) -> Response:
     """Answer with each metric's latest value."""
     query = parse_query(request, Latest)
     metrics = query.metrics
-    pool = state_of(request).pool
     user_id = request.path_params["user_id"]
+    source = reads_of(request, user_id)
     asked = {"tenant_id": tenant_of(request), "user_id": user_id}
     samples: list[dict[str, Any]] = []
     if metrics is None or metrics.others == []:
-        rows = await fetch_all(pool, "latest", **asked)
+        rows = await fetch_all(source, "latest", **asked)
     else:
-        both = await fetch_all(pool, "latest_with_metrics", **asked, metrics=metrics.others)
+        both = await fetch_all(source, "latest_with_metrics", **asked, metrics=metrics.others)
         rows, samples = ([row for row in both if row["of_readings"] is there] for there in (True, False))
     document = latest_of(rows).document(max((row["ts"] for row in samples if row["ts"]), default=None))
     if document is None:

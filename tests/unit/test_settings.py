@@ -65,3 +65,19 @@ def test_the_format_of_the_log_is_one_of_two() -> None:
     assert [read_log_format({"LOG_FORMAT": value}) for value in ("json", "text", "")] == ["json", "text", None]
     with pytest.raises(BadSetting, match="LOG_FORMAT is 'xml'; it must be json or text"):
         read_log_format({"LOG_FORMAT": "xml"})
+
+
+def test_replicas_are_addresses_with_commas_between() -> None:
+    servers = ("postgresql://one/db", "postgres://a,b:5433/db?connect_timeout=3", "postgresql://three/db")
+    for between in (",", ", ", "\n"):
+        settings = read_settings({"DATABASE_URL": URL, "READ_DATABASE_URL": between.join(servers)})
+        assert settings.read_database_url == servers
+    with pytest.raises(BadSetting, match="READ_DATABASE_URL must be addresses") as refused:
+        read_settings({"DATABASE_URL": URL, "READ_DATABASE_URL": "host=one password=secret"})
+    assert "secret" not in str(refused.value)
+
+
+def test_senders_read_their_writes_on_the_machine_or_everywhere() -> None:
+    assert read_settings({"DATABASE_URL": URL, "READ_YOUR_WRITES": "everywhere"}).read_your_writes == "everywhere"
+    with pytest.raises(BadSetting, match="READ_YOUR_WRITES is 'no'; it must be machine or everywhere"):
+        read_settings({"DATABASE_URL": URL, "READ_YOUR_WRITES": "no"})

@@ -23,6 +23,8 @@ STATS = WorkerStats(
     {"readings": {"inserted": 1}},
     [("steps", "is wrong", 1, datetime.now(UTC))],
     {"pool_available": 1, "pool_size": 2, "pool_max": 3},
+    reads={"primary": 1},
+    replicas={"one:5432": (True, 0.5)},
 )
 TASK = {"task": "refresh", "runner": "host:1", "runs": 3, "failures": 1, "seen": 1.5e9, "failed": 1.5e9, "took": 0.25}
 DATABASE = {

@@ -31,12 +31,12 @@ def counted() -> Counters:
 
 
 def measured() -> WorkerStats:
-    return of_this_process(counted(), POOL, queued_readings=5, live_clients=7)
+    return of_this_process(counted(), POOL, queued_readings=5, live_clients=7, reads={}, replicas={})
 
 
 def test_each_object_counts_for_itself() -> None:
     counted()
-    assert of_this_process(Counters(), {}, 0, 0) == WorkerStats([], {}, [], {})
+    assert of_this_process(Counters(), {}, 0, 0, {}, {}) == WorkerStats([], {}, [], {})
 
 
 def test_processes_are_added_up() -> None:
