@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from scripts.bench import analysts, keys, pooler, scale
+from scripts.bench import analysts, keys, pooler, replicas, scale
 from scripts.bench import options as answers_options
 from scripts.bench import report as answers_report
 from scripts.bench import run as answers
@@ -38,7 +38,7 @@ from scripts.bench.sustained import run as sustained
 
 USAGE = """\
 usage: bench [ingest | answers | scale | analysts | refresh | sustained | live | keys | soak | kills | upload | import |
-              backups | attacks | failover | pooler] [options]
+              backups | replicas | attacks | failover | pooler] [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
@@ -52,6 +52,7 @@ usage: bench [ingest | answers | scale | analysts | refresh | sustained | live |
   bench kills      whether everything is stored after kill -9 of service and database, under load
   bench upload     what an upload of gigabytes does to the memory of the service
   bench backups    what backups under load cost, and whether they are whole when they are restored
+  bench replicas   what replicas give to questions, and what they cost a write and a read of it
   bench import     what an export of gigabytes does to it, of Apple Health
   bench failover   what clients notice when the host of the database fails and another one takes over
   bench pooler     what PgBouncer costs
@@ -87,6 +88,8 @@ def measure(arguments: list[str]) -> int:
             return scale.main(rest, say, console())
         case ["keys", *rest]:
             return keys.main(rest)
+        case ["replicas", *rest]:
+            return replicas.main(rest, say, console())
         case ["analysts", *rest]:
             return measure_analysts(rest)
         case ["refresh", *rest]:
