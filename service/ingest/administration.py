@@ -30,7 +30,7 @@ async def delete_readings(pool: Pool, key_id: str | None, which: dict[str, Any])
 
 
 async def set_device(pool: Pool, key_id: str | None, which: dict[str, Any]) -> None:
-    """Name a device and set its priority, in one transaction."""
+    """Name a device and set its priorities, in one transaction."""
     await act(pool, "set_device", key_id, which)
 
 

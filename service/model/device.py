@@ -13,6 +13,14 @@ Priority = Annotated[
     int, between("priority"), BeforeValidator(whole), Field(description="The smaller one wins.", examples=[1])
 ]
 
+MetricPriorities = Annotated[
+    dict[str, Priority | None],
+    Field(
+        description="Priorities of single metrics, which hold in place of the device's; null takes one away.",
+        examples=[{"steps": 5}],
+    ),
+]
+
 
 @with_config(ConfigDict(strict=True, extra="forbid", title="DeviceChange"))
 class DeviceChange(TypedDict):
@@ -20,6 +28,7 @@ class DeviceChange(TypedDict):
 
     name: NotRequired[Name | None]
     priority: NotRequired[Priority | None]
+    metrics: NotRequired[MetricPriorities | None]
 
 
 DEVICE_CHANGE: TypeAdapter[Any] = TypeAdapter(DeviceChange)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psycopg.types.json import Jsonb
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,7 +24,7 @@ from service.state import state_of
 
 
 async def device(request: Request) -> Response:
-    """Answer with a device's name and priority."""
+    """Answer with a device's name and priorities."""
     rows = await fetch_all(
         reads_of(request), "device", tenant_id=tenant_of(request), device_id=request.path_params["device_id"]
     )
@@ -33,11 +34,16 @@ async def device(request: Request) -> Response:
 
 
 async def set_device(request: Request) -> Response:
-    """Change a device; a new priority holds for all the past once this is answered."""
+    """Change a device; new priorities hold for all the past once this is answered."""
     state = state_of(request)
     change = validate_one(DEVICE_CHANGE, await read_json(request), await state.timestamp_window.now())
     which = {"tenant_id": tenant_of(request), "device_id": request.path_params["device_id"]}
-    changes = {"name": change.get("name"), "priority": change.get("priority")}
+    metrics = change.get("metrics")
+    changes = {
+        "name": change.get("name"),
+        "priority": change.get("priority"),
+        "metrics": None if metrics is None else Jsonb(metrics),
+    }
     await administration.set_device(state.pool, key_of(request.scope), {**which, **changes})
     return await device(request)
 
@@ -56,7 +62,7 @@ async def worn_devices(request: Request) -> Response:
     )
 
 
-DEVICE_EXAMPLE = {"device_id": "watch", "name": "Ada's watch", "priority": 3}
+DEVICE_EXAMPLE = {"device_id": "watch", "name": "Ada's watch", "priority": 3, "metrics": {"steps": 5}}
 
 OPERATIONS = [
     Operation(
@@ -64,7 +70,7 @@ OPERATIONS = [
         "/v1/devices/{device_id:name}",
         device,
         "Devices",
-        "A device's name and priority",
+        "A device's name and priorities",
         {200: Answer("The device.", DeviceDocument, DEVICE_EXAMPLE)},
         access="read",
         refuses=(404, 503),
@@ -74,12 +80,12 @@ OPERATIONS = [
         "/v1/devices/{device_id:name}",
         set_device,
         "Devices",
-        "Name a device and set its priority",
+        "Name a device and set its priorities",
         {200: Answer("The device as it is now.", DeviceDocument, DEVICE_EXAMPLE)},
         access="admin",
-        description="A new priority holds for all the past, at every resolution, when this is answered. "
-        "An unknown device is registered.",
-        body=Body(DeviceChange, {"name": "Ada's watch", "priority": 3}),
+        description="New priorities hold for all the past, at every resolution, when this is answered. "
+        "Those of single metrics hold in place of the device's. An unknown device is registered.",
+        body=Body(DeviceChange, {"name": "Ada's watch", "priority": 3, "metrics": {"steps": 5}}),
         refuses=(*WRITE_REFUSALS, 404),
     ),
     Operation(

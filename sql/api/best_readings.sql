@@ -6,17 +6,17 @@ CREATE VIEW api.best_readings WITH (security_barrier) AS
    -- LATERAL, so that a query for one user reads the readings of that user only.
    CROSS JOIN LATERAL (
       SELECT r.device_key, r.bucket, r.ts,
-             CASE WHEN r.rank = r.best_of_heart_rate THEN r.heart_rate END AS heart_rate,
-             CASE WHEN r.rank = r.best_of_steps THEN r.steps END AS steps,
-             CASE WHEN r.rank = r.best_of_calories THEN r.calories END AS calories
+             CASE WHEN r.heart_rate_rank = r.best_of_heart_rate THEN r.heart_rate END AS heart_rate,
+             CASE WHEN r.steps_rank = r.best_of_steps THEN r.steps END AS steps,
+             CASE WHEN r.calories_rank = r.best_of_calories THEN r.calories END AS calories
         FROM (SELECT r.*,
-                     min(r.rank) FILTER (WHERE r.heart_rate IS NOT NULL) OVER minute AS best_of_heart_rate,
-                     min(r.rank) FILTER (WHERE r.steps IS NOT NULL) OVER minute AS best_of_steps,
-                     min(r.rank) FILTER (WHERE r.calories IS NOT NULL) OVER minute AS best_of_calories
+                     min(r.heart_rate_rank) FILTER (WHERE r.heart_rate IS NOT NULL) OVER minute AS best_of_heart_rate,
+                     min(r.steps_rank) FILTER (WHERE r.steps IS NOT NULL) OVER minute AS best_of_steps,
+                     min(r.calories_rank) FILTER (WHERE r.calories IS NOT NULL) OVER minute AS best_of_calories
                 FROM (SELECT r.device_key, public.time_bucket(INTERVAL '1 minute', r.ts) AS bucket, r.ts,
                              r.heart_rate, r.steps, r.calories,
                              -- The smallest priority wins, then the device registered first.
-                             (d.priority::bigint << 32) + d.device_key AS rank
+                             d.heart_rate_rank, d.steps_rank, d.calories_rank
                         FROM core.reading AS r
                         JOIN core.device AS d USING (device_key)
                        WHERE r.user_key = u.user_key) AS r

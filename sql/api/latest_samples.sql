@@ -27,7 +27,7 @@ BEGIN
                      WHERE i.user_key = wanted_user AND i.metric_key > 3) AS s
               JOIN core.metric AS m USING (metric_key)
               JOIN core.device AS d USING (device_key)
-             ORDER BY m.metric_key, s.ts DESC, d.priority, d.device_key, s.place) AS l
+             ORDER BY m.metric_key, s.ts DESC, core.device_rank(d.priority, d.metric_priorities, d.device_key, m.metric_key), s.place) AS l
      ORDER BY l.metric_key;
 END
 $$;

@@ -94,14 +94,13 @@ BEGIN
     ), minutes AS (
       SELECT r.user_key,
              r.bucket,
-             public.first(r.heart_rate_sum, k.rank) FILTER (WHERE r.heart_rate_count > 0)
-               / (public.first(r.heart_rate_count, k.rank) FILTER (WHERE r.heart_rate_count > 0)
+             public.first(r.heart_rate_sum, d.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0)
+               / (public.first(r.heart_rate_count, d.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0)
                   * 1e6::double precision) AS heart_rate,
-             public.first(r.calories, k.rank) FILTER (WHERE r.calories IS NOT NULL) AS calories,
-             public.first(r.steps, k.rank) FILTER (WHERE r.steps IS NOT NULL) AS steps
+             public.first(r.calories, d.calories_rank) FILTER (WHERE r.calories IS NOT NULL) AS calories,
+             public.first(r.steps, d.steps_rank) FILTER (WHERE r.steps IS NOT NULL) AS steps
         FROM readings AS r
         JOIN core.device AS d USING (device_key)
-       CROSS JOIN LATERAL (SELECT (d.priority::bigint << 32) + d.device_key) AS k (rank)
        GROUP BY r.user_key, r.bucket
     ), today AS (
       SELECT v.user_key, sum(v.steps)::bigint AS steps, sum(v.calories)::bigint AS calories

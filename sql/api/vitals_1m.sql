@@ -26,22 +26,22 @@ CREATE VIEW api.vitals_1m WITH (security_barrier) AS
                max(r.heart_rate_max) AS heart_rate_max,
                sum(r.calories)::bigint AS calories,
                sum(r.steps)::bigint AS steps,
-               (d.priority::bigint << 32) + d.device_key AS rank
+               d.heart_rate_rank, d.steps_rank, d.calories_rank
           FROM api_internal.raw_rows AS r
           JOIN core.device AS d USING (device_key)
          WHERE r.user_key = u.user_key AND NOT EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = u.user_key AND i.kind < 2 AND i.metric_key < 4)
-         GROUP BY r.device_key, 2, d.priority, d.device_key
+         GROUP BY r.device_key, 2, d.device_key
       )
       SELECT r.bucket,
              min(r.first_ts) AS first_ts,
              max(r.last_ts) AS last_ts,
-             public.first(r.heart_rate_sum, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_sum,
-             coalesce(public.first(r.heart_rate_count, r.rank) FILTER (WHERE r.heart_rate_count > 0), 0) AS heart_rate_count,
-             public.first(r.heart_rate_min, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_min,
-             public.first(r.heart_rate_max, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_max,
-             public.first(r.calories, r.rank) FILTER (WHERE r.calories IS NOT NULL) AS calories,
-             public.first(r.steps, r.rank) FILTER (WHERE r.steps IS NOT NULL) AS steps,
-             public.first(r.device_key, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_device
+             public.first(r.heart_rate_sum, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_sum,
+             coalesce(public.first(r.heart_rate_count, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0), 0) AS heart_rate_count,
+             public.first(r.heart_rate_min, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_min,
+             public.first(r.heart_rate_max, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_max,
+             public.first(r.calories, r.calories_rank) FILTER (WHERE r.calories IS NOT NULL) AS calories,
+             public.first(r.steps, r.steps_rank) FILTER (WHERE r.steps IS NOT NULL) AS steps,
+             public.first(r.device_key, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_device
         FROM ranked AS r
        GROUP BY r.bucket
       UNION ALL

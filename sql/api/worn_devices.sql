@@ -1,6 +1,6 @@
 -- The devices that a user wore in a range.
 CREATE FUNCTION api.worn_devices(tenant_id text, user_id text, range_start timestamptz, range_end timestamptz)
-RETURNS TABLE (device_id text, name text, priority int)
+RETURNS TABLE (device_id text, name text, priority int, metrics jsonb)
 -- STABLE, so that marks, rollups and raw readings are read in one snapshot.
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -48,7 +48,10 @@ BEGIN
                                                                WHERE p.source = 'raw')) AS i
        WHERE api_internal.has_intervals(wanted_user)
     )
-    SELECT d.device_id, d.name, d.priority
+    SELECT d.device_id, d.name, d.priority,
+           coalesce((SELECT jsonb_object_agg(m.name, p.priority)
+                       FROM jsonb_each(d.metric_priorities) AS p (metric_key, priority)
+                       JOIN core.metric AS m ON m.metric_key = p.metric_key::int), '{}')
       FROM worn AS w
       JOIN core.device AS d USING (device_key)
      ORDER BY d.priority, d.device_key;
@@ -56,4 +59,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.worn_devices IS
-  'The devices that gave a user''s readings, and intervals of steps and calories, in range_start <= t < range_end, the best first: by smallest priority, then by registration. Where retention has dropped raw readings, the devices of whole quarters of an hour.';
+  'The devices that gave a user''s readings, and intervals of steps and calories, in range_start <= t < range_end, the best first: by smallest priority, then by registration, with priorities of single metrics by name. Where retention has dropped raw readings, the devices of whole quarters of an hour.';

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from random import Random
@@ -40,6 +40,7 @@ EVENT_TYPES = ("click", "view")
 USERS = [("default", "ada"), ("default", "bob"), ("other", "ada")]
 KINDS = ["write", "merge", "happen", "update", "delete", "erase", "prioritize", "refresh", "upkeep", "clock", "ask"]
 WEIGHTS = [6, 5, 3, 1, 2, 0.7, 2, 6, 0.5, 3, 5]
+WHOLE = ("steps", "floors")
 BUCKETS = ["auto", "raw", "1m", "5m", "15m", "1h", "1d", "1d", "1d", "1w", "1mo"]
 
 
@@ -94,9 +95,12 @@ class Update:
 
 @dataclass(frozen=True)
 class Prioritize:
+    """A device gets another priority, or priorities of single metrics; None keeps the one and takes away the other."""
+
     tenant: str
     device: str
-    priority: int
+    priority: int | None
+    metrics: dict[str, int | None]
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ class Storyteller:
     now: datetime
     written: list[Item] = field(default_factory=list)
     merged: list[Part] = field(default_factory=list)
+    sums: Sequence[str] = ("steps", "steps", "calories")
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -222,9 +227,9 @@ class Storyteller:
     def part(self, tenant: str, user: str, device: str, ts: int, length: int) -> Part:
         r = self.random
         kind = r.choice(["interval"] * 12 + ["worn"] * 3 + ["daily_total"])
-        metric = r.choice(["steps", "steps", "calories"])
+        metric = r.choice(self.sums)
         most = r.choice([3, 200, 100_000])
-        value = float(r.randrange(0, most + 1)) if metric == "steps" else self.value(0, min(most, 10_000))
+        value = float(r.randrange(0, most + 1)) if metric in WHOLE else self.value(0, min(most, 10_000))
         if kind == "worn":
             metric, value = "", 0.0
         elif kind == "daily_total":
@@ -291,8 +296,14 @@ class Storyteller:
         return Delete(*r.choice(USERS), start, end, r.choice([None, *DEVICES]), r.choice(["view", "function"]))
 
     def prioritize(self) -> Prioritize:
-        tenant = self.random.choice(USERS)[0]
-        return Prioritize(tenant, self.random.choice(DEVICES), self.random.choice([0, 1, 2, 500, 999, 2**31 - 1]))
+        r = self.random
+        metrics = r.sample(["heart_rate", "steps", "calories"], r.choice([0, 0, 1, 2, 3]))
+        return Prioritize(
+            r.choice(USERS)[0],
+            r.choice(DEVICES),
+            r.choice([0, 1, 2, 500, 999, 2**31 - 1, *[None for _ in metrics]]),
+            {metric: r.choice([None, 0, 1, 2, 999]) for metric in metrics},
+        )
 
     def refresh(self) -> Refresh:
         further = self.random.choice([0, 0, 15 * MINUTE, HOUR, 7 * HOUR, DAY, 2 * DAY])

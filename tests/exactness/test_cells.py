@@ -93,6 +93,8 @@ MUTANTS = {
     ),
     "long intervals beside better devices": ("cell_buckets", r"p\.minutes & r\.taken AS lost", "0::bigint AS lost", 1),
     "the worst device wins": ("cell_buckets", r"ORDER BY c\.rank\n", "ORDER BY c.rank DESC\n", 1),
+    "the priority of the metric does not matter": ("cell_buckets", r"d\.metric_priorities", "NULL", 1),
+    "the priority of heart rate does not matter": ("roll_up_cells", r"d\.heart_rate_rank", "d.steps_rank", 1),
     "who won is who measured": ("cell_buckets", r"WHERE u\.minutes & r\.covered & ~r\.taken <> 0", "WHERE true", 1),
     "what does not count is not seen": ("cell_buckets", r"r\.is_touched OR i\.minutes", "i.minutes", 1),
     "what does not count is seen everywhere": (
@@ -246,6 +248,12 @@ def play(db: psycopg.Connection[Any], seed: int) -> Model:
                 "values": [value for _, _, value in values],
             },
         )
+    for device in random.sample(["phone", "watch", "device_b"], random.choice([0, 0, 1, 2])):
+        metrics = {
+            metric: random.choice([None, 0, 1, 1000]) for metric in ("heart_rate", "steps", "calories", "distance")
+        }
+        sql_client.set_priority(db, "default", device, None, metrics)
+        model.set_priority("default", device, None, metrics)
     sql_client.refresh(db, NOON + DAY)
     return model
 

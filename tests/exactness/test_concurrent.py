@@ -143,10 +143,11 @@ def writer(world: World, random: Random, db: psycopg.Connection[Any], tenant: Te
     kind = random.choices(["write", "twice", "copy", "delete", "priority"], [6, 3, 3, 1, 1])[0]
     pause = random.choice([0, 0, 0.01, 0.05])
     if kind == "priority":
-        device, priority = random.choice(DEVICES), random.randrange(4)
+        device, priority = random.choice(DEVICES), random.choice([None, 0, 1, 2, 3])
+        metrics = {random.choice(["heart_rate", "steps", "calories"]): random.choice([None, 0, 2])}
         tenant.change(
-            lambda model: model.set_priority(tenant.name, device, priority),
-            lambda: sql_client.set_priority(db, tenant.name, device, priority),
+            lambda model: model.set_priority(tenant.name, device, priority, metrics),
+            lambda: sql_client.set_priority(db, tenant.name, device, priority, metrics),
         )
     elif kind == "delete":
         user, start = random.choice(USERS), near(world, random)

@@ -65,8 +65,8 @@ def play(db: psycopg.Connection[Any], model: Model, step: Step) -> str | None:
                 (sql_client.erase(db, tenant, user), sql_client.keyless(db)), (model.erase(tenant, user), [])
             )
         case Prioritize():
-            sql_client.set_priority(db, step.tenant, step.device, step.priority)
-            model.set_priority(step.tenant, step.device, step.priority)
+            sql_client.set_priority(db, step.tenant, step.device, step.priority, step.metrics)
+            model.set_priority(step.tenant, step.device, step.priority, step.metrics)
         case Refresh():
             sql_client.refresh(db, step.horizon, step.window)
             return compare((sql_client.horizon(db), sql_client.stale_days(db)), (step.horizon, 0))

@@ -19,8 +19,9 @@ import pytest
 from tests.support import sql_client
 from tests.support.database import empty
 from tests.support.interleaving import install, script
-from tests.support.interval_model import Instant, Stretch, Window, hours_of, resolve
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, Part, bucket_start, micro, micros, moment
+from tests.support.interval_model import Instant, Stretch, Window
+from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, Part, micro, micros, moment
+from tests.support.sums import GRAIN, Sums
 
 NOON = 19_800 * DAY + 12 * HOUR
 DEVICES = ["device_a", "device_b", "watch", "phone"]
@@ -80,6 +81,12 @@ class Try:
             if r.random() < 0.3
         ]
 
+    def priorities(self) -> Iterator[tuple[str, dict[str, int | None]]]:
+        """Which devices rank otherwise for which metrics; mostly none."""
+        r = self.random
+        for device in r.sample(DEVICES, r.choice([0, 0, 1, 2])):
+            yield device, {metric: r.choice([None, 0, 1, 2, 500, 1000]) for metric in ("steps", "calories")}
+
     def questions(self, model: Model) -> Iterator[tuple[int, int, str | None]]:
         known = [device for device in DEVICES if ("default", device) in model.devices]
         for _ in range(6):
@@ -99,6 +106,9 @@ def differences(db: psycopg.Connection[Any], seed: int) -> list[Any]:
     for sent in (parts, one.grown(parts)):
         if sent:
             assert sql_client.merge(db, sent) == model.merge(sent)
+    for device, metrics in one.priorities():
+        sql_client.set_priority(db, "default", device, None, metrics)
+        model.set_priority("default", device, None, metrics)
     return [
         (question, got, expected)
         for question in one.questions(model)
@@ -145,8 +155,12 @@ MUTANTS = {
     ),
     "worn devices count in other hours": (r"AND g\.cell = m\.cell AND g\.device_key", "AND g.device_key"),
     "the worst device wins": (
-        r"SELECT v\.metric_key, v\.minute, \(min\(",
-        r"SELECT v.metric_key, v.minute, (max(",
+        r"\(min\(core\.device_rank",
+        r"(max(core.device_rank",
+    ),
+    "the priority of the metric does not matter": (
+        r"\(min\(core\.device_rank\(d\.priority, d\.metric_priorities,",
+        r"(min(core.device_rank(d.priority, NULL,",
     ),
     "zero does not cover": (r"FROM pieces AS p\n    \), winners", "FROM pieces AS p WHERE p.share > 0\n    ), winners"),
     "shares that do not add up": (
@@ -288,6 +302,17 @@ def new_priority(story: Story) -> Iterator[None]:
     yield
 
 
+def new_priority_of_a_metric(story: Story) -> Iterator[None]:
+    """It changes what counts of the metric, and of no other."""
+    yield from worn_elsewhere(story)
+    for metrics in ({"calories": 0}, {"steps": 0}, {"steps": 5}, {"steps": None, "calories": None}):
+        sql_client.set_priority(story.db, "default", "phone", None, metrics)
+        story.model.set_priority("default", "phone", None, metrics)
+        yield
+        story.refresh(DAY)
+        yield
+
+
 def deleted(story: Story) -> Iterator[None]:
     """An interval that begins in the range goes, with what it counted after it."""
     story.merge(counted(-30 * MINUTE, 3 * HOUR, 900), counted(0, 2 * HOUR, 50, "watch"))
@@ -307,6 +332,7 @@ STORIES = [
     only_intervals,
     worn_elsewhere,
     new_priority,
+    new_priority_of_a_metric,
     deleted,
 ]
 
@@ -339,6 +365,12 @@ def test_rollups_follow_the_rule(calm: psycopg.Connection[Any], tell: Callable[[
             "min(d.device_key)",
             worn_elsewhere,
         ),
+        (
+            "set_device",
+            r"r\.steps IS NOT NULL AND after\.steps_rank <> before\.steps_rank",
+            "r.steps IS NOT NULL AND after.priority <> before.priority",
+            new_priority_of_a_metric,
+        ),
         ("delete_readings", r"PERFORM api_internal\.mark_cells.*?;", "NULL;", deleted),
         ("mark_cells", r"i\.ends_at - INTERVAL '1 microsecond'\)", "i.ts)", shrunk),
     ],
@@ -364,49 +396,7 @@ SAMPLES = """
        api_internal.enrol_devices(%(tenants)s, %(devices)s), %(moments)s::timestamptz[], %(values)s::float8[]) AS m
      WHERE h IS NOT NULL
 """
-GRAIN = {"distance": 1, "floors": 1_000_000}  # the least unit in millionths
-
-
-@dataclass
-class Sums:
-    """What devices measured of one user and one metric beside steps and calories, in its least unit."""
-
-    metric: str
-    ranks: list[str]
-    instants: list[Instant]
-    stretches: list[Stretch]
-    windows: list[Window]
-
-    def pieces(self, start: int, end: int, device: str | None) -> list[tuple[int, int]]:
-        """Return what counts in a range, by minute, in millionths."""
-        stretches = [each for each in self.stretches if device in (None, each.device)]
-        windows = [] if device else self.windows
-        instants = [each for each in self.instants if device in (None, each.device)]
-        cells = {cell for each in [*stretches, *windows] for cell in hours_of(each.ts, each.end)}
-        grain, answer = GRAIN[self.metric], []
-        for cell in cells:
-            for piece in resolve(cell, instants, stretches, windows, self.rank):
-                if part := piece.cut(start, end):
-                    answer.append((part.minute, part.amount * grain))
-        # Elsewhere the best device of what lies in the range.
-        minutes: dict[int, list[Instant]] = {}
-        for each in instants:
-            if start <= each.ts < end and each.ts // HOUR * HOUR not in cells:
-                minutes.setdefault(each.ts // MINUTE * MINUTE, []).append(each)
-        for minute, group in minutes.items():
-            best = min((each.device for each in group), key=self.rank)
-            answer += [(minute, each.amount * grain) for each in group if each.device == best]
-        return answer
-
-    def rank(self, device: str) -> tuple[int, int]:
-        return 0, self.ranks.index(device)
-
-    def series(self, start: int, end: int, bucket: str, tz: str, device: str | None) -> dict[int, float]:
-        totals: dict[int, int] = {}
-        for minute, amount in self.pieces(start, end, device):
-            t = bucket_start(minute, bucket, tz)
-            totals[t] = totals.get(t, 0) + amount
-        return {t: total / 10**6 for t, total in totals.items()}
+METRICS = ("distance", "floors")
 
 
 def other_sums(db: psycopg.Connection[Any], seed: int, metric: str) -> Sums:
@@ -431,7 +421,7 @@ def other_sums(db: psycopg.Connection[Any], seed: int, metric: str) -> Sums:
     sql_client.merge(db, parts)
     return Sums(
         metric,
-        ranked(db),
+        ranked(db, metric),
         [Instant(device, ts, micro(value) // grain) for (device, ts), value in values.items()],
         [
             Stretch(part.device, part.ts, part.end, micro(part.value) if grain == 1 else round(part.value), version)
@@ -442,8 +432,17 @@ def other_sums(db: psycopg.Connection[Any], seed: int, metric: str) -> Sums:
     )
 
 
-def ranked(db: psycopg.Connection[Any]) -> list[str]:
-    return [name for (name,) in db.execute("SELECT device_id FROM core.device ORDER BY priority, device_key")]
+RANKED = """
+    SELECT d.device_id
+      FROM core.device AS d
+      LEFT JOIN core.metric AS m ON m.name = %s
+     ORDER BY coalesce((d.metric_priorities ->> m.metric_key::text)::int, d.priority), d.device_key
+"""
+
+
+def ranked(db: psycopg.Connection[Any], metric: str) -> list[str]:
+    """Return the devices, the best one for a metric first."""
+    return [name for (name,) in db.execute(RANKED, [metric])]
 
 
 def more_of(db: psycopg.Connection[Any], sums: Sums, seed: int) -> None:
@@ -466,7 +465,7 @@ def more_of(db: psycopg.Connection[Any], sums: Sums, seed: int) -> None:
             sums.stretches = [each for each in sums.stretches if (each.device, each.ts) != (part.device, part.ts)]
             amount = micro(part.value) if grain == 1 else round(part.value)
             sums.stretches.append(Stretch(part.device, part.ts, part.end, amount, version))
-    sums.ranks = ranked(db)
+    sums.ranks = ranked(db, sums.metric)
 
 
 VIEW = "SELECT bucket, total FROM api.metrics_{} WHERE metric = %s"
@@ -500,7 +499,7 @@ def wrong_about(db: psycopg.Connection[Any], sums: Sums, seed: int) -> list[Any]
     return found
 
 
-@pytest.mark.parametrize("metric", GRAIN)
+@pytest.mark.parametrize("metric", METRICS)
 def test_other_sums_follow_the_rule_in_rollups(calm: psycopg.Connection[Any], metric: str) -> None:
     for seed in range(4):
         sums = other_sums(calm, seed, metric)
@@ -509,15 +508,16 @@ def test_other_sums_follow_the_rule_in_rollups(calm: psycopg.Connection[Any], me
             assert wrong_about(calm, sums, seed) == [], (seed, horizon)
             more_of(calm, sums, seed + horizon % 97)
             assert wrong_about(calm, sums, seed) == [], (seed, horizon)
-        calm.execute("SELECT api.set_device('default', 'phone', NULL, 1)")
-        sums.ranks = ranked(calm)
-        assert wrong_about(calm, sums, seed) == [], seed
-        sql_client.refresh(calm, horizon)
+        for priority, metrics in ((1, {}), (None, {metric: 0, "steps": 5}), (0, {metric: 900})):
+            sql_client.set_priority(calm, "default", "phone", priority, metrics)
+            sums.ranks = ranked(calm, metric)
+            assert wrong_about(calm, sums, seed) == [], seed
+            sql_client.refresh(calm, horizon)
         assert wrong_about(calm, sums, seed) == [], seed
         assert sql_client.drift(calm, NOON - 5 * DAY, NOON + 5 * DAY) == []
 
 
-@pytest.mark.parametrize("metric", GRAIN)
+@pytest.mark.parametrize("metric", METRICS)
 def test_other_sums_follow_the_rule(calm: psycopg.Connection[Any], metric: str) -> None:
     for seed in range(20):
         sums = other_sums(calm, seed, metric)

@@ -88,7 +88,10 @@ ANOTHER_MARK = """
     SELECT FROM core.stale_day AS x
      WHERE x.user_key = c.user_key AND x.day = public.time_bucket(INTERVAL '24 hours', c.ts)
 """
-EVERY_READING = "FROM core.reading AS x, LATERAL (SELECT x.user_key, x.ts AS bucket) AS r WHERE x.device_key ="
+EVERY_READING = """
+  FROM core.reading AS x,
+       LATERAL (SELECT x.user_key, x.ts AS bucket, x.steps, x.calories, count(x.heart_rate) AS heart_rate_count) AS r
+ WHERE x.device_key ="""
 GONE = r"WHERE g.device_key = 0(?= AND t.user_key = g.user_key)"
 DEVICE_GONE = r"WHERE (?=t.user_key = g.user_key AND t.bucket = g.bucket AND t.device_key = g.device_key)"
 ANNOUNCEMENT = r"IF NOT api_internal.try_share_refresh.*?END IF;"
@@ -343,7 +346,7 @@ ALONE: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "a new priority marks nothing",
-                Mutant("set_device", {r"IF set_device.priority <> device.priority": "IF false"}),
+                Mutant("set_device", {r"IF \(after.priority,": "IF false AND (after.priority,"}),
             ),
             (
                 "it is not known where devices met",

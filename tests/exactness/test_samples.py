@@ -122,10 +122,19 @@ class Storyteller:
         return found, (len(going),)
 
     def prioritize(self) -> tuple[Any, Any]:
-        device, priority = self.random.choice(DEVICES), self.random.choice([1, 5, 900])
+        device, priority = self.random.choice(DEVICES), self.random.choice([None, 1, 5, 900])
+        metrics = {
+            metric: self.random.choice([None, 1, 5, 900])
+            for metric in self.random.sample(list(KINDS), self.random.choice([0, 0, 1, 2]))
+        }
         if device in self.model.devices:
-            sql_client.set_priority(self.db, TENANT, device, priority)
-            self.model.priorities[device] = priority
+            sql_client.set_priority(self.db, TENANT, device, priority, metrics)
+            if priority is not None:
+                self.model.priorities[device] = priority
+            for metric, its in metrics.items():
+                self.model.of_metrics.pop((device, metric), None)
+                if its is not None:
+                    self.model.of_metrics[device, metric] = its
         return None, None
 
     def compress(self) -> tuple[Any, Any]:
@@ -215,8 +224,28 @@ MUTANTS: dict[str, Change] = {
     "a deletion marks nothing": ("delete_readings", r"PERFORM api_internal.mark_samples[^;]*;", ""),
     "a priority marks nothing": (
         "set_device",
-        r"WHERE r.device_key = device.device_key\s+HAVING",
-        "WHERE false HAVING",
+        r"WHERE r.device_key = before.device_key\s+AND core.device_rank",
+        "WHERE false AND core.device_rank",
+    ),
+    "a priority of a metric marks nothing": (
+        "set_device",
+        r"core.device_rank\(after.priority, after.metric_priorities,",
+        "core.device_rank(after.priority, before.metric_priorities,",
+    ),
+    "minutes ignore the priority of the metric": (
+        "instant_buckets",
+        r"ORDER BY b.user_key, b.metric_key, b.bucket, core.device_rank\(d.priority, d.metric_priorities,",
+        "ORDER BY b.user_key, b.metric_key, b.bucket, core.device_rank(d.priority, NULL,",
+    ),
+    "buckets ignore the priority of the metric": (
+        "instant_buckets",
+        r"d.device_key,\n +core.device_rank\(d.priority, d.metric_priorities,",
+        "d.device_key, core.device_rank(d.priority, NULL,",
+    ),
+    "the latest sample ignores the priority of the metric": (
+        "latest_samples",
+        r"d.metric_priorities",
+        "NULL",
     ),
     "hours are left out": ("roll_up_samples", r"PERFORM api_internal.roll_up_samples_1h\([^;]*;", ""),
     "days are left out": ("roll_up_samples", r"PERFORM api_internal.roll_up_samples_1d\([^;]*;", ""),

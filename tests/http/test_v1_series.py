@@ -163,20 +163,43 @@ def test_a_new_priority_holds_for_the_past(client: httpx.Client) -> None:
         "device_id": "b",
         "name": None,
         "priority": 5,
+        "metrics": {},
     }
     assert asked(client, bucket="1d")["points"][0]["heart_rate"]["avg"] == 70.0
 
 
+def test_a_metric_may_have_a_priority_of_its_own(client: httpx.Client) -> None:
+    post(client, beat("2024-01-15T10:00:00Z", 60, device_id="a"), beat("2024-01-15T10:00:01Z", 70, device_id="b"))
+    named = {"device_id": "b", "name": None, "priority": 1000, "metrics": {"heart_rate": 0, "steps": 5}}
+    change = {"priority": 1000, "metrics": named["metrics"]}
+    assert client.put("/v1/devices/b", json=change).json() == named
+    assert client.get("/v1/devices/b").json() == named
+    assert asked(client, bucket="1d")["points"][0]["heart_rate"]["avg"] == 70.0
+    client.put("/v1/devices/b", json={"metrics": {"heart_rate": None}})
+    assert client.get("/v1/devices/b").json() == {**named, "metrics": {"steps": 5}}
+    assert asked(client, bucket="1d")["points"][0]["heart_rate"]["avg"] == 60.0
+
+
 def test_a_device_can_be_named_before_it_reports(client: httpx.Client) -> None:
     assert client.get("/v1/devices/strap").status_code == 404
-    named = {"device_id": "strap", "name": "Chest strap", "priority": 999}
+    named = {"device_id": "strap", "name": "Chest strap", "priority": 999, "metrics": {}}
     assert client.put("/v1/devices/strap", json={"name": "Chest strap"}).json() == named
     assert client.get("/v1/devices/strap").json() == named
 
 
 @pytest.mark.parametrize(
-    "change", [{"priority": -1}, {"priority": 1.5}, {"priority": "1"}, {"name": ""}, {"rank": 1}, 7]
+    "change",
+    [
+        *({"priority": -1}, {"priority": 1.5}, {"priority": "1"}, {"name": ""}, {"rank": 1}, 7),
+        *({"metrics": ["steps"]}, {"metrics": {"steps": -1}}, {"metrics": {"steps": "1"}}, {"metrics": {"": 1}}),
+    ],
 )
 def test_a_device_is_not_changed_to_nonsense(client: httpx.Client, change: object) -> None:
     refused(client.put("/v1/devices/strap", json=change), 422)
     assert client.get("/v1/devices/strap").status_code == 404
+
+
+def test_a_priority_of_what_is_no_metric_is_refused_with_the_one_that_is_meant(client: httpx.Client) -> None:
+    problem = "has a name that is not known; steps is probably meant"
+    answer = client.put("/v1/devices/strap", json={"metrics": {"step": 1}})
+    assert refused(answer, 422)["errors"] == [{"at": "metrics", "problem": problem, "value": "step"}]

@@ -39,7 +39,7 @@ def counted(model: Model, since: int, until: int) -> set[tuple[str, str, int, fl
     for (tenant, user), stored in model.readings.items():
         for metric in METRICS:
             candidates = [
-                (-ts, model.rank(tenant, device), device, getattr(values, metric))
+                (-ts, model.rank(tenant, device, metric), device, getattr(values, metric))
                 for (device, ts), values in stored.items()
                 if since <= ts < until and getattr(values, metric) is not None
             ]

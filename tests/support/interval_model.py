@@ -32,6 +32,16 @@ class Stretch(NamedTuple):
     version: int
 
 
+class Total(NamedTuple):
+    """What a device says that a whole day came to; the newer version is what was sent later."""
+
+    device: str
+    ts: int
+    end: int
+    amount: int
+    version: int
+
+
 class Window(NamedTuple):
     """When a device was worn."""
 
@@ -156,6 +166,33 @@ def resolve(
             Piece(one.device, max(one.ts, m), min(one.end, m + MINUTE), counts.get(m, 0), one.ts >= m) for m in minutes
         ]
     return pieces
+
+
+def counting(
+    totals: Iterable[Total],
+    instants: Iterable[Instant],
+    stretches: Iterable[Stretch],
+    device: str | None,
+    rank: Callable[[str], tuple[int, int]],
+) -> list[Total]:
+    """Return the daily totals that count, of all devices or of one alone, given everything of a metric.
+
+    Nothing finer lies in one or overlaps it, and no total of a better device, or a newer one of its device.
+    """
+    totals = [each for each in totals if device in (None, each.device)]
+    instants = [each for each in instants if device in (None, each.device)]
+    stretches = [each for each in stretches if device in (None, each.device)]
+    return [
+        one
+        for one in totals
+        if not any(one.ts <= each.ts < one.end for each in instants)
+        and not any(overlap(each.ts, each.end, one.ts, one.end) for each in stretches)
+        and not any(
+            overlap(each.ts, each.end, one.ts, one.end)
+            and (each.version > one.version if each.device == one.device else rank(each.device) < rank(one.device))
+            for each in totals
+        )
+    ]
 
 
 def capped(

@@ -7,14 +7,14 @@ and calories are added up in whole millionths, as the documents promise.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from tests.support.interval_model import Instant, Piece, Stretch, Window, hours_of, overlap, resolve
+from tests.support.interval_model import Instant, Piece, Stretch, Total, Window, counting, hours_of, overlap, resolve
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -168,10 +168,11 @@ class Latest(NamedTuple):
 
 @dataclass
 class Device:
-    """What ranks a device: the smaller priority, then whoever was registered first."""
+    """What ranks a device: the smaller priority, that of a metric if it has one, then whoever was registered first."""
 
     priority: int
     registered: int
+    metrics: dict[str, int] = field(default_factory=dict)
 
 
 class Sent(NamedTuple):
@@ -195,7 +196,7 @@ class Model:
     def copy(self) -> Model:
         """Return a model that later changes of this one do not touch."""
         readings = {who: dict(stored) for who, stored in self.readings.items()}
-        devices = {name: replace(device) for name, device in self.devices.items()}
+        devices = {name: replace(device, metrics=device.metrics.copy()) for name, device in self.devices.items()}
         parts = {who: dict(stored) for who, stored in self.parts.items()}
         return Model(readings, devices, self.events.copy(), parts, self.version)
 
@@ -300,12 +301,21 @@ class Model:
             if kind == "interval" and ts <= now:
                 yield max(ts, min((each.end - 1) // MINUTE * MINUTE, now // MINUTE * MINUTE))
 
-    def set_priority(self, tenant: str, device: str, priority: int) -> None:
-        self.enrol(tenant, device).priority = priority
+    def set_priority(
+        self, tenant: str, device: str, priority: int | None, metrics: Mapping[str, int | None] | None = None
+    ) -> None:
+        """Give a device another priority, and priorities of metrics, or take these away."""
+        known = self.enrol(tenant, device)
+        known.priority = known.priority if priority is None else priority
+        for metric, its in (metrics or {}).items():
+            known.metrics.pop(metric, None)
+            if its is not None:
+                known.metrics[metric] = its
 
-    def rank(self, tenant: str, device: str) -> tuple[int, int]:
+    def rank(self, tenant: str, device: str, metric: str | None = None) -> tuple[int, int]:
+        """Return how a device ranks for a metric, or for none."""
         known = self.devices[tenant, device]
-        return known.priority, known.registered
+        return known.metrics.get(metric or "", known.priority), known.registered
 
     def found(self, tenant: str, user: str, start: int, end: int, device: str | None = None) -> list[Found]:
         """Return what was measured in start <= t < end, by everyone or by one device, in the order of time."""
@@ -381,7 +391,13 @@ class Model:
             if near[0] <= cell < near[1]:
                 yield (
                     cell,
-                    resolve(cell, instants.get(cell, []), stretches, windows, lambda name: self.rank(tenant, name)),
+                    resolve(
+                        cell,
+                        instants.get(cell, []),
+                        stretches,
+                        windows,
+                        lambda name: self.rank(tenant, name, metric),
+                    ),
                 )
 
     def minute(self, tenant: str, bucket: int, group: list[Found]) -> Minute:
@@ -407,7 +423,7 @@ class Model:
         devices = {device for device, value in measured if value is not None}
         if not devices:
             return [], None
-        best = min(devices, key=lambda device: self.rank(tenant, device))
+        best = min(devices, key=lambda device: self.rank(tenant, device, metric))
         return [value for device, value in measured if device == best and value is not None], best
 
     def summary(self, tenant: str, user: str, start: int, end: int, device: str | None = None) -> Summary:
@@ -422,32 +438,29 @@ class Model:
         sent = self.parts.get((tenant, user), {})
         readings = self.readings.get((tenant, user), {})
         answer = []
-        for (kind, metric, name, ts), each in sent.items():
-            if kind != "daily_total" or not start <= ts < each.end <= end or device not in (None, name):
-                continue
-            if bucket and bucket_start(ts, bucket, tz) != bucket_start(each.end - 1, bucket, tz):
-                continue
-            finer = any(
-                getattr(values, metric) is not None and ts <= at < each.end and device in (None, of)
-                for (of, at), values in readings.items()
-            ) or any(
-                k == "interval" and m == metric and overlap(at, other.end, ts, each.end) and device in (None, of)
-                for (k, m, of, at), other in sent.items()
-            )
-            better = any(
-                k == "daily_total"
-                and m == metric
-                and overlap(at, other.end, ts, each.end)
-                and (
-                    (of == name and other.version > each.version)
-                    or (device is None and self.rank(tenant, of) < self.rank(tenant, name))
-                )
-                for (k, m, of, at), other in sent.items()
-            )
-            if not finer and not better:
-                amount = {metric: least(metric, each.value)}
-                minute = Minute(ts, ts, ts, None, 0, None, None, None, None, None)
-                answer.append(minute._replace(**amount))
+        for metric in SUMS:
+            totals = [
+                Total(name, ts, each.end, least(metric, each.value), each.version)
+                for (kind, of, name, ts), each in sent.items()
+                if (kind, of) == ("daily_total", metric)
+            ]
+            stretches = [
+                Stretch(name, ts, each.end, 0, each.version)
+                for (kind, of, name, ts), each in sent.items()
+                if (kind, of) == ("interval", metric)
+            ]
+            instants = [
+                Instant(name, ts, 0) for (name, ts), values in readings.items() if getattr(values, metric) is not None
+            ]
+            for one in counting(
+                totals, instants, stretches, device, lambda name, of=metric: self.rank(tenant, name, of)
+            ):
+                is_inside = start <= one.ts < one.end <= end
+                if is_inside and (
+                    not bucket or bucket_start(one.ts, bucket, tz) == bucket_start(one.end - 1, bucket, tz)
+                ):
+                    minute = Minute(one.ts, one.ts, one.ts, None, 0, None, None, None, None, None)
+                    answer.append(minute._replace(**{metric: one.amount}))
         return answer
 
     def series(
@@ -532,12 +545,12 @@ class Model:
         answer = [Latest("ahead", None, -min(later)[0], min(later)[2])] if later else []
         for metric in ("calories", "heart_rate", "steps"):
             candidates = [
-                (-ts, self.rank(tenant, device), 0, device, getattr(values, metric))
+                (-ts, self.rank(tenant, device, metric), 0, device, getattr(values, metric))
                 for (device, ts), values in stored.items()
                 if getattr(values, metric) is not None and ts <= now
             ]
             candidates += [
-                (-ts, self.rank(tenant, device), 1, device, each.value)
+                (-ts, self.rank(tenant, device, metric), 1, device, each.value)
                 for (kind, of, device, ts), each in sent.items()
                 if kind == "interval" and of == metric and ts <= now
             ]

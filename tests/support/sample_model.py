@@ -88,6 +88,7 @@ class Model:
     stored: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
     priorities: dict[str, int] = field(default_factory=dict)
+    of_metrics: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def write(self, samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
         """Store values; return the positions, from 1, of new and of changed ones."""
@@ -103,8 +104,10 @@ class Model:
             self.stored[sample[:4]] = sample.value
         return inserted, updated
 
-    def rank(self, device: str) -> tuple[int, int]:
-        return self.priorities.get(device, 999), self.devices.index(device)
+    def rank(self, device: str, metric: str) -> tuple[int, int]:
+        """Return how a device ranks for a metric: by the metric's priority, or else by its own."""
+        own = self.priorities.get(device, 999)
+        return self.of_metrics.get((device, metric), own), self.devices.index(device)
 
     def asked(self, asked: Question, metric: str) -> list[Sample]:
         return [
@@ -123,7 +126,7 @@ class Model:
             minutes.setdefault(sample.ts // MINUTE, []).append(sample)
         counted = []
         for minute in minutes.values():
-            best = min((sample.device for sample in minute), key=self.rank)
+            best = min((sample.device for sample in minute), key=lambda device: self.rank(device, metric))
             counted += [sample for sample in minute if sample.device == best]
         return counted
 
@@ -159,7 +162,7 @@ class Model:
         for metric in KINDS:
             everything = self.asked(Question(user, 0, 2**62, (metric,), None, "raw", "UTC", 1), metric)
             if everything:
-                best = min(everything, key=lambda sample: (-sample.ts, self.rank(sample.device)))
+                best = min(everything, key=lambda sample: (-sample.ts, self.rank(sample.device, sample.metric)))
                 answer.append((metric, UNITS[metric], best.value, best.ts, best.device))
         return answer
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from tests.support.reference_model import (
     MINUTE,
@@ -216,8 +217,16 @@ def viewed_counts(db: psycopg.Connection[Any], tenant: str, start: int, end: int
     return sorted(Count(micros(row[0]), *row[1:]) for row in rows)
 
 
-def set_priority(db: psycopg.Connection[Any], tenant: str, device: str, priority: int) -> None:
-    db.execute("SELECT api.set_device(%s, %s, NULL, %s)", [tenant, device, priority])
+def set_priority(
+    db: psycopg.Connection[Any],
+    tenant: str,
+    device: str,
+    priority: int | None,
+    metrics: Mapping[str, int | None] | None = None,
+) -> None:
+    """Give a device another priority, and priorities of metrics, of which null takes one away."""
+    named = None if metrics is None else Jsonb(metrics)
+    db.execute("SELECT api.set_device(%s, %s, NULL, %s, %s)", [tenant, device, priority, named])
 
 
 def aim(db: psycopg.Connection[Any], horizon: int, window: str = "30 days") -> None:

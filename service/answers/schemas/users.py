@@ -27,11 +27,12 @@ class OverviewDocument(TypedDict):
 
 
 class DeviceDocument(TypedDict):
-    """A device."""
+    """A device; metrics has the priorities of single metrics, which hold in place of the device's."""
 
     device_id: str
     name: str | None
     priority: int
+    metrics: dict[str, int]
 
 
 class WornDevicesDocument(TypedDict):

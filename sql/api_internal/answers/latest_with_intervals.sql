@@ -27,7 +27,7 @@ LANGUAGE sql STABLE AS $$
      WHERE a.user_keys IS NOT NULL
   ), intervals AS MATERIALIZED (
     -- An interval's value is of the moment at which it begins.
-    SELECT DISTINCT ON (i.user_key, i.metric) i.user_key, i.metric, i.value, i.ts, d.device_id, d.priority, d.device_key
+    SELECT DISTINCT ON (i.user_key, i.metric) i.user_key, i.metric, i.value, i.ts, d.device_id, k.rank
       FROM (SELECT l.user_key, CASE l.metric_key WHEN 2 THEN 'steps' ELSE 'calories' END AS metric, l.device_key, l.value, l.ts
               FROM unnest(user_keys) AS u (user_key)
               JOIN api_internal.last_intervals AS l USING (user_key)
@@ -42,7 +42,11 @@ LANGUAGE sql STABLE AS $$
                                   ORDER BY i.ts DESC
                                   LIMIT 1) AS a) AS i
       JOIN core.device AS d USING (device_key)
-     ORDER BY i.user_key, i.metric, i.ts DESC, d.priority, d.device_key
+     CROSS JOIN LATERAL (
+       SELECT CASE i.metric WHEN 'steps' THEN d.steps_rank WHEN 'calories' THEN d.calories_rank
+                            -- Of what is ahead, which has no metric.
+                            ELSE core.device_rank(d.priority, NULL, d.device_key, NULL) END) AS k (rank)
+     ORDER BY i.user_key, i.metric, i.ts DESC, k.rank
   ), readings AS (
     SELECT * FROM recent
     UNION ALL
@@ -64,7 +68,8 @@ LANGUAGE sql STABLE AS $$
    CROSS JOIN LATERAL (
      SELECT r.ts IS NULL OR i.ts > r.ts
             -- At the same moment the better device, and of one device the reading.
-            OR i.ts = r.ts AND (SELECT (i.priority, i.device_key) < (d.priority, d.device_key)
+            OR i.ts = r.ts AND (SELECT i.rank < CASE i.metric WHEN 'steps' THEN d.steps_rank WHEN 'calories' THEN d.calories_rank
+                                                  ELSE core.device_rank(d.priority, NULL, d.device_key, NULL) END
                                   FROM core.app_user AS u
                                   JOIN core.device AS d USING (tenant_key)
                                  WHERE u.user_key = r.user_key AND d.device_id = r.device_id)) AS x (is_interval)

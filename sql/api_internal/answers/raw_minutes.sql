@@ -18,7 +18,7 @@ CREATE VIEW api_internal.raw_minutes AS
        AND NOT EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = r.user_key AND i.kind < 2 AND i.metric_key < 4)
      GROUP BY 1, 2, 3
   ), ranked AS (
-    SELECT b.*, (d.priority::bigint << 32) + d.device_key AS rank
+    SELECT b.*, d.heart_rate_rank, d.steps_rank, d.calories_rank
       FROM by_device AS b
       JOIN core.device AS d USING (device_key)
   )
@@ -26,13 +26,13 @@ CREATE VIEW api_internal.raw_minutes AS
          r.bucket,
          min(r.first_ts) AS first_ts,
          max(r.last_ts) AS last_ts,
-         public.first(r.heart_rate_sum, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_sum,
-         coalesce(public.first(r.heart_rate_count, r.rank) FILTER (WHERE r.heart_rate_count > 0), 0) AS heart_rate_count,
-         public.first(r.heart_rate_min, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_min,
-         public.first(r.heart_rate_max, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_max,
-         public.first(r.calories, r.rank) FILTER (WHERE r.calories IS NOT NULL) AS calories,
-         public.first(r.steps, r.rank) FILTER (WHERE r.steps IS NOT NULL) AS steps,
-         public.first(r.device_key, r.rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_device
+         public.first(r.heart_rate_sum, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_sum,
+         coalesce(public.first(r.heart_rate_count, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0), 0) AS heart_rate_count,
+         public.first(r.heart_rate_min, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_min,
+         public.first(r.heart_rate_max, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_max,
+         public.first(r.calories, r.calories_rank) FILTER (WHERE r.calories IS NOT NULL) AS calories,
+         public.first(r.steps, r.steps_rank) FILTER (WHERE r.steps IS NOT NULL) AS steps,
+         public.first(r.device_key, r.heart_rate_rank) FILTER (WHERE r.heart_rate_count > 0) AS heart_rate_device
     FROM ranked AS r
    GROUP BY r.user_key, r.bucket;
 

@@ -48,16 +48,15 @@ BEGIN
         GROUP BY 1, 2, 3
      ), best AS (
        SELECT b.user_key, b.bucket, min(b.first_ts) AS first_ts, max(b.last_ts) AS last_ts,
-              public.first(b.heart_rate_sum, k.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_sum,
-              coalesce(public.first(b.heart_rate_count, k.rank) FILTER (WHERE b.heart_rate_count > 0), 0) AS heart_rate_count,
-              public.first(b.heart_rate_min, k.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_min,
-              public.first(b.heart_rate_max, k.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_max,
-              public.first(b.calories, k.rank) FILTER (WHERE b.calories IS NOT NULL) AS calories,
-              public.first(b.steps, k.rank) FILTER (WHERE b.steps IS NOT NULL) AS steps,
-              public.first(b.device_key, k.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_device
+              public.first(b.heart_rate_sum, d.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_sum,
+              coalesce(public.first(b.heart_rate_count, d.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0), 0) AS heart_rate_count,
+              public.first(b.heart_rate_min, d.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_min,
+              public.first(b.heart_rate_max, d.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_max,
+              public.first(b.calories, d.calories_rank) FILTER (WHERE b.calories IS NOT NULL) AS calories,
+              public.first(b.steps, d.steps_rank) FILTER (WHERE b.steps IS NOT NULL) AS steps,
+              public.first(b.device_key, d.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_device
          FROM by_device AS b
          JOIN core.device AS d USING (device_key)
-        CROSS JOIN LATERAL (SELECT (d.priority::bigint << 32) + d.device_key) AS k (rank)
         GROUP BY 1, 2
      )
      SELECT m.user_key, public.time_bucket(INTERVAL ''15 minutes'', m.bucket), min(m.first_ts), max(m.last_ts),

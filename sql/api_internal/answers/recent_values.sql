@@ -44,7 +44,11 @@ BEGIN
          ORDER BY r.ts DESC
          LIMIT 1
       ) AS v
-      ORDER BY w.user_key, m.metric, v.ts DESC, d.priority, d.device_key',
+      ORDER BY w.user_key, m.metric, v.ts DESC,
+               CASE m.metric WHEN ''heart_rate'' THEN d.heart_rate_rank WHEN ''steps'' THEN d.steps_rank
+                             WHEN ''calories'' THEN d.calories_rank END,
+               -- Of what is ahead, which has no metric.
+               d.priority, d.device_key',
     since, until, public.time_bucket(INTERVAL '24 hours', since))
     USING user_keys;
 END

@@ -45,7 +45,8 @@ BEGIN
          ORDER BY r.ts DESC
          LIMIT 1
       ) AS v
-      ORDER BY w.user_key, p.metric, v.ts DESC, d.priority, d.device_key',
+      ORDER BY w.user_key, p.metric, v.ts DESC,
+               CASE p.metric WHEN ''heart_rate'' THEN d.heart_rate_rank WHEN ''steps'' THEN d.steps_rank ELSE d.calories_rank END',
     (SELECT min(low) FROM unnest(lows) AS low), (SELECT max(high) FROM unnest(highs) AS high),
     (SELECT public.time_bucket(INTERVAL '24 hours', min(low)) FROM unnest(lows) AS low),
     (SELECT public.time_bucket(INTERVAL '24 hours', max(high) + INTERVAL '23:59:59.999999') FROM unnest(highs) AS high))

@@ -96,7 +96,10 @@ BEGIN
                      -- The smallest priority wins, then the device registered first.
                      d.rank, t.cell IS NOT NULL AS is_worn
                 FROM held AS h
-               CROSS JOIN LATERAL (SELECT (d.priority::bigint << 32) + d.device_key AS rank FROM core.device AS d WHERE d.device_key = h.device_key OFFSET 0) AS d
+               CROSS JOIN LATERAL (SELECT core.device_rank(d.priority, d.metric_priorities, d.device_key, h.metric_key) AS rank
+                                     FROM core.device AS d
+                                    WHERE d.device_key = h.device_key
+                                   OFFSET 0) AS d
                 LEFT JOIN worn AS w USING (user_key, device_key, cell)
                 LEFT JOIN (SELECT DISTINCT w.user_key, w.cell FROM worn AS w) AS t USING (user_key, cell)) AS c
     ), hard AS MATERIALIZED (

@@ -147,7 +147,8 @@ BEGIN
       SELECT p.metric_key, p.cell, p.minute, p.device_key FROM pieces AS p
     ), winners AS MATERIALIZED (
       -- The best of the devices that cover a minute: the smallest priority, then the one registered first.
-      SELECT v.metric_key, v.minute, (min((d.priority::bigint << 32) + d.device_key) & 4294967295)::int AS device_key
+      SELECT v.metric_key, v.minute,
+             (min(core.device_rank(d.priority, d.metric_priorities, d.device_key, v.metric_key)) & 4294967295)::int AS device_key
         FROM (SELECT p.metric_key, p.minute, p.device_key FROM present AS p
               UNION ALL
               -- A device that is worn covers what it measures in the same hour.

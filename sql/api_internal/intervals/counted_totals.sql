@@ -35,7 +35,9 @@ BEGIN
                               WHERE o.user_key = t.user_key AND o.metric_key = t.metric_key
                                 AND o.ts > t.ts - INTERVAL '25 hours' AND o.ts < t.ends_at AND o.ends_at > t.ts
                                 AND (o.device_key = t.device_key AND o.version > t.version
-                                     OR only_device IS NULL AND (e.priority, e.device_key) < (d.priority, d.device_key)))
+                                     OR only_device IS NULL
+                                        AND core.device_rank(e.priority, e.metric_priorities, e.device_key, o.metric_key)
+                                            < core.device_rank(d.priority, d.metric_priorities, d.device_key, t.metric_key)))
              AND NOT EXISTS (SELECT
                                FROM core.interval AS i
                               WHERE i.user_key = t.user_key AND i.metric_key = t.metric_key

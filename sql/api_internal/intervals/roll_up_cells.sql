@@ -39,7 +39,7 @@ BEGIN
               WHERE f.calories IS NOT NULL), INTERVAL '15 minutes')
   ), beats AS MATERIALIZED (
     -- The smallest priority wins, then the device registered first.
-    SELECT f.*, coalesce(bit_or(f.heart_rate_minutes) OVER (PARTITION BY f.user_key, f.bucket ORDER BY (d.priority::bigint << 32) + d.device_key
+    SELECT f.*, coalesce(bit_or(f.heart_rate_minutes) OVER (PARTITION BY f.user_key, f.bucket ORDER BY d.heart_rate_rank
                                                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS taken
       FROM found AS f
      CROSS JOIN LATERAL (SELECT d.* FROM core.device AS d WHERE d.device_key = f.device_key OFFSET 0) AS d

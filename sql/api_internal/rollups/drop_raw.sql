@@ -29,10 +29,11 @@ BEGIN
                   WHERE r.ts >= %L AND r.ts < %L
                   GROUP BY r.user_key, r.device_key) AS l
            JOIN core.device AS d USING (device_key)
-          CROSS JOIN LATERAL (VALUES (''heart_rate'', l.heart_rate_ts, l.heart_rate), (''steps'', l.steps_ts, l.steps),
-                                     (''calories'', l.calories_ts, l.calories)) AS m (metric, ts, value)
+          CROSS JOIN LATERAL (VALUES (''heart_rate'', l.heart_rate_ts, l.heart_rate, d.heart_rate_rank),
+                                     (''steps'', l.steps_ts, l.steps, d.steps_rank),
+                                     (''calories'', l.calories_ts, l.calories, d.calories_rank)) AS m (metric, ts, value, rank)
           WHERE m.ts IS NOT NULL
-          ORDER BY l.user_key, m.metric, m.ts DESC, d.priority, d.device_key
+          ORDER BY l.user_key, m.metric, m.ts DESC, m.rank
        ON CONFLICT (user_key, metric) DO UPDATE
          SET ts = excluded.ts, value = excluded.value, device_key = excluded.device_key
          WHERE v.ts < excluded.ts', range_start, range_end);

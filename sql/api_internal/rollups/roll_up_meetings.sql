@@ -12,7 +12,7 @@ BEGIN
   EXECUTE format(
     'WITH by_minute AS MATERIALIZED (
        SELECT m.user_key, m.device_key, public.time_bucket(INTERVAL ''15 minutes'', q.bucket) AS quarter, q.*,
-              (d.priority::bigint << 32) + d.device_key AS rank
+              d.heart_rate_rank, d.steps_rank, d.calories_rank
          FROM (SELECT u.user_key, u.device_key, unnest(range_agg(tstzrange(u.bucket, u.bucket + INTERVAL ''15 minutes''))) AS run
                  FROM unnest($1, $2, $3) AS u (user_key, device_key, bucket)
                 GROUP BY u.user_key, u.device_key) AS m
@@ -40,13 +40,13 @@ BEGIN
      ), best AS (
        -- The best device of each minute and metric: the smallest priority, then the one registered first.
        SELECT b.user_key, b.quarter, b.bucket, min(b.first_ts) AS first_ts, max(b.last_ts) AS last_ts,
-              public.first(b.heart_rate_sum, b.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_sum,
-              coalesce(public.first(b.heart_rate_count, b.rank) FILTER (WHERE b.heart_rate_count > 0), 0) AS heart_rate_count,
-              public.first(b.heart_rate_min, b.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_min,
-              public.first(b.heart_rate_max, b.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_max,
-              public.first(b.calories, b.rank) FILTER (WHERE b.calories IS NOT NULL) AS calories,
-              public.first(b.steps, b.rank) FILTER (WHERE b.steps IS NOT NULL) AS steps,
-              public.first(b.device_key, b.rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_device,
+              public.first(b.heart_rate_sum, b.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_sum,
+              coalesce(public.first(b.heart_rate_count, b.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0), 0) AS heart_rate_count,
+              public.first(b.heart_rate_min, b.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_min,
+              public.first(b.heart_rate_max, b.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_max,
+              public.first(b.calories, b.calories_rank) FILTER (WHERE b.calories IS NOT NULL) AS calories,
+              public.first(b.steps, b.steps_rank) FILTER (WHERE b.steps IS NOT NULL) AS steps,
+              public.first(b.device_key, b.heart_rate_rank) FILTER (WHERE b.heart_rate_count > 0) AS heart_rate_device,
               min(b.device_key) AS least_device, max(b.device_key) AS greatest_device
          FROM by_minute AS b
         GROUP BY b.user_key, b.quarter, b.bucket

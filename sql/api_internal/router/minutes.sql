@@ -30,20 +30,20 @@ BEGIN
      GROUP BY 1, 2
   ), ranked AS (
     -- The smallest priority wins, then the device registered first.
-    SELECT b.*, (d.priority::bigint << 32) + d.device_key AS rank
+    SELECT b.*, d.heart_rate_rank, d.steps_rank, d.calories_rank
       FROM by_device AS b
       JOIN core.device AS d USING (device_key)
   )
   SELECT ranked.bucket,
          min(ranked.first_ts),
          max(last_ts),
-         public.first(heart_rate_sum, rank) FILTER (WHERE heart_rate_count > 0),
-         coalesce(public.first(heart_rate_count, rank) FILTER (WHERE heart_rate_count > 0), 0),
-         public.first(heart_rate_min, rank) FILTER (WHERE heart_rate_count > 0),
-         public.first(heart_rate_max, rank) FILTER (WHERE heart_rate_count > 0),
-         public.first(calories, rank) FILTER (WHERE calories IS NOT NULL),
-         public.first(steps, rank) FILTER (WHERE steps IS NOT NULL),
-         public.first(ranked.device_key, rank) FILTER (WHERE heart_rate_count > 0)
+         public.first(heart_rate_sum, heart_rate_rank) FILTER (WHERE heart_rate_count > 0),
+         coalesce(public.first(heart_rate_count, heart_rate_rank) FILTER (WHERE heart_rate_count > 0), 0),
+         public.first(heart_rate_min, heart_rate_rank) FILTER (WHERE heart_rate_count > 0),
+         public.first(heart_rate_max, heart_rate_rank) FILTER (WHERE heart_rate_count > 0),
+         public.first(calories, calories_rank) FILTER (WHERE calories IS NOT NULL),
+         public.first(steps, steps_rank) FILTER (WHERE steps IS NOT NULL),
+         public.first(ranked.device_key, heart_rate_rank) FILTER (WHERE heart_rate_count > 0)
     FROM ranked
    GROUP BY ranked.bucket;
 END

@@ -65,7 +65,7 @@ BEGIN
          FROM (' || by_device || ') AS b
          JOIN core.device AS d USING (device_key)
         -- The smallest priority wins, then the device registered first.
-        ORDER BY b.user_key, b.metric_key, b.bucket, d.priority, d.device_key'
+        ORDER BY b.user_key, b.metric_key, b.bucket, core.device_rank(d.priority, d.metric_priorities, d.device_key, b.metric_key)'
       USING user_keys, metric_keys, device_keys, starts, ends, minute;
     RETURN;
   END IF;
@@ -77,13 +77,14 @@ BEGIN
         GROUP BY 1, 2, 3
        HAVING min(b.device_key) < max(b.device_key)
      ), by_minute AS MATERIALIZED (
-       SELECT x.user_key, x.metric_key, x.device_key, (d.priority::bigint << 32) + d.device_key AS rank, q.*
-         FROM (SELECT b.user_key, b.metric_key, b.device_key,
+       SELECT x.user_key, x.metric_key, x.device_key, x.rank, q.*
+         FROM (SELECT b.user_key, b.metric_key, d.device_key,
+                      core.device_rank(d.priority, d.metric_priorities, d.device_key, b.metric_key) AS rank,
                       unnest(range_agg(tstzrange(greatest(b.bucket, b.range_start), least(b.bucket + $6, b.range_end)))) AS run
                  FROM met
                  JOIN by_device AS b USING (user_key, metric_key, bucket)
+                 JOIN core.device AS d USING (device_key)
                 GROUP BY 1, 2, 3) AS x
-         JOIN core.device AS d USING (device_key)
         -- One index lookup for each device and run of buckets in which it met others.
         CROSS JOIN LATERAL (
           SELECT public.time_bucket($7, s.ts) AS minute, min(s.ts) AS first_ts, max(s.ts) AS last_ts, min(s.value) AS lowest,

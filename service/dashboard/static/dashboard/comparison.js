@@ -2,8 +2,12 @@
 
 import { $, make, put, show } from "./dom.js";
 import { figuresOf } from "./figures.js";
-import { headingOf, mainOf } from "./metrics.js";
+import { headingOf, mainOf, metricOf } from "./metrics.js";
 import { NOTHING, formatFigure, formatNumber, formatWhole } from "./text.js";
+
+/** The priority of a device, and those of single metrics: "2, steps 5". */
+const prioritiesOf = ({ priority, metrics }) =>
+  [priority, ...Object.entries(metrics).map(([metric, other]) => `${metricOf(metric).title.toLowerCase()} ${other}`)].join(", ");
 
 const DEVICES = {
   head: "Device",
@@ -14,7 +18,7 @@ const DEVICES = {
     "What each reported by itself. Where several report in the same minute, only the best of them, the one with the smallest " +
     "priority, counts in the figures above, so these need not add up to them.",
   column: "Priority",
-  tell: ({ name }, worn) => String(worn.find(({ device_id: device }) => device === name).priority),
+  tell: ({ name }, worn) => prioritiesOf(worn.find(({ device_id: device }) => device === name)),
   left: (parts, worn) => (worn.length > parts.length ? `The best ${parts.length} of ${worn.length} devices are shown.` : ""),
 };
 const PEOPLE = {
