@@ -21,6 +21,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 
 from service.database.schema import MIGRATIONS, api_digest, api_statements
+from service.settings import BadSetting, read_shards
 
 OLDEST_TIMESCALEDB = (2, 18)
 # In a new session: one that has loaded the old version cannot update it.
@@ -248,27 +249,34 @@ def without_password(database_url: str) -> str:
 
 
 def main() -> int:
-    """Migrate the database of --database-url or DATABASE_URL and print what was done."""
+    """Migrate the databases of --database-url, or of DATABASE_URL and SHARD_DATABASE_URLS, and print what was done."""
     parser = argparse.ArgumentParser(prog="migrate", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--database-url",
-        default=os.environ.get("DATABASE_URL"),
-        help="the database to migrate (default: DATABASE_URL)",
+        help="the database to migrate (default: DATABASE_URL, and then those of SHARD_DATABASE_URLS)",
     )
     options = parser.parse_args()
-    if not options.database_url:
+    home = options.database_url or os.environ.get("DATABASE_URL")
+    if not home:
         parser.error("name a database with --database-url or DATABASE_URL")
     try:
-        done = migrate(options.database_url)
-    except CannotMigrate as error:
+        say_done(migrate(home))
+        for name, url in () if options.database_url else read_shards(os.environ.get("SHARD_DATABASE_URLS", "")):
+            print(f"{name}:")
+            say_done(migrate(url))
+    except (CannotMigrate, BadSetting) as error:
         print(f"migrate: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def say_done(done: Migrated) -> None:
+    """Print what was done to a database."""
     if done.advice:
         print(f"migrate: {done.advice}", file=sys.stderr)
     for name in done.applied:
         print(f"applied {name}")
     print("api rebuilt" if done.api_rebuilt else "api unchanged")
-    return 0
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from scripts.migrate import CannotMigrate, migrate
 from scripts.reload import FileWatcher
 from service import __version__
 from service.server.restart_budget import MOST_RESTARTS, RestartBudget
+from service.settings import BadSetting, read_shards
 
 ROOT = Path(__file__).resolve().parent.parent
 RELOADED = [ROOT / name for name in ("service", "sql", "migrations")]
@@ -101,7 +102,7 @@ def main() -> int:
     except Stopped:
         say("Stopping.")
         return 0
-    except (CannotRun, CannotMigrate, embedded.EmbeddedError) as error:
+    except (BadSetting, CannotRun, CannotMigrate, embedded.EmbeddedError) as error:
         print(f"hyperpulse: {error}", file=sys.stderr, flush=True)
         return 1
     finally:
@@ -152,6 +153,9 @@ def run(options: Options, running: Running) -> NoReturn:
     say("Migrating the database.")
     if advice := migrate(database_url).advice:
         say(advice)
+    for name, url in read_shards(os.environ.get("SHARD_DATABASE_URLS", "")):
+        say(f"Migrating the database {name}.")
+        migrate(url)
     running.service = start_service(options, database_url)
     timescaledb = wait_until_ready(options, running.service)
     introduce(options, database_url, timescaledb, time.monotonic() - started)

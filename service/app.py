@@ -55,6 +55,7 @@ from service.routes.openapi import openapi_document
 from service.routes.operation import Operation, to_routes
 from service.routes.read_your_writes import ReadYourWrites
 from service.routes.readings_fast_path import ReadingsFastPath
+from service.routes.shard_dispatch import ShardDispatch
 from service.settings import Settings
 
 OPERATIONS: list[Operation] = [
@@ -129,6 +130,7 @@ def make_app(settings: Settings, arrivals: Arrivals) -> Starlette:
             *cross_origin(settings),
             Middleware(Authentication, is_public),
             Middleware(RateLimits),
+            *([Middleware(ShardDispatch)] if settings.shard_database_urls else []),
             *([Middleware(ReadYourWrites)] if settings.read_database_url else []),
             Middleware(ConcurrencyLimit, arrivals=arrivals),
             Middleware(GivingWay, percent=settings.max_tenant_percent),

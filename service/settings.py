@@ -13,6 +13,8 @@ Auth: TypeAlias = Literal["auto", "keys", "off"]
 ReadYourWrites: TypeAlias = Literal["machine", "everywhere"]
 MOST_SESSION_HOURS = 8784  # a year
 SERVER = re.compile(r"[,\s]+(?=postgres(?:ql)?://)")  # before an address, which may have commas itself
+HOME = "home"
+SHARD_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 LISTS = ("allowed_hosts", "allowed_origins", "trusted_proxies")
 
 
@@ -74,6 +76,8 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    shard_database_urls: tuple[tuple[str, str], ...] = ()
+    """Names and addresses of the databases beside the home database."""
 
     @property
     def session_url(self) -> str:
@@ -102,6 +106,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     others: dict[str, Any] = {
         name: read_list(environment[name.upper()]) for name in LISTS if environment.get(name.upper())
     }
+    if environment.get("SHARD_DATABASE_URLS"):
+        others["shard_database_urls"] = read_shards(environment["SHARD_DATABASE_URLS"])
     if environment.get("ACCESS_LOG"):
         others["access_log"] = read_switch(environment, "ACCESS_LOG")
     if environment.get("HOST"):
@@ -136,6 +142,25 @@ def read_reach(text: str) -> ReadYourWrites:
         if text == known:
             return cast(ReadYourWrites, known)
     raise BadSetting(f"READ_YOUR_WRITES is {text!r}; it must be machine or everywhere.")
+
+
+def read_shards(text: str) -> tuple[tuple[str, str], ...]:
+    """Read pairs NAME=URL between blanks; an address may hold a password, so only names are repeated."""
+    shards: dict[str, str] = {}
+    for number, pair in enumerate(text.split(), 1):
+        name, found, url = pair.partition("=")
+        if not found or not SHARD_NAME.fullmatch(name) or not url.startswith(("postgresql://", "postgres://")):
+            raise BadSetting(
+                f"SHARD_DATABASE_URLS has no NAME=postgresql://… in place {number}; a name is a lower-case letter and "
+                "up to 62 more, digits, hyphens or underscores."
+            )
+        if name == HOME or name in shards:
+            raise BadSetting(
+                f"SHARD_DATABASE_URLS names {name!r} a second time: every name stands for one database, and {HOME} for "
+                "that of DATABASE_URL."
+            )
+        shards[name] = url
+    return tuple(shards.items())
 
 
 def read_auth(text: str) -> Auth:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 from starlette.requests import HTTPConnection
@@ -12,6 +13,7 @@ from service.auth.allowance import Allowances
 from service.auth.authenticator import Authenticator
 from service.database.pool import Pool
 from service.database.replicas import Replicas
+from service.database.shard_map import ShardMap
 from service.event_loop import FairGate
 from service.http.memory_budget import MemoryBudget
 from service.ingest.registry_cache import RegistryCache
@@ -21,7 +23,7 @@ from service.live.hub import Hub
 from service.metrics.counters import Counters
 from service.metrics.database_stats import DatabaseStats
 from service.metrics.worker_stats import SharedStats
-from service.settings import Settings
+from service.settings import HOME, Settings
 from service.shares import Shares
 
 
@@ -50,6 +52,17 @@ class State(NamedTuple):
     answer_memory: MemoryBudget
     decode_gate: FairGate
     """Admits one long body of the fast path, or step of decompressing any body, at a time."""
+    shard: str = HOME
+    """The name of the database."""
+    shards: Shards | None = None
+    """All databases, where there are several."""
+
+
+class Shards(NamedTuple):
+    """Which database each tenant is in, and the state for each database, by its name."""
+
+    map: ShardMap
+    states: Mapping[str, State]
 
 
 def state_of(connection: HTTPConnection) -> State:

@@ -33,7 +33,7 @@ BEGIN
              -- UPDATE, since writers of a series lock its row.
              ('core.interval_series', 'DELETE,INSERT,SELECT,UPDATE'),
              ('core.sample_day', 'DELETE,INSERT,SELECT'),
-             ('core.tenant', 'INSERT,SELECT'), ('core.app_user', 'DELETE,INSERT,SELECT'), ('core.device', 'INSERT,SELECT,UPDATE'),
+             ('core.tenant', 'INSERT,SELECT'), ('core.tenant_shard', 'SELECT'), ('core.app_user', 'DELETE,INSERT,SELECT'), ('core.device', 'INSERT,SELECT,UPDATE'),
              -- Only api.set_metric changes it, as its owner.
              ('core.metric', 'SELECT'), ('core.metric_unit', 'SELECT'),
              ('core.known_device', 'SELECT'), ('core.goal', 'SELECT'), ('core.names_version', 'SELECT,UPDATE'),

@@ -35,6 +35,7 @@ ATTEMPTS = 3
 AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
 # What a session meets once after a migration has rebuilt the functions that it remembers.
 REBUILT = (errors.UndefinedFunction, errors.UndefinedObject, errors.UndefinedTable, errors.InvalidSchemaName)
+CLOSED = "HP001"  # of sql/api_internal/shards/require_open.sql
 FORGOTTEN = ("cache lookup failed for ", "cached plan must not change result type")
 AWAY = (
     PoolTimeout,
@@ -67,6 +68,13 @@ Source: TypeAlias = Pool | Reads
 
 class Contended(Overloaded):
     """Others held what a statement needed for too long, or made it a victim too often."""
+
+
+class Closed(Overloaded):
+    """The database takes no writes of a tenant, which is in another one, or is being moved there."""
+
+    def __init__(self) -> None:
+        super().__init__("The tenant is being moved to another database; send it again.", retry_after=2)
 
 
 class Unsure(Overloaded):
@@ -225,6 +233,8 @@ async def with_connection(source: Source, work: Work[Result]) -> Result:
         except errors.InvalidParameterValue as error:
             raise refusal(error.diag) from None
         except psycopg.Error as error:
+            if error.sqlstate == CLOSED:
+                raise Closed() from None
             if attempt == 1 and was_rebuilt(error):
                 continue
             log.exception("the database refused a statement")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from service.database.pool import Connection, Contended, Pool, with_connection
+from service.database.pool import Closed, Connection, Contended, Pool, with_connection
 from service.database.written import WRITTEN
 from service.errors import Failed, Overloaded, Problem
 from service.ingest.key_cache import KeyCache
@@ -121,9 +121,11 @@ class Writer:
         except Problem as problem:
             was_taken = lease.is_taken
             submissions = lease.take().submissions
-            if was_taken and len(submissions) > 1 and isinstance(problem, Failed | Contended):
+            # That a tenant is closed is found before the batch is taken, too: when names are asked for.
+            is_of_one = isinstance(problem, Closed) or (was_taken and isinstance(problem, Failed | Contended))
+            if is_of_one and len(submissions) > 1:
                 return await self.answer_each(submissions, upserting)
-            if not was_taken and isinstance(problem, Overloaded) and not isinstance(problem, Contended):
+            if not was_taken and isinstance(problem, Overloaded) and not isinstance(problem, Contended | Closed):
                 # No transaction can begin: what waits need not find that out one batch after the other.
                 submissions = [*submissions, *self.queue.all()]
             for submission in submissions:

@@ -22,17 +22,18 @@ OUTCOMES = {
 
 
 class Scrape(Collector):
-    """All metrics of one scrape; those of the database are left out where it did not answer."""
+    """All metrics of one scrape; those of processes or of the database are left out where there are none."""
 
-    def __init__(self, stats: WorkerStats, database: DictRow | None) -> None:
+    def __init__(self, stats: WorkerStats | None, database: DictRow | None) -> None:
         self.stats = stats
         self.database = database
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families that have samples."""
-        yield from request_families(self.stats)
-        yield from item_families(self.stats)
-        yield from service_families(self.stats)
+        if self.stats is not None:
+            yield from request_families(self.stats)
+            yield from item_families(self.stats)
+            yield from service_families(self.stats)
         yield from database_families(self.database)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import TypeAdapter
 from starlette.requests import Request
 
+from service.errors import Forbidden
 from service.http.tenancy import bound_tenant, tenant_for
 from service.model.event import EVENT, EVENT_OF_TENANT, EventRow
+from service.state import state_of
 
 
 def model_for(request: Request) -> TypeAdapter[Any]:
@@ -21,4 +23,13 @@ def in_tenant(request: Request, events: list[EventRow]) -> list[EventRow]:
     if bound_tenant(request) is not None:
         for event in events:
             event.tenant_id = tenant_for(request, event.tenant_id or None)
+        return events
+    state = state_of(request)
+    if state.shards is not None:
+        for event in events:
+            if state.shards.map.shard_of(event.tenant_id) != state.shard:
+                raise Forbidden(
+                    f"tenant_id is {event.tenant_id!r}, which is in another database than the default tenant. "
+                    "Send it with a key of that tenant."
+                )
     return events

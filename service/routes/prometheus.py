@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from service.metrics.families import Scrape
 from service.routes.operation import Answer, Operation
+from service.settings import HOME
 from service.state import state_of
 
 
@@ -15,7 +16,9 @@ async def prometheus(request: Request) -> Response:
     """Answer with all metrics; with what the processes of the service know while the database is away."""
     state = state_of(request)
     database = await state.database_stats.now()
-    text = generate_latest(Scrape(state.worker_stats.aggregated(), database))
+    # What the processes know concerns all databases, and is in the home database's scrape.
+    stats = state.worker_stats.aggregated() if state.shard == HOME else None
+    text = generate_latest(Scrape(stats, database))
     return Response(text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"})
 
 

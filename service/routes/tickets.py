@@ -24,7 +24,7 @@ async def ticket(request: Request) -> Response:
     text = new_ticket()
     if principal.key_id is not None:
         made = await fetch_all(
-            state_of(request).pool,
+            state_of(request).authenticator.keys.pool,
             "add_ticket",
             digest=read_ticket(text.encode()),
             key_id=principal.key_id,

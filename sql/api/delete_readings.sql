@@ -24,10 +24,10 @@ BEGIN
     RAISE EXCEPTION 'the range has no %', CASE WHEN range_start IS NULL THEN 'start' ELSE 'end' END
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give both ends of what is to be deleted.';
   END IF;
+  PERFORM api_internal.require_open(ARRAY[tenant_id]);
   IF wanted_user IS NULL OR (delete_readings.device_id IS NOT NULL AND wanted_device IS NULL) THEN
     RETURN;
   END IF;
-  PERFORM api_internal.hold_horizon();
 
   SELECT h.raw_from INTO raw_from FROM core.horizon AS h;
   -- Rollups of dropped readings cannot be split.

@@ -23,6 +23,7 @@ BEGIN
     who := api_internal.find_user(tenant_id, user_id);
   END IF;
   IF who IS NULL THEN
+    PERFORM api_internal.require_open(ARRAY[tenant_id]);
     RETURN QUERY SELECT p.name, 0::bigint
                    FROM unnest(rollups || ARRAY['readings', 'samples', 'intervals', 'stale_days', 'names']) AS p (name);
     RETURN;
@@ -41,7 +42,7 @@ BEGIN
   -- Exclude writers: a running one could still store readings under the key of the erased user. The locks are taken in the
   -- same order as by a refresh.
   LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;
-  PERFORM api_internal.hold_horizon();
+  PERFORM api_internal.require_open(ARRAY[tenant_id]);
   UPDATE core.names_version SET version = version + 1;
 
   place := 'readings';

@@ -16,13 +16,14 @@ BEGIN
       AND coalesce(set_device.name, d.name) IS NOT DISTINCT FROM d.name AND coalesce(set_device.priority, d.priority) = d.priority
       AND coalesce(d.metric_priorities, '{}') = jsonb_strip_nulls(coalesce(d.metric_priorities, '{}') || coalesce(given, '{}'));
   IF FOUND THEN
+    PERFORM api_internal.require_open(ARRAY[tenant_id]);
     RETURN;
   END IF;
   -- Exclude refreshers: a running one has read the old priority, and its rows are not visible yet. Then exclude writers:
   -- a reading of the device that commits meanwhile would be rolled up with the old priority.
   LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE;
   LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;
-  PERFORM api_internal.hold_horizon();
+  PERFORM api_internal.require_open(ARRAY[tenant_id]);
   PERFORM api_internal.enrol_devices(ARRAY[tenant_id], ARRAY[device_id]);
   SELECT d.* INTO before
     FROM core.device AS d

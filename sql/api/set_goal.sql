@@ -5,6 +5,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   who CONSTANT int := api_internal.find_user(tenant_id, user_id);
 BEGIN
+  PERFORM api_internal.require_open(ARRAY[tenant_id]);
   IF who IS NULL THEN
     RAISE EXCEPTION 'the tenant % has no user %', tenant_id, user_id
       USING ERRCODE = 'no_data_found', HINT = 'api.users lists those that have readings.';

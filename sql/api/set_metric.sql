@@ -21,6 +21,7 @@ BEGIN
           (set_metric.unit, set_metric.kind, set_metric.lowest, set_metric.highest, set_metric.most_per_second, shown, heading,
            set_metric.loinc);
   IF FOUND THEN
+    PERFORM api_internal.require_open(ARRAY[tenant_id]);
     RETURN;
   END IF;
 
@@ -48,6 +49,7 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most_per_second', HINT = format('It must be null for the kind %s.', kind);
   END IF;
 
+  PERFORM api_internal.require_open(ARRAY[tenant_id]);
   IF NOT EXISTS (SELECT FROM core.tenant AS t WHERE t.tenant_id = set_metric.tenant_id) THEN
     PERFORM api_internal.enrol_tenants(ARRAY[tenant_id]);
   END IF;

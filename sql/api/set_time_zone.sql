@@ -6,6 +6,7 @@ DECLARE
   who  CONSTANT int := api_internal.find_user(tenant_id, user_id);
   zone CONSTANT text := CASE WHEN tz IS NOT NULL THEN api.time_zone(tz) END;
 BEGIN
+  PERFORM api_internal.require_open(ARRAY[tenant_id]);
   IF who IS NULL THEN
     RAISE EXCEPTION 'the tenant % has no user %', tenant_id, user_id
       USING ERRCODE = 'no_data_found', HINT = 'api.users lists those that have readings.';

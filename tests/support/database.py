@@ -40,6 +40,10 @@ TABLES = (
     "core.access_key",
     "core.audit",
     "core.bi_login",
+    "core.moving_tenant",
+    "core.touched_day",
+    "core.tenant_move",
+    "core.tenant_shard",
 )
 ROLLUPS = (
     *(f"rollup.event_{width}" for width in ("1m", "1h", "1d")),

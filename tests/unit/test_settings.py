@@ -81,3 +81,25 @@ def test_senders_read_their_writes_on_the_machine_or_everywhere() -> None:
     assert read_settings({"DATABASE_URL": URL, "READ_YOUR_WRITES": "everywhere"}).read_your_writes == "everywhere"
     with pytest.raises(BadSetting, match="READ_YOUR_WRITES is 'no'; it must be machine or everywhere"):
         read_settings({"DATABASE_URL": URL, "READ_YOUR_WRITES": "no"})
+
+
+def test_shards_are_pairs_of_a_name_and_an_address() -> None:
+    settings = read_settings({"DATABASE_URL": URL, "SHARD_DATABASE_URLS": f"eu={URL} us-1={URL}?options=-c%20a=b"})
+    assert settings.shard_database_urls == (("eu", URL), ("us-1", f"{URL}?options=-c%20a=b"))
+    assert read_settings({"DATABASE_URL": URL, "SHARD_DATABASE_URLS": ""}).shard_database_urls == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (URL, "in place 1"),
+        (f"eu={URL} EU={URL}", "in place 2"),
+        ("eu=host=secret", "in place 1"),
+        (f"eu={URL} eu={URL}", "'eu' a second time"),
+        (f"home={URL}", "'home' a second time"),
+    ],
+)
+def test_a_bad_shard_is_named_without_its_address(value: str, why: str) -> None:
+    with pytest.raises(BadSetting, match=why) as refused:
+        read_settings({"DATABASE_URL": URL, "SHARD_DATABASE_URLS": value})
+    assert "secret" not in str(refused.value)

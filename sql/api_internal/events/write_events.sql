@@ -9,7 +9,7 @@ AS $$
 DECLARE
   created boolean[];
 BEGIN
-  PERFORM api_internal.hold_horizon();
+  PERFORM api_internal.require_open(tenant_ids);
   IF EXISTS (SELECT FROM unnest(tenant_ids) AS i (tenant_id)
               WHERE NOT EXISTS (SELECT FROM core.tenant AS t WHERE t.tenant_id = i.tenant_id)) THEN
     PERFORM api_internal.enrol_tenants(tenant_ids);

@@ -7,6 +7,7 @@ AS $$
 DECLARE
   keys int[];
 BEGIN
+  PERFORM api_internal.require_open(tenant_ids);
   SELECT array_agg(d.device_key ORDER BY i.item) INTO keys
     FROM unnest(tenant_ids, device_ids) WITH ORDINALITY AS i (tenant_id, device_id, item)
     LEFT JOIN core.tenant AS t USING (tenant_id)

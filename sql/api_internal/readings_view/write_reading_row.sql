@@ -12,7 +12,7 @@ BEGIN
     RETURN NEW;
   END IF;
 
-  PERFORM api_internal.hold_horizon();
+  PERFORM api_internal.require_open(ARRAY[OLD.tenant_id]);
   keys := (api_internal.find_user(OLD.tenant_id, OLD.user_id), api_internal.find_device(OLD.tenant_id, OLD.device_id));
 
   IF TG_OP = 'UPDATE' AND (NEW.tenant_id, NEW.user_id, NEW.device_id, NEW.ts)

@@ -1,0 +1,11 @@
+DELETE FROM core.claim WHERE name = 'move';
+ALTER TABLE core.claim DROP CONSTRAINT claim_name_is_known;
+ALTER TABLE core.claim ADD CONSTRAINT claim_name_is_known CHECK (name IN ('refresher', 'events', 'upkeep'));
+DROP FUNCTION core.note_touched_days() CASCADE;
+DROP FUNCTION core.note_touched_totals() CASCADE;
+DROP FUNCTION core.note_touched_events() CASCADE;
+DROP TABLE core.touched_day;
+DROP TABLE core.moving_tenant;
+DROP TABLE core.tenant_move;
+DROP TABLE core.tenant_shard;
+ALTER TABLE core.tenant DROP COLUMN closed_at;
