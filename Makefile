@@ -6,7 +6,7 @@ BIN := .venv/bin
 export DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit check format load migrate keys psql roles backup restore bench screenshots lock sbom audit clean
+.PHONY: help run demo test unit check format load migrate keys tenants psql roles backup restore bench screenshots lock sbom audit clean
 
 help: ## List what can be done
 	@echo "Hyperpulse: wearable readings in TimescaleDB."
@@ -42,11 +42,14 @@ format: .venv/dev.stamp ## Format the code, and fix what ruff can fix
 load: .venv/run.stamp ## Import files of readings: make load ARGS='january.csv more/', or FILE=export.zip FORMAT=apple-health USER=ada; ARGS=--help lists the options
 	@exec $(BIN)/python -m scripts.load $(if $(FORMAT),--format '$(FORMAT)') $(if $(filter command,$(firstword $(origin USER))),--user '$(USER)') $(ARGS) $(if $(FILE),'$(FILE)')
 
-migrate: .venv/run.stamp ## Migrate the database of DATABASE_URL, or the embedded one in DATA
+migrate: .venv/run.stamp ## Migrate the databases of DATABASE_URL and SHARD_DATABASE_URLS, or the embedded one in DATA
 	@exec $(BIN)/python -m scripts.migrate
 
 keys: .venv/run.stamp ## Make, list, revoke and rotate the keys of clients: make keys ARGS='create --scope read'; ARGS=--help
 	@exec $(BIN)/python -m scripts.keys $(ARGS)
+
+tenants: .venv/run.stamp ## Which database each tenant is in, and moving it: make tenants ARGS=list; ARGS=--help
+	@exec $(BIN)/python -m scripts.tenants $(ARGS)
 
 psql: .venv/run.stamp ## Open psql on the database of DATABASE_URL, or on the embedded one that runs
 	@exec $(BIN)/python -m scripts.psql $(ARGS)

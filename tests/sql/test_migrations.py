@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from scripts.migrate import CannotMigrate, explained, main, migrate, roll_back, update_advice
+from scripts.migrate import CannotMigrate, Migrated, explained, main, migrate, roll_back, update_advice
 from scripts.reference import TARGET, reference
 from service.database.schema import MIGRATIONS, migration_names
 from tests.support.database import new_database
@@ -128,6 +128,29 @@ def test_the_command_says_what_it_did(empty_url: str) -> None:
     assert first.stdout.splitlines() == [*(f"applied {name}" for name in migration_names()), "api rebuilt"]
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert second.stdout == "api unchanged\n"
+
+
+def test_the_command_migrates_every_database_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    migrated: list[str] = []
+
+    def note(url: str) -> Migrated:
+        migrated.append(url)
+        return Migrated((), False)
+
+    monkeypatch.setattr("scripts.migrate.migrate", note)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://home/x")
+    monkeypatch.setenv("SHARD_DATABASE_URLS", "eu=postgresql://eu/x us=postgresql://us/x")
+    for arguments, expected in (
+        ([], ["postgresql://home/x", "postgresql://eu/x", "postgresql://us/x"]),
+        (["--database-url", "postgresql://other/x"], ["postgresql://other/x"]),
+    ):
+        monkeypatch.setattr("sys.argv", ["migrate", *arguments])
+        assert main() == 0
+        assert migrated == expected
+        migrated.clear()
+    assert capsys.readouterr().out.startswith("api unchanged\neu:\napi unchanged\nus:\n")
 
 
 @pytest.mark.parametrize(
