@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from scripts.tenants.databases import Connection
 
 USERS = "SELECT user_key, user_id, registered_at, time_zone FROM core.app_user WHERE tenant_key = %s ORDER BY user_key"
 DEVICES = (
-    "SELECT device_key, device_id, registered_at, priority, name FROM core.device WHERE tenant_key = %s"
-    " ORDER BY device_key"
+    "SELECT d.device_key, d.device_id, d.registered_at, d.priority, d.name, coalesce("
+    " (SELECT jsonb_object_agg(m.name, p.value::int) FROM jsonb_each_text(d.metric_priorities) AS p (metric_key, value)"
+    "   JOIN core.metric AS m ON m.metric_key = p.metric_key::int), '{}') AS metrics"
+    " FROM core.device AS d WHERE d.tenant_key = %s ORDER BY d.device_key"
 )
 METRICS = "SELECT * FROM core.metric WHERE tenant_key = %s ORDER BY metric_key"
 GOALS = (
@@ -88,11 +92,14 @@ class Names:
                 ],
             )
         for row in here:
-            known = there.get(row["device_id"])
-            if known is not None and (known["priority"], known["name"]) != (row["priority"], row["name"]):
+            known = there.get(row["device_id"], row | {"metrics": {}})
+            columns = ("priority", "name", "metrics")
+            if any(known[column] != row[column] for column in columns):
+                # Null takes away what the source has no more.
+                metrics = dict.fromkeys(known["metrics"]) | row["metrics"]
                 self.target.execute(
-                    "SELECT api.set_device(%s, %s, %s, %s)",
-                    [self.tenant_id, row["device_id"], row["name"], row["priority"]],
+                    "SELECT api.set_device(%s, %s, %s, %s, %s)",
+                    [self.tenant_id, row["device_id"], row["name"], row["priority"], Jsonb(metrics)],
                 )
         there = {row["device_id"]: row for row in self.target.execute(DEVICES, [self.target_key]).fetchall()}
         pairs = {row["device_key"]: there[row["device_id"]]["device_key"] for row in here}

@@ -124,7 +124,8 @@ def fill(service: httpx.Client, tenant: Tenant) -> None:
     ]
     send(service, tenant, ("POST", "/v1/readings"), json=[*readings, own, *samples])
     send(service, tenant, ("POST", "/v1/readings"), json=intervals)
-    send(service, tenant, ("PUT", "/v1/devices/{device_id:name}"), json={"name": f"watch-{tenant.word}", "priority": 7})
+    device = {"name": f"watch-{tenant.word}", "priority": 7, "metrics": {"steps": 3, metric: 5}}
+    send(service, tenant, ("PUT", "/v1/devices/{device_id:name}"), json=device)
     events = [event_of(tenant), event_of(tenant, f"evt-{tenant.word}", event_type=f"type-{tenant.word}")]
     send(service, tenant, ("POST", "/v1/events"), json=events)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import httpx
@@ -35,6 +36,7 @@ from tests.support.wire import moment, refused
 
 pytestmark = pytest.mark.native  # the embedded server has one database
 
+NUMBERS = count()
 NAMED = """
   SELECT DISTINCT t.tenant_id FROM core.tenant AS t
    WHERE EXISTS (SELECT FROM core.app_user AS u WHERE u.tenant_key = t.tenant_key)
@@ -71,18 +73,19 @@ def lake(lake_url: str) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def both(service: httpx.Client, db: psycopg.Connection, lake: psycopg.Connection) -> dict[str, psycopg.Connection]:
     """Both databases, with keys of tenants; that of the lab is in the second one."""
-    db.execute("INSERT INTO core.tenant_shard (tenant_id, shard) VALUES ('lab', 'lake'), ('lost', 'nowhere')")
+    nowhere = f"nowhere-{next(NUMBERS)}"
+    db.execute("INSERT INTO core.tenant_shard (tenant_id, shard) VALUES ('lab', 'lake'), ('lost', %s)", [nowhere])
     for tenant in (CLINIC, LAB, UNBOUND):
         KEYS[tenant.name] = add_key(db, ["ingest", "read", "admin"], tenant=tenant.name)
     KEYS["lost"] = add_key(db, ["ingest", "read"], tenant="lost")
     KEYS["operator"] = add_key(db, ["operate"])
-    wait_for_the_map(service)
+    wait_for_the_map(service, nowhere)
     return {"home": db, "lake": lake}
 
 
-def wait_for_the_map(service: httpx.Client) -> None:
-    """Wait until the service has read the map: the lost tenant is where nothing is."""
-    while "nowhere" not in service.get("/v1/users", headers=Tenant("lost", 0, 0, 0).headers).text:
+def wait_for_the_map(service: httpx.Client, nowhere: str) -> None:
+    """Wait until the service has read the map of this test: the lost tenant is where nothing is."""
+    while f"'{nowhere}'" not in service.get("/v1/users", headers=Tenant("lost", 0, 0, 0).headers).text:
         pass
 
 
@@ -194,7 +197,7 @@ def test_a_tenant_in_a_database_that_the_process_does_not_know_waits(
     service: httpx.Client, both: dict[str, psycopg.Connection]
 ) -> None:
     problem = refused(service.get("/v1/users", headers=Tenant("lost", 0, 0, 0).headers), 503)
-    assert "'nowhere'" in problem["detail"]
+    assert "'nowhere-" in problem["detail"]
 
 
 def test_what_is_open_ends_when_the_tenant_moves(service: httpx.Client, both: dict[str, psycopg.Connection]) -> None:
