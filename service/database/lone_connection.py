@@ -1,4 +1,4 @@
-"""A connection by the side of the pools, which nobody waits for without bound."""
+"""A connection by the side of the pools, which is never waited for without bound."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from service.database.lone_connection import connect, hang_up, patient
 from service.database.pool import Connection, FairPool, statement
 from service.database.positions import NOWHERE, Position
 
-LOOK_SECONDS = 1.0  # between two looks, while nobody waits
+LOOK_SECONDS = 1.0  # between two looks, while no read waits
 POLL_SECONDS = 0.005  # while somebody does
 PATIENCE_SECONDS = 2.0  # for which a look may last
 CONNECTION_SECONDS = 1.0  # for which a read waits for a connection until it goes to the primary
