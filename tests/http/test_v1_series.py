@@ -99,6 +99,26 @@ def test_raw_gives_each_reading(client: httpx.Client) -> None:
     ]
 
 
+@pytest.mark.parametrize("metric", ["steps", "spo2", "own_metric"])
+@pytest.mark.parametrize("priority", [-1, 1_000_001])
+def test_a_priority_of_a_metric_has_the_range_of_any_priority(client: httpx.Client, metric: str, priority: int) -> None:
+    answer = client.put("/v1/devices/strap", json={"metrics": {metric: priority}})
+    expected = {"at": f"metrics.{metric}", "problem": "must be between 0 and 1000000", "value": priority}
+    assert refused(answer, 422)["errors"] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("a\0b", "must not contain the character NUL"),
+        ("a" * 129, "has a name of more than 128 characters"),
+    ],
+)
+def test_a_priority_of_what_no_name_can_be_is_refused(client: httpx.Client, name: str, problem: str) -> None:
+    errors = refused(client.put("/v1/devices/strap", json={"metrics": {name: 1}}), 422)["errors"]
+    assert [(each["at"], each["problem"]) for each in errors] == [("metrics", problem)]
+
+
 def test_a_device_is_asked_for_alone(client: httpx.Client) -> None:
     post(
         client, beat("2024-01-15T10:00:00Z", 60, device_id="device_a"), beat("2024-01-15T10:00:01Z", 70, device_id="b")
