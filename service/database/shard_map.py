@@ -15,15 +15,15 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 
-from service.database.pool import statement
+from service.database.lone_connection import connect, patient
+from service.database.pool import Connection, statement
 from service.errors import Overloaded
 from service.settings import HOME
 
 POLL_SECONDS = 0.5
 TRUSTED_SECONDS = 2.0
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 5.0
 
 log = logging.getLogger("hyperpulse")
 
@@ -69,22 +69,24 @@ class ShardMap:
         """Read the map twice a second, on a connection of its own, which waits for no request."""
         complained = False
         while True:
+            connection: Connection | None = None
             try:
-                async with await psycopg.AsyncConnection.connect(
-                    database_url, autocommit=True, row_factory=dict_row, connect_timeout=CONNECT_SECONDS
-                ) as connection:
-                    while True:
-                        begun = time.monotonic()
-                        async with asyncio.timeout(TRUSTED_SECONDS):
-                            rows = await (await connection.execute(statement("tenant_shards"))).fetchall()
-                        self.learn({row["tenant_id"]: row["shard"] for row in rows}, begun)
-                        complained = False
-                        await asyncio.sleep(POLL_SECONDS)
+                connection = await connect(database_url, CONNECT_SECONDS)
+                while True:
+                    begun = time.monotonic()
+                    with patient(connection, TRUSTED_SECONDS):
+                        rows = await (await connection.execute(statement("tenant_shards"))).fetchall()
+                    self.learn({row["tenant_id"]: row["shard"] for row in rows}, begun)
+                    complained = False
+                    await asyncio.sleep(POLL_SECONDS)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 if not complained:
                     log.warning("the map of tenants cannot be read: %s", str(error).strip().split("\n")[0])
                 complained = True
-                await asyncio.sleep(POLL_SECONDS)
+            finally:
+                if connection is not None:
+                    await connection.close()
+            await asyncio.sleep(POLL_SECONDS)
 
 
 @asynccontextmanager

@@ -1,34 +1,14 @@
-"""Connections to a server that stands still: a stand-in that lets clients in, and says nothing more."""
+"""Connections to a server that stands still."""
 
 from __future__ import annotations
 
 import asyncio
-import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
 
 from service.database.bounded import BoundedConnection, names_several_hosts, patient
-
-WELCOME = b"R" + struct.pack("!ii", 8, 0) + b"Z" + struct.pack("!ic", 5, b"I")
-
-
-@asynccontextmanager
-async def standing_still() -> AsyncIterator[str]:
-    """Accept connections, and answer no statement."""
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(struct.unpack("!i", await reader.readexactly(4))[0] - 4)
-        writer.write(WELCOME)
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        yield f"postgresql://ada@127.0.0.1:{port}/postgres?sslmode=disable&gssencmode=disable"
+from tests.support.standing_still import standing_still
 
 
 def test_an_exchange_ends_when_patience_does() -> None:

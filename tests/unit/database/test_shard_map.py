@@ -7,8 +7,10 @@ import time
 
 import pytest
 
+from service.database import shard_map
 from service.database.shard_map import TRUSTED_SECONDS, ShardMap
 from service.errors import Overloaded
+from tests.support.standing_still import standing_still
 
 
 def test_a_tenant_that_the_map_does_not_name_is_at_home() -> None:
@@ -58,3 +60,21 @@ def test_what_is_under_way_ends_where_its_tenant_moves_only() -> None:
         assert not shards.ended
 
     asyncio.run(move())
+
+
+def test_a_server_that_stands_still_is_left_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which another host may be by then, so the connection is not waited for."""
+    monkeypatch.setattr(shard_map, "TRUSTED_SECONDS", 0.05)
+    monkeypatch.setattr(shard_map, "POLL_SECONDS", 0.0)
+
+    async def read() -> None:
+        sessions = asyncio.Semaphore(0)
+        async with standing_still(sessions) as url:
+            reading = asyncio.create_task(ShardMap().keep_reading(url))
+            async with asyncio.timeout(4):
+                await sessions.acquire()
+                await sessions.acquire()
+            reading.cancel()
+            await asyncio.wait({reading})
+
+    asyncio.run(read())
