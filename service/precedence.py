@@ -10,10 +10,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Generator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from itertools import count, islice
 from time import monotonic, perf_counter
 from types import coroutine
-from typing import Any
+from typing import Any, TypeAlias
 
 from service.errors import Overloaded
 from service.shares import PARTY
@@ -27,18 +27,19 @@ LONG_SECONDS = 0.1
 """A request of others that takes longer is not waited for."""
 CROWD = 4
 """With so many requests under way, a tenant's further ones wait for gaps, too, whatever it uses."""
+LASTING_SECONDS = 1.0
+"""A request that takes longer is of no crowd: it waits for its client, as WebSockets and slow uploads do, or is known
+by what it uses."""
 NOTED_SECONDS = 0.005
 """What a request uses is noted by so much, and at its end."""
 PATIENCE_SECONDS = 5.0
 """That a request waits before it begins."""
 
 
-@dataclass(slots=True)
-class Begun:
-    """How many requests of a tenant are under way, and when the latest began."""
-
-    count: int = 0
-    latest: float = 0.0
+Ticket: TypeAlias = int
+"""Of a request that began at once; a later one is greater."""
+WAITED: Ticket = 0
+"""Of one that waited for a gap."""
 
 
 class Precedence:
@@ -49,8 +50,9 @@ class Precedence:
         self.most = percent / 100 * STEADY
         self.usage = Usage()
         """Seconds of the event loop and of statements."""
-        self.begun: dict[str, Begun] = {}
-        """The requests of tenants that are under way, but those that waited for a gap."""
+        self.begun: dict[str, dict[Ticket, float]] = {}
+        """When the requests of tenants began that are under way, the latest last, but those that waited for a gap."""
+        self.tickets = count(WAITED + 1)
         self.waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """By heavy tenant, the one whose turn is next first."""
         self.let_in_at = 0.0
@@ -67,13 +69,19 @@ class Precedence:
         waiting = max((self.usage.amount(other, now) for other in self.waiting), default=0.0)
         return amount > waiting and self.usage.is_heavy(party, now)
 
-    def is_crowd(self, party: str) -> bool:
+    def is_crowd(self, party: str, now: float) -> bool:
         """Return whether a tenant sends many requests at once, while others ask, too."""
-        return party in self.begun and self.begun[party].count >= CROWD and len(self.usage.of) > 1
+        if party not in self.begun or len(self.usage.of) <= 1:
+            return False
+        latest = list(islice(reversed(self.begun[party].values()), CROWD))
+        return len(latest) == CROWD and now - latest[-1] < LASTING_SECONDS
 
     def is_gap(self, party: str, now: float) -> bool:
         """Return whether no request of other tenants is under way that is worth waiting for."""
-        return not any(other != party and now - begun.latest < LONG_SECONDS for other, begun in self.begun.items())
+        return not any(
+            other != party and now - next(reversed(begun.values())) < LONG_SECONDS
+            for other, begun in self.begun.items()
+        )
 
     def may_use_more(self, party: str, now: float) -> bool:
         """Return whether a tenant has not used what it may."""
@@ -85,27 +93,27 @@ class Precedence:
         if self.is_heavy(party, now):
             await self.wait(party, now, is_new=False)
 
-    async def enter(self, party: str) -> bool:
-        """Wait until a request may begin; return whether it had not to. Overloaded after a while."""
+    async def enter(self, party: str) -> Ticket:
+        """Wait until a request may begin, and return what it leaves with. Overloaded after a while."""
         now = monotonic()
         self.usage.note(party, now)
-        if not self.is_heavy(party, now) and not self.is_crowd(party):
-            begun = self.begun.setdefault(party, Begun())
-            begun.count += 1
-            begun.latest = now
-            return True
+        if not self.is_heavy(party, now) and not self.is_crowd(party, now):
+            ticket = next(self.tickets)
+            self.begun.setdefault(party, {})[ticket] = now
+            return ticket
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.wait(party, now, is_new=True)
         except TimeoutError:
             raise Overloaded("The tenant sends more than there is room for beside others; try again.") from None
-        return False
+        return WAITED
 
-    def leave(self, party: str, at_once: bool) -> None:
-        """Note that a request has ended, which began at once or had to wait."""
-        if at_once:
-            self.begun[party].count -= 1
-            if not self.begun[party].count:
+    def leave(self, party: str, ticket: Ticket) -> None:
+        """Note that a request has ended."""
+        if ticket != WAITED:
+            begun = self.begun[party]
+            del begun[ticket]
+            if not begun:
                 del self.begun[party]
 
     @coroutine

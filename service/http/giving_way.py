@@ -24,11 +24,11 @@ class GivingWay:
             return
         CURRENT.set(self.precedence)
         try:
-            at_once = await self.precedence.enter(party)
+            ticket = await self.precedence.enter(party)
         except Overloaded as problem:
             await refuse(problem, scope, receive, send)
             return
         try:
             await self.precedence.metered(party, self.app(scope, receive, send))
         finally:
-            self.precedence.leave(party, at_once)
+            self.precedence.leave(party, ticket)

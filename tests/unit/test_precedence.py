@@ -16,8 +16,10 @@ from service.precedence import (
     CROWD,
     CURRENT,
     GAP_SECONDS,
+    LASTING_SECONDS,
     LONG_SECONDS,
     PATIENCE_SECONDS,
+    WAITED,
     Precedence,
     give_way,
     note_use,
@@ -106,7 +108,7 @@ def test_its_work_begins_when_no_request_of_others_is_under_way(run: Run) -> Non
         assert not waiting.done()
         made.leave("calm", calm)
         await asyncio.sleep(2 * BREATH_SECONDS)
-        assert not await waiting
+        assert await waiting == WAITED
 
     run(work())
 
@@ -158,6 +160,28 @@ def test_of_a_crowd_of_requests_the_further_ones_wait(run: Run) -> None:
         made.leave("calm", calm)
         await asyncio.sleep(4 * BREATH_SECONDS)
         assert all(task.done() for task in crowd)
+
+    run(work())
+
+
+def test_what_lasts_is_no_crowd(run: Run) -> None:
+    """As WebSockets do, and slow uploads: what else their tenant sends would wait for as long as they last."""
+
+    async def work() -> None:
+        made = Precedence(PERCENT)
+        lasting = [await made.enter("clinic") for _ in range(CROWD)]
+        await asyncio.sleep(LASTING_SECONDS)
+        calm = await made.enter("calm")
+        began = now()
+        brief = [await made.enter("clinic") for _ in range(CROWD)]
+        assert now() == began
+        waiting = asyncio.create_task(made.enter("clinic"))
+        await asyncio.sleep(2 * BREATH_SECONDS)
+        assert not waiting.done()
+        made.leave("calm", calm)
+        for ticket in (*lasting, *brief, await waiting):
+            made.leave("clinic", ticket)
+        assert not made.begun
 
     run(work())
 
