@@ -7,11 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast, get_args
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from service.log_format import LogFormat
 
 Auth: TypeAlias = Literal["auto", "keys", "off"]
 ReadYourWrites: TypeAlias = Literal["machine", "everywhere"]
-MOST_SESSION_HOURS = 8784  # a year
+MOST = {
+    "session_hours": (8784, "a year"),
+    "statement_seconds": (2_147_483, "the most that PostgreSQL takes"),
+    "lock_seconds": (2_147_483, "the most that PostgreSQL takes"),
+    "port": (65_535, "the last one"),
+}
+MOST_DIGITS = 18
 SERVER = re.compile(r"[,\s]+(?=postgres(?:ql)?://)")  # before an address, which may have commas itself
 HOME = "home"
 SHARD_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -94,10 +103,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         for name, kind in Settings.__annotations__.items()
         if kind == "int" and environment.get(name.upper())
     }
-    if (numbers.get("session_hours") or 0) > MOST_SESSION_HOURS:
-        raise BadSetting(
-            f"SESSION_HOURS is {numbers['session_hours']}; it must be at most {MOST_SESSION_HOURS}, a year."
-        )
+    for name, (most, why) in MOST.items():
+        if (numbers.get(name) or 0) > most:
+            raise BadSetting(f"{name.upper()} is {numbers[name]}; it must be at most {most}, {why}.")
     numbers |= {
         name: read_number_or_off(environment, name.upper())
         for name, kind in Settings.__annotations__.items()
@@ -120,7 +128,38 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         others["read_your_writes"] = read_reach(environment["READ_YOUR_WRITES"])
     if environment.get("AUTH"):
         others["auth"] = read_auth(environment["AUTH"])
-    return Settings(environment["DATABASE_URL"], **numbers, **others)  # type: ignore[arg-type]
+    settings = Settings(environment["DATABASE_URL"], **numbers, **others)  # type: ignore[arg-type]
+    require_addresses(settings)
+    return settings
+
+
+def require_addresses(settings: Settings) -> None:
+    """Raise BadSetting where an address cannot be read, or two names stand for one database."""
+    place_of(settings.database_url, "DATABASE_URL")
+    if settings.direct_database_url is not None:
+        place_of(settings.direct_database_url, "DIRECT_DATABASE_URL")
+    for url in settings.read_database_url:
+        place_of(url, "READ_DATABASE_URL")
+    names = {place_of(settings.session_url, "DATABASE_URL"): HOME}
+    for name, url in settings.shard_database_urls:
+        other = names.setdefault(place_of(url, "SHARD_DATABASE_URLS"), name)
+        if other != name:
+            raise BadSetting(
+                f"SHARD_DATABASE_URLS names one database {other!r} and {name!r}: every name stands for one of its own."
+            )
+
+
+def place_of(url: str, setting: str) -> tuple[str, ...]:
+    """Return where an address leads; what is wrong with it is not repeated, since it may have a password."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        given = {"port": "none"}
+    ports = str(given.get("port") or 5432).split(",")
+    if not all(port.isascii() and port.isdigit() and len(port) <= 5 for port in ports if port):
+        raise BadSetting(f"{setting} has no address of a database; one is such as postgresql://host:5432/database.")
+    host = str(given.get("hostaddr") or given.get("host") or "")
+    return (host, ",".join(ports), str(given.get("dbname") or given.get("user") or ""), str(given.get("service") or ""))
 
 
 def read_list(text: str) -> tuple[str, ...]:
@@ -202,6 +241,8 @@ def read_number_or_off(environment: Mapping[str, str], name: str) -> int | None:
 def read_number(environment: Mapping[str, str], name: str) -> int:
     """Read a positive whole number."""
     value = environment[name]
+    if len(value) > MOST_DIGITS:
+        raise BadSetting(f"{name} has {len(value)} characters; it must be a whole number above 0, in a few digits.")
     if not value.isascii() or not value.isdigit() or int(value) == 0:
         raise BadSetting(f"{name} is {value!r}; it must be a whole number above 0.")
     return int(value)

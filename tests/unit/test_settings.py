@@ -84,8 +84,10 @@ def test_senders_read_their_writes_on_the_machine_or_everywhere() -> None:
 
 
 def test_shards_are_pairs_of_a_name_and_an_address() -> None:
-    settings = read_settings({"DATABASE_URL": URL, "SHARD_DATABASE_URLS": f"eu={URL} us-1={URL}?options=-c%20a=b"})
-    assert settings.shard_database_urls == (("eu", URL), ("us-1", f"{URL}?options=-c%20a=b"))
+    settings = read_settings(
+        {"DATABASE_URL": URL, "SHARD_DATABASE_URLS": f"eu={URL}-eu us-1={URL}-us?options=-c%20a%3Db"}
+    )
+    assert settings.shard_database_urls == (("eu", f"{URL}-eu"), ("us-1", f"{URL}-us?options=-c%20a%3Db"))
     assert read_settings({"DATABASE_URL": URL, "SHARD_DATABASE_URLS": ""}).shard_database_urls == ()
 
 
@@ -103,3 +105,44 @@ def test_a_bad_shard_is_named_without_its_address(value: str, why: str) -> None:
     with pytest.raises(BadSetting, match=why) as refused:
         read_settings({"DATABASE_URL": URL, "SHARD_DATABASE_URLS": value})
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (f"eu={URL}", "'home' and 'eu'"),
+        (f"eu={URL}-eu us={URL}-us ap={URL}-eu?connect_timeout=3", "'eu' and 'ap'"),
+    ],
+)
+def test_a_database_has_one_name(value: str, why: str) -> None:
+    """A tenant that moved from one to the other would be removed from both."""
+    with pytest.raises(BadSetting, match=why):
+        read_settings({"DATABASE_URL": URL, "SHARD_DATABASE_URLS": value})
+
+
+@pytest.mark.parametrize("address", ["postgresql://ada:secret@[::1/health", "postgresql://ada:secret@host:port/health"])
+@pytest.mark.parametrize(
+    ("setting", "form"),
+    [
+        ("DATABASE_URL", "{}"),
+        ("DIRECT_DATABASE_URL", "{}"),
+        ("READ_DATABASE_URL", "{}"),
+        ("SHARD_DATABASE_URLS", "eu={}"),
+    ],
+)
+def test_a_bad_address_is_refused_without_its_password(setting: str, form: str, address: str) -> None:
+    with pytest.raises(BadSetting, match=f"{setting} has no address of a database") as refused:
+        read_settings({"DATABASE_URL": URL, setting: form.format(address)})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["STATEMENT_SECONDS", "LOCK_SECONDS"])
+def test_a_time_that_postgresql_does_not_take_is_refused(name: str) -> None:
+    """Each connection would be refused, as if the database were away."""
+    with pytest.raises(BadSetting, match=f"{name} is 2147484; it must be at most 2147483"):
+        read_settings({"DATABASE_URL": URL, name: "2147484"})
+
+
+def test_a_number_of_thousands_of_digits_is_refused() -> None:
+    with pytest.raises(BadSetting, match="PORT has 5000 characters"):
+        read_settings({"DATABASE_URL": URL, "PORT": "1" * 5000})
