@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -11,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from scripts.psql import address
-from service.settings import HOME, read_shards
+from service.settings import HOME, place_of, read_shards
 
 Connection: TypeAlias = psycopg.Connection[dict[str, Any]]
 
@@ -29,8 +30,11 @@ class CannotMove(Exception):
 
 
 def addresses() -> dict[str, str]:
-    """Return the addresses of all databases by name, those of DATABASE_URL and SHARD_DATABASE_URLS."""
-    return {HOME: address(), **dict(read_shards(os.environ.get("SHARD_DATABASE_URLS", "")))}
+    """Return the addresses of all databases by name; BadSetting where one of them cannot be read."""
+    found = {HOME: address(), **dict(read_shards(os.environ.get("SHARD_DATABASE_URLS", "")))}
+    for name, url in found.items():
+        place_of(url, "DATABASE_URL" if name == HOME else "SHARD_DATABASE_URLS")
+    return found
 
 
 @contextmanager
@@ -51,3 +55,13 @@ def one(connection: Connection, statement: str | bytes, values: Any = ()) -> dic
     row = connection.execute(statement.encode() if isinstance(statement, str) else statement, values).fetchone()
     assert row is not None
     return row
+
+
+def is_same(here: Connection, there: Connection) -> bool:
+    """Return whether two sessions are in one database, whatever their addresses: what one locks is locked there."""
+    lock = [secrets.randbits(62)]
+    here.execute("SELECT pg_advisory_lock(%s)", lock)
+    try:
+        return not one(there, "SELECT pg_try_advisory_xact_lock(%s) AS is_free", lock)["is_free"]
+    finally:
+        here.execute("SELECT pg_advisory_unlock(%s)", lock)

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from scripts.tenants.comparing import Comparison
 from scripts.tenants.copying import Copying
-from scripts.tenants.databases import CannotMove, Connection, one, session
+from scripts.tenants.databases import CannotMove, Connection, is_same, one, session
 from scripts.tenants.names import Names
 from service.database.schema import query
 from service.database.shard_map import TRUSTED_SECONDS
@@ -188,7 +188,9 @@ def shard_of(home: Connection, tenant_id: str) -> str:
 
 
 def require_movable(source: Connection, target: Connection, tenant_id: str, name: str) -> None:
-    """Raise CannotMove where the target has something of the tenant, or retention would lose some of it."""
+    """Raise CannotMove where the target is the source, has something of the tenant, or would lose some of it."""
+    if is_same(source, target):
+        raise CannotMove(f"{name} is the database that {tenant_id} is in, by another address.")
     there = one(target, query("move_leftovers"), {"tenant_id": tenant_id})
     if any(there.values()):
         held = ", ".join(f"{count} {what}" for what, count in there.items() if count)

@@ -21,7 +21,7 @@ from scripts.tenants.move import STEPS, Move, cancel, move, remove
 from tests.http.test_tenants import CLINIC, KEYS, LAB, METRIC, Tenant, answers, ask, event_of, reading_of, send
 from tests.support.keys import add_key
 from tests.support.service_process import running_service
-from tests.support.shards import emptied, second_database
+from tests.support.shards import as_url, emptied, second_database
 from tests.support.wire import moment
 
 pytestmark = pytest.mark.native  # the embedded server has one database
@@ -395,6 +395,16 @@ def test_what_cannot_move_is_said(filled: psycopg.Connection, lake: psycopg.Conn
     filled.execute("UPDATE core.horizon SET raw_from = '2024-01-02'")
     with pytest.raises(CannotMove, match="Retention has dropped raw readings before 2024-01-02"):
         move("lab", "lake", quietly)
+
+
+def test_no_tenant_moves_to_where_it_is_by_another_address(
+    home: psycopg.Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one without anything the copy would succeed, and `remove` take what was written since."""
+    monkeypatch.setenv("SHARD_DATABASE_URLS", f"pond={as_url(database_url)}")
+    with pytest.raises(CannotMove, match="pond is the database that newcomer is in, by another address"):
+        move("newcomer", "pond", quietly)
+    assert home.execute("SELECT count(*) FROM core.tenant_move").fetchone() == (0,)
 
 
 def test_the_command_moves_lists_and_removes(
