@@ -66,11 +66,13 @@ class Submission:
     """How many samples and intervals the rows have."""
     party: str | None = None
     """Who takes turns with others; see service/shares.py."""
+    size: int = field(init=False)
+    """How much of a transaction it takes, in rows to store: a reading of a single sample is one, as it is there."""
 
-    @property
-    def size(self) -> int:
-        """How much of a transaction it takes, in readings and samples."""
-        return len(self.rows) + self.samples
+    def __post_init__(self) -> None:
+        """Count what is stored."""
+        readings = sum([not row.is_of_samples for row in self.rows]) if self.samples else len(self.rows)
+        self.size = readings + self.samples
 
 
 class Batch:
@@ -198,7 +200,7 @@ class Queue:
     right: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the writer that takes the next batch."""
     usage: Usage = field(default_factory=Usage)
-    """Of readings and samples."""
+    """Of rows to store."""
     writing: Counter[str | None] = field(default_factory=Counter)
     """How many batches that are being written have something of a party."""
 

@@ -259,6 +259,26 @@ def test_readings_with_samples_wait_in_lines_of_their_own() -> None:
     asyncio.run(fill())
 
 
+def test_a_batch_is_bounded_by_the_rows_that_it_stores() -> None:
+    """A reading of a single sample is one row, as one of the three is; what carries both, or several, is more."""
+
+    async def fill() -> None:
+        future: Any = None
+        third = MOST_ROWS_TOGETHER // 3
+        single, both, two = (
+            Row("ada", "watch", 0, samples=((9, 97.0),)),
+            Row("ada", "watch", 0, 60.0, samples=((9, 97.0),)),
+            Row("ada", "watch", 0, samples=((9, 97.0), (10, 1.0))),
+        )
+        for row, counts in ((single, [3, 1]), (both, [1, 1, 1, 1]), (two, [1, 1, 1, 1])):
+            queue = Queue()
+            for _ in range(4):
+                queue.add(Submission(DEFAULT_TENANT, [row] * third, future, samples=count_samples([row] * third)))
+            assert [len(batch.submissions) for batch in iter(queue.take, None)] == counts
+
+    asyncio.run(fill())
+
+
 def test_samples_count_where_memory_is_bounded() -> None:
     async def fill() -> None:
         writer = Writer(None, 100, 60)  # type: ignore[arg-type]
