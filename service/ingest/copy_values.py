@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 from service.database.binary_arrays import ints, keys, moments
 from service.ingest.copy_rows import moment, pack_sparse, stale_quarters
+from service.ingest.intervals import Intervals
 from service.ingest.key_cache import Names
 from service.ingest.sample_series import SampleDay, Series
 from service.ingest.single_values import OneInterval, OneSample
@@ -35,27 +37,8 @@ Touched: TypeAlias = tuple[bytes, int]
 """The key of a user, packed, and the start of a quarter of an hour, or of an hour."""
 
 
-class Packed(NamedTuple):
-    """What a batch stores, as COPY takes it."""
-
-    readings: list[bytes]
-    """By user, device and time, as every writer stores them."""
-    samples: list[bytes]
-    """By user, metric, device and time, as every writer stores them."""
-    intervals: list[bytes]
-    """As they were sent, since of intervals that overlap the later one counts: writers hold their series instead."""
-    has_others: bool
-    """Whether there are worn windows or totals of days, which are not copied."""
-
-    def changed(self) -> list[Touched]:
-        """List whose values change, and at which moments, each once however many metrics it has."""
-        found = dict.fromkeys((row[USER], MOMENT.unpack_from(row)[0]) for row in self.samples + self.intervals)
-        found |= dict.fromkeys((row[USER], moment(row)) for row in self.readings)
-        return list(found)
-
-
 class Touches(NamedTuple):
-    """What the samples and intervals of a batch touch."""
+    """What samples and intervals touch."""
 
     sample_series: set[Series]
     """Those of samples, and of intervals whose rollups are those of samples."""
@@ -66,6 +49,28 @@ class Touches(NamedTuple):
     """Hours with intervals of the three metrics."""
     other_hours: set[Touched]
     """Hours with intervals of other metrics."""
+
+
+class PackedValues(NamedTuple):
+    """What readings store, as COPY takes it, and the version of names that their keys hold under."""
+
+    reading_count: int
+    readings: list[bytes]
+    """By user, device and time, as every writer stores them."""
+    samples: list[bytes]
+    """By user, metric, device and time, as every writer stores them."""
+    intervals: list[bytes]
+    """As they were sent, since of intervals that overlap the later one counts: writers hold their series instead."""
+    others: Intervals
+    """Worn windows and totals of days, which are not copied."""
+    touches: Touches
+    version: int
+
+    def changed(self) -> list[Touched]:
+        """List whose values change, and at which moments, each once however many metrics it has."""
+        found = dict.fromkeys((row[USER], MOMENT.unpack_from(row)[0]) for row in self.samples + self.intervals)
+        found |= dict.fromkeys((row[USER], moment(row)) for row in self.readings)
+        return list(found)
 
 
 class Marks(NamedTuple):
@@ -91,49 +96,71 @@ class Marks(NamedTuple):
         return found
 
 
-def pack_values(parts: Iterable[tuple[str, Sequence[Row]]], names: Names) -> Packed:
-    """Pack the readings of tenants. KeyError: a name is unknown."""
+def pack_values(rows: Sequence[Row], names: Names, tenant_id: str) -> PackedValues:
+    """Pack the readings of a tenant. KeyError: a name is unknown."""
+    users, devices = names.of(tenant_id)
     readings: list[bytes] = []
     samples: list[bytes] = []
     intervals: list[bytes] = []
-    has_others = False
-    for tenant_id, rows in parts:
-        users, devices = names.of(tenant_id)
-        singles: Any = rows  # whose attributes are known below
-        if are_all(rows, OneSample):
-            samples += [
-                SAMPLE(
-                    SAMPLE_HEAD, users[row.user_id], 4, row.metric_key, devices[row.device_id], 8, row.timestamp,
-                    8, row.value,
-                )
-                for row in singles
-            ]  # fmt: skip
-            continue
-        if are_all(rows, OneInterval):
-            intervals += [
-                INTERVAL(
-                    INTERVAL_HEAD, users[row.user_id], 4, row.metric_key, devices[row.device_id], 8, row.timestamp,
-                    8, row.end, 8, row.value,
-                )
-                for row in singles
-            ]  # fmt: skip
-            continue
-        for row in rows:
+    others = Intervals([], [], [])
+    singles: Any = rows  # whose attributes are known below
+    if are_all(rows, OneSample):
+        samples = [
+            SAMPLE(
+                SAMPLE_HEAD, users[row.user_id], 4, row.metric_key, devices[row.device_id], 8, row.timestamp,
+                8, row.value,
+            )
+            for row in singles
+        ]  # fmt: skip
+    elif are_all(rows, OneInterval):
+        intervals = [
+            INTERVAL(
+                INTERVAL_HEAD, users[row.user_id], 4, row.metric_key, devices[row.device_id], 8, row.timestamp,
+                8, row.end, 8, row.value,
+            )
+            for row in singles
+        ]  # fmt: skip
+    else:
+        for item, row in enumerate(rows):
             user_key, device_key, at = users[row.user_id], devices[row.device_id], row.timestamp
             if not row.is_of_samples:
                 readings.append(pack_sparse(row, user_key, device_key))
             for metric_key, value in row.samples or ():
                 samples.append(SAMPLE(SAMPLE_HEAD, user_key, 4, metric_key, device_key, 8, at, 8, value))
-            for kind, metric_key, end, value in row.intervals:
+            for interval in row.intervals:
+                kind, metric_key, end, value = interval
                 if kind == IntervalKind.interval:
                     intervals.append(
                         INTERVAL(INTERVAL_HEAD, user_key, 4, metric_key, device_key, 8, at, 8, end, 8, value)
                     )
                 else:
-                    has_others = True
+                    others.add(item, (user_key, device_key, at), interval)
     readings.sort()
     samples.sort()
-    return Packed(readings, samples, intervals, has_others)
+    return PackedValues(len(rows), readings, samples, intervals, others, touches_of(samples, intervals), names.version)
+
+
+def join_values(parts: Sequence[PackedValues]) -> PackedValues:
+    """Return what several submissions store together."""
+    if len(parts) == 1:
+        return parts[0]
+    reading_count = 0
+    others = Intervals([], [], [])
+    for part in parts:
+        others.items.extend(reading_count + item for item in part.others.items)
+        others.identities.extend(part.others.identities)
+        others.intervals.extend(part.others.intervals)
+        reading_count += part.reading_count
+    touches: Iterable[tuple[set[Any], ...]] = zip(*(part.touches for part in parts), strict=True)
+    return PackedValues(
+        reading_count,
+        sorted(chain.from_iterable(part.readings for part in parts)),
+        sorted(chain.from_iterable(part.samples for part in parts)),
+        list(chain.from_iterable(part.intervals for part in parts)),
+        others,
+        Touches(*(set[Any]().union(*each) for each in touches)),
+        parts[0].version,
+    )
 
 
 def are_all(rows: Sequence[object], kind: type) -> bool:
@@ -141,15 +168,14 @@ def are_all(rows: Sequence[object], kind: type) -> bool:
     return all([issubclass(each, kind) for each in set(map(type, rows))])  # noqa: C419
 
 
-def touches_of(packed: Packed) -> Touches:
-    """Return what packed samples and intervals touch."""
+def touches_of(samples: Sequence[bytes], intervals: Sequence[bytes]) -> Touches:
+    """Return what packed samples, which must be in order, and intervals touch."""
     found = Touches(set(), set(), set(), set(), set())
-    for series, quarter in series_quarters(packed.samples):
+    for series, quarter in series_quarters(samples):
         found.sample_series.add(series)
         found.quarters.add((series[:8], quarter * QUARTER))
     spans = {
-        (series, start // HOUR, (end - 1) // HOUR)
-        for series, start, end in EXTENT.iter_unpack(b"".join(packed.intervals))
+        (series, start // HOUR, (end - 1) // HOUR) for series, start, end in EXTENT.iter_unpack(b"".join(intervals))
     }
     for series, first, last in spans:
         found.interval_series.add(series)
@@ -186,8 +212,9 @@ def metric_of(series: Series) -> int:
     return metric_key
 
 
-def marks_of(packed: Packed, touches: Touches, announced: int) -> Marks:
+def marks_of(packed: PackedValues, announced: int) -> Marks:
     """Return what is to be marked because of values below the announced horizon, and the days of those that are not."""
+    touches = packed.touches
     samples = touches.quarters | touches.other_hours
     return Marks(
         stale_quarters(packed.readings, announced) if packed.readings else [],

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from service.database.binary_arrays import doubles, ints, keys, moments, smallints
 from service.ingest.dedupe import Identity
-from service.model.intervals import Interval, IntervalKind
+from service.model.intervals import Interval
 from service.model.reading import Row
 
 
@@ -31,6 +31,12 @@ class Intervals(NamedTuple):
         """What is stored there."""
         return [(interval.end, interval.value) for interval in self.intervals]
 
+    def add(self, item: int, identity: Identity, interval: Interval) -> None:
+        """Append an interval of a reading."""
+        self.items.append(item)
+        self.identities.append(identity)
+        self.intervals.append(interval)
+
     def arrays(self, chosen: Sequence[int]) -> dict[str, bytes]:
         """Write those chosen by index as arrays."""
         identities = [self.identities[index] for index in chosen]
@@ -46,14 +52,10 @@ class Intervals(NamedTuple):
         }
 
 
-def intervals_of(rows: Sequence[Row], identities: Sequence[Identity], *, of_others: bool = False) -> Intervals:
-    """Return the intervals of readings, or only their worn windows and totals of days."""
+def intervals_of(rows: Sequence[Row], identities: Sequence[Identity]) -> Intervals:
+    """Return the intervals of readings."""
     found = Intervals([], [], [])
     for item, row in enumerate(rows):
         for interval in row.intervals:
-            if of_others and interval.kind == IntervalKind.interval:
-                continue
-            found.items.append(item)
-            found.identities.append(identities[item])
-            found.intervals.append(interval)
+            found.add(item, identities[item], interval)
     return found

@@ -12,13 +12,9 @@ from service.ingest.key_cache import KeyCache
 from service.ingest.observer import CommitObserver
 from service.ingest.outcome import Outcome
 from service.ingest.reading_passes import in_columns, note, passes_of
-from service.ingest.transaction import UnknownNames, identified, merged_in, rolled_back_on_error
+from service.ingest.transaction import TakenOtherwise, UnknownNames, identified, merged_in, rolled_back_on_error
 from service.ingest.write_queue import Batch, BatchLease
 from service.model.pg_time import UNIX_EPOCH
-
-
-class HasSamples(Exception):
-    """The batch that was taken is not for COPY."""
 
 
 async def copy_insert(
@@ -39,7 +35,7 @@ async def copy_insert(
         batch = lease.take()
         if batch.has_samples:
             await break_off(connection, b"readings have samples")
-            raise HasSamples
+            raise TakenOtherwise
         batch.pack(key_cache.names)
         if not batch.is_packed(version):
             await break_off(connection, b"names are unknown")

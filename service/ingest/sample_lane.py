@@ -11,44 +11,68 @@ from itertools import chain, islice
 from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
 from service.database.pool import Connection, committing, statement
 from service.ingest.copy_rows import HEADER, TRAILER
-from service.ingest.copy_values import Packed, in_columns, marks_of, pack_values, series_in_columns, touches_of
+from service.ingest.copy_values import (
+    PackedValues,
+    in_columns,
+    join_values,
+    marks_of,
+    series_in_columns,
+)
 from service.ingest.intervals import intervals_of
 from service.ingest.key_cache import KeyCache, Names
 from service.ingest.observer import CommitObserver
 from service.ingest.outcome import COMBINED, Outcome
 from service.ingest.reading_passes import wide_part
 from service.ingest.repeats import Merge
-from service.ingest.sample_series import Series
+from service.ingest.sample_series import Known, Series
 from service.ingest.samples import samples_of
 from service.ingest.transaction import (
     NamesChanged,
+    TakenOtherwise,
+    UnknownNames,
     Write,
     identified,
-    identities_of,
     merged_in,
     rolled_back_on_error,
     sent,
 )
-from service.ingest.write_queue import Batch, has_values_to_copy
+from service.ingest.write_queue import Batch, BatchLease, has_values_to_copy
 from service.model.pg_time import UNIX_EPOCH
 
 
-async def copy_values(connection: Connection, key_cache: KeyCache, observer: CommitObserver, batch: Batch) -> bytearray:
-    """Insert a batch by COPY; UniqueViolation where a value is known, or twice there."""
-    names, packed = await packed_in(connection, key_cache, batch)
-    touches = touches_of(packed)
-    missing = key_cache.series.missing(touches.sample_series, names.version)
-    others = others_of(batch, names) if packed.has_others else None
+async def copy_values(
+    connection: Connection, key_cache: KeyCache, observer: CommitObserver, lease: BatchLease
+) -> bytearray:
+    """Insert a batch by COPY; UniqueViolation where a value is known, or twice there.
+
+    The batch is taken when the transaction has begun. Where what waits begins with samples, so does the transaction, by
+    a COPY that is open when the batch is taken; what was taken may have come to begin with something else.
+    """
+    names = key_cache.names
+    is_open = begins_with_samples(packed_parts(lease.peek(), names), key_cache.series)
     async with rolled_back_on_error(connection):
-        announced = await copy_in_order(connection, names, packed, missing, touches.interval_series)
+        announced = await (open_samples if is_open else begin)(connection, names)
+        try:
+            batch = lease.take()
+            parts = packed_parts(batch, names)
+            if is_open and not begins_with_samples(parts, key_cache.series):
+                raise TakenOtherwise
+        except (TakenOtherwise, UnknownNames):
+            if is_open:
+                await break_off(connection, b"what was taken does not begin with samples that have keys")
+            raise
+        packed = join_values(parts)
+        sample_series = packed.touches.sample_series
+        await copy_in_order(connection, packed, key_cache.series.missing(sample_series, names.version), is_open)
+        others = Merge("merge_intervals", packed.others) if packed.others.items else None
         outcomes = [] if others is None else await sent(connection, others.writes)
-        marks = marks_of(packed, touches, announced - UNIX_EPOCH)
+        marks = marks_of(packed, announced - UNIX_EPOCH)
         unnoted = key_cache.sample_days.missing(set(marks.sample_days), names.version)
         # What is merged is announced without an origin, and so is all that comes with it. Of intervals rows do not tell
         # what counts, so live updates read it from the database.
         is_plain = others is None and not (packed.intervals and observer.has_subscribers)
-        parts = ((each.tenant_id, each.rows, each.matched) for each in batch.submissions)
-        origin = observer.register(parts) if is_plain else ""
+        origins = ((each.tenant_id, each.rows, each.matched) for each in batch.submissions)
+        origin = observer.register(origins) if is_plain else ""
         named = packed.changed() if observer.has_remote_subscribers or not origin else []
         writes: list[Write] = [*marks.writes(unnoted)]
         with committing():
@@ -60,74 +84,76 @@ async def copy_values(connection: Connection, key_cache: KeyCache, observer: Com
                     await connection.execute("COMMIT")
             else:
                 await run_plainly(connection, statement("commit_with_mark") % origin.encode())
-    key_cache.series.add(touches.sample_series, names.version)
+    key_cache.series.add(sample_series, names.version)
     key_cache.sample_days.add(unnoted, names.version)
     if others is None:
-        return bytearray([Outcome.inserted]) * len(batch.rows)
+        return bytearray([Outcome.inserted]) * packed.reading_count
     bits = bytearray([1 << Outcome.inserted if has_values_to_copy(row) else 0 for row in batch.rows])
     others.note(outcomes, bits)
     return bits.translate(COMBINED)
 
 
-async def packed_in(connection: Connection, key_cache: KeyCache, batch: Batch) -> tuple[Names, Packed]:
-    """Return a batch as COPY takes it, and the names that it is under; unknown names are registered."""
-    names = key_cache.names
-    try:
-        return names, pack_values(batch.parts, names)
-    except KeyError:
-        names = await key_cache.keys(connection, batch.parts)
-        return names, pack_values(batch.parts, names)
+def packed_parts(batch: Batch, names: Names) -> list[PackedValues]:
+    """Return what each submission of a batch stores, as COPY takes it."""
+    if not batch.has_samples:
+        raise TakenOtherwise
+    batch.pack(names)
+    if not batch.is_packed(names.version):
+        raise UnknownNames
+    return batch.packed_values()
 
 
-def others_of(batch: Batch, names: Names) -> Merge:
-    """Return what merges the worn windows and totals of days of a batch."""
-    return Merge("merge_intervals", intervals_of(batch.rows, identities_of(batch, names), of_others=True))
+def begins_with_samples(parts: Sequence[PackedValues], series: Known[Series]) -> bool:
+    """Return whether the first to be written, in the order of every writer, are samples."""
+    if any(part.readings or series.missing(part.touches.sample_series, part.version) for part in parts):
+        return False
+    return any(part.samples for part in parts)
 
 
-async def copy_in_order(
-    connection: Connection, names: Names, packed: Packed, new_series: set[Series], interval_series: set[Series]
-) -> int:
-    """Begin a transaction, copy a batch, and return the horizon, in microseconds since 1970.
-
-    The order is that of every writer: readings, series of samples, samples, series of intervals, intervals.
-    """
-    registering: list[Write] = [("register_series", series_in_columns(new_series))] if new_series else []
-    holding: list[Write] = [("hold_interval_series", series_in_columns(interval_series))] if interval_series else []
-    steps = [
-        ([], "copy_more_readings", packed.readings),
-        (registering, "copy_more_samples", packed.samples),
-        (holding, "copy_more_intervals", packed.intervals),
-    ]
-    announced: int | None = None
-    if packed.samples and not packed.readings and not registering:
-        announced = await begin_with_samples(connection, names, packed.samples)
-        del steps[:2]
-    pending: list[Write] = []
-    for writes, name, rows in steps:
-        pending += writes
-        if not rows:
-            continue
-        if announced is None:
-            announced, _ = await merged_in(connection, names, pending)
-        elif pending:
-            await sent(connection, pending)
-        pending = []
-        await open_copy(connection, statement(name))
-        await fill_copy(connection, b"".join([HEADER, *rows, TRAILER]))
-    assert announced is not None, "there is something to copy"
+async def begin(connection: Connection, names: Names) -> int:
+    """Begin a transaction, and return the horizon, in microseconds since 1970."""
+    announced, _ = await merged_in(connection, names, ())
     return announced
 
 
-async def begin_with_samples(connection: Connection, names: Names, samples: Sequence[bytes]) -> int:
-    """Begin a transaction together with a COPY of samples, and return the horizon, in microseconds since 1970."""
+async def open_samples(connection: Connection, names: Names) -> int:
+    """Do so together with a COPY of samples, which is open then."""
     ((announced, names_version),) = await open_copy(connection, statement("copy_samples"))
     assert announced is not None
     assert names_version is not None
     if int(names_version) != names.version:
         await break_off(connection, b"names have changed")
         raise NamesChanged(int(names_version))
-    await fill_copy(connection, b"".join([HEADER, *samples, TRAILER]))
     return int(announced)
+
+
+async def copy_in_order(connection: Connection, packed: PackedValues, new_series: set[Series], is_open: bool) -> None:
+    """Copy a batch, which begins with samples where their COPY is open already.
+
+    The order is that of every writer: readings, series of samples, samples, series of intervals, intervals.
+    """
+    registering: list[Write] = [("register_series", series_in_columns(new_series))] if new_series else []
+    interval_series = packed.touches.interval_series
+    holding: list[Write] = [("hold_interval_series", series_in_columns(interval_series))] if interval_series else []
+    steps = [
+        ([], "copy_more_readings", packed.readings),
+        (registering, "copy_more_samples", packed.samples),
+        (holding, "copy_more_intervals", packed.intervals),
+    ]
+    if is_open:
+        await fill_copy(connection, copied(packed.samples))
+        del steps[:2]
+    for writes, name, rows in steps:
+        if writes:
+            await sent(connection, writes)
+        if rows:
+            await open_copy(connection, statement(name))
+            await fill_copy(connection, copied(rows))
+
+
+def copied(rows: Sequence[bytes]) -> bytes:
+    """Return the whole of what a COPY is given."""
+    return b"".join([HEADER, *rows, TRAILER])
 
 
 async def merge(connection: Connection, key_cache: KeyCache, batch: Batch) -> bytearray:

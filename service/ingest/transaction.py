@@ -22,6 +22,10 @@ class UnknownNames(Exception):
     """A user or a device has no key yet that this process knows."""
 
 
+class TakenOtherwise(Exception):
+    """The batch that was taken is to be stored in another way than the one that would have been taken before."""
+
+
 class NamesChanged(Exception):
     """A user was erased since the keys of a batch were learnt; the transaction is rolled back."""
 

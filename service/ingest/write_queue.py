@@ -16,6 +16,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from service.ingest.copy_rows import pack
+from service.ingest.copy_values import PackedValues, pack_values
 from service.ingest.key_cache import Names
 from service.ingest.observer import MatchedRows
 from service.model.intervals import IntervalKind
@@ -34,9 +35,13 @@ class Packed(NamedTuple):
     version: int
 
 
-def pack_known(names: Names, tenant_id: str, rows: Sequence[Row]) -> Packed | None:
+def pack_known(
+    names: Names, tenant_id: str, rows: Sequence[Row], *, have_samples: bool = False
+) -> Packed | PackedValues | None:
     """Pack rows of a tenant; None where a name is unknown."""
     try:
+        if have_samples:
+            return pack_values(rows, names, tenant_id)
         return Packed(pack(rows, *names.of(tenant_id)), min(map(moment_of, rows)), names.version)
     except KeyError:
         return None
@@ -57,7 +62,7 @@ class Submission:
     """Whose users and devices all of the rows name."""
     rows: Sequence[Row]
     outcomes: asyncio.Future[bytearray]
-    packed: Packed | None = None
+    packed: Packed | PackedValues | None = None
     since: float = 0.0
     """When it began to wait, of the loop's clock."""
     matched: MatchedRows | None = None
@@ -101,7 +106,7 @@ class Batch:
     @property
     def has_values_to_copy(self) -> bool:
         """Whether not just worn windows and totals of days are there."""
-        return any(map(has_values_to_copy, self.rows))
+        return any(map(has_values_to_copy, chain.from_iterable(rows for _, rows in self.parts)))
 
     def is_packed(self, version: int) -> bool:
         """Return whether everything is packed under a version of names."""
@@ -111,15 +116,21 @@ class Batch:
         """Pack what is not packed under this version of names, as far as they are known."""
         for submission in self.submissions:
             if submission.packed is None or submission.packed.version != names.version:
-                submission.packed = pack_known(names, submission.tenant_id, submission.rows)
+                submission.packed = pack_known(
+                    names, submission.tenant_id, submission.rows, have_samples=submission.samples > 0
+                )
 
     def joined(self) -> Packed:
-        """Return all rows as COPY takes them; everything must be packed."""
-        parts = [submission.packed for submission in self.submissions if submission.packed is not None]
+        """Return all rows as COPY takes them, of a batch without samples; everything must be packed."""
+        parts = [submission.packed for submission in self.submissions if isinstance(submission.packed, Packed)]
         if len(parts) == 1:
             return parts[0]
         rows = sorted(chain.from_iterable(part.rows for part in parts))
         return Packed(rows, min(part.first for part in parts), parts[0].version)
+
+    def packed_values(self) -> list[PackedValues]:
+        """Return what each submission of a batch with samples stores; everything must be packed."""
+        return [submission.packed for submission in self.submissions if isinstance(submission.packed, PackedValues)]
 
 
 class Line:

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.ingest.copy_rows import pack_key
-from service.ingest.copy_values import Packed, Touches, marks_of, pack_values, series_in_columns, touches_of
+from service.ingest.copy_values import (
+    PackedValues,
+    Touches,
+    join_values,
+    marks_of,
+    pack_values,
+    series_in_columns,
+)
 from service.ingest.key_cache import Names
 from service.ingest.single_values import interval_of, sample_of
 from service.model.intervals import HOUR, Interval, IntervalKind
@@ -48,8 +55,8 @@ def as_row(single: Any) -> Row:
     return Row(single.user_id, single.device_id, single.timestamp, samples=single.samples, intervals=intervals_of)
 
 
-def packed(rows: list[Any], tenant: str = "one") -> Packed:
-    return pack_values([(tenant, rows)], NAMES)
+def packed(rows: list[Any], tenant: str = "one") -> PackedValues:
+    return pack_values(rows, NAMES, tenant)
 
 
 @settings(max_examples=examples(200))
@@ -59,7 +66,7 @@ def test_samples_are_packed_and_marked_alike(sent: list[tuple[str, int, float]],
     found = packed(rows)
     assert found == packed([as_row(row) for row in rows])
     assert found.samples == sorted(found.samples)
-    marks = marks_of(found, touches_of(found), announced)
+    marks = marks_of(found, announced)
     users = NAMES.of("one").users
     quarters = {(users[name], at // QUARTER * QUARTER) for name, at, _ in sent}
     assert sorted(marks.samples) == sorted(quarter for quarter in quarters if quarter[1] < announced)
@@ -78,8 +85,8 @@ def test_intervals_are_packed_and_marked_alike(
     assert [struct.unpack_from(">30xq4xq", row) for row in found.intervals] == [(at, end) for _, at, end in sent]
     users = NAMES.of("one").users
     hours = {(users[name], hour * HOUR) for name, at, end in sent for hour in range(at // HOUR, (end - 1) // HOUR + 1)}
-    touches = touches_of(found)
-    marks = marks_of(found, touches, announced)
+    touches = found.touches
+    marks = marks_of(found, announced)
     below = sorted(hour for hour in hours if hour[1] < announced)
     if metric_key == STEPS:
         assert (sorted(marks.cells), marks.samples, marks.sample_days) == (below, [], {})
@@ -93,23 +100,37 @@ def test_intervals_are_packed_and_marked_alike(
 
 def test_of_a_single_series_one_sample_in_each_quarter_is_looked_at() -> None:
     rows = [single_sample("ada", minute * 60_000_000, 97.0) for minute in range(0, 100, 3)]
-    touches = touches_of(packed(rows))
+    touches = packed(rows).touches
     assert touches.quarters == {(pack_key(1), quarter * QUARTER) for quarter in range(7)}
     assert touches.sample_series == {pack_key(1) + pack_key(SPO2) + pack_key(10)}
 
 
 def test_tenants_and_kinds_are_packed_together() -> None:
-    row = Row("ada", "ada", 5, 60.0, None, None, ((SPO2, 97.0),), (
-        Interval(IntervalKind.interval, STEPS, 9, 3.0), Interval(IntervalKind.worn, 0, 9, 0.0),
-    ))  # fmt: skip
-    found = pack_values([("one", [single_sample("bob", 1, 98.0)]), ("two", [row])], NAMES)
-    assert [len(part) for part in (found.readings, found.samples, found.intervals)] == [1, 2, 1]
-    assert found.has_others
+    worn = Interval(IntervalKind.worn, 0, 9, 0.0)
+    row = Row(
+        "ada", "ada", 5, 60.0, None, None, ((SPO2, 97.0),), (Interval(IntervalKind.interval, STEPS, 9, 3.0), worn)
+    )
+    found = join_values([packed([row], "two"), packed([single_sample("bob", 1, 98.0)]), packed([row], "two")])
+    assert [len(part) for part in (found.readings, found.samples, found.intervals)] == [2, 3, 2]
+    assert found.samples == sorted(found.samples)
+    ada = pack_key(3), pack_key(30)
+    assert found.others == ([0, 2], [(*ada, 5)] * 2, [worn] * 2)
     assert found.changed() == [(pack_key(2), 1), (pack_key(3), 5)]
+    assert found.touches.sample_series == {
+        pack_key(2) + pack_key(SPO2) + pack_key(20),
+        ada[0] + pack_key(SPO2) + ada[1],
+    }
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(st.lists(samples, min_size=1, max_size=5), min_size=1, max_size=4))
+def test_submissions_are_joined_as_if_they_were_one(parts: list[list[tuple[str, int, float]]]) -> None:
+    rows = [[single_sample(*one) for one in part] for part in parts]
+    assert join_values([packed(part) for part in rows]) == packed([row for part in rows for row in part])
 
 
 def test_series_are_written_in_their_order() -> None:
-    touches = touches_of(packed([single_sample("bob", 1, 97.0), single_sample("ada", 1, 97.0)]))
+    touches = packed([single_sample("bob", 1, 97.0), single_sample("ada", 1, 97.0)]).touches
     assert isinstance(touches, Touches)
     columns = series_in_columns(touches.sample_series)
     assert columns["user_keys"][20:] == pack_key(1) + pack_key(2)
