@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
-from service.database.binary_arrays import ints, keys, moments
-from service.ingest.copy_rows import moment, pack_sparse, stale_quarters
+from service.database.binary_arrays import ints, keys, moments, smallints
+from service.ingest.copy_rows import moment, pack_key, pack_sparse, stale_quarters
 from service.ingest.intervals import Intervals
 from service.ingest.key_cache import Names
 from service.ingest.sample_series import SampleDay, Series
@@ -239,4 +239,17 @@ def series_in_columns(series: Iterable[Series]) -> dict[str, bytes]:
         "user_keys": keys([each[:8] for each in ordered]),
         "metric_keys": keys([each[8:16] for each in ordered]),
         "device_keys": keys([each[16:] for each in ordered]),
+    }
+
+
+def held_in_columns(packed: PackedValues) -> dict[str, bytes]:
+    """Write the series of intervals, worn windows and totals of days as arrays."""
+    held = {(each[:8], IntervalKind.interval, each[8:16], each[16:]) for each in packed.touches.interval_series}
+    for (user_key, device_key, _), interval in zip(packed.others.identities, packed.others.intervals, strict=True):
+        held.add((user_key, IntervalKind(interval.kind), pack_key(interval.metric_key), device_key))
+    return {
+        "user_keys": keys([each[0] for each in held]),
+        "kinds": smallints([each[1] for each in held]),
+        "metric_keys": keys([each[2] for each in held]),
+        "device_keys": keys([each[3] for each in held]),
     }

@@ -13,6 +13,7 @@ from service.database.pool import Connection, committing, statement
 from service.ingest.copy_rows import HEADER, TRAILER
 from service.ingest.copy_values import (
     PackedValues,
+    held_in_columns,
     in_columns,
     join_values,
     marks_of,
@@ -133,8 +134,8 @@ async def copy_in_order(connection: Connection, packed: PackedValues, new_series
     The order is that of every writer: readings, series of samples, samples, series of intervals, intervals.
     """
     registering: list[Write] = [("register_series", series_in_columns(new_series))] if new_series else []
-    interval_series = packed.touches.interval_series
-    holding: list[Write] = [("hold_interval_series", series_in_columns(interval_series))] if interval_series else []
+    # With those of what is merged later, since all series are held in one order.
+    holding: list[Write] = [("hold_interval_series", held_in_columns(packed))] if packed.intervals else []
     steps = [
         ([], "copy_more_readings", packed.readings),
         (registering, "copy_more_samples", packed.samples),

@@ -1,4 +1,4 @@
-"""What is taken into a transaction of readings with samples."""
+"""What is taken into a transaction of readings with samples, and in which order it holds what it writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.model.intervals import Interval, IntervalKind
 from service.model.pg_time import to_micros
 from service.model.reading import Row, count_samples
 
-SPO2, HRV = 9, 7
+SPO2, HRV, STEPS = 9, 7, 2
 NOW = to_micros(datetime.now(UTC))
 MINUTE = 60_000_000
 
@@ -95,3 +95,29 @@ def test_what_arrives_of_the_other_lane_waits(db: psycopg.Connection[Any], datab
         2,
         1,
     )
+
+
+@pytest.mark.native
+def test_intervals_and_what_is_worn_are_held_in_one_order(db: psycopg.Connection[Any], database_url: str) -> None:
+    """While one waits for the first series, it holds none that follows it, of whatever kind."""
+    end = NOW + 9 * MINUTE
+    worn = Row("ada", "watch", NOW, samples=(), intervals=(Interval(IntervalKind.worn, 0, end, 0.0),))
+    steps = Row("bob", "watch", NOW, samples=(), intervals=(Interval(IntervalKind.interval, STEPS, end, 5.0),))
+    moved = [Row(row.user_id, "watch", NOW + MINUTE, samples=(), intervals=row.intervals) for row in (worn, steps)]
+    held = "SELECT s.kind FROM core.interval_series AS s ORDER BY s.kind FOR NO KEY UPDATE SKIP LOCKED"
+
+    async def run() -> list[Any]:
+        async with await connected(database_url) as connection, await connected(database_url) as other:
+            key_cache = KeyCache()
+            await stored(connection, key_cache, [worn, steps])
+            async with other.transaction():
+                await other.execute("SELECT FROM core.interval_series WHERE kind = 1 FOR NO KEY UPDATE")
+                storing = asyncio.create_task(stored(connection, key_cache, moved))
+                blocked = "SELECT cardinality(pg_blocking_pids(%s)) AS count"
+                while not (await (await other.execute(blocked, [connection.info.backend_pid])).fetchone())["count"]:
+                    await asyncio.sleep(0.01)
+                free = await (await other.execute(held)).fetchall()
+            assert await storing == [2]
+            return [row["kind"] for row in free]
+
+    assert asyncio.run(run()) == [0, 1]

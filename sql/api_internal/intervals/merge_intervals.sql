@@ -21,15 +21,7 @@ BEGIN
     RETURN;
   END IF;
 
-  INSERT INTO core.interval_series (user_key, kind, metric_key, device_key)
-    SELECT DISTINCT i.user_key, i.kind, CASE i.kind WHEN 1 THEN 0 ELSE i.metric_key END, i.device_key
-      FROM unnest(user_keys, kinds, metric_keys, device_keys) AS i (user_key, kind, metric_key, device_key)
-     WHERE NOT EXISTS (SELECT FROM core.interval_series AS s
-                        WHERE s.user_key = i.user_key AND s.kind = i.kind AND s.device_key = i.device_key
-                          AND s.metric_key = CASE i.kind WHEN 1 THEN 0 ELSE i.metric_key END)
-     ORDER BY 1, 2, 3, 4
-  ON CONFLICT DO NOTHING;
-  -- Their rollups are those of samples.
+  -- Their rollups are those of samples; every writer registers series of samples before those of intervals.
   INSERT INTO core.sample_series (user_key, metric_key, device_key)
     SELECT DISTINCT i.user_key, i.metric_key, i.device_key
       FROM unnest(user_keys, kinds, metric_keys, device_keys) AS i (user_key, kind, metric_key, device_key)
@@ -37,6 +29,14 @@ BEGIN
        AND NOT EXISTS (SELECT FROM core.sample_series AS s
                         WHERE s.user_key = i.user_key AND s.metric_key = i.metric_key AND s.device_key = i.device_key)
      ORDER BY 1, 2, 3
+  ON CONFLICT DO NOTHING;
+  INSERT INTO core.interval_series (user_key, kind, metric_key, device_key)
+    SELECT DISTINCT i.user_key, i.kind, CASE i.kind WHEN 1 THEN 0 ELSE i.metric_key END, i.device_key
+      FROM unnest(user_keys, kinds, metric_keys, device_keys) AS i (user_key, kind, metric_key, device_key)
+     WHERE NOT EXISTS (SELECT FROM core.interval_series AS s
+                        WHERE s.user_key = i.user_key AND s.kind = i.kind AND s.device_key = i.device_key
+                          AND s.metric_key = CASE i.kind WHEN 1 THEN 0 ELSE i.metric_key END)
+     ORDER BY 1, 2, 3, 4
   ON CONFLICT DO NOTHING;
   -- One writer of a series at a time, so that what is marked below is what was there until now.
   PERFORM

@@ -12,6 +12,7 @@ from service.ingest.copy_rows import pack_key
 from service.ingest.copy_values import (
     PackedValues,
     Touches,
+    held_in_columns,
     join_values,
     marks_of,
     pack_values,
@@ -120,6 +121,9 @@ def test_tenants_and_kinds_are_packed_together() -> None:
         pack_key(2) + pack_key(SPO2) + pack_key(20),
         ada[0] + pack_key(SPO2) + ada[1],
     }
+    held = held_in_columns(found)
+    assert sorted(held["kinds"][20:].split(b"\0\0\0\2")) == [b"", b"\0\0", b"\0\1"], "steps, and when it was worn"
+    assert held["user_keys"][20:] == 2 * ada[0]
 
 
 @settings(max_examples=examples(100))
