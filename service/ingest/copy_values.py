@@ -218,7 +218,8 @@ def marks_of(packed: PackedValues, announced: int) -> Marks:
     samples = touches.quarters | touches.other_hours
     return Marks(
         stale_quarters(packed.readings, announced) if packed.readings else [],
-        [touched for touched in samples if touched[1] < announced],
+        # Of the hour that the horizon cuts all quarters, as mark_samples does.
+        [touched for touched in samples if touched[1] // HOUR * HOUR < announced],
         [touched for touched in touches.hours if touched[1] < announced],
         {(user_key, at // DAY): (user_key, at) for user_key, at in samples if at >= announced},
     )

@@ -70,7 +70,7 @@ def test_samples_are_packed_and_marked_alike(sent: list[tuple[str, int, float]],
     marks = marks_of(found, announced)
     users = NAMES.of("one").users
     quarters = {(users[name], at // QUARTER * QUARTER) for name, at, _ in sent}
-    assert sorted(marks.samples) == sorted(quarter for quarter in quarters if quarter[1] < announced)
+    assert sorted(marks.samples) == sorted(quarter for quarter in quarters if quarter[1] // HOUR * HOUR < announced)
     assert marks.sample_days.keys() == {(user, at // DAY) for user, at in quarters if at >= announced}
     assert not marks.cells
 
