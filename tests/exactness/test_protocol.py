@@ -90,7 +90,8 @@ ANOTHER_MARK = """
 """
 EVERY_READING = """
   FROM core.reading AS x,
-       LATERAL (SELECT x.user_key, x.ts AS bucket, x.steps, x.calories, count(x.heart_rate) AS heart_rate_count) AS r
+       LATERAL (SELECT x.user_key, x.ts AS bucket, x.steps, x.calories,
+                       (x.heart_rate IS NOT NULL)::int AS heart_rate_count) AS r
  WHERE x.device_key ="""
 GONE = r"WHERE g.device_key = 0(?= AND t.user_key = g.user_key)"
 DEVICE_GONE = r"WHERE (?=t.user_key = g.user_key AND t.bucket = g.bucket AND t.device_key = g.device_key)"

@@ -227,11 +227,6 @@ MUTANTS: dict[str, Change] = {
         r"WHERE r.device_key = before.device_key\s+AND core.device_rank",
         "WHERE false AND core.device_rank",
     ),
-    "a priority of a metric marks nothing": (
-        "set_device",
-        r"core.device_rank\(after.priority, after.metric_priorities,",
-        "core.device_rank(after.priority, before.metric_priorities,",
-    ),
     "minutes ignore the priority of the metric": (
         "instant_buckets",
         r"ORDER BY b.user_key, b.metric_key, b.bucket, core.device_rank\(d.priority, d.metric_priorities,",

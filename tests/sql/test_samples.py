@@ -104,10 +104,11 @@ def test_answers_are_exact(db: psycopg.Connection[Any], history: History) -> Non
     compare(db, history)
 
 
+RANK = "core.device_rank(d.priority, d.metric_priorities, d.device_key, b.metric_key)"
 MUTANTS = {
-    "the worst device counts": ("d.priority, d.device_key'", "d.priority DESC, d.device_key'"),
-    "the device registered last counts": ("d.priority, d.device_key'", "d.priority, d.device_key DESC'"),
-    "priority does not matter": ("d.priority, d.device_key'", "d.device_key'"),
+    "the worst device counts": (f"{RANK}'", f"{RANK} DESC'"),
+    "the device registered last counts": (f"{RANK}'", f"{RANK} >> 32, d.device_key DESC'"),
+    "priority does not matter": (f"{RANK}'", "d.device_key'"),
     "every device counts": ("SELECT DISTINCT ON (b.user_key, b.metric_key, b.bucket)", "SELECT"),
     "devices are compared by two minutes": ("INTERVAL '1 minute'", "INTERVAL '2 minutes'"),
     "the end is in the range": ("s.ts < a.range_end AND s.ts >= %1$L AND s.ts < %2$L", "s.ts <= a.range_end"),

@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scripts.bench.ingest.client import Answered
 from scripts.bench.ingest.environment import Keys, Target, empty, fill_past, stored
-from scripts.bench.ingest.kinds import INTERVALS, ONE_OTHER, THREE, Kind
+from scripts.bench.ingest.kinds import THREE, Kind
 from scripts.bench.ingest.measurement import Measured, Watched, timed
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.ingest.readings import Reading, Readings, texts
@@ -20,15 +20,15 @@ SUBJECT = "psql COPY"
 COPY = "\\copy bench.{} from '{}'"
 
 
-def copies(target: Target, fresh: Readings, late: Readings) -> Iterator[Measured]:
-    """Yield the rows of COPY; the fresh ones over one and two connections are the limit."""
+def copies(target: Target, fresh: Readings, late: Readings, others: Iterable[Kind]) -> Iterator[Measured]:
+    """Yield the rows of COPY; the fresh ones are the limit, beside the other kinds each its own."""
     if shutil.which("psql") is None:
         raise CannotStart("psql is not installed (Debian: postgresql-client), so there is no limit to compare with.")
     yield copy(target, "fresh, 1 connection", fresh, fresh.by_user(), 1)
     yield copy(target, "fresh, 2 connections", fresh, fresh.by_user(), 2)
     yield copy(target, "time-interleaved, 2 connections", fresh, fresh.by_time(), 2)
     yield copy(target, "late, 2 connections", late, late.by_user(), 2, keys=numbers(late.users))
-    for kind in (ONE_OTHER, INTERVALS):
+    for kind in others:
         yield copy_kind(target, kind, fresh)
 
 

@@ -19,7 +19,7 @@ from scripts.bench.ingest.measurement import Measured
 from scripts.bench.ingest.options import Options
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.ingest.report import Results
-from scripts.bench.ingest.run import Run, Say, begun, bench_of
+from scripts.bench.ingest.run import Run, Say, begun, bench_of, other_kinds, service
 
 SHAPES = (
     Shape("fresh", 1000, 8),
@@ -30,8 +30,6 @@ SHAPES = (
     Shape("fresh", 1000, 8, kind=INTERVALS),
     Shape("fresh", 1000, 8, kind=WEARABLES),
 )
-KINDS = (THREE, ONE_OTHER, INTERVALS)
-"""What is copied."""
 SIZES = (1000, 5000)
 """Of the peers' requests."""
 
@@ -46,8 +44,9 @@ class Contestant(NamedTuple):
 def run(options: Options, say: Say) -> Results:
     """Measure every contestant `options.turns` times; their servers run all the time."""
     with begun(options, say) as running, ExitStack() as stack:
+        kinds = [THREE, *other_kinds(running)]
         contestants = [
-            *(Contestant("psql COPY", partial(copy_kind, running.target, kind, running.fresh)) for kind in KINDS),
+            *(Contestant("psql COPY", partial(copy_kind, running.target, kind, running.fresh)) for kind in kinds),
             *(one for workers in (1, 2) for one in of_hyperpulse(running, stack, workers)),
             *of_peers(running, stack),
         ]
@@ -64,7 +63,7 @@ def run(options: Options, say: Say) -> Results:
 
 def of_hyperpulse(running: Run, stack: ExitStack, workers: int) -> list[Contestant]:
     """Start the service with `workers` processes."""
-    name = f"Hyperpulse, {workers} worker{'' if workers == 1 else 's'}"
+    name = service(workers)
     shapes = [shape for shape in SHAPES if running.wanted(f"{name}: {shape.what}")]
     if not shapes:
         return []

@@ -11,6 +11,7 @@ from pathlib import Path
 from scripts.bench.ingest import hyperpulse, peers
 from scripts.bench.ingest.copying import copies
 from scripts.bench.ingest.environment import Keys, Target, enrol, target_database
+from scripts.bench.ingest.kinds import INTERVALS, ONE_OTHER, Kind
 from scripts.bench.ingest.measurement import Measured
 from scripts.bench.ingest.options import Options
 from scripts.bench.ingest.processes import CannotStart
@@ -92,15 +93,31 @@ def run(options: Options, say: Say) -> Results:
 def measure_copy(running: Run) -> None:
     """Measure COPY, the limit, in every run."""
     try:
-        for row in copies(running.target, running.fresh, running.late):
+        for row in copies(running.target, running.fresh, running.late, other_kinds(running)):
             running.add(row)
     except CannotStart as reason:
         running.left_out.append(str(reason))
 
 
+def other_kinds(running: Run) -> list[Kind]:
+    """Return the kinds beside the three metrics that a wanted row has, and that COPY can store in one table."""
+    shapes = [
+        shape
+        for shape in hyperpulse.SHAPES
+        for workers in (1, 2)
+        if running.wanted(f"{service(workers)}: {shape.what}")
+    ]
+    return [kind for kind in (ONE_OTHER, INTERVALS) if any(shape.kind is kind for shape in shapes)]
+
+
+def service(workers: int) -> str:
+    """Return the name of the service with so many processes."""
+    return f"Hyperpulse, {workers} worker{'' if workers == 1 else 's'}"
+
+
 def measure_hyperpulse(running: Run, workers: int) -> None:
     """Measure Hyperpulse with `workers` processes."""
-    name = f"Hyperpulse, {workers} worker{'' if workers == 1 else 's'}"
+    name = service(workers)
     shapes = [shape for shape in hyperpulse.SHAPES if running.wanted(f"{name}: {shape.what}")]
     if not shapes:
         return
