@@ -129,6 +129,7 @@ def test_a_priority_of_a_metric_holds_everywhere(db: psycopg.Connection[Any], ra
 STEPS = (r"steps, (\w+\.)?steps_rank", r"steps, \1heart_rate_rank")
 OF_ONE = (r"steps'* THEN d\.steps_rank", "steps'' THEN d.heart_rate_rank")
 OF_METRIC = (r"[de]\.metric_priorities", "NULL")
+MARKS_OF_SAMPLES = (r"after\.priority, after\.metric_priorities,", "after.priority, before.metric_priorities,")
 READERS = {
     "minutes": STEPS,
     "raw_minutes": STEPS,
@@ -165,13 +166,20 @@ def test_each_place_ranks_by_the_metric(db: psycopg.Connection[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "mutant"), [("roll_up_meetings", STEPS), ("set_device", (r"after\.steps_rank", "before.steps_rank"))]
+    ("name", "mutant", "caught"),
+    [
+        ("roll_up_meetings", STEPS, "rollups"),
+        ("set_device", (r"after\.steps_rank", "before.steps_rank"), "rollups"),
+        ("set_device", MARKS_OF_SAMPLES, "samples"),
+    ],
 )
-def test_rollups_follow_the_metric(db: psycopg.Connection[Any], name: str, mutant: tuple[str, str]) -> None:
+def test_rollups_follow_the_metric(
+    db: psycopg.Connection[Any], name: str, mutant: tuple[str, str], caught: str
+) -> None:
     with mutated(db, name, *mutant):
         fill(db, ranked_first=name == "roll_up_meetings")
         sql_client.refresh(db, NOON + 2 * DAY)
-    assert "rollups" in wrong(db)
+    assert caught in wrong(db)
 
 
 def test_what_is_kept_follows_the_metric(db: psycopg.Connection[Any]) -> None:
