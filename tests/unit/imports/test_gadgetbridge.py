@@ -259,9 +259,9 @@ def test_a_hostile_database_takes_no_long():
     script = SAMPLES + "".join(
         f"CREATE TABLE T{number}_ACTIVITY_SAMPLE (TIMESTAMP, DEVICE_ID, STEPS);" for number in range(3000)
     )
-    started = time.perf_counter()
+    started = time.process_time()
     read(database(script))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_long_names_of_devices_take_no_memory():

@@ -269,9 +269,9 @@ def test_a_message_that_is_not_defined_ends_the_file():
 def test_the_largest_definition_takes_no_long():
     wide = bytes((0x60, 0, 0, 20, 0, 255)) + bytes((3, 255, 2)) * 255 + bytes((255,)) + bytes((1, 255, 0)) * 255
     file = fit(file_id(4), wide, *(b"\x00" + bytes(2 * 255 * 255) for _ in range(3)))
-    started = time.perf_counter()
+    started = time.process_time()
     assert readings(read(file)) == []
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_messages_of_no_bytes_take_no_memory():

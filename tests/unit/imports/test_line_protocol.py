@@ -145,9 +145,9 @@ def test_a_byte_order_mark_is_no_part_of_a_name():
     "line", [b"a" + b",a=b" * 16_000, b"a " + b"a=1," * 16_000, b"\\" * 64_000, b'a b="' + b"\\" * 64_000]
 )
 def test_no_line_takes_long(line):
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(rejected(line)) == 1
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_it_is_recognized_by_a_point():
