@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import TupleRow
+from psycopg.rows import DictRow, Row, dict_row
 
 Result = TypeVar("Result")
 
@@ -34,7 +34,7 @@ GRACE_SECONDS = 2.0
 """Which an exchange may last beyond the limit that the server observes."""
 
 
-class BoundedConnection(psycopg.AsyncConnection[TupleRow]):
+class BoundedConnection(psycopg.AsyncConnection[Row]):
     """A connection of which each exchange with the server ends within `patience` seconds, if it has any."""
 
     patience: float | None = None
@@ -54,13 +54,31 @@ class BoundedConnection(psycopg.AsyncConnection[TupleRow]):
             end.cancel()
 
     def give_up(self) -> None:
-        """End the connection without a word to the server, so that what waits for it finds it closed.
-
-        A cancellation would have to reach the server, and turns a commit that waits for its standby into a success.
-        """
+        """Hang up, since patience has run out."""
         self.stood_still = True
-        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.pgconn.socket)) as shared:
-            shared.shutdown(socket.SHUT_RDWR)
+        hang_up(self)
+
+
+def hang_up(connection: psycopg.AsyncConnection[Any]) -> None:
+    """End a connection without a word to the server, so that what waits for it finds it closed.
+
+    A cancellation would have to reach the server, and turns a commit that waits for its standby into a success.
+    """
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as shared:
+        shared.shutdown(socket.SHUT_RDWR)
+
+
+async def connect(url: str, seconds: float, patience: float) -> BoundedConnection[DictRow]:
+    """Connect by the side of the pools, within so many seconds, and two for each host.
+
+    TimeoutError or an error of psycopg where that fails.
+    """
+    async with asyncio.timeout(seconds):
+        connection = await BoundedConnection[DictRow].connect(
+            url, autocommit=True, row_factory=dict_row, connect_timeout=2, prepare_threshold=None
+        )
+    connection.patience = patience
+    return connection
 
 
 @contextmanager

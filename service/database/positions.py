@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from service.database.lone_connection import connect, patient
+from service.database.bounded import connect
 from service.database.pool import Connection, statement
 from service.errors import Fault, Invalid, Overloaded
 
@@ -107,9 +107,8 @@ class PrimaryLog:
     async def ask(self) -> Position:
         """Ask the primary; an error where it is a replica by now."""
         if self.connection is None:
-            self.connection = await connect(self.url, CONNECT_SECONDS)
-        with patient(self.connection, SECONDS):
-            row = await (await self.connection.execute(statement("primary_position"))).fetchone()
+            self.connection = await connect(self.url, CONNECT_SECONDS, SECONDS)
+        row = await (await self.connection.execute(statement("primary_position"))).fetchone()
         assert row is not None
         self.system = row["system"]
         return Position(int(row["timeline"], 16), row["lsn"])

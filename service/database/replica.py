@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from service.database.lone_connection import connect, hang_up, patient
+from service.database.bounded import connect, hang_up
 from service.database.pool import Connection, FairPool, statement
 from service.database.positions import NOWHERE, Position
 
@@ -62,9 +62,8 @@ class Replica:
             while True:
                 try:
                     if connection is None:
-                        connection = await connect(self.url, PATIENCE_SECONDS)
-                    with patient(connection, PATIENCE_SECONDS):
-                        look = await look_at(connection)
+                        connection = await connect(self.url, PATIENCE_SECONDS, PATIENCE_SECONDS)
+                    look = await look_at(connection)
                     if self.look is None:
                         await self.come_back()
                     self.look = look

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from service.database.lone_connection import connect, patient
+from service.database.bounded import connect
 from service.database.pool import Connection, statement
 from service.errors import Overloaded
 from service.settings import HOME
@@ -71,11 +71,10 @@ class ShardMap:
         while True:
             connection: Connection | None = None
             try:
-                connection = await connect(database_url, CONNECT_SECONDS)
+                connection = await connect(database_url, CONNECT_SECONDS, TRUSTED_SECONDS)
                 while True:
                     begun = time.monotonic()
-                    with patient(connection, TRUSTED_SECONDS):
-                        rows = await (await connection.execute(statement("tenant_shards"))).fetchall()
+                    rows = await (await connection.execute(statement("tenant_shards"))).fetchall()
                     self.learn({row["tenant_id"]: row["shard"] for row in rows}, begun)
                     complained = False
                     await asyncio.sleep(POLL_SECONDS)
