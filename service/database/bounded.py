@@ -82,8 +82,8 @@ async def connect(url: str, seconds: float, patience: float) -> BoundedConnectio
 
 
 @contextmanager
-def patient(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[None]:
-    """Have more patience with a connection for as long as the block lasts."""
+def patient(connection: psycopg.AsyncConnection[Any], seconds: float | None) -> Iterator[None]:
+    """Have another patience with a connection for as long as the block lasts; None is no bound."""
     if not isinstance(connection, BoundedConnection):
         yield
         return

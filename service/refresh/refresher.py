@@ -13,7 +13,7 @@ from time import monotonic
 import psycopg
 
 from service.database.pool import Connection, Pool, statement
-from service.refresh.election import Elected, somebody_is_elected, standing_for_election
+from service.refresh.election import Elected, somebody_is_elected, standing_for_election, working_for_long
 from service.refresh.failure_log import Complaints, note_failure
 from service.refresh.upkeep import Upkeep, stop
 from service.settings import Settings
@@ -57,11 +57,11 @@ async def run(settings: Settings, pool: Pool, every: float) -> None:
 
 async def serve(settings: Settings, elected: Elected, every: float, complaints: Complaints) -> None:
     """Refresh, and keep the database in order beside it, until the session is lost."""
-    upkeep = Upkeep(settings, elected.connection)
+    upkeep = Upkeep(settings, elected)
     runs = -1
     try:
         while True:
-            took = await refresh(elected, complaints)
+            took = await refresh(settings, elected, complaints)
             row = await (await elected.connection.execute(statement("refresh_next"))).fetchone()
             assert row is not None
             if row["upkeep_due"]:
@@ -73,12 +73,14 @@ async def serve(settings: Settings, elected: Elected, every: float, complaints: 
         await upkeep.stop()
 
 
-async def refresh(elected: Elected, complaints: Complaints) -> float | None:
+async def refresh(settings: Settings, elected: Elected, complaints: Complaints) -> float | None:
     """Refresh once; return how long that took in seconds, or None where it failed and the session is still usable."""
     budget = EMBEDDED_BUDGET if elected.embedded else BUDGET
     begun = monotonic()
     try:
-        await elected.connection.execute(statement("refresh"), {"budget": budget})
+        # It may take longer than its budget, to count many events.
+        async with working_for_long(settings, elected.connection, embedded=elected.embedded):
+            await elected.connection.execute(statement("refresh"), {"budget": budget})
     except psycopg.Error as error:
         if elected.connection.closed:
             raise

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from service.database.pool import Connection
-from service.refresh.election import session
+from service.refresh.election import Elected, session, working_for_long
 from service.refresh.failure_log import Complaints, note_failure
 from service.settings import Settings
 
@@ -15,11 +14,11 @@ STOP_SECONDS = 1.0
 
 
 class Upkeep:
-    """Does the upkeep in a session of its own, since it may take long; failures are noted on the connection given."""
+    """Does the upkeep in a session of its own, since it may take long; failures are noted in the elected one."""
 
-    def __init__(self, settings: Settings, connection: Connection) -> None:
+    def __init__(self, settings: Settings, elected: Elected) -> None:
         self.settings = settings
-        self.connection = connection
+        self.elected = elected
         self.complaints = Complaints()
         self.not_before = 0.0
         self.task: asyncio.Task[None] | None = None
@@ -33,12 +32,15 @@ class Upkeep:
     async def run(self) -> None:
         """Do it once."""
         try:
-            async with session(self.settings) as own:
+            async with (
+                session(self.settings) as own,
+                working_for_long(self.settings, own, embedded=self.elected.embedded),
+            ):
                 await own.execute("CALL api.upkeep()")
             self.complaints.forget()
         except Exception as error:
             self.complaints.say("the upkeep failed and is tried again", error)
-            await note_failure(self.connection, "upkeep", error)
+            await note_failure(self.elected.connection, "upkeep", error)
 
     async def stop(self) -> None:
         """Cancel what is under way."""

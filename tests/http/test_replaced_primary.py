@@ -8,6 +8,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from service.database.pool import Connection, FairPool, make_pool, with_connection
+from service.refresh.election import has_session, session
 from service.settings import Settings
 
 pytestmark = pytest.mark.native  # sessions of the embedded database share their settings
@@ -64,3 +65,19 @@ def test_a_later_timeline_replaces_all_sessions(database_url: str) -> None:
                     await asyncio.sleep(0.01)
 
     asyncio.run(run())
+
+
+def test_the_primary_has_the_session_of_a_refresher_while_it_works(database_url: str) -> None:
+    settings = Settings(database_url)
+
+    async def run() -> tuple[bool | None, bool | None]:
+        async with session(settings) as own:
+            pid = own.info.backend_pid
+            working = asyncio.create_task(own.execute("SELECT pg_sleep(60)"))
+            await asyncio.sleep(0)
+            has = await has_session(settings, pid)
+            working.cancel()
+            await asyncio.wait({working})
+            return has, await has_session(settings, pid + 1)
+
+    assert asyncio.run(run()) == (True, False)
