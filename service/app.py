@@ -52,7 +52,7 @@ from service.routes import (
     users,
 )
 from service.routes.openapi import openapi_document
-from service.routes.operation import Operation, to_routes
+from service.routes.operation import Operation, arguments, to_routes
 from service.routes.read_your_writes import ReadYourWrites
 from service.routes.readings_fast_path import ReadingsFastPath
 from service.routes.shard_dispatch import ShardDispatch
@@ -82,12 +82,24 @@ OPERATIONS: list[Operation] = [
 
 # What tells of no data: whether the service answers, signing in and out, and files that come with the service.
 PUBLIC = frozenset((operation.method, operation.path) for operation in OPERATIONS if operation.access is None)
+# What asks for what a tenant has that the URL names; WebSockets are live updates, and do so, too.
+OF_A_TENANT = frozenset((one.method, one.path) for one in OPERATIONS if "tenant_id" in arguments(one))
+
+
+def operation_of(scope: Scope) -> tuple[str | None, str]:
+    """Return method and path of a request."""
+    method = scope.get("method")
+    return "GET" if method == "HEAD" else method, scope["path"]
 
 
 def is_public(scope: Scope) -> bool:
     """Return whether a request is answered without a key."""
-    method, path = scope.get("method"), scope["path"]
-    return ("GET" if method == "HEAD" else method, path) in PUBLIC or path in PAGE_PATHS or path.startswith(MOUNTS)
+    return operation_of(scope) in PUBLIC or scope["path"] in PAGE_PATHS or scope["path"].startswith(MOUNTS)
+
+
+def names_tenant(scope: Scope) -> bool:
+    """Return whether a request may name a tenant in its URL; elsewhere such an argument is ignored, or refused."""
+    return scope["type"] == "websocket" or operation_of(scope) in OF_A_TENANT
 
 
 def cross_origin(settings: Settings) -> list[Middleware]:
@@ -130,7 +142,7 @@ def make_app(settings: Settings, arrivals: Arrivals) -> Starlette:
             *cross_origin(settings),
             Middleware(Authentication, is_public),
             Middleware(RateLimits),
-            *([Middleware(ShardDispatch)] if settings.shard_database_urls else []),
+            *([Middleware(ShardDispatch, names_tenant)] if settings.shard_database_urls else []),
             *([Middleware(ReadYourWrites)] if settings.read_database_url else []),
             Middleware(ConcurrencyLimit, arrivals=arrivals),
             Middleware(GivingWay, percent=settings.max_tenant_percent),

@@ -21,7 +21,7 @@ from starlette.requests import HTTPConnection, Request
 from service.answers.cursors import Cursor
 from service.answers.metrics_asked import Metrics
 from service.errors import Fault, Invalid
-from service.http.tenancy import bound_tenant, tenant_for
+from service.http.tenancy import DEFAULT_TENANT, bound_tenant, tenant_for
 from service.model.fields import Name, Timestamp, between, digits
 from service.model.timestamps import format_timestamp
 from service.model.validation_errors import fault
@@ -218,7 +218,15 @@ class UsersAfter(Query):
     cursor: Cursor = None
 
 
-class LiveUsers(Query):
+class LiveTenant(Query):
+    """`WS /ws` and `WS /ws/{user_id}`: whose users to follow."""
+
+    tenant_id: Annotated[
+        Name, Field(description="Whose users. A request with a tenant's key has those of its tenant in any case.")
+    ] = DEFAULT_TENANT
+
+
+class LiveUsers(LiveTenant):
     """`GET /v1/live`: the users to follow; by default everyone."""
 
     user_id: Annotated[
@@ -258,12 +266,13 @@ class EventCountsAfter(HalfOpenRange):
     cursor: Cursor = None
 
 
-def parse_live_query(connection: HTTPConnection) -> LiveUsers:
-    """Read whom live updates are asked for; Invalid says what is wrong."""
+def parse_live_query(connection: HTTPConnection, kind: type[QueryT]) -> QueryT:
+    """Read whom live updates are asked for; Invalid says what is wrong, and Forbidden names a tenant of others."""
     if connection.scope["query_string"].count(b"&") > MOST_ARGUMENTS:
         raise Invalid(f"The query string has more than {MOST_ARGUMENTS} arguments.")
+    tenant_id = tenant_for(connection, connection.query_params.get("tenant_id"))
     try:
-        return LiveUsers.model_validate({"user_id": connection.query_params.getlist("user_id")})
+        return kind.model_validate({**repeated(connection, kind), "tenant_id": tenant_id})
     except ValidationError as error:
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
 
@@ -285,7 +294,7 @@ def parse_query(request: Request, kind: type[QueryT]) -> QueryT:
     return query
 
 
-def repeated(request: Request, kind: type[Query]) -> dict[str, list[str]]:
+def repeated(request: HTTPConnection, kind: type[Query]) -> dict[str, list[str]]:
     """Return the parameters that may be given several times."""
     lists = [name for name, field in kind.model_fields.items() if get_origin(field.annotation) is list]
     return {name: request.query_params.getlist(name) for name in lists}

@@ -14,13 +14,12 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.answers.parameters import LiveUsers, parse_live_query
+from service.answers.parameters import LiveTenant, LiveUsers, parse_live_query
 from service.answers.query_names import require_known
 from service.auth.principal import require_scope
 from service.errors import NotAcceptable, Problem
 from service.http.problem_details import problem_response
 from service.http.streaming import until_gone
-from service.http.tenancy import tenant_of
 from service.live.connections import (
     Connection,
     EarlierSocketConnection,
@@ -43,24 +42,34 @@ async def live_socket(socket: WebSocket) -> None:
     """Send updates of the users asked for, or of everyone."""
     try:
         require_known(socket, LIVE_ARGUMENTS)
-        query = parse_live_query(socket)
+        query = parse_live_query(socket, LiveUsers)
     except Problem as problem:
         await socket.send_denial_response(problem_response(problem))
         return
-    await push(socket, query.user_id or None, SocketConnection)
+    await push(socket, query.tenant_id, query.user_id or None, SocketConnection)
 
 
 async def earlier_everyone(socket: WebSocket) -> None:
     """Send an earlier client updates of everyone."""
-    await push(socket, None, EarlierSocketConnection)
+    await earlier(socket, None)
 
 
 async def earlier_user(socket: WebSocket) -> None:
     """Send an earlier client updates of one user."""
-    await push(socket, [socket.path_params["user_id"]], EarlierSocketConnection)
+    await earlier(socket, [socket.path_params["user_id"]])
 
 
-async def push(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Connection]) -> None:
+async def earlier(socket: WebSocket, user_ids: Sequence[str] | None) -> None:
+    """Send an earlier client updates; arguments that are not known are ignored."""
+    try:
+        query = parse_live_query(socket, LiveTenant)
+    except Problem as problem:
+        await socket.send_denial_response(problem_response(problem))
+        return
+    await push(socket, query.tenant_id, user_ids, EarlierSocketConnection)
+
+
+async def push(socket: WebSocket, tenant_id: str, user_ids: Sequence[str] | None, kind: type[Connection]) -> None:
     """Send updates to a client until it leaves or is dropped."""
     hub = state_of(socket).hub
     try:
@@ -70,7 +79,7 @@ async def push(socket: WebSocket, user_ids: Sequence[str] | None, kind: type[Con
         return
     await socket.accept()
     connection = kind(protocol_of(socket.scope), ack_timeout(socket))
-    with suppress(WebSocketDisconnect), hub.subscribed(connection, tenant_of(socket), user_ids):
+    with suppress(WebSocketDisconnect), hub.subscribed(connection, tenant_id, user_ids):
         # Its messages are dropped by service/server/websocket_protocol.py.
         await socket.receive()
 
@@ -85,9 +94,9 @@ async def live(request: Request) -> Response:
     """Send updates of the users asked for, or of everyone, as an event stream."""
     if not ACCEPTS_EVENTS.search(request.headers.get("accept", "")):
         raise NotAcceptable(f"Live updates come over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
-    query = parse_live_query(request)
+    query = parse_live_query(request, LiveUsers)
     await state_of(request).hub.admit()
-    return EventStream(request, query.user_id or None)
+    return EventStream(request, query.tenant_id, query.user_id or None)
 
 
 class EventStream(Response):
@@ -95,7 +104,7 @@ class EventStream(Response):
 
     media_type = EVENT_STREAM
 
-    def __init__(self, request: Request, user_ids: Sequence[str] | None) -> None:
+    def __init__(self, request: Request, tenant_id: str, user_ids: Sequence[str] | None) -> None:
         # Proxies must not store, change or buffer it.
         super().__init__(
             headers={
@@ -107,6 +116,7 @@ class EventStream(Response):
         )
         del self.headers["content-length"]
         self.request = request
+        self.tenant_id = tenant_id
         self.user_ids = user_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +132,7 @@ class EventStream(Response):
     async def push(self, scope: Scope, receive: Receive) -> None:
         """Send updates until the client leaves or is dropped."""
         connection = StreamConnection(protocol_of(scope), ack_timeout(self.request), scope["http_version"] != OLD)
-        with state_of(self.request).hub.subscribed(connection, tenant_of(self.request), self.user_ids):
+        with state_of(self.request).hub.subscribed(connection, self.tenant_id, self.user_ids):
             gone = asyncio.create_task(until_gone(receive))
             ended = asyncio.create_task(connection.ended.wait())
             try:
@@ -155,7 +165,7 @@ OPERATIONS = [
         "`type`: `state` replaces what was known, `readings` says what changed, `interrupted` that the service has "
         "lost the database, `closing` why the stream ends. Comments are signs of life.",
         queries=[LiveUsers],
-        refuses=(406, 422, 503),
+        refuses=(403, 406, 422, 503),
     )
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -26,8 +27,10 @@ class ShardDispatch:
     A request of a tenant that moves meanwhile ends: with 503, or by closing its connection.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, names_tenant: Callable[[Scope], bool]) -> None:
+        """`names_tenant` says whether a request that is bound to no tenant may name one in its URL."""
         self.app = app
+        self.names_tenant = names_tenant
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What is answered without a key needs no tenant, and is the home database's: signing in, say.
@@ -41,13 +44,23 @@ class ShardDispatch:
                 scope["state"] = {"state": state_named(home.shards, take_shard(scope))}
                 await self.app(scope, receive, send)
                 return
-            tenant_id = tenant_asked(scope)
+            tenant_id = self.tenant_asked(scope)
             chosen = state_of_tenant(home.shards, tenant_id)
         except Problem as problem:
             await refuse(problem, scope, receive, send)
             return
         scope["state"] = {"state": chosen}
         await self.until_it_moves(home.shards, tenant_id, scope, receive, send)
+
+    def tenant_asked(self, scope: Scope) -> str:
+        """Return the tenant of a request: its own, or, where it is bound to none, the one that it names in its URL."""
+        bound: str | None = bound_tenant(scope)
+        if bound is not None:
+            return bound
+        if not self.names_tenant(scope):
+            return DEFAULT_TENANT
+        named: dict[str, str] = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        return named.get("tenant_id") or DEFAULT_TENANT
 
     async def until_it_moves(self, shards: Shards, tenant_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and end it when its tenant leaves the database."""
@@ -71,15 +84,6 @@ class ShardDispatch:
                     await send({"type": "websocket.close", "code": SERVICE_RESTART, "reason": MOVED})
                 elif not begun:
                     await refuse(Overloaded(MOVED), scope, receive, send)
-
-
-def tenant_asked(scope: Scope) -> str:
-    """Return the tenant of a request: its own, or, where it is bound to none, the one that it names in its URL."""
-    bound: str | None = bound_tenant(scope)
-    if bound is not None:
-        return bound
-    named: dict[str, str] = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    return named.get("tenant_id") or DEFAULT_TENANT
 
 
 def take_shard(scope: Scope) -> str:

@@ -169,6 +169,30 @@ def test_a_key_for_all_tenants_asks_by_name_and_writes_no_event_elsewhere(
     assert tenants_in(both["home"]) == set()
 
 
+@pytest.mark.parametrize("path", ["/v1/live", "/ws", f"/ws/{USER}"])
+def test_a_key_for_all_tenants_follows_by_name(
+    service: httpx.Client, both: dict[str, psycopg.Connection], path: str
+) -> None:
+    fill(service, LAB)
+    fill(service, UNBOUND)
+    url = str(service.base_url)
+    with listening(url, f"{path}?tenant_id=lab", UNBOUND.headers) as client:
+        assert str(LAB.heart_rate) in json.dumps(heard(client, "state"))
+        for tenant in (UNBOUND, LAB):
+            send(service, tenant, ("POST", "/v1/readings"), json=reading_of(tenant, datetime.now(UTC).isoformat()))
+        assert heard(client, "readings")["latest"]["heart_rate"]["value"] == LAB.heart_rate
+
+
+@pytest.mark.parametrize("key", [("POST", "/ingest"), ("POST", "/metrics/heart-rate")])
+def test_what_names_no_tenant_is_the_default_tenants_whatever_its_url_says(
+    service: httpx.Client, both: dict[str, psycopg.Connection], key: tuple[str, str]
+) -> None:
+    for body in WRITES[key]:
+        send(service, UNBOUND, key, params={"tenant_id": "lab"}, **body(UNBOUND))
+    assert tenants_in(both["home"]) == {"default"}
+    assert tenants_in(both["lake"]) == set()
+
+
 def test_operators_ask_for_a_database_by_name(service: httpx.Client, both: dict[str, psycopg.Connection]) -> None:
     fill(service, LAB)
     operator = Tenant("operator", 0, 0, 0)

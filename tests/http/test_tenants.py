@@ -6,14 +6,16 @@ Each operation of the service is in one of the tables below; a new one fails the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
 import psycopg
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from service.app import OPERATIONS
 from service.http.tenancy import DEFAULT_TENANT
@@ -321,18 +323,25 @@ def test_a_large_upload_that_names_another_tenant_ends_there(filled: httpx.Clien
 # Live -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["/v1/live", f"/v1/live?user_id={USER}", "/ws", f"/ws/{USER}", "events"])
+KINDS = ("/v1/live?", f"/v1/live?user_id={USER}&", "/ws?", f"/ws/{USER}?", "events")
+
+
+@contextmanager
+def hearing(url: str, kind: str, tenant: Tenant, argument: str = "") -> Iterator[Callable[..., dict[str, Any]]]:
+    """Listen as a tenant, by a kind of client; yields what returns the next message."""
+    if kind == "events":
+        with streaming(url, f"/v1/live?{argument}", tenant.headers) as stream:
+            yield stream.next
+    else:
+        with listening(url, kind + argument, tenant.headers) as socket:
+            yield partial(heard, socket)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_client_hears_of_its_tenant_only(filled: httpx.Client, kind: str) -> None:
-    url = str(filled.base_url)
     with ExitStack() as stack:
-        listeners = []
-        for tenant in (CLINIC, LAB):
-            if kind == "events":
-                stream = stack.enter_context(streaming(url, "/v1/live", tenant.headers))
-                listeners.append(stream.next)
-            else:
-                socket = stack.enter_context(listening(url, kind, tenant.headers))
-                listeners.append(lambda *kinds, socket=socket: heard(socket, *kinds))
+        url = str(filled.base_url)
+        listeners = [stack.enter_context(hearing(url, kind, tenant)) for tenant in (CLINIC, LAB)]
         for tenant, hear in zip((CLINIC, LAB), listeners, strict=True):
             other = LAB if tenant is CLINIC else CLINIC
             state = json.dumps(hear("state"))
@@ -348,3 +357,27 @@ def test_a_client_hears_of_its_tenant_only(filled: httpx.Client, kind: str) -> N
             assert (update["type"], update["user_id"], update["count"]) == ("readings", str(USER), 1)
             assert update["latest"]["heart_rate"]["value"] == tenant.heart_rate
             assert not [mark for mark in other.marks if mark in json.dumps(update)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_for_all_tenants_names_whose_users_it_follows(filled: httpx.Client, kind: str) -> None:
+    url = str(filled.base_url)
+    for tenant, argument in ((LAB, "tenant_id=lab"), (UNBOUND, f"tenant_id={DEFAULT_TENANT}"), (UNBOUND, "")):
+        with hearing(url, kind, UNBOUND, argument) as hear:
+            state = json.dumps(hear("state"))
+        assert str(tenant.heart_rate) in state
+        others = [mark for other in TENANTS if other != tenant for mark in other.marks]
+        assert not [mark for mark in others if mark in state]
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_a_client_that_is_bound_may_repeat_its_tenant_only(filled: httpx.Client, kind: str) -> None:
+    url = str(filled.base_url)
+    with hearing(url, kind, CLINIC, "tenant_id=clinic") as hear:
+        assert str(CLINIC.heart_rate) in json.dumps(hear("state"))
+    with pytest.raises(InvalidStatus) as caught, hearing(url, kind, CLINIC, "tenant_id=lab"):
+        pass
+    assert caught.value.response.status_code == 403
+    assert b"tenant_id is 'lab'" in (caught.value.response.body or b"")
+    path = f"/v1/live?{kind.partition('?')[2]}tenant_id=lab"
+    refused(filled.get(path, headers={"Accept": "text/event-stream"} | CLINIC.headers), 403)
