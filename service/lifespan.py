@@ -15,7 +15,7 @@ from service.answers.export import ExportSlots
 from service.auth.allowance import running_allowances
 from service.auth.authenticator import Authenticator
 from service.auth.key_cache import running_key_cache
-from service.database.pool import Pool, make_pool
+from service.database.pool import FairPool, make_pool
 from service.database.replicas import Replicas, running_replicas
 from service.database.shard_map import running_shard_map
 from service.event_loop import FairGate
@@ -40,7 +40,7 @@ class Database(NamedTuple):
     """What stands on one database; the names are those of State."""
 
     settings: Settings
-    pool: Pool
+    pool: FairPool
     replicas: Replicas | None
     hub: Hub
     writer: Writer
@@ -103,7 +103,7 @@ def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], An
             if not others:
                 yield {"state": state}
                 return
-            async with running_shard_map(settings.session_url) as shard_map:
+            async with running_shard_map(settings.session_url, home.pool.timeline) as shard_map:
                 states: dict[str, State] = {}
                 shards = Shards(shard_map, states)
                 states[HOME] = state._replace(shards=shards)

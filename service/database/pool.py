@@ -111,14 +111,19 @@ class FairPool(AsyncConnectionPool[Connection]):
         self.turns = Turns(max_size, max(1, max_size // HEAVY_PART))
         self.patience = patience
         self.timeline = timeline
+        self.newest: int | None = None
+        """The highest timeline that a connection of the pool was on."""
         self.left_at = 0.0
 
     async def begin(self, connection: Connection) -> None:
         """Prepare a new connection; where another server has become the primary, all others are replaced."""
         if isinstance(connection, BoundedConnection):
             connection.patience = self.patience
-        if self.timeline is not None and await self.timeline.admit(connection):
-            await self.leave(None)
+        if self.timeline is not None:
+            timeline = await self.timeline.admit(connection)
+            before, self.newest = self.newest, timeline
+            if before is not None and before < timeline:
+                await self.leave(None)
         if isinstance(connection, BoundedConnection):
             connection.begun = monotonic()
 

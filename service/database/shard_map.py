@@ -18,6 +18,7 @@ import psycopg
 
 from service.database.bounded import connect
 from service.database.pool import Connection, statement
+from service.database.timeline import Timeline
 from service.errors import Overloaded
 from service.settings import HOME
 
@@ -31,7 +32,9 @@ log = logging.getLogger("hyperpulse")
 class ShardMap:
     """Answers in which database a tenant is, and ends what is under way for a tenant in the database that it left."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeline: Timeline | None = None) -> None:
+        """`timeline` is that of the home database, where it names several servers, of which one is the primary."""
+        self.timeline = timeline
         self.shards: Mapping[str, str] = {}
         self.read_at = -float("inf")
         self.holders: defaultdict[str, set[asyncio.Task[Any]]] = defaultdict(set)
@@ -74,8 +77,11 @@ class ShardMap:
                 connection = await connect(database_url, CONNECT_SECONDS, TRUSTED_SECONDS)
                 while True:
                     begun = time.monotonic()
-                    rows = await (await connection.execute(statement("tenant_shards"))).fetchall()
-                    self.learn({row["tenant_id"]: row["shard"] for row in rows}, begun)
+                    row = await (await connection.execute(statement("tenant_shards"))).fetchone()
+                    assert row is not None
+                    if self.timeline is not None:
+                        self.timeline.note(int(row["timeline"], 16))
+                    self.learn(row["shards"], begun)
                     complained = False
                     await asyncio.sleep(POLL_SECONDS)
             except (psycopg.Error, OSError, TimeoutError) as error:
@@ -89,9 +95,9 @@ class ShardMap:
 
 
 @asynccontextmanager
-async def running_shard_map(database_url: str) -> AsyncIterator[ShardMap]:
+async def running_shard_map(database_url: str, timeline: Timeline | None) -> AsyncIterator[ShardMap]:
     """Keep the map read until the block ends."""
-    shard_map = ShardMap()
+    shard_map = ShardMap(timeline)
     reading = asyncio.create_task(shard_map.keep_reading(database_url))
     try:
         yield shard_map

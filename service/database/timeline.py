@@ -16,22 +16,23 @@ class Outdated(psycopg.OperationalError):
 
 
 class Timeline:
-    """The highest timeline that a connection of this process was on."""
+    """The highest timeline that a connection of this process to one of the servers was on."""
 
     def __init__(self) -> None:
         self.highest: int | None = None
 
-    async def admit(self, connection: psycopg.AsyncConnection[psycopg.rows.DictRow]) -> bool:
-        """Return whether a new connection is on a later timeline than all before; Outdated where on an earlier one."""
+    async def admit(self, connection: psycopg.AsyncConnection[psycopg.rows.DictRow]) -> int:
+        """Return the timeline that a connection is on; Outdated where another one was on a later timeline."""
         async with connection.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")
             row = await cursor.fetchone()
         assert row is not None
         timeline = int(row[0], 16)
-        highest, self.highest = self.highest, timeline
-        if highest is None:
-            return False
-        if timeline < highest:
-            self.highest = highest
-            raise Outdated(f"the server is on timeline {timeline}, and another one on {highest}")
-        return timeline > highest
+        self.note(timeline)
+        return timeline
+
+    def note(self, timeline: int) -> None:
+        """Take in what timeline a server is on; Outdated where another one was on a later timeline."""
+        if self.highest is not None and timeline < self.highest:
+            raise Outdated(f"the server is on timeline {timeline}, and another one on {self.highest}")
+        self.highest = timeline

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from service.database import shard_map
 from service.database.pool import Connection, FairPool, make_pool, with_connection
+from service.database.shard_map import running_shard_map
+from service.database.timeline import Timeline
+from service.errors import Overloaded
 from service.refresh.election import has_session, session
 from service.settings import Settings
 
@@ -55,9 +60,8 @@ def test_a_later_timeline_replaces_all_sessions(database_url: str) -> None:
     async def run() -> None:
         async with make_pool(Settings(several, pool_size=2)) as pool:
             before = await sessions(pool, "SELECT 1")
-            assert pool.timeline is not None
-            assert pool.timeline.highest is not None
-            pool.timeline.highest -= 1
+            assert pool.newest is not None
+            pool.newest -= 1
             async with pool.connection() as connection:
                 await connection.close()
             async with asyncio.timeout(LATE_SECONDS):  # until a new one has found out
@@ -65,6 +69,29 @@ def test_a_later_timeline_replaces_all_sessions(database_url: str) -> None:
                     await asyncio.sleep(0.01)
 
     asyncio.run(run())
+
+
+def test_the_map_of_a_server_on_an_earlier_timeline_is_not_used(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that stood still, and takes itself for the primary, does not know which tenants have moved since."""
+    monkeypatch.setattr(shard_map, "POLL_SECONDS", 0.01)
+    known = Timeline()
+    known.note(0xFFFF)
+
+    async def run() -> None:
+        async with running_shard_map(database_url, known) as shards, asyncio.timeout(LATE_SECONDS):
+            while "the map of tenants cannot be read: the server is on timeline" not in caplog.text:
+                await asyncio.sleep(0.01)
+            with pytest.raises(Overloaded):
+                shards.shard_of("clinic")
+            known.highest = None
+            while shards.read_at < 0:
+                await asyncio.sleep(0.01)
+            assert shards.shard_of("clinic") == "home"
+
+    with caplog.at_level(logging.WARNING, "hyperpulse"):
+        asyncio.run(run())
 
 
 def test_the_primary_has_the_session_of_a_refresher_while_it_works(database_url: str) -> None:
