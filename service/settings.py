@@ -19,7 +19,10 @@ MOST = {
     "statement_seconds": (2_147_483, "the most that PostgreSQL takes"),
     "lock_seconds": (2_147_483, "the most that PostgreSQL takes"),
     "port": (65_535, "the last one"),
+    "pool_size": (1_000, "since each connection is a process of the server, and opened at the start"),
+    "max_tenant_percent": (10_000, "which are a hundred processors"),
 }
+LEAST = {"max_tenant_percent": (5, "or a tenant that asks for little would wait, too")}
 MOST_DIGITS = 18
 SERVER = re.compile(r"[,\s]+(?=postgres(?:ql)?://)")  # before an address, which may have commas itself
 HOME = "home"
@@ -106,6 +109,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     for name, (most, why) in MOST.items():
         if (numbers.get(name) or 0) > most:
             raise BadSetting(f"{name.upper()} is {numbers[name]}; it must be at most {most}, {why}.")
+    for name, (least, why) in LEAST.items():
+        if (numbers.get(name) or least) < least:
+            raise BadSetting(f"{name.upper()} is {numbers[name]}; it must be at least {least}, {why}.")
     numbers |= {
         name: read_number_or_off(environment, name.upper())
         for name, kind in Settings.__annotations__.items()

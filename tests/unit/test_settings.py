@@ -143,6 +143,21 @@ def test_a_time_that_postgresql_does_not_take_is_refused(name: str) -> None:
         read_settings({"DATABASE_URL": URL, name: "2147484"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "bound"),
+    [
+        ("POOL_SIZE", "1001", "at most 1000"),
+        ("MAX_TENANT_PERCENT", "10001", "at most 10000"),
+        ("MAX_TENANT_PERCENT", "4", "at least 5"),
+    ],
+)
+def test_what_no_machine_can_give_is_refused(name: str, value: str, bound: str) -> None:
+    with pytest.raises(BadSetting, match=f"{name} is {value}; it must be {bound}, "):
+        read_settings({"DATABASE_URL": URL, name: value})
+    within = bound.rpartition(" ")[2]
+    assert getattr(read_settings({"DATABASE_URL": URL, name: within}), name.lower()) == int(within)
+
+
 def test_a_number_of_thousands_of_digits_is_refused() -> None:
     with pytest.raises(BadSetting, match="PORT has 5000 characters"):
         read_settings({"DATABASE_URL": URL, "PORT": "1" * 5000})
