@@ -13,11 +13,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+ENDPOINTS = (ENDPOINT, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")  # the latter for traces alone, in place of the former
 NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 SERVICE_NAME = "hyperpulse"
 FLUSH_SECONDS = 3.0
@@ -34,9 +36,15 @@ class CannotTrace(Exception):
 
 
 def wanted(environment: Mapping[str, str]) -> bool:
-    """Return whether the environment names a collector; CannotTrace where what sends to it is not installed."""
+    """Return whether the environment names a collector.
+
+    CannotTrace where the name leads nowhere, or what sends to it is not installed.
+    """
     if not environment.get(ENDPOINT) or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
+    for name in ENDPOINTS:
+        if (address := environment.get(name)) and not is_address(address):
+            raise CannotTrace(f"{name} is no address of a collector; one is such as http://collector:4318.")
     try:
         missing = any(find_spec(name) is None for name in NEEDED)
     except ModuleNotFoundError:  # not even the package around it
@@ -47,6 +55,20 @@ def wanted(environment: Mapping[str, str]) -> bool:
             "pip install --no-deps --require-hashes --requirement requirements-traces.lock, or unset it."
         )
     return True
+
+
+def is_address(text: str) -> bool:
+    """Return whether spans can be sent to an address; it may have a password, so that it is not repeated."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not any(one.isspace() for one in text)
+        )
+    except ValueError:  # of the port, or of brackets
+        return False
 
 
 def statement(name: str) -> AbstractContextManager[Any]:

@@ -97,6 +97,30 @@ def test_a_collector_that_is_away_delays_nothing(database_url: str, db: psycopg.
         # The process ended within the 10 s that running_service waits.
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "collector:4318",
+        "127.0.0.1:4318",
+        "grpc://ada:secret@collector:4317",
+        "http://",
+        "http://:4318",
+        "http://ada:secret@[::1",
+        "http://collector:port",
+        "http://collector:70000",
+        "http://collector:4318 ",
+        "yes",
+    ],
+)
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+def test_an_address_that_leads_nowhere_is_refused_at_start(name: str, address: str) -> None:
+    good = "http://[::1]:4318/otlp"
+    with pytest.raises(CannotTrace, match=f"{name} is no address of a collector; one is such as") as refused:
+        wanted({"OTEL_EXPORTER_OTLP_ENDPOINT": good, name: address})
+    assert "secret" not in str(refused.value)
+    assert wanted({"OTEL_EXPORTER_OTLP_ENDPOINT": good, name: good})
+
+
 def test_traces_without_what_sends_them_are_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not wanted({})
     assert not wanted({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "true"})
