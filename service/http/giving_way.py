@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import Overloaded
+from service.errors import Malformed, Overloaded
+from service.http.departure import hearing_of_departure
 from service.http.problem_details import refuse
-from service.precedence import CURRENT, Precedence
+from service.precedence import CURRENT, Precedence, Ticket
 from service.shares import PARTY
 
 
@@ -24,11 +27,21 @@ class GivingWay:
             return
         CURRENT.set(self.precedence)
         try:
-            ticket = await self.precedence.enter(party)
-        except Overloaded as problem:
+            ticket = await self.enter(party, scope)
+        except (Malformed, Overloaded) as problem:
             await refuse(problem, scope, receive, send)
             return
         try:
             await self.precedence.metered(party, self.app(scope, receive, send))
         finally:
             self.precedence.leave(party, ticket)
+
+    async def enter(self, party: str, scope: Scope) -> Ticket:
+        """Wait until a request may begin; Overloaded after a while, Malformed once its client has left."""
+        clock = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(None) as waiting:
+                with hearing_of_departure(scope, lambda: waiting.reschedule(clock())):
+                    return await self.precedence.enter(party)
+        except TimeoutError:
+            raise Malformed("The connection ended before the request began.") from None

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from starlette.types import Scope
 
+from service.http.departure import PROTOCOL
 from service.live.messages import Message, chunk, encode
 from service.model.timestamps import format_timestamp
 
-PROTOCOL = "hyperpulse.protocol"  # the ASGI extension that gives a route uvicorn's protocol
 SEND_BUFFER = 64 * 1024  # bytes in the kernel, which takes several times as much where it may
 CLOSE_SECONDS = 5.0  # until a connection that was closed is aborted
 GOING_AWAY = 1001

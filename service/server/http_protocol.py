@@ -6,12 +6,14 @@ So is one that keeps sending a body that was answered already: it is not read.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from service.errors import Problem
 from service.http.arrivals import Arrivals
+from service.http.departure import PROTOCOL
 from service.http.pace import Pace
-from service.live.connections import GOING_AWAY, PROTOCOL, STOPPING, Close
+from service.live.connections import GOING_AWAY, STOPPING, Close
 from service.server.connection_limit import Connections, counted_address
 from service.server.http_1_0 import OLD, UnframedCycle
 from service.server.request_cycle import BoundedCycle
@@ -35,6 +37,7 @@ class HttpProtocol(BoundedHeadProtocol):
     reader: ReaderWatch | None = None
     deadline: asyncio.TimerHandle | None = None
     on_shutdown: Close | None = None
+    on_lost: Callable[[], Any] | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, or refuse the connection."""
@@ -95,6 +98,8 @@ class HttpProtocol(BoundedHeadProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self.stop_waiting()
+        if self.on_lost is not None:
+            self.on_lost()
         if self.reader is not None:
             self.reader.end()
         self.limit.idle.pop(self, None)

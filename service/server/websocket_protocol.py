@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets import http11
 
-from service.live.connections import CLOSE_SECONDS, GOING_AWAY, PROTOCOL, STOPPING, Close
+from service.http.departure import PROTOCOL
+from service.live.connections import CLOSE_SECONDS, GOING_AWAY, STOPPING, Close
 from service.server.connection_limit import Connections, counted_address
 from service.server.request_heads import MOST_URL
 
@@ -24,6 +26,7 @@ class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
 
     limit: Connections
     on_shutdown: Close | None = None
+    on_lost: Callable[[], Any] | None = None
     heard = 0
 
     def data_received(self, data: bytes) -> None:
@@ -36,6 +39,8 @@ class PushOnlyWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the connection out, which came in as one of HTTP."""
+        if self.on_lost is not None:
+            self.on_lost()
         self.limit.leave(counted_address(self.client))
         super().connection_lost(exc)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from service import precedence
+from service.http.departure import PROTOCOL
 from service.http.giving_way import GivingWay
 from service.shares import PARTY
 from service.usage import STEADY
@@ -35,12 +38,12 @@ class Asked:
         await self.let.wait()
         await PlainTextResponse("ok")(scope, receive, send)
 
-    async def ask(self, party: str | None, kind: str = "http") -> None:
+    async def ask(self, party: str | None, kind: str = "http", line: object = None) -> None:
         async def send(message: Message) -> None:
             self.answers.append(message)
 
         PARTY.set(party)
-        extensions = {"websocket.http.response": {}}
+        extensions = {"websocket.http.response": {}, PROTOCOL: line}
         scope = {"type": kind, "path": "/", "method": "GET", "headers": [], "extensions": extensions}
         await self.middleware(scope, nothing, send)
 
@@ -81,3 +84,40 @@ def test_who_waited_for_too_long_is_refused(kind: str, monkeypatch: pytest.Monke
     assert begin["status"] == 503
     assert (b"retry-after", b"1") in begin["headers"]
     assert "beside others" in json.loads(body["body"])["detail"]
+
+
+class Line(asyncio.Transport):
+    """The protocol of a connection, and its transport."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transport = self
+        self.on_lost: Callable[[], Any] | None = None
+        self.is_lost = False
+
+    def is_closing(self) -> bool:
+        return self.is_lost
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_who_leaves_while_waiting_is_waited_for_no_longer(earlier: bool) -> None:
+    """Earlier: before the wait, of which the connection does not tell a second time."""
+
+    async def run() -> list[Message]:
+        asked, line = Asked(), Line()
+        asked.middleware.precedence.note("flood", MUCH)
+        calm = asyncio.create_task(asked.ask("calm"))
+        await asyncio.sleep(0)
+        line.is_lost = earlier
+        flood = asyncio.create_task(asked.ask("flood", line=line))
+        await asyncio.sleep(0)
+        if not earlier:
+            assert line.on_lost is not None
+            line.on_lost()
+        await asyncio.wait_for(flood, 1)
+        assert line.on_lost is None
+        assert asked.order == ["calm"]
+        calm.cancel()
+        return asked.answers
+
+    assert asyncio.run(run())[0]["status"] == 400
