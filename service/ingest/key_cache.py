@@ -17,6 +17,7 @@ from service.ingest.sample_series import Known, SampleDay, Series
 from service.model.reading import Row
 
 MOST_KEPT = 100_000  # users, and as many devices, of all tenants: some 15 MB each
+MOST_TENANTS = 20_000  # of some 700 bytes each, beside their names
 
 
 class TenantNames(NamedTuple):
@@ -59,8 +60,13 @@ class Names:
             entry.devices.update(names.devices)
 
     def keep(self, learnt: Names) -> None:
-        """Add names; where there are too many, forget the oldest of the tenants that have more than a fair share."""
+        """Add names; where there are too many, forget the oldest of the tenants that have more than a fair share.
+
+        Each tenant has a share, so tenants that were learnt first are forgotten where these are too many.
+        """
         self.add(learnt)
+        while len(self.tenants) > MOST_TENANTS:
+            del self.tenants[next(iter(self.tenants))]
         for kept in ([each.users for each in self.tenants.values()], [each.devices for each in self.tenants.values()]):
             if sum(map(len, kept)) > MOST_KEPT:
                 share = fair_share(map(len, kept), MOST_KEPT)

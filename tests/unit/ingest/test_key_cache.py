@@ -60,3 +60,13 @@ def test_a_tenant_with_many_names_evicts_its_own(monkeypatch: pytest.MonkeyPatch
     names.keep(learnt("third", *(f"user_{n}" for n in range(100))))
     last_four = [f"user_{n}" for n in range(96, 100)]
     assert users(names) == {"small": ["ada", "bob"], "large": last_four, "third": last_four}
+
+
+def test_tenants_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a fair share of one name at least, however many there are."""
+    monkeypatch.setattr(key_cache, "MOST_TENANTS", 3)
+    monkeypatch.setattr(key_cache, "MOST_KEPT", 2)
+    names = Names()
+    for number in range(10):
+        names.keep(learnt(f"tenant_{number}", "ada", "bob"))
+    assert users(names) == {f"tenant_{number}": ["bob"] for number in range(7, 10)}
