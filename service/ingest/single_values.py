@@ -7,8 +7,8 @@ which knows what is the same of all: the metric, and its bounds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import monotonic
 from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 import msgspec
@@ -24,6 +24,7 @@ IDENTITY: Final = frozenset(("user_id", "device_id", "timestamp"))
 FIELD: Final = re.compile(rb'"([^"\\]{1,64})"\s*:')
 HEAD: Final = 1024  # bytes, in which the fields of the first reading are looked for
 MOST_KINDS: Final = 500  # kept, of some 10 kB each
+PAUSE_SECONDS: Final = 0.02  # from one that takes the place of another to the next: each takes 0.1 ms
 
 
 class OneSample(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -77,7 +78,7 @@ SingleValue: TypeAlias = OneSample | OneInterval
 
 
 def kind_of(fields: Iterable[str], by_name: Mapping[str, Metric]) -> type[SingleValue] | None:
-    """Return what readings of these fields are; None where they are not of a single value."""
+    """Return what readings of these fields are; None where they are not of a single value, or of one kind too many."""
     others = [name for name in fields if name not in IDENTITY]
     has_end = "end" in others
     if has_end:
@@ -87,17 +88,45 @@ def kind_of(fields: Iterable[str], by_name: Mapping[str, Metric]) -> type[Single
         return None
     low, high = RANGES.get(metric.name, (metric.lowest, metric.highest))
     if has_end:
-        return interval_of(metric.key, metric.name, float(low), float(high), metric.is_whole, metric.most_per_second)
-    return sample_of(metric.key, metric.name, float(low), float(high))
+        return KINDS.kind(
+            interval_of, metric.key, metric.name, float(low), float(high), metric.is_whole, metric.most_per_second
+        )
+    return KINDS.kind(sample_of, metric.key, metric.name, float(low), float(high))
 
 
-@lru_cache(MOST_KINDS)
+class Kinds:
+    """The classes that were made. Those used last are kept, and not many are made in place of others.
+
+    With more kinds than are kept, each request would make a class for itself otherwise, which costs more than it saves.
+    """
+
+    def __init__(self) -> None:
+        self.made: dict[tuple[Any, ...], type[SingleValue]] = {}
+        self.replaced_at = -float("inf")
+
+    def kind(self, make: Callable[..., type[SingleValue]], *of: Any) -> type[SingleValue] | None:
+        """Return what `make` makes of its arguments; None where none of them is to be made now."""
+        found = self.made.pop((make, *of), None)
+        if found is None:
+            if len(self.made) >= MOST_KINDS:
+                now = monotonic()
+                if now - self.replaced_at < PAUSE_SECONDS:
+                    return None
+                self.replaced_at = now
+                del self.made[next(iter(self.made))]
+            found = make(*of)
+        self.made[make, *of] = found
+        return found
+
+
+KINDS = Kinds()
+
+
 def sample_of(metric_key: int, name: str, low: float, high: float) -> type[OneSample]:
     """Return the class of readings that carry a metric."""
     return made(OneSample, name, low, high, {"metric_key": metric_key, "may_be_zero": low <= 0})
 
 
-@lru_cache(MOST_KINDS)
 def interval_of(
     metric_key: int, name: str, low: float, high: float, is_whole: bool, most_per_second: float | None
 ) -> type[OneInterval]:

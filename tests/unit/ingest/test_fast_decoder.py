@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from service.errors import Problem
+from service.ingest import single_values
 from service.ingest.fast_decoder import decode, decode_lines
-from service.ingest.single_values import SingleValue
+from service.ingest.single_values import Kinds, SingleValue
 from service.ingest.validation import items_of
 from service.model.fields import Bounds
 from service.model.reading import READING, Row, to_row
@@ -365,3 +366,22 @@ def test_a_registry_that_was_not_read_is_asked_by_the_model() -> None:
     body = b'{"user_id":"a","timestamp":"2025-01-15T10:00:00Z","spo2":97}'
     assert decode(body, BOUNDS) is not None
     assert decode(body, BOUNDS._replace(registry=NO_METRICS)) is None
+
+
+def test_kinds_beyond_those_that_are_kept_are_read_without_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single_values, "KINDS", kinds := Kinds())
+    monkeypatch.setattr(single_values, "MOST_KINDS", 2)
+    monkeypatch.setattr(single_values, "PAUSE_SECONDS", float("inf"))
+
+    def is_class(fields: str) -> bool:
+        body = f'{{"user_id": "ada", "timestamp": "2025-01-15T10:00:00Z", {fields}}}'.encode()
+        assert agree(body)
+        rows = decode(body, BOUNDS)
+        assert rows is not None
+        return not isinstance(rows[0], Row)
+
+    sample, other, interval = '"spo2": 90', '"warmth": 5', '"end": "2025-01-15T11:00:00Z", "floors": 7'
+    assert [is_class(fields) for fields in (sample, interval, sample)] == [True, True, True]
+    # One takes the place of the one that was used longest ago, and then none for a while.
+    assert [is_class(fields) for fields in (other, interval, sample, other)] == [True, False, True, True]
+    assert len(kinds.made) == 2
