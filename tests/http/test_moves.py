@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -20,8 +23,8 @@ from scripts.tenants.databases import CannotMove
 from scripts.tenants.move import STEPS, Move, cancel, move, remove
 from tests.http.test_tenants import CLINIC, KEYS, LAB, METRIC, Tenant, answers, ask, event_of, reading_of, send
 from tests.support.keys import add_key
-from tests.support.service_process import running_service
-from tests.support.shards import as_url, emptied, second_database
+from tests.support.paths import ROOT
+from tests.support.shards import as_url
 from tests.support.wire import moment
 
 pytestmark = pytest.mark.native  # the embedded server has one database
@@ -32,30 +35,6 @@ STORED = """
 """
 NUMBERS = count()
 WRONG = "SELECT * FROM api.verify('-infinity', 'infinity') WHERE problem IS NOT NULL"
-
-
-@pytest.fixture(scope="module")
-def lake_url(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A second database."""
-    with second_database(server_url, tmp_path_factory) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def service(database_url: str, lake_url: str) -> Iterator[httpx.Client]:
-    """A client of a service on both, that asks everybody for a key."""
-    with (
-        running_service(database_url, AUTH="keys", SHARD_DATABASE_URLS=f"lake={lake_url}") as url,
-        httpx.Client(base_url=url, timeout=30) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
-def lake(lake_url: str) -> Iterator[psycopg.Connection]:
-    """A connection to the second database, which is empty at first."""
-    with emptied(lake_url) as connection:
-        yield connection
 
 
 @pytest.fixture
@@ -349,6 +328,67 @@ def test_a_mover_that_is_killed_anywhere_goes_on(
     lake.execute("CALL api.refresh()")
     assert lake.execute(WRONG).fetchall() == []
     assert CLINIC.word in str(answers(service, CLINIC))
+
+
+MOVE = [sys.executable, "-m", "scripts.tenants", "move", "clinic", "--to", "lake"]
+WAITS = """
+  SELECT pid FROM pg_locks WHERE NOT granted AND relation = %s::regclass
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+SWITCHED = "SELECT FROM core.tenant_move WHERE switched_at IS NOT NULL"
+
+
+@contextmanager
+def mover() -> Iterator[subprocess.Popen[bytes]]:
+    """A mover in a process of its own, which is killed at the end by a signal that it cannot handle."""
+    with subprocess.Popen(MOVE, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_row(database: psycopg.Connection, query: str, *values: str) -> int:
+    """Wait until a query has a row, and return what is first in it, if anything."""
+    until = time.monotonic() + 60
+    while (row := database.execute(query.encode(), values or None).fetchone()) is None:
+        assert time.monotonic() < until, query
+        time.sleep(0.01)
+    return row[0] if row else 0
+
+
+def kill_before_it_writes(url: str, table: str, *, is_heard: bool = True) -> None:
+    """Kill a mover when it has sent a statement that writes a table; unless `is_heard`, it never takes effect."""
+    with psycopg.connect(url) as holder:
+        holder.execute(f"LOCK TABLE {table} IN SHARE MODE".encode())
+        with mover():
+            session = wait_for_row(holder, WAITS, table)
+        if not is_heard:
+            holder.execute("SELECT pg_terminate_backend(%s, 10000)", [session])
+
+
+def test_a_mover_that_the_system_kills_goes_on(
+    filled: psycopg.Connection, lake: psycopg.Connection, writers: list[Writer], database_url: str, lake_url: str
+) -> None:
+    for writer in writers:
+        writer.wait_for(5)
+    kill_before_it_writes(lake_url, "core.reading")  # in its first piece
+    kill_before_it_writes(database_url, "core.tenant_move")  # before the fence, of which the note is made
+    kill_before_it_writes(database_url, "core.tenant_shard")  # within the switch
+    kill_before_it_writes(lake_url, "core.reading")  # behind the fence
+    assert filled.execute("SELECT count(*) FROM core.tenant_shard").fetchone() == (0,)
+    with mover():
+        wait_for_row(filled, SWITCHED)  # while it waits to open the tenant
+    kill_before_it_writes(database_url, "core.tenant_move", is_heard=False)  # when that is done
+    with mover() as last:
+        assert last.stderr is not None
+        said = last.stderr.read()
+    assert b"clinic is in lake;" in said, said
+    end_and_compare(writers, lake)
+    for database in (filled, lake):
+        database.execute("CALL api.refresh()")
+        assert database.execute(WRONG).fetchall() == []
+    assert not set(filled.execute(STORED.encode())) - set(lake.execute(STORED.encode()))
 
 
 def test_a_move_is_cancelled_before_its_switch(

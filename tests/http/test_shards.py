@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -30,8 +29,6 @@ from tests.http.test_tenants import (
 )
 from tests.support.keys import add_key, sign_in
 from tests.support.live_clients import heard, listening
-from tests.support.service_process import running_service
-from tests.support.shards import emptied, second_database
 from tests.support.wire import moment, refused
 
 pytestmark = pytest.mark.native  # the embedded server has one database
@@ -44,30 +41,6 @@ NAMED = """
       OR EXISTS (SELECT FROM core.metric AS m WHERE m.tenant_key = t.tenant_key)
       OR EXISTS (SELECT FROM core.event AS e WHERE e.tenant_key = t.tenant_key)
 """
-
-
-@pytest.fixture(scope="module")
-def lake_url(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A second database."""
-    with second_database(server_url, tmp_path_factory) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def service(database_url: str, lake_url: str) -> Iterator[httpx.Client]:
-    """A client of a service on both, that asks everybody for a key."""
-    with (
-        running_service(database_url, AUTH="keys", SHARD_DATABASE_URLS=f"lake={lake_url}") as url,
-        httpx.Client(base_url=url, timeout=30) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
-def lake(lake_url: str) -> Iterator[psycopg.Connection]:
-    """A connection to the second database, which is empty at first."""
-    with emptied(lake_url) as connection:
-        yield connection
 
 
 @pytest.fixture
