@@ -17,7 +17,7 @@ from service import tracing
 from service.auth.middleware import AllowedHosts, Authentication
 from service.auth.rate_limits import RateLimits
 from service.dashboard.routes import MOUNTS, PAGE_PATHS, openapi_route, page_routes
-from service.database.positions import HEADER as HEADER_OF_POSITION
+from service.database.replicas.positions import HEADER as HEADER_OF_POSITION
 from service.errors import Failed, Problem
 from service.http.answer_headers import AnswerHeaders
 from service.http.arrivals import Arrivals

@@ -16,7 +16,7 @@ from service.auth.allowance import running_allowances
 from service.auth.authenticator import Authenticator
 from service.auth.key_cache import running_key_cache
 from service.database.pool import FairPool, make_pool
-from service.database.replicas import Replicas, running_replicas
+from service.database.replicas.reads import Replicas, running_replicas
 from service.database.shard_map import running_shard_map
 from service.event_loop import FairGate
 from service.http.memory_budget import MemoryBudget

@@ -12,7 +12,7 @@ from service.answers.export import ExportSlots
 from service.auth.allowance import Allowances
 from service.auth.authenticator import Authenticator
 from service.database.pool import Pool
-from service.database.replicas import Replicas
+from service.database.replicas.reads import Replicas
 from service.database.shard_map import ShardMap
 from service.event_loop import FairGate
 from service.http.memory_budget import MemoryBudget

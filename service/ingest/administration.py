@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 
 from service.database.bounded import GRACE_SECONDS, patient
 from service.database.pool import Connection, Pool, committing, statement, with_connection
-from service.database.written import note_tenant
+from service.database.replicas.written import note_tenant
 
 LONGEST_SECONDS = 600  # it waits for a refresh, and years of readings take seconds each
 LONGEST = f"SET LOCAL statement_timeout = '{LONGEST_SECONDS}s'"

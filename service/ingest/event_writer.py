@@ -7,7 +7,7 @@ from typing import Any
 
 from service.database.binary_arrays import moments, texts
 from service.database.pool import Connection, Pool, committing, statement, with_connection
-from service.database.written import note_events
+from service.database.replicas.written import note_events
 from service.event_loop import checkpoint
 from service.metrics.counters import Counters
 from service.model.event import EventRow

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from service.database.pool import Closed, Connection, Contended, Pool, with_connection
-from service.database.written import WRITTEN
+from service.database.replicas.written import WRITTEN
 from service.errors import Failed, Overloaded, Problem
 from service.ingest.key_cache import KeyCache
 from service.ingest.observer import CommitObserver, Unobserved

@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.auth.principal import key_of
 from service.database.pool import Source
-from service.database.positions import HEADER, NOWHERE, parse_position
-from service.database.replicas import Replicas
-from service.database.shared_positions import Name
-from service.database.written import WRITTEN, Written
+from service.database.replicas.positions import HEADER, NOWHERE, parse_position
+from service.database.replicas.reads import Replicas
+from service.database.replicas.shared_positions import Name
+from service.database.replicas.written import WRITTEN, Written
 from service.errors import Overloaded
 from service.http.problem_details import problem_response
 from service.http.tenancy import tenant_of

@@ -19,8 +19,8 @@ import pytest
 
 from scripts.bench.overload.standby import Standby, standby
 from service.database.pool import fetch_all, fetch_one, make_pool
-from service.database.positions import NOWHERE
-from service.database.replicas import BoundReads, Replicas, running_replicas
+from service.database.replicas.positions import NOWHERE
+from service.database.replicas.reads import BoundReads, Replicas, running_replicas
 from service.settings import Settings
 from tests.exactness.conftest import quiet
 from tests.exactness.histories import Ask, Clock, Storyteller, Upkeep, today

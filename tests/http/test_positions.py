@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from service.app import OPERATIONS
-from service.database.positions import HEADER, parse_position
+from service.database.replicas.positions import HEADER, parse_position
 from tests.support.ports import free_port
 from tests.support.service_process import running_service
 

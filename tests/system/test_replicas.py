@@ -21,8 +21,8 @@ from scripts.bench.ingest.processes import tree_ticks
 from scripts.bench.overload.cluster import Cluster
 from scripts.bench.overload.standby import Standby, standby
 from service.database.pool import Connection, make_pool
-from service.database.positions import HEADER, NOWHERE
-from service.database.replicas import Replicas, running_replicas
+from service.database.replicas.positions import HEADER, NOWHERE
+from service.database.replicas.reads import Replicas, running_replicas
 from service.settings import Settings
 from tests.support.replicas import execute, needs_cluster, running_primary
 from tests.support.service_process import running_service

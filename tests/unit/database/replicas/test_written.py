@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.database.written import MOST_USERS, WRITTEN, Written, note_events, note_tenant
+from service.database.replicas.written import MOST_USERS, WRITTEN, Written, note_events, note_tenant
 
 
 def test_few_users_are_noted_by_name() -> None:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from service.database import shared_positions
-from service.database.positions import NOWHERE, Position
-from service.database.shared_positions import SharedPositions, file_of
+from service.database.replicas import shared_positions
+from service.database.replicas.positions import NOWHERE, Position
+from service.database.replicas.shared_positions import SharedPositions, file_of
 from tests.support.paths import ROOT
 
 ADA, BOB = ("user", "clinic", "ada"), ("user", "clinic", "bob")
 NOTE = """
 import sys
 from pathlib import Path
-from service.database.positions import Position
-from service.database.shared_positions import SharedPositions
+from service.database.replicas.positions import Position
+from service.database.replicas.shared_positions import SharedPositions
 table = SharedPositions(Path(sys.argv[1]))
 for lsn in range(8, 80_000, 8):
     table.note([("user", "clinic", "ada")], Position(1, lsn + int(sys.argv[2])))

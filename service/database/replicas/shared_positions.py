@@ -18,7 +18,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
-from service.database.positions import Position, unpacked
+from service.database.replicas.positions import Position, unpacked
 
 PLACES = 1 << 18  # 2 MiB; with fewer, more readers wait for what others wrote
 HEAD = 8  # bytes: which cluster the positions are of

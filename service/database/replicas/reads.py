@@ -16,9 +16,9 @@ from psycopg import errors
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from service.database.pool import Pool, Work, make_pool, with_connection
-from service.database.positions import Position, PrimaryLog
-from service.database.replica import Replica
-from service.database.shared_positions import Name, SharedPositions, file_of
+from service.database.replicas.positions import Position, PrimaryLog
+from service.database.replicas.replica import Replica
+from service.database.replicas.shared_positions import Name, SharedPositions, file_of
 from service.errors import Overloaded
 from service.settings import Settings
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from service.database.positions import (
+from service.database.replicas.positions import (
     MOST_TIMELINES,
     NOWHERE,
     Position,

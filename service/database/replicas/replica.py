@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from service.database.bounded import connect, hang_up
 from service.database.pool import Connection, FairPool, statement
-from service.database.positions import NOWHERE, Position
+from service.database.replicas.positions import NOWHERE, Position
 
 LOOK_SECONDS = 1.0  # between two looks, while no read waits
 POLL_SECONDS = 0.005  # while somebody does

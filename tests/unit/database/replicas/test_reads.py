@@ -13,11 +13,11 @@ import pytest
 from psycopg import errors
 from psycopg_pool import PoolTimeout
 
-from service.database import replicas as module
 from service.database.pool import Connection, FairPool, Pool
-from service.database.positions import NOWHERE, Position, PrimaryLog
-from service.database.replica import Look, Replica
-from service.database.replicas import Replicas
+from service.database.replicas import reads as module
+from service.database.replicas.positions import NOWHERE, Position, PrimaryLog
+from service.database.replicas.reads import Replicas
+from service.database.replicas.replica import Look, Replica
 from service.errors import Overloaded
 
 Result = TypeVar("Result")
