@@ -24,7 +24,8 @@ def service(database_url: str, lake_url: str) -> Iterator[httpx.Client]:
     """A client of a service on both, that asks everybody for a key."""
     with (
         running_service(database_url, AUTH="keys", SHARD_DATABASE_URLS=f"lake={lake_url}") as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        # The service closes a connection that is idle for 5 s, so one that nearly was must not be used again.
+        httpx.Client(base_url=url, timeout=30, limits=httpx.Limits(keepalive_expiry=2)) as client,
     ):
         yield client
 

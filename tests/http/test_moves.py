@@ -52,6 +52,7 @@ def home(
 @pytest.fixture
 def filled(service: httpx.Client, home: psycopg.Connection) -> psycopg.Connection:
     """The home database with something of every kind, of two tenants under the same names, some of it rolled up."""
+    have_the_map_read(service, home)
     for tenant in (LAB, CLINIC):
         fill(service, tenant)
         home.execute("SELECT api.set_goal(%s, '101', 'steps', 70000)", [tenant.name])
@@ -60,6 +61,26 @@ def filled(service: httpx.Client, home: psycopg.Connection) -> psycopg.Connectio
     days = [day for (day,) in home.execute("SELECT DISTINCT bucket FROM rollup.user_1d").fetchall()]
     home.execute("CALL api_internal.refresh_populations(%s)", [days])
     return home
+
+
+def have_the_map_read(service: httpx.Client, home: psycopg.Connection) -> None:
+    """Wait until the service knows that no tenant has moved in this test.
+
+    It reads the map twice a second, and not while the map is emptied: then it answers 503 for a while.
+    """
+    nowhere = f"nowhere-{next(NUMBERS)}"
+    home.execute("INSERT INTO core.tenant_shard (tenant_id, shard) VALUES ('clinic', %s)", [nowhere])
+    wait_until(lambda: f"'{nowhere}'" in ask(service, CLINIC, ("GET", "/v1/users")).text)
+    home.execute("DELETE FROM core.tenant_shard")
+    wait_until(lambda: ask(service, CLINIC, ("GET", "/v1/users")).status_code == 200)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, at most a minute."""
+    until = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < until, "not within a minute"
+        time.sleep(0.005)
 
 
 def fill(service: httpx.Client, tenant: Tenant) -> None:
@@ -183,7 +204,8 @@ class Writer(threading.Thread):
                 body = {"user_id": self.user_id, "device_id": f"d{number % 5}", "timestamp": at.isoformat(), "steps": 1}
                 while (answer := client.post("/v1/readings", json=body)).status_code == 503:
                     assert int(answer.headers["retry-after"]) > 0
-                    time.sleep(0.05)
+                    if self.ended.wait(0.05):
+                        return
                 if answer.status_code != 200:
                     self.unexpected.append(answer.text)
                 self.answered.add(at)
@@ -191,8 +213,7 @@ class Writer(threading.Thread):
     def wait_for(self, more: int) -> None:
         """Wait until so many more readings are stored."""
         wanted = len(self.answered) + more
-        while len(self.answered) < wanted:
-            time.sleep(0.005)
+        wait_until(lambda: len(self.answered) >= wanted)
 
 
 @pytest.fixture
@@ -348,13 +369,9 @@ def mover() -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def wait_for_row(database: psycopg.Connection, query: str, *values: str) -> int:
-    """Wait until a query has a row, and return what is first in it, if anything."""
-    until = time.monotonic() + 60
-    while (row := database.execute(query.encode(), values or None).fetchone()) is None:
-        assert time.monotonic() < until, query
-        time.sleep(0.01)
-    return row[0] if row else 0
+def is_there(database: psycopg.Connection, query: str, *values: str) -> bool:
+    """Return whether a query has a row."""
+    return database.execute(query.encode(), values or None).fetchone() is not None
 
 
 def kill_before_it_writes(url: str, table: str, *, is_heard: bool = True) -> None:
@@ -362,9 +379,9 @@ def kill_before_it_writes(url: str, table: str, *, is_heard: bool = True) -> Non
     with psycopg.connect(url) as holder:
         holder.execute(f"LOCK TABLE {table} IN SHARE MODE".encode())
         with mover():
-            session = wait_for_row(holder, WAITS, table)
+            wait_until(lambda: is_there(holder, WAITS, table))
         if not is_heard:
-            holder.execute("SELECT pg_terminate_backend(%s, 10000)", [session])
+            holder.execute(f"SELECT pg_terminate_backend(pid, 10000) FROM ({WAITS}) AS w".encode(), [table])
 
 
 def test_a_mover_that_the_system_kills_goes_on(
@@ -378,7 +395,7 @@ def test_a_mover_that_the_system_kills_goes_on(
     kill_before_it_writes(lake_url, "core.reading")  # behind the fence
     assert filled.execute("SELECT count(*) FROM core.tenant_shard").fetchone() == (0,)
     with mover():
-        wait_for_row(filled, SWITCHED)  # while it waits to open the tenant
+        wait_until(lambda: is_there(filled, SWITCHED))  # while it waits to open the tenant
     kill_before_it_writes(database_url, "core.tenant_move", is_heard=False)  # when that is done
     with mover() as last:
         assert last.stderr is not None
