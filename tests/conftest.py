@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -142,20 +143,43 @@ def database_url(server_url: str, is_embedded: bool, tmp_path_factory: pytest.Te
             yield url
 
 
+@pytest.fixture(scope="session")
+def at_hand(database_url: str) -> Iterator[Callable[[], psycopg.Connection]]:
+    """Returns a connection that stays open between tests, and is another one where a test has ended it."""
+    with ExitStack() as stack:
+
+        def opened() -> psycopg.Connection:
+            connection = psycopg.connect(database_url, autocommit=True, options="-c timezone=UTC")
+            return stack.enter_context(closing(connection))
+
+        connection = opened()
+
+        def usable() -> psycopg.Connection:
+            nonlocal connection
+            try:
+                connection.execute("SELECT")
+            except psycopg.OperationalError:
+                connection = opened()
+            return connection
+
+        yield usable
+
+
 @pytest.fixture
-def db(database_url: str) -> Iterator[psycopg.Connection]:
+def db(database_url: str, at_hand: Callable[[], psycopg.Connection]) -> Iterator[psycopg.Connection]:
     """A connection to the database, which is empty at first; each statement commits.
 
     Settings are put back and keys deleted: a service that has seen a key asks for one ever after.
     """
+    keeper = at_hand()
+    empty(keeper)
+    kept = keeper.execute("SELECT value, name FROM core.setting").fetchall()
     with psycopg.connect(database_url, autocommit=True, options="-c timezone=UTC") as connection:
-        empty(connection)
-        kept = connection.execute("SELECT value, name FROM core.setting").fetchall()
         yield connection
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        changed = "UPDATE core.setting SET value = %s WHERE name = %s AND value IS DISTINCT FROM %s"
-        connection.cursor().executemany(changed, [(value, name, value) for value, name in kept])
-        connection.execute("DELETE FROM core.access_key")
+    keeper = at_hand()
+    changed = "UPDATE core.setting SET value = %s WHERE name = %s AND value IS DISTINCT FROM %s"
+    keeper.cursor().executemany(changed, [(value, name, value) for value, name in kept])
+    keeper.execute("DELETE FROM core.access_key")
 
 
 @pytest.fixture(scope="session")
