@@ -44,8 +44,8 @@ def fill(db: psycopg.Connection[Any], user: str) -> None:
     insert(
         db,
         [
-            Item("default", user, device, micros(START + timedelta(minutes=7 * n)), 60 + n % 40, n % 9, 1.5)
-            for n in range(400)
+            Item("default", user, device, micros(START + timedelta(minutes=28 * n)), 60 + n % 40, n % 9, 1.5)
+            for n in range(100)
             for device in ("watch", "phone")
         ],
     )

@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
+
 WIDTHS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 VIEWS = {"minute": "event_counts_1m", "hour": "event_counts_1h", "day": "event_counts_1d"}
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -23,7 +25,7 @@ OLD_HORIZON = NOW.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta
 LATE = OLD_HORIZON.replace(hour=12, minute=0) - timedelta(days=2)
 WRITE = "SELECT api_internal.write_events(%s, %s, %s, %s, %s::timestamptz[], %s::text[]::jsonb[])"
 ASK = "SELECT * FROM api.event_counts(%s, %s, %s, %s, %s, %s)"
-examples = count(1)
+numbers = count(1)
 
 unhurried = settings(
     derandomize=True,
@@ -216,12 +218,12 @@ def take(db: psycopg.Connection, step: str, argument: Any, model: Model, example
             refresh_new_time(db)
 
 
-@settings(unhurried, max_examples=60)
+@settings(unhurried, max_examples=examples(30))
 @given(history=histories, questions=questions, window=st.sampled_from(["1 day", "2 days", "30 days"]))
 def test_any_history_is_counted_as_the_model_counts_it(
     events_db: psycopg.Connection, history: list[tuple[str, Any]], questions: list[tuple[Any, ...]], window: str
 ) -> None:
-    example, model = next(examples), Model()
+    example, model = next(numbers), Model()
     set_horizon(events_db, OLD_HORIZON)
     set_setting(events_db, "refresh_window", window)
     for step, argument in history:

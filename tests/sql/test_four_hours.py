@@ -17,7 +17,7 @@ USERS = "SELECT * FROM rollup.user_4h ORDER BY user_key, bucket"
 DEVICES = "SELECT * FROM rollup.device_4h ORDER BY user_key, bucket, device_key"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def db(server_url: str) -> Iterator[psycopg.Connection[Any]]:
     """A database of its own, with two users of two devices each that were refreshed."""
     with new_database(server_url, f"hyperpulse_four_hours_{os.getpid()}") as url:
@@ -41,7 +41,11 @@ def test_what_is_stale_is_the_next_refresh_s(db: psycopg.Connection[Any]) -> Non
     """Hours that are out of date are added up as they are; their marks stay, and so does every answer."""
     days = "SELECT * FROM api.daily('Asia/Kathmandu') ORDER BY 1, 2, 3"
     db.execute(
-        "DELETE FROM api.readings WHERE user_id = '101' AND extract(hour FROM ts AT TIME ZONE 'UTC') BETWEEN 9 AND 14"
+        """
+        DELETE FROM api.readings
+         WHERE user_id = '101' AND extract(hour FROM ts AT TIME ZONE 'UTC') BETWEEN 9 AND 14
+           AND ts BETWEEN now() - INTERVAL '9 days' AND now() - INTERVAL '4 days'
+        """
     )
     before = db.execute(days).fetchall()
     with db.transaction():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from service.database.schema import SQL
 from tests.support.database import listen
+from tests.support.examples import examples
 from tests.support.interleaving import Stage
 from tests.support.reference_model import HOUR, MINUTE, Item, micros, moment
 from tests.support.sample_model import (
@@ -38,7 +39,7 @@ from tests.support.sql_client import keyless, last_seen, seen
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 COMPRESS = "SELECT compress_chunk(c, true) FROM show_chunks('core.sample') AS c"
-examples = count(1)
+numbers = count(1)
 
 unhurried = settings(
     derandomize=True,
@@ -51,7 +52,7 @@ unhurried = settings(
 
 def new_tenant(db: psycopg.Connection[Any]) -> str:
     """Return a tenant without samples, with a metric of its own that others have too."""
-    tenant = f"tenant{next(examples)}"
+    tenant = f"tenant{next(numbers)}"
     db.execute("SELECT api.set_metric(%s, 'strain', '{score}', 'gauge', -1e6, 1e6)", [tenant])
     return tenant
 
@@ -98,7 +99,7 @@ def compare(db: psycopg.Connection[Any], history: History) -> None:
         assert latest(db, tenant, asked.user) == model.latest(asked.user)
 
 
-@settings(unhurried, max_examples=150)
+@settings(unhurried, max_examples=examples(60))
 @given(histories())
 def test_answers_are_exact(db: psycopg.Connection[Any], history: History) -> None:
     compare(db, history)
