@@ -29,7 +29,7 @@ def options(server_url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -
     """Return options for few readings."""
     monkeypatch.setenv("BENCH_DATABASE_URL", server_url)
     name = f"hyperpulse_refresh_{os.getpid()}"
-    sizes = ["--users", "4", "--sizes", "2", "--second-every", "0", "--repeats", "2", "--database", name]
+    sizes = ["--users", "2", "--sizes", "2", "--second-every", "0", "--repeats", "2", "--database", name]
     return parse([*sizes, *arguments])
 
 
@@ -50,12 +50,12 @@ def test_a_small_run_answers_and_leaves_right_rollups(
     found = {(row.subject, row.what, row.users, row.readings) for row in results.rows}
     for name in ("Hyperpulse", "plain aggregates"):
         assert found >= {
-            (name, "COPY", 4, 5760),
-            (name, "refresh of all", 4, 5760),
-            (name, "refresh with nothing to do", 4, 0),
+            (name, "COPY", 2, 2880),
+            (name, "refresh of all", 2, 2880),
+            (name, "refresh with nothing to do", 2, 0),
             (name, REFRESH, 2, 1),
-            (name, "refresh after a whole day each", 4, 5760),
-            (name, "refresh after a late reading each", 4, 4),
+            (name, "refresh after a whole day each", 2, 2880),
+            (name, "refresh after a late reading each", 2, 2),
         }
     assert all(each.passed > 0 and each.wal >= 0 for row in results.rows for each in row.spent)
     assert all(len(row.spent) == 2 for row in results.rows if row.what == REFRESH)
@@ -72,7 +72,7 @@ def test_days_of_intervals_are_compared_with_the_hot_three(server_url: str, monk
     shapes = [shape for shape in intervals.SHAPES if shape is intervals.HOT or shape.walks]
     monkeypatch.setattr(intervals, "SHAPES", shapes)
     monkeypatch.setattr(intervals, "WALKERS", 1)
-    results = run(options(server_url, monkeypatch, "--only", "intervals")._replace(users=2), print)
+    results = run(options(server_url, monkeypatch, "--only", "intervals"), print)
     assert results.problems == []
     assert [row.what for row in results.rows[::2]] == [shape.name for shape in shapes]
     assert all(row.spent and row.users == 2 and row.readings > 500 for row in results.rows)

@@ -25,7 +25,7 @@ from scripts.bench.sustained.search import growth, judge
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 
-SMALL = ["--minutes", "0.1", "--short", "3", "--users", "3", "--most", "300", "--connections", "4"]
+SMALL = ["--minutes", "0.04", "--short", "1", "--users", "3", "--most", "300", "--connections", "4"]
 
 
 def bench(server_url: str, name: str, out: Path, *arguments: str) -> dict[str, dict[str, Any]]:

@@ -66,7 +66,7 @@ def stand_in() -> StandIn:
     ],
 )
 def test_everything_is_equal(stand_in: StandIn, arguments: str) -> None:
-    arguments = arguments if "--duration" in arguments else arguments + " --duration 1500ms"
+    arguments = arguments if "--duration" in arguments else arguments + " --duration 1s"
     with serving(stand_in) as url:
         done = simulate(url, f"{arguments} {TROUBLED}")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -76,7 +76,7 @@ def test_everything_is_equal(stand_in: StandIn, arguments: str) -> None:
 
 def test_by_default_single_objects_with_an_integer_go_to_ingest(stand_in: StandIn) -> None:
     with serving(stand_in) as url:
-        done = simulate(url, "--every 500ms --duration 2s")
+        done = simulate(url, "--every 250ms --duration 1s")
     assert done.returncode == 0, done.stdout
     assert set(stand_in.paths) == {"/ingest"}
     assert {len(items) for items in stand_in.posts} == {1}
@@ -92,7 +92,7 @@ def test_nothing_is_lost_when_answers_get_lost(stand_in: StandIn) -> None:
     troubles = [draw.choice(kinds) for _ in range(100_000)]
     stand_in.troubles = lambda number: troubles[number]
     with serving(stand_in) as url:
-        done = simulate(url, f"--users 5 --devices 2 --every 200ms --duration 2s {TROUBLED}")
+        done = simulate(url, f"--users 5 --devices 2 --every 200ms --duration 1s {TROUBLED}")
     assert done.returncode == 0, done.stdout
     assert "connection lost" in done.stdout
 
@@ -100,7 +100,7 @@ def test_nothing_is_lost_when_answers_get_lost(stand_in: StandIn) -> None:
 def test_nothing_is_lost_when_the_service_restarts(stand_in: StandIn) -> None:
     with listener() as unused:
         port = unused.getsockname()[1]
-    with simulating(f"http://127.0.0.1:{port}", f"--users 5 --every 100ms --duration 4s {TROUBLED}") as process:
+    with simulating(f"http://127.0.0.1:{port}", f"--users 5 --every 50ms --duration 2s {TROUBLED}") as process:
         for posts in (50, 150, 0):
             with serving(stand_in, port):
                 wait_for_posts(stand_in, posts)
@@ -151,7 +151,7 @@ def test_an_unknown_outcome_is_told(stand_in: StandIn) -> None:
 def test_data_of_others_is_told(stand_in: StandIn) -> None:
     with serving(stand_in) as url:
         assert simulate(url, "--history 10m --duration 0").returncode == 0
-        again = simulate(url, "--history 10m --every 200ms --duration 1s")
+        again = simulate(url, "--history 10m --every 200ms --duration 500ms")
     assert again.returncode == 0, again.stdout
     assert "readings already that this run did not send: the past of 2 users cannot be checked" in again.stdout
     assert "every answer is equal" in again.stdout
@@ -235,7 +235,7 @@ def test_progress_on_a_terminal(stand_in: StandIn) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     with serving(stand_in) as url:
-        arguments = command(url, "--every 100ms --history 1d --history-batch 50 --duration 1500ms")
+        arguments = command(url, "--every 100ms --history 1d --history-batch 50 --duration 1s")
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
         done = subprocess.run(arguments, cwd=ROOT, stdout=child, env=environment, timeout=60, check=False)
     os.close(child)
