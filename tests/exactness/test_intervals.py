@@ -1,11 +1,13 @@
 """The rule of intervals against brute force, hour by hour, and its mutants, each of which must be caught.
 
 Many small tries of a few hours, in which everything meets; the histories of test_exactness.py have intervals, too,
-among all else that happens. A mutant is a function of sql/ with one part of the rule taken out.
+among all else that happens. EXACTNESS_TRIES says how many tries a test makes, EXACTNESS_SEED from which seed on. A
+mutant is a function of sql/ with one part of the rule taken out.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.exactness.test_exactness import FIRST
 from tests.support import sql_client
 from tests.support.database import empty
 from tests.support.interleaving import install, script
@@ -25,7 +28,11 @@ from tests.support.sums import GRAIN, Sums
 
 NOON = 19_800 * DAY + 12 * HOUR
 DEVICES = ["device_a", "device_b", "watch", "phone"]
-TRIES = 60
+TRIES = int(os.environ.get("EXACTNESS_TRIES", "16"))
+FEW = max(1, TRIES // 16)
+"""Tries of what takes seconds each."""
+MOST = 600
+"""Tries in which a mutant must be noticed."""
 
 
 class Try:
@@ -119,9 +126,8 @@ def differences(db: psycopg.Connection[Any], seed: int) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("half", range(2))
-def test_minutes_follow_the_rule(calm: psycopg.Connection[Any], half: int) -> None:
-    for seed in range(half, TRIES, 2):
+def test_minutes_follow_the_rule(calm: psycopg.Connection[Any]) -> None:
+    for seed in range(FIRST, FIRST + TRIES):
         assert differences(calm, seed) == [], f"seed {seed}"
 
 
@@ -175,10 +181,18 @@ MUTANTS = {
 }
 
 
+# A try that notices a mutant; others are made where that is no longer so.
+NOTICING = {
+    "what better devices counted in all of their minutes": 218,
+    "a cap beside worn devices": 11,
+    "the priority of the metric does not matter": 20,
+}
+
+
 @pytest.mark.parametrize("name", MUTANTS)
 def test_each_part_of_the_rule_is_needed(calm: psycopg.Connection[Any], name: str) -> None:
     with mutated(calm, "counted_minutes", *MUTANTS[name]):
-        assert any(differences(calm, seed) for seed in range(10 * TRIES))
+        assert any(differences(calm, seed) for seed in (NOTICING.get(name, 0), *range(MOST)))
 
 
 @contextmanager
@@ -471,17 +485,15 @@ def more_of(db: psycopg.Connection[Any], sums: Sums, seed: int) -> None:
 VIEW = "SELECT bucket, total FROM api.metrics_{} WHERE metric = %s"
 
 
-def wrong_about(db: psycopg.Connection[Any], sums: Sums, seed: int) -> list[Any]:
-    """Ask for ranges of a metric, by device, and read the views; return what differs from brute force."""
+def wrong_answers(db: psycopg.Connection[Any], sums: Sums, r: Random, devices: list[str | None]) -> list[Any]:
+    """Ask for a range of a metric of each device, as a whole and by bucket; return what differs from brute force."""
     found: list[Any] = []
-    r = Random(seed)
-    for device in (None, None, None, *sums.ranks):
+    for device in devices:
         start, end = sorted([NOON + r.randrange(-HOUR, 5 * HOUR) for _ in range(2)])
         asked = ["default", "ada", moment(start), moment(end), [sums.metric]]
         row = db.execute("SELECT total FROM api.metric_summary(%s, %s, %s, %s, %s, %s)", [*asked, device]).fetchone()
-        whole = sums.series(start, end, "1mo", "UTC", device)
-        if row != (next(iter(whole.values()), None),):
-            found.append((start, end, device, row, whole))
+        if row != ((right := sums.whole(start, end, device)),):
+            found.append((start, end, device, row, right))
         for bucket, tz in (("1m", "UTC"), ("15m", "UTC"), ("1h", "UTC"), ("1d", "Asia/Kathmandu")):
             rows = db.execute(
                 "SELECT t, total FROM api.metric_series(%s, %s, %s, %s, %s, %s, %s, 1, %s)",
@@ -490,6 +502,12 @@ def wrong_about(db: psycopg.Connection[Any], sums: Sums, seed: int) -> list[Any]
             got = {micros(t): total for t, total in rows}
             if got != sums.series(start, end, bucket, tz, device):
                 found.append((start, end, bucket, device, got))
+    return found
+
+
+def wrong_views(db: psycopg.Connection[Any], sums: Sums) -> list[Any]:
+    """Read the views of a metric; return what differs from brute force."""
+    found: list[Any] = []
     for bucket in ("15m", "1h", "1d"):
         rows = db.execute(VIEW.format(bucket).encode(), [sums.metric]).fetchall()
         if sorted((micros(t), total) for t, total in rows) != sorted(
@@ -501,42 +519,32 @@ def wrong_about(db: psycopg.Connection[Any], sums: Sums, seed: int) -> list[Any]
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_other_sums_follow_the_rule_in_rollups(calm: psycopg.Connection[Any], metric: str) -> None:
-    for seed in range(4):
-        sums = other_sums(calm, seed, metric)
+    for seed in range(FIRST, FIRST + FEW):
+        sums, r = other_sums(calm, seed, metric), Random(seed)
+
+        def wrong(sums: Sums = sums, r: Random = r) -> list[Any]:
+            # Other ranges each time, and another device.
+            return wrong_answers(calm, sums, r, [None, r.choice(sums.ranks)]) + wrong_views(calm, sums)
+
         for horizon in (NOON + 2 * HOUR + 30 * MINUTE, NOON + 4 * HOUR, NOON + 3 * DAY, NOON + 3 * DAY):
             sql_client.refresh(calm, horizon)
-            assert wrong_about(calm, sums, seed) == [], (seed, horizon)
+            assert wrong() == [], (seed, horizon)
             more_of(calm, sums, seed + horizon % 97)
-            assert wrong_about(calm, sums, seed) == [], (seed, horizon)
+            assert wrong() == [], (seed, horizon)
         for priority, metrics in ((1, {}), (None, {metric: 0, "steps": 5}), (0, {metric: 900})):
             sql_client.set_priority(calm, "default", "phone", priority, metrics)
             sums.ranks = ranked(calm, metric)
-            assert wrong_about(calm, sums, seed) == [], seed
+            assert wrong() == [], seed
             sql_client.refresh(calm, horizon)
-        assert wrong_about(calm, sums, seed) == [], seed
+        assert wrong() == [], seed
         assert sql_client.drift(calm, NOON - 5 * DAY, NOON + 5 * DAY) == []
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_other_sums_follow_the_rule(calm: psycopg.Connection[Any], metric: str) -> None:
-    for seed in range(20):
+    for seed in range(FIRST, FIRST + 4 * FEW):
         sums = other_sums(calm, seed, metric)
-        r = Random(seed)
-        for device in (None, None, None, *sums.ranks):
-            start, end = sorted([NOON + r.randrange(-HOUR, 5 * HOUR) for _ in range(2)])
-            asked = ["default", "ada", moment(start), moment(end), [metric]]
-            row = calm.execute(
-                "SELECT total FROM api.metric_summary(%s, %s, %s, %s, %s, %s)", [*asked, device]
-            ).fetchone()
-            whole = sums.series(start, end, "1mo", "UTC", device)
-            assert row == (next(iter(whole.values()), None),), (seed, start, end, device)
-            for bucket, tz in (("1m", "UTC"), ("15m", "UTC"), ("1h", "UTC"), ("1d", "Asia/Kathmandu")):
-                rows = calm.execute(
-                    "SELECT t, total FROM api.metric_series(%s, %s, %s, %s, %s, %s, %s, 1, %s)",
-                    [*asked, bucket, tz, device],
-                ).fetchall()
-                got = {micros(t): total for t, total in rows}
-                assert got == sums.series(start, end, bucket, tz, device), (seed, start, end, bucket, device)
+        assert wrong_answers(calm, sums, Random(seed), [None, None, None, *sums.ranks]) == [], seed
 
 
 def test_daily_totals_of_other_sums_count_where_there_is_nothing_finer(calm: psycopg.Connection[Any]) -> None:
