@@ -22,7 +22,7 @@ from psycopg.conninfo import make_conninfo
 from pytest_postgresql import factories
 
 from scripts import embedded
-from tests.support.database import empty, new_database, prepare
+from tests.support.database import PREPARED, empty, new_database, prepare
 from tests.support.examples import register_profiles
 from tests.support.parallel import alone, made_once, unit_of, urgency
 from tests.support.service_process import running_service
@@ -114,12 +114,13 @@ def created(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated(created: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, prepared for tests."""
+    """The same, prepared for tests, with a copy of the database to make others of."""
 
     def create(data: Path) -> None:
         shutil.copytree(created, data, dirs_exist_ok=True)
         with embedded.start(data, jobs_interval=0) as running:
             prepare(running.url)
+        shutil.copytree(data / "databases" / "postgres", data / "databases" / PREPARED)
 
     return made_once(tmp_path_factory, "migrated", create)
 

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from scripts.migrate import MIGRATIONS, migrate
+from scripts.migrate import MIGRATIONS
 from tests.sql.people import FILL
-from tests.support.database import new_database
+from tests.support.database import prepared_database
 
 USERS = "SELECT * FROM rollup.user_4h ORDER BY user_key, bucket"
 DEVICES = "SELECT * FROM rollup.device_4h ORDER BY user_key, bucket, device_key"
@@ -20,12 +20,13 @@ DEVICES = "SELECT * FROM rollup.device_4h ORDER BY user_key, bucket, device_key"
 @pytest.fixture(scope="module")
 def db(server_url: str) -> Iterator[psycopg.Connection[Any]]:
     """A database of its own, with two users of two devices each that were refreshed."""
-    with new_database(server_url, f"hyperpulse_four_hours_{os.getpid()}") as url:
-        migrate(url)
-        with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
-            connection.execute(FILL)
-            connection.execute("CALL api.refresh()")
-            yield connection
+    with (
+        prepared_database(server_url, f"hyperpulse_four_hours_{os.getpid()}") as url,
+        psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection,
+    ):
+        connection.execute(FILL)
+        connection.execute("CALL api.refresh()")
+        yield connection
 
 
 def test_the_migration_fills_what_refreshes_keep(db: psycopg.Connection[Any]) -> None:

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from scripts.migrate import migrate
 from scripts.roles import SUPERUSER_SCRIPT, connect, create
 from tests.support.bi import MINE, OTHER, PASSWORD, TENANT_VIEWS, Logins, bi_logins, fill, login
-from tests.support.database import listen, new_database, prepare
+from tests.support.database import listen, new_database, prepared_database
 
 pytestmark = pytest.mark.native
 
@@ -115,8 +115,7 @@ DENIED_STATEMENTS = [
 @pytest.fixture(scope="module")
 def own_url(server_url: str) -> Iterator[str]:
     """A database of its own, on which a superuser has run the script."""
-    with new_database(server_url, f"hyperpulse_hostile_{os.getpid()}") as url:
-        prepare(url)
+    with prepared_database(server_url, f"hyperpulse_hostile_{os.getpid()}") as url:
         yield url
 
 

@@ -9,7 +9,7 @@ import psycopg
 
 from scripts.migrate import MIGRATIONS, migrate
 from tests.support import sql_client
-from tests.support.database import new_database, prepare
+from tests.support.database import prepared_database
 from tests.support.interleaving import NOON
 from tests.support.reference_model import DAY, HOUR, MINUTE, moment
 from tests.support.sample_model import Model, Question, Sample, series, summary, write
@@ -45,25 +45,26 @@ def agrees(db: psycopg.Connection[Any], model: Model) -> bool:
 
 def test_the_migration_marks_what_is_there(server_url: str) -> None:
     """Answers are right before the first refresh, and after it."""
-    with new_database(server_url, f"hyperpulse_sample_rollups_{os.getpid()}") as url:
-        prepare(url)
-        with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as db:
-            sql_client.place_horizon(db, NOON + 2 * HOUR)
-            model = two_days(db)
-            sql_client.refresh(db, NOON + 3 * HOUR)
-            with db.transaction():
-                db.execute("DROP SCHEMA api, api_internal CASCADE")
-                for file in ("0029-sample-rollups.rollback.sql", "0029-sample-rollups.sql"):
-                    db.execute((MIGRATIONS / file).read_bytes())
-            migrate(url)
-            assert agrees(db, model)
-            assert db.execute(MARKS).fetchone() == (2,)
-            sql_client.refresh(db, NOON + 3 * HOUR)
-            assert db.execute(MARKS).fetchone() == (0,)
-            assert agrees(db, model)
-            sql_client.refresh(db, NOON + 3 * DAY)
-            assert agrees(db, model)
-            assert sql_client.drift(db, NOON - 3 * DAY, NOON + 3 * DAY) == []
+    with (
+        prepared_database(server_url, f"hyperpulse_sample_rollups_{os.getpid()}") as url,
+        psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as db,
+    ):
+        sql_client.place_horizon(db, NOON + 2 * HOUR)
+        model = two_days(db)
+        sql_client.refresh(db, NOON + 3 * HOUR)
+        with db.transaction():
+            db.execute("DROP SCHEMA api, api_internal CASCADE")
+            for file in ("0029-sample-rollups.rollback.sql", "0029-sample-rollups.sql"):
+                db.execute((MIGRATIONS / file).read_bytes())
+        migrate(url)
+        assert agrees(db, model)
+        assert db.execute(MARKS).fetchone() == (2,)
+        sql_client.refresh(db, NOON + 3 * HOUR)
+        assert db.execute(MARKS).fetchone() == (0,)
+        assert agrees(db, model)
+        sql_client.refresh(db, NOON + 3 * DAY)
+        assert agrees(db, model)
+        assert sql_client.drift(db, NOON - 3 * DAY, NOON + 3 * DAY) == []
 
 
 def versions(db: psycopg.Connection[Any]) -> set[Any]:
