@@ -16,6 +16,9 @@ from tests.support.interleaving import BEFORE, Stage
 
 JOBS = "SELECT job_id FROM timescaledb_information.jobs WHERE proc_schema = 'core' AND scheduled"
 
+HORIZON = "SELECT materialized, announced, events_materialized FROM core.horizon"
+MOVED = "UPDATE core.horizon SET materialized = %s, announced = %s, events_materialized = %s"
+
 
 @pytest.fixture(autouse=True, scope="package")
 def rules_of_the_database(is_embedded: bool) -> Iterator[None]:
@@ -34,7 +37,7 @@ def quiet(db: psycopg.Connection[Any]) -> Iterator[None]:
     """Stop the jobs of the database, and put them, its settings and its horizon back afterwards."""
     jobs = [job for (job,) in db.execute(JOBS).fetchall()]
     settings = db.execute("SELECT value, name FROM core.setting").fetchall()
-    horizon = db.execute("SELECT materialized, announced, events_materialized FROM core.horizon").fetchone()
+    horizon = db.execute(HORIZON).fetchone()
     for job in jobs:
         db.execute("SELECT alter_job(%s, scheduled => false)", [job])
     # A job that runs already holds this lock.
@@ -46,16 +49,17 @@ def quiet(db: psycopg.Connection[Any]) -> Iterator[None]:
         db.execute("SET timezone = 'UTC'")
         empty(db)
         db.cursor().executemany("UPDATE core.setting SET value = %s WHERE name = %s", settings)
-        db.execute("UPDATE core.horizon SET materialized = %s, announced = %s, events_materialized = %s", horizon)
+        db.execute(MOVED, horizon)
         for job in jobs:
             db.execute("SELECT alter_job(%s, scheduled => true)", [job])
 
 
 @pytest.fixture
 def calm(db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
-    """The empty database with no job running."""
-    with quiet(db):
-        yield db
+    """The empty database with no job running, as in all tests, and its horizon put back afterwards."""
+    horizon = db.execute(HORIZON).fetchone()
+    yield db
+    db.execute(MOVED, horizon)
 
 
 @pytest.fixture
