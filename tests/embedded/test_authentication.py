@@ -289,25 +289,25 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_the_files_are_private(start: Start, tmp_path: Path) -> None:
+def test_files_and_password_are_private(start: Start) -> None:
     server = start()
+    password = owners_password(server.data)
     assert mode(server.data) == mode(server.data / "databases") == 0o700
     assert mode(password_file(server.data)) == 0o600
-    assert len(owners_password(server.data)) >= 43
+    assert len(password) >= 43
     with psycopg.connect(server.url, autocommit=True) as one:
         one.execute("CREATE TABLE kept AS SELECT 1")
     assert [path for path in server.data.rglob("*") if mode(path) & 0o007] == []
-
-
-def test_a_directory_of_before_gets_a_password(start: Start) -> None:
-    server = start()
-    server.stop()
-    password_file(server.data).unlink()
-    server.data.chmod(0o755)
-    again = start()
-    assert mode(again.data) == 0o700
-    with psycopg.connect(again.url) as one:
-        assert one.execute("SELECT 1").fetchone() == (1,)
+    # The password is in no argument and no log.
+    with pytest.raises(psycopg.OperationalError):
+        enter(server, password="guess")
+    assert password not in Path(f"/proc/{server.pid}/cmdline").read_text()
+    assert password not in server.url
+    deadline = time.monotonic() + 5  # the log is read from a pipe
+    while 'password authentication failed for user "postgres"' not in server.log:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert password not in server.log
 
 
 def test_the_password_stays_unless_others_may_have_read_it(start: Start) -> None:
@@ -323,6 +323,14 @@ def test_the_password_stays_unless_others_may_have_read_it(start: Start) -> None
     assert mode(password_file(server.data)) == 0o600
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         enter(server, password=first)
+    # A directory of before passwords gets one.
+    server.stop()
+    password_file(server.data).unlink()
+    server.data.chmod(0o755)
+    server = start()
+    assert mode(server.data) == 0o700
+    with psycopg.connect(server.url) as one:
+        assert one.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_files_of_others_in_the_directory_keep_their_way_in(start: Start, tmp_path: Path) -> None:
@@ -332,17 +340,3 @@ def test_files_of_others_in_the_directory_keep_their_way_in(start: Start, tmp_pa
     start()
     assert mode(data) == 0o755
     assert mode(data / "databases") == 0o700
-
-
-def test_the_password_is_in_no_argument_and_no_log(start: Start) -> None:
-    server = start()
-    password = owners_password(server.data)
-    with pytest.raises(psycopg.OperationalError):
-        enter(server, password="guess")
-    assert password not in Path(f"/proc/{server.pid}/cmdline").read_text()
-    assert password not in server.url
-    deadline = time.monotonic() + 5  # the log is read from a pipe
-    while 'password authentication failed for user "postgres"' not in server.log:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert password not in server.log
