@@ -28,9 +28,10 @@ def examples(document: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def instead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def instead(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A fresh `make run`, and what stands for the documented ports and for the way to its password."""
     data, port, db_port = str(tmp_path_factory.mktemp("data")), str(free_port()), str(free_port())
+    shutil.copytree(migrated, data, dirs_exist_ok=True)
     with started(["make", "run"], DATA=data, PORT=port, DB_PORT=db_port, DATABASE_URL="") as command:
         command.wait_for("Ctrl-C")
         yield {":8000": f":{port}", ":15432": f":{db_port}", "PGPASSFILE=.data/": f"PGPASSFILE={data}/"}

@@ -26,8 +26,8 @@ PATH = "/v1/readings"
 DAY = {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}
 
 
-@pytest.fixture
-def two(database_url: str, db: psycopg.Connection) -> Iterator[tuple[Started, str]]:
+@pytest.fixture(scope="module")
+def two(database_url: str) -> Iterator[tuple[Started, str]]:
     """A service of two workers, and its address."""
     port = free_port()
     environment = {"DATABASE_URL": database_url, "PORT": str(port), "REFRESH_SECONDS": "off", "WORKERS": "2"}
@@ -70,7 +70,7 @@ def load(url: str) -> Iterator[Counter[str]]:
             over.set()
 
 
-def test_workers_are_replaced_without_a_failed_request(two: tuple[Started, str]) -> None:
+def test_workers_are_replaced_without_a_failed_request(two: tuple[Started, str], db: psycopg.Connection) -> None:
     command, url = two
     before = set(descendants(command.process.pid))
     with load(url) as outcomes:
@@ -101,7 +101,7 @@ def test_a_worker_that_does_not_come_up_replaces_none(two: tuple[Started, str]) 
 
 
 def test_the_release_before_serves_while_the_schema_is_rebuilt_and_afterwards(
-    two: tuple[Started, str], database_url: str, monkeypatch: pytest.MonkeyPatch
+    two: tuple[Started, str], database_url: str, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, url = two
     with load(url) as outcomes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,31 +30,47 @@ READING = {
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory that the tests of this module share, so that only the first start creates it."""
-    return tmp_path_factory.mktemp("data")
+def data(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory that tests of this module share, one after the other, so that none has to create it."""
+    data = tmp_path_factory.mktemp("data")
+    shutil.copytree(migrated, data, dirs_exist_ok=True)
+    return data
 
 
-@pytest.fixture
-def environment(data: Path) -> dict[str, str]:
-    """What a person would set to have an instance beside another one."""
+def beside_others(data: Path) -> dict[str, str]:
+    """Return what a person would set to have an instance beside another one."""
     return {"DATA": str(data), "PORT": str(free_port()), "DB_PORT": str(free_port()), "DATABASE_URL": ""}
 
 
 @pytest.fixture
+def environment(data: Path) -> dict[str, str]:
+    return beside_others(data)
+
+
+@pytest.fixture
 def run(environment: dict[str, str]) -> Iterator[Started]:
-    """An instance that is ready."""
+    """An instance that is ready, to be stopped."""
     with started(["make", "run"], **environment) as command:
         command.wait_for("Ctrl-C")
         yield command
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Started, dict[str, str]]]:
+    """An instance that has created its database, and what was set for it."""
+    environment = beside_others(tmp_path_factory.mktemp("created"))
+    with started(["make", "run"], **environment) as command:
+        command.wait_for("Ctrl-C")
+        yield command, environment
 
 
 def url(environment: dict[str, str]) -> str:
     return f"http://127.0.0.1:{environment['PORT']}"
 
 
-def test_it_says_what_it_started_and_where(run: Started, environment: dict[str, str], data: Path) -> None:
-    said = "\n".join(run.lines)
+def test_it_says_what_it_started_and_where(first: tuple[Started, dict[str, str]]) -> None:
+    command, environment = first
+    said = "\n".join(command.lines)
     for promised in (
         f"{url(environment)}/",
         f"{url(environment)}/docs",
@@ -63,16 +80,17 @@ def test_it_says_what_it_started_and_where(run: Started, environment: dict[str, 
     ):
         assert promised in said
     assert httpx.get(f"{url(environment)}/").status_code == 200
-    with psycopg.connect(f"{embedded.address(int(environment['DB_PORT']))}?passfile={data / 'pgpass'}") as connection:
+    password_file = embedded.password_file(Path(environment["DATA"]))
+    with psycopg.connect(embedded.address(int(environment["DB_PORT"])), passfile=password_file) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_the_password_of_the_database_stays_in_its_file(
-    run: Started, environment: dict[str, str], data: Path, tmp_path: Path
-) -> None:
+def test_the_password_of_the_database_stays_in_its_file(first: tuple[Started, dict[str, str]], tmp_path: Path) -> None:
+    command, environment = first
+    data = Path(environment["DATA"])
     password = (data / "pgpass").read_text().splitlines()[0].rsplit(":", 1)[1]
-    assert [pid for pid in run.descendants() if password in Path(f"/proc/{pid}/cmdline").read_text()] == []
-    assert password not in "\n".join(run.lines)
+    assert [pid for pid in command.descendants() if password in Path(f"/proc/{pid}/cmdline").read_text()] == []
+    assert password not in "\n".join(command.lines)
     shown = tmp_path / "psql"
     shown.write_text('#!/bin/sh\necho "$@"; cat "$PGPASSFILE"; echo "$PGREQUIREAUTH"\n')
     shown.chmod(0o755)
@@ -85,11 +103,19 @@ def test_the_password_of_the_database_stays_in_its_file(
     assert lines[-1] == "scram-sha-256"
 
 
-def test_a_second_start_is_quick_and_finds_the_data(environment: dict[str, str]) -> None:
+def test_the_same_directory_cannot_be_served_twice(first: tuple[Started, dict[str, str]]) -> None:
+    _, environment = first
+    refusal(beside_others(Path(environment["DATA"])), "is in use by process", environment["DATA"])
+
+
+def test_ctrl_c_stops_everything_and_a_second_start_is_quick_and_finds_the_data(environment: dict[str, str]) -> None:
     with started(["make", "run"], **environment) as first:
         first.wait_for("Ctrl-C")
         assert httpx.post(f"{url(environment)}/ingest", json=READING).status_code == 200
-        first.interrupt()
+        children = first.descendants()
+        assert len(children) >= 3
+        assert first.interrupt() < 3
+        assert wait_until_gone(list(children), seconds=0.5) == []
     began = time.monotonic()
     with started(["make", "run"], **environment) as second:
         second.wait_for("Ctrl-C")
@@ -98,13 +124,6 @@ def test_a_second_start_is_quick_and_finds_the_data(environment: dict[str, str])
         answer = httpx.get(f"{url(environment)}/metrics", params={"user_id": 303, **range_})
     assert answer.json() == {"avg_heart_rate": 88.0, "total_steps": 400, "total_calories": 15.2}
     assert seconds < 15, "the target is 5 s on a machine that does nothing else"
-
-
-def test_ctrl_c_stops_everything_within_three_seconds(run: Started) -> None:
-    children = run.descendants()
-    assert len(children) >= 3
-    assert run.interrupt() < 3
-    assert wait_until_gone(list(children), seconds=0.5) == []
 
 
 def test_sigterm_stops_everything_too(run: Started) -> None:
@@ -118,11 +137,6 @@ def test_nothing_is_left_when_the_watcher_is_killed(run: Started) -> None:
     children = run.descendants()
     os.kill(run.descendant("scripts.run") if "scripts.run" in str(children) else run.process.pid, signal.SIGKILL)
     assert wait_until_gone(list(children)) == []
-
-
-def test_the_same_directory_cannot_be_served_twice(run: Started, environment: dict[str, str]) -> None:
-    other = {**environment, "PORT": str(free_port()), "DB_PORT": str(free_port())}
-    refusal(other, "is in use by process", environment["DATA"])
 
 
 def test_a_port_in_use_is_named(environment: dict[str, str]) -> None:

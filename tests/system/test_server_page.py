@@ -26,11 +26,12 @@ def commands() -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("psql") is None, reason="needs psql")
-def test_two_tenants_three_keys_and_a_bi_login_in_ten_commands(tmp_path: Path) -> None:
+def test_two_tenants_three_keys_and_a_bi_login_in_ten_commands(migrated: Path, tmp_path: Path) -> None:
     run, *rest = commands()
     assert 1 + len(rest) == 10
     port, db_port = str(free_port()), str(free_port())
     where = {"DATA": str(tmp_path / "data"), "PORT": port, "DB_PORT": db_port, "DATABASE_URL": ""}
+    shutil.copytree(migrated, where["DATA"])
     names = re.findall(r"(\w+)=(\S+)", run)
     with started(["make", "run"], **where, **dict(names)) as service:
         service.wait_for("Ctrl-C")
