@@ -20,7 +20,7 @@ from scripts import embedded
 from tests.support.ports import free_port
 from tests.support.processes import Started, started
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "2"))
 WRITERS = 4
 BATCH = 10
 START = datetime(2025, 1, 15, tzinfo=UTC)
@@ -68,9 +68,9 @@ class Writer(threading.Thread):
 
 
 @pytest.fixture(scope="module")
-def environment(created: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     data = tmp_path_factory.mktemp("data")
-    shutil.copytree(created, data, dirs_exist_ok=True)
+    shutil.copytree(migrated, data, dirs_exist_ok=True)
     return {"DATA": str(data), "PORT": str(free_port()), "DB_PORT": str(free_port()), "DATABASE_URL": ""}
 
 
