@@ -181,9 +181,6 @@ def fields_of(path: str) -> list[str]:
     return [*item_of(path)] + (["device_id", "steps", "calories"] if path == "/v1/readings" else [])
 
 
-FIELDS = [(path, field) for path in WRITES for field in fields_of(path)]
-
-
 def reads_calmly(client: httpx.Client, path: str) -> None:
     """Whatever a path stored can be told."""
     ages = {"start": "0001-01-01T00:00:00Z", "end": "9999-12-31T23:59:59.999999Z"}
@@ -200,39 +197,47 @@ def reads_calmly(client: httpx.Client, path: str) -> None:
         stays_calm(client.get(asked, params=query, timeout=PATIENCE))
 
 
-@pytest.mark.parametrize(("path", "field"), FIELDS)
-def test_a_plainly_wrong_value_is_refused(client: httpx.Client, path: str, field: str) -> None:
-    for raw in PLAINLY_WRONG[kind_of(field)]:
-        answer = stays_calm(send(client, path, with_item(path, item_with(path, field, raw))))
-        assert answer.status_code in (400, 413, 422), (raw[:200], answer.status_code, answer.text[:500])
+@pytest.mark.parametrize("path", WRITES)
+def test_a_plainly_wrong_value_is_refused(client: httpx.Client, subtests: pytest.Subtests, path: str) -> None:
+    for field in fields_of(path):
+        with subtests.test(field=field):
+            for raw in PLAINLY_WRONG[kind_of(field)]:
+                answer = stays_calm(send(client, path, with_item(path, item_with(path, field, raw))))
+                assert answer.status_code in (400, 413, 422), (raw[:200], answer.status_code, answer.text[:500])
     assert not client.get("/events", params={"tenant_id": "tenant_1"}).json()["total"]
 
 
-@pytest.mark.parametrize(("path", "field"), FIELDS)
-def test_a_strange_value_is_met_calmly(client: httpx.Client, path: str, field: str) -> None:
-    for raw in MERELY_STRANGE[kind_of(field)]:
-        stays_calm(send(client, path, with_item(path, item_with(path, field, raw))))
-        if field == "payload":
+@pytest.mark.parametrize("path", WRITES)
+def test_a_strange_value_is_met_calmly(client: httpx.Client, subtests: pytest.Subtests, path: str) -> None:
+    for field in fields_of(path):
+        with subtests.test(field=field):
+            for raw in MERELY_STRANGE[kind_of(field)]:
+                stays_calm(send(client, path, with_item(path, item_with(path, field, raw))))
+                if field == "payload":
+                    reads_calmly(client, path)
             reads_calmly(client, path)
-    reads_calmly(client, path)
 
 
-@pytest.mark.parametrize(("path", "field"), FIELDS)
-def test_ten_megabytes_in_a_field_are_refused(client: httpx.Client, path: str, field: str) -> None:
+@pytest.mark.parametrize("path", WRITES)
+def test_ten_megabytes_in_a_field_are_refused(client: httpx.Client, subtests: pytest.Subtests, path: str) -> None:
     long = '"' + "x" * MEGABYTES + '"'
-    raw = f'{{"page": {long}}}' if field == "payload" else long
-    answer = stays_calm(send(client, path, with_item(path, item_with(path, field, raw))))
-    if field != "payload":
-        assert answer.status_code in (400, 413, 422), (answer.status_code, answer.text[:500])
+    for field in fields_of(path):
+        with subtests.test(field=field):
+            raw = f'{{"page": {long}}}' if field == "payload" else long
+            answer = stays_calm(send(client, path, with_item(path, item_with(path, field, raw))))
+            if field != "payload":
+                assert answer.status_code in (400, 413, 422), (answer.status_code, answer.text[:500])
 
 
-@pytest.mark.parametrize(("path", "field"), FIELDS)
-def test_a_field_said_twice_is_met_calmly(client: httpx.Client, path: str, field: str) -> None:
+@pytest.mark.parametrize("path", WRITES)
+def test_a_field_said_twice_is_met_calmly(client: httpx.Client, subtests: pytest.Subtests, path: str) -> None:
     item = json.dumps(item_of(path))
-    for raw in ("null", "[]", '"x"', "1", json.dumps(item_of(path).get(field))):
-        stays_calm(send(client, path, with_item(path, f'{item[:-1]}, "{field}": {raw}}}')))
-        stays_calm(send(client, path, with_item(path, f'{{"{field}": {raw}, {item[1:]}')))
-    reads_calmly(client, path)
+    for field in fields_of(path):
+        with subtests.test(field=field):
+            for raw in ("null", "[]", '"x"', "1", json.dumps(item_of(path).get(field))):
+                stays_calm(send(client, path, with_item(path, f'{item[:-1]}, "{field}": {raw}}}')))
+                stays_calm(send(client, path, with_item(path, f'{{"{field}": {raw}, {item[1:]}')))
+            reads_calmly(client, path)
 
 
 def test_a_nul_or_half_a_character_never_becomes_an_id(visitor: httpx.Client) -> None:
