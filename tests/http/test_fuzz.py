@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.support.wire import PATIENCE
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 LONGEST_QUERY = 5_000  # characters, each of them up to twelve once encoded; a URL of 64 kB is no HTTP to the server
 JUDGED_PIECE_BY_PIECE = {  # where a wrong item is told of, or an argument of the other earlier service is not looked at
     "POST /metrics/heart-rate/batch",
