@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from service.auth.key import new_key
+from service.database.schema import query
 from tests.support.keys import SAME_ORIGIN, add_key, bearer, revoke_key, sign_in
 from tests.support.service_process import running_service
 from tests.support.wire import reading, refused
@@ -257,30 +259,35 @@ def test_signing_in_again_ends_the_session_before(
     refused(guarded.get("/v1/users", headers=session), 401)
 
 
-@pytest.mark.parametrize("how", ["revoked", "deleted", "expired", "key expired"])
-def test_what_is_open_ends_within_five_seconds(guarded_url: str, db: psycopg.Connection, how: str) -> None:
-    text = add_key(db, ["read"])
-    session = sign_in(guarded_url, text)
-    headers = {**session, "Origin": guarded_url}
-    with connect(sockets_of(guarded_url), additional_headers=headers) as live:
-        live.recv(10)
-        match how:
-            case "revoked":
-                revoke_key(db, text)
-            case "deleted":
-                db.execute("DELETE FROM core.access_key")
-                assert db.execute("SELECT count(*) FROM core.session").fetchone() == (0,)
-            case "expired":
-                db.execute("UPDATE core.session SET expires_at = now()")
-            case "key expired":
-                db.execute("UPDATE core.access_key SET expires_at = now()")
+ENDS = {
+    "revoked": query("revoke_key"),
+    "deleted": b"DELETE FROM core.access_key WHERE key_id = %(key_id)s",
+    "expired": b"UPDATE core.session SET expires_at = now() WHERE key_id = %(key_id)s",
+    "key expired": b"UPDATE core.access_key SET expires_at = now() WHERE key_id = %(key_id)s",
+}
+
+
+def test_what_is_open_ends_within_five_seconds(guarded_url: str, db: psycopg.Connection) -> None:
+    keys = {how: add_key(db, ["read"]) for how in ENDS}
+    sessions = {how: sign_in(guarded_url, text) for how, text in keys.items()}
+    with ExitStack() as until_the_end:
+        sockets = {}
+        for how, session in sessions.items():
+            headers = {**session, "Origin": guarded_url}
+            sockets[how] = until_the_end.enter_context(connect(sockets_of(guarded_url), additional_headers=headers))
+            sockets[how].recv(10)
+        for how, statement in ENDS.items():
+            assert db.execute(statement, {"key_id": keys[how].split("_")[1]}).rowcount == 1
         begun = time.monotonic()
-        with pytest.raises(ConnectionClosed) as closed:
-            while True:
-                live.recv(10)
-        assert closed.value.rcvd is not None
-        assert (closed.value.rcvd.code, time.monotonic() - begun < 5) == (1008, True)
-    refused(httpx.get(f"{guarded_url}/v1/users", headers=session), 401)
+        for how, live in sockets.items():
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    live.recv(10)
+            assert closed.value.rcvd is not None, how
+            assert (closed.value.rcvd.code, time.monotonic() - begun < 5) == (1008, True), how
+    assert db.execute("SELECT count(*) FROM core.session").fetchone() == (3,), "one went with its key"
+    for how, session in sessions.items():
+        assert httpx.get(f"{guarded_url}/v1/users", headers=session).status_code == 401, how
 
 
 def test_a_session_expires_at_its_moment(guarded: httpx.Client, guarded_url: str, db: psycopg.Connection) -> None:
