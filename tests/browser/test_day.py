@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from tests.browser.seeing import HOSTILE, faults_of, open_page, send, send_all
+from tests.browser.seeing import HOSTILE, faults_of, hurry_until, open_page, send, send_all
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
@@ -111,12 +111,13 @@ def test_it_goes_to_the_days_around_and_to_other_pages(client: httpx.Client, pag
 
 
 def test_today_goes_on_and_has_no_day_after(client: httpx.Client, page: Page) -> None:
+    page.clock.install()
     send(client, ago=1, heart_rate=61, steps=7)
     open_page(page, client, "/day?user=ada")
     expect(page.locator("#day-figures [data-metric=steps] data")).to_have_text("7")
     expect(page.get_by_role("link", name="The day after")).to_be_hidden()
     send(client, steps=5)
-    expect(page.locator("#day-figures [data-metric=steps] data")).to_have_text("12", timeout=15_000)
+    hurry_until(page, page.locator("#day-figures [data-metric=steps] data"), "12")
 
 
 def test_it_says_why_there_is_nothing(client: httpx.Client, page: Page) -> None:

@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.browser.seeing import open_page, send, send_all
+from tests.browser.seeing import hurry_until, open_page, send, send_all
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
@@ -123,12 +123,13 @@ def test_its_state_lives_in_the_address(client: httpx.Client, page: Page) -> Non
 
 
 def test_a_range_until_now_goes_on(client: httpx.Client, page: Page) -> None:
+    page.clock.install()
     send(client, ago=60, heart_rate=61, steps=7)
     open_page(page, client, "/explore?user=ada&range=1h")
     expect(page.locator("#steps")).to_have_text("7")
     page.locator("#ask").get_by_label("User").fill("half a na")
     send(client, steps=5)
-    expect(page.locator("#steps")).to_have_text("12", timeout=8000)
+    hurry_until(page, page.locator("#steps"), "12")
     expect(page.locator("#ask").get_by_label("User")).to_have_value("half a na")
 
 
