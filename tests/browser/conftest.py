@@ -77,14 +77,31 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Any]:
-    """An empty page in a zone far from UTC; fails the test where a script fails or the content policy is violated."""
-    context = browser.new_context(locale="en-US", timezone_id="Asia/Kathmandu", viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(5000)
+def new_page(browser: Browser) -> Iterator[Callable[[], Any]]:
+    """Open pages that share nothing, in a zone far from UTC.
+
+    The test fails where a script of one fails or the content policy is violated.
+    """
+    contexts: list[Any] = []
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
-    yield page
-    browser.close_context(context)
+
+    def open_one() -> Any:
+        contexts.append(
+            browser.new_context(locale="en-US", timezone_id="Asia/Kathmandu", viewport={"width": 1280, "height": 900})
+        )
+        page = contexts[-1].new_page()
+        page.set_default_timeout(5000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+        return page
+
+    yield open_one
+    for context in contexts:
+        browser.close_context(context)
     assert not faults
+
+
+@pytest.fixture
+def page(new_page: Callable[[], Any]) -> Any:
+    """An empty page."""
+    return new_page()

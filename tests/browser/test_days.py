@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from tests.browser.seeing import HOSTILE, faults_of, open_page, send_all
+from tests.browser.seeing import HOSTILE, expect, faults_of, open_page, send_all
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 PATH = "/days?user=ada&year=2025&week=2025-03-05&tz=Asia/Kathmandu"
 MIDNIGHT = timedelta(hours=5, minutes=45)  # that Kathmandu is ahead
@@ -171,12 +171,12 @@ def test_it_says_why_there_is_nothing(client: httpx.Client, page: Page) -> None:
     expect(page.locator("#days-state")).to_contain_text("No value of nobody is stored.")
 
 
-@pytest.mark.parametrize("search", ["metric=__proto__&year=20251&week=x", "year=0000&week=2025-02-30&tz=%3Cb%3E"])
-def test_hostile_arguments_are_as_none(client: httpx.Client, page: Page, search: str) -> None:
+def test_hostile_arguments_are_as_none(client: httpx.Client, page: Page) -> None:
     send_days(client, HOSTILE)
-    open_page(page, client, f"/days?{httpx.QueryParams(user=HOSTILE)}&{search}")
-    expect(page.locator("#year-title")).to_have_text(re.compile("^Steps, 20[2-9][0-9]$"))
-    expect(page.locator("main img, main b")).to_have_count(0)
+    for search in "metric=__proto__&year=20251&week=x", "year=0000&week=2025-02-30&tz=%3Cb%3E":
+        open_page(page, client, f"/days?{httpx.QueryParams(user=HOSTILE)}&{search}")
+        expect(page.locator("#year-title")).to_have_text(re.compile("^Steps, 20[2-9][0-9]$"))
+        expect(page.locator("main img, main b")).to_have_count(0)
 
 
 def test_it_is_accessible(client: httpx.Client, page: Page) -> None:

@@ -14,11 +14,11 @@ import httpx
 import psycopg
 import pytest
 
-from tests.browser.seeing import hurry_until, open_page, send, send_all
+from tests.browser.seeing import expect, hurry_until, open_page, send, send_all
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 DAY = datetime(2026, 1, 15, tzinfo=UTC)
 FIXED = "/explore?user=ada&start=2026-01-14T18:15:00Z&end=2026-01-15T18:15:00Z"  # a day in Kathmandu
@@ -245,17 +245,17 @@ def test_a_chart_that_is_drawn_while_another_is_takes_its_place(client: httpx.Cl
     assert page.evaluate(DRAW_TWICE) == [[1, 1, 1], [1, 1], [1, 1, 1]]
 
 
-@pytest.mark.parametrize(
-    "search",
-    [
-        "range=constructor",
-        "range=__proto__",
-        "start=-271821-04-20T00:00:00Z&end=%2B275760-09-13T00:00:00Z",
-        "start=%2B275760-09-12T00:00:00Z&end=%2B275760-09-13T00:00:00Z",
-    ],
+HOSTILE_RANGES = (
+    "range=constructor",
+    "range=__proto__",
+    "start=-271821-04-20T00:00:00Z&end=%2B275760-09-13T00:00:00Z",
+    "start=%2B275760-09-12T00:00:00Z&end=%2B275760-09-13T00:00:00Z",
 )
-def test_a_hostile_range_is_as_none(client: httpx.Client, page: Page, search: str) -> None:
+
+
+def test_a_hostile_range_is_as_none(client: httpx.Client, page: Page) -> None:
     send(client, ago=60, steps=7)
-    open_page(page, client, f"/explore?user=ada&{search}")
-    expect(page.locator("#steps")).to_have_text("7")
-    expect(page.get_by_role("button", name="24h")).to_have_attribute("aria-pressed", "true")
+    for search in HOSTILE_RANGES:
+        open_page(page, client, f"/explore?user=ada&{search}")
+        expect(page.locator("#steps")).to_have_text("7")
+        expect(page.get_by_role("button", name="24h")).to_have_attribute("aria-pressed", "true")

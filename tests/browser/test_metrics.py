@@ -14,12 +14,12 @@ import httpx
 import psycopg
 import pytest
 
-from tests.browser.seeing import faults_of, open_page, send_all
+from tests.browser.seeing import expect, faults_of, open_page, send_all
 from tests.support.service_process import running_service
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 START = datetime(2026, 1, 15, tzinfo=UTC)
 RANGE = "start=2026-01-15T00:00:00Z&end=2026-01-15T10:00:00Z"

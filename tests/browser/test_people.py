@@ -13,11 +13,11 @@ import httpx
 import psycopg
 import pytest
 
-from tests.browser.seeing import HOSTILE, open_page, send_all
+from tests.browser.seeing import HOSTILE, expect, open_page, send_all
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 START = datetime(2026, 1, 15, tzinfo=UTC)
 HOURS = "start=2026-01-15T00:00:00Z&end=2026-01-15T10:00:00Z&tz=UTC"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import psycopg
 import pytest
 
-from tests.browser.seeing import faults_of, open_page, send, tile
+from tests.browser.seeing import expect, faults_of, open_page, send, tile
 from tests.support.keys import add_key, bearer, revoke_key
 from tests.support.service_process import running_service
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page
 
 USER = "person_7431"
 ENDED = 10_000  # ms within which a page shows that its session has ended
@@ -90,27 +90,28 @@ def test_it_signs_in_and_out(guarded: httpx.Client, guarded_url: str, db: psycop
     expect(key_of(page)).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("path", "shown"),
-    [
-        ("/", ".tile"),
-        (f"/explore?user={USER}", "#charts canvas"),
-        (f"/days?user={USER}", "#calendar a"),
-        (f"/day?user={USER}", "#day-heart svg"),
-        ("/system", "#jobs td"),
-    ],
-)
+SHOWN = {
+    "/": ".tile",
+    f"/explore?user={USER}": "#charts canvas",
+    f"/days?user={USER}": "#calendar a",
+    f"/day?user={USER}": "#day-heart svg",
+    "/system": "#jobs td",
+}
+
+
 def test_every_page_asks_and_shows_itself_after_that(
-    guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page, path: str, shown: str
+    guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page
 ) -> None:
-    enter(page, guarded_url, add_key(db, ["read", "operate"]), path)
-    expect(page.locator(shown).first).to_be_visible()
-    expect(page.locator("#sign-in-page")).to_be_hidden()
-    assert page.url.startswith(f"{guarded_url}{path}")
-    expect(page.locator("#signed-in-as")).to_have_text(re.compile("^key [0-9a-f]{12}, all tenants$"))
-    for name in {"/": ("Explore", "System"), "/system": ("Live", "Explore")}.get(path, ("System", "Live")):
-        page.get_by_role("link", name=name, exact=True).click()
-        expect(page.locator(f"#{name.lower()}-title")).to_be_focused()
+    for path, shown in SHOWN.items():
+        page.context.clear_cookies()
+        enter(page, guarded_url, add_key(db, ["read", "operate"]), path)
+        expect(page.locator(shown).first).to_be_visible()
+        expect(page.locator("#sign-in-page")).to_be_hidden()
+        assert page.url.startswith(f"{guarded_url}{path}")
+        expect(page.locator("#signed-in-as")).to_have_text(re.compile("^key [0-9a-f]{12}, all tenants$"))
+        for name in {"/": ("Explore", "System"), "/system": ("Live", "Explore")}.get(path, ("System", "Live")):
+            page.get_by_role("link", name=name, exact=True).click()
+            expect(page.locator(f"#{name.lower()}-title")).to_be_focused()
 
 
 def test_a_wrong_key_is_said_and_can_be_corrected(
@@ -136,28 +137,31 @@ def test_too_many_wrong_keys_must_wait(database_url: str, db: psycopg.Connection
         expect(page.locator("#sign-in-problem")).to_contain_text("Too many requests")
 
 
-@pytest.mark.parametrize("path", ["/", f"/explore?user={USER}", f"/days?user={USER}", "/system"])
 def test_a_session_that_ends_while_a_page_is_open_asks_again(
-    guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page, path: str
+    guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, new_page: Callable[[], Page]
 ) -> None:
     text = add_key(db, ["read", "operate"])
-    enter(page, guarded_url, text, path)
-    expect(page.locator("#connection")).to_have_text("Live")
+    pages = {path: new_page() for path in ("/", f"/explore?user={USER}", f"/days?user={USER}", "/system")}
+    for path, page in pages.items():
+        enter(page, guarded_url, text, path)
+        expect(page.locator("#connection")).to_have_text("Live")
     db.execute("UPDATE core.session SET expires_at = now()")
-    expect(page.locator("#sign-in-why")).to_contain_text("The session has ended", timeout=ENDED)
-    expect(key_of(page)).to_be_focused()
-    expect(page.locator("main > section[id$=-page]:not(#sign-in-page)").filter(visible=True)).to_have_count(0)
-    expect(page.locator("#signed-in")).to_be_hidden()
-    send(guarded, USER, heart_rate=90)
-    page.keyboard.type(text)
-    page.keyboard.press("Enter")
-    # It goes on where it was, and live updates do too.
-    expect(page.locator("#connection")).to_have_text("Live")
-    assert page.url.startswith(f"{guarded_url}{path}")
-    page.get_by_role("link", name="Live", exact=True).click()
-    expect(tile(page, USER).locator(".heart .value")).to_have_text("90")
-    send(guarded, USER, heart_rate=91)
-    expect(tile(page, USER).locator(".heart .value")).to_have_text("91")
+    for page in pages.values():
+        expect(page.locator("#sign-in-why")).to_contain_text("The session has ended", timeout=ENDED)
+        expect(key_of(page)).to_be_focused()
+        expect(page.locator("main > section[id$=-page]:not(#sign-in-page)").filter(visible=True)).to_have_count(0)
+        expect(page.locator("#signed-in")).to_be_hidden()
+    for rate, (path, page) in enumerate(pages.items(), 90):
+        send(guarded, USER, heart_rate=rate)
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        # It goes on where it was, and live updates do too.
+        expect(page.locator("#connection")).to_have_text("Live")
+        assert page.url.startswith(f"{guarded_url}{path}")
+        page.get_by_role("link", name="Live", exact=True).click()
+        expect(tile(page, USER).locator(".heart .value")).to_have_text(f"{rate}")
+        send(guarded, USER, heart_rate=rate + 100)
+        expect(tile(page, USER).locator(".heart .value")).to_have_text(f"{rate + 100}")
 
 
 def test_a_revoked_key_ends_what_is_shown(
@@ -185,36 +189,31 @@ def test_nothing_of_another_key_is_left(
     assert page.evaluate("window.before") is None
 
 
-@pytest.mark.parametrize(
-    ("scopes", "path", "words"),
-    [
-        (["ingest"], "/", "the scope read; yours has ingest."),
-        (["ingest"], "/explore", "the scope read; yours has ingest."),
-        (["ingest"], "/day", "the scope read; yours has ingest."),
-        (["read"], "/import", "the scope ingest; yours has read."),
-        (["ingest", "read"], "/system", "the scope operate; yours has ingest and read."),
-    ],
+LACKING = (
+    (["ingest"], "/", "the scope read; yours has ingest."),
+    (["ingest"], "/explore", "the scope read; yours has ingest."),
+    (["ingest"], "/day", "the scope read; yours has ingest."),
+    (["read"], "/import", "the scope ingest; yours has read."),
+    (["ingest", "read"], "/system", "the scope operate; yours has ingest and read."),
 )
+
+
 def test_a_key_that_lacks_the_scope_is_said(
-    guarded: httpx.Client,
-    guarded_url: str,
-    db: psycopg.Connection,
-    page: Page,
-    scopes: list[str],
-    path: str,
-    words: str,
+    guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page
 ) -> None:
-    enter(page, guarded_url, add_key(db, scopes, name="gateway"), path)
-    expect(page.locator("#no-access")).to_contain_text(words)
-    expect(page.locator("#no-access-title")).to_be_focused()
-    expect(page.locator("#banner")).to_be_hidden()
-    expect(page.locator(".pulse")).to_be_visible(visible="read" in scopes)
-    expect(page.locator("main > section[id$=-page]:not(#sign-in-page)").filter(visible=True)).to_have_count(0)
-    page.get_by_role("button", name="Sign in with another key").click()
-    expect(key_of(page)).to_be_focused()
-    key_of(page).fill(add_key(db, ["read"]))
-    page.keyboard.press("Enter")
-    expect(tile(page, USER)).to_be_visible()
+    for scopes, path, words in LACKING:
+        page.context.clear_cookies()
+        enter(page, guarded_url, add_key(db, scopes, name="gateway"), path)
+        expect(page.locator("#no-access")).to_contain_text(words)
+        expect(page.locator("#no-access-title")).to_be_focused()
+        expect(page.locator("#banner")).to_be_hidden()
+        expect(page.locator(".pulse")).to_be_visible(visible="read" in scopes)
+        expect(page.locator("main > section[id$=-page]:not(#sign-in-page)").filter(visible=True)).to_have_count(0)
+        page.get_by_role("button", name="Sign in with another key").click()
+        expect(key_of(page)).to_be_focused()
+        key_of(page).fill(add_key(db, ["read"]))
+        page.keyboard.press("Enter")
+        expect(tile(page, USER)).to_be_visible()
 
 
 def test_with_the_scope_operate_alone_only_the_system_is_shown(
@@ -287,15 +286,14 @@ def test_commands_name_the_key(guarded: httpx.Client, guarded_url: str, db: psyc
     expect(page.locator("#first-reading")).to_contain_text('-H "Authorization: Bearer $KEY"')
 
 
-@pytest.mark.parametrize("path", ["/", "/explore", "/system"])
-def test_where_no_key_is_needed_nothing_of_it_is_seen(client: httpx.Client, page: Page, path: str) -> None:
+def test_where_no_key_is_needed_nothing_of_it_is_seen(client: httpx.Client, page: Page) -> None:
     send(client, heart_rate=61)
-    open_page(page, client, path)
-    page.wait_for_load_state("networkidle")
-    expect(page.locator("#sign-in-page, #no-access, #signed-in, #sign-out-problem").filter(visible=True)).to_have_count(
-        0
-    )
-    expect(page.locator("#curl")).not_to_contain_text("Authorization")
+    for path in "/", "/explore", "/system":
+        open_page(page, client, path)
+        page.wait_for_load_state("networkidle")
+        shown = page.locator("#sign-in-page, #no-access, #signed-in, #sign-out-problem").filter(visible=True)
+        expect(shown).to_have_count(0)
+        expect(page.locator("#curl")).not_to_contain_text("Authorization")
 
 
 def test_a_service_that_begins_to_ask_is_followed(database_url: str, db: psycopg.Connection, page: Page) -> None:

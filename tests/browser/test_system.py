@@ -5,11 +5,11 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.browser.seeing import faults_of, open_page, send
+from tests.browser.seeing import expect, faults_of, open_page, send
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 # What a page shows once it is complete.
 SHOWN = {

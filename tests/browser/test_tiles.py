@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.browser.seeing import HOSTILE, open_page, send, send_all, tile
+from tests.browser.seeing import HOSTILE, expect, open_page, send, send_all, tile
 from tests.support.service_process import running_service
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")

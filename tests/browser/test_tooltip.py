@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.browser.seeing import open_page, send_all
+from tests.browser.seeing import expect, open_page, send_all
 
 pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page
 
 START = datetime(2026, 1, 15, tzinfo=UTC)
 HOURS = "start=2026-01-15T00:00:00Z&end=2026-01-15T10:00:00Z&bucket=1h&tz=UTC"
