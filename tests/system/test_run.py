@@ -60,7 +60,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Started, d
     """An instance that has created its database, and what was set for it."""
     environment = beside_others(tmp_path_factory.mktemp("created"))
     with started(["make", "run"], **environment) as command:
-        command.wait_for("Ctrl-C")
+        command.wait_for("Ctrl-C", 180)  # where others have the processors, too
         yield command, environment
 
 
