@@ -234,8 +234,8 @@ MUTANTS: dict[str, Change] = {
     ),
     "buckets ignore the priority of the metric": (
         "instant_buckets",
-        r"d.device_key,\n +core.device_rank\(d.priority, d.metric_priorities,",
-        "d.device_key, core.device_rank(d.priority, NULL,",
+        r"SELECT b\.\*, core.device_rank\(d.priority, d.metric_priorities,",
+        "SELECT b.*, core.device_rank(d.priority, NULL,",
     ),
     "the latest sample ignores the priority of the metric": (
         "latest_samples",
@@ -246,6 +246,11 @@ MUTANTS: dict[str, Change] = {
     "days are left out": ("roll_up_samples", r"PERFORM api_internal.roll_up_samples_1d\([^;]*;", ""),
     "emptied quarters stay": ("roll_up_sample_quarters", GONE, "WHERE false"),
     "emptied hours and days stay": ("roll_up_sample_levels", GONE, "WHERE false"),
+    "hours and days of devices that did not meet": (
+        "roll_up_sample_levels",
+        r"WHERE d.bucket = ANY \(m.buckets\)",
+        "",
+    ),
     "devices that no longer meet keep their rows": (
         "roll_up_sample_quarters",
         DEVICE_GONE,
@@ -253,13 +258,24 @@ MUTANTS: dict[str, Change] = {
     ),
     "the losing device counts": (
         "instant_buckets",
-        r"USING \(user_key, metric_key, minute, rank\)",
-        "USING (user_key, metric_key, minute)",
+        r"WHERE r.meets AND r.minutes & r.taken = 0",
+        "WHERE r.meets",
+    ),
+    "a device counts as a whole or not at all": (
+        "instant_buckets",
+        r"WHERE r.minutes & r.taken <> 0 AND r.minutes & ~r.taken <> 0",
+        "WHERE false",
+    ),
+    "minutes that a better device has count too": ("instant_buckets", r"AND \(p.won >> [^\n]*", ""),
+    "no device takes a minute": (
+        "instant_buckets",
+        r"coalesce\(bit_or\(m.minutes\) OVER .*?, 0\) AS taken",
+        "0::bigint AS taken",
     ),
     "the winner is the only device": (
         "instant_buckets",
-        r"THEN min\(b.device_key\) END, NULL",
-        "THEN min(b.device_key) END, min(b.device_key)",
+        r"THEN min\(c.device_key\) END, NULL",
+        "THEN min(c.device_key) END, min(c.device_key)",
     ),
     "a device that met others is not found": ("sample_part_rows", MEETINGS, "NULL;"),
     "one device's rows of the user are all rows": ("sample_part_rows", LAST_OF_DEVICE, ""),

@@ -22,7 +22,7 @@ BEGIN
      CROSS JOIN LATERAL (SELECT s.metric_key FROM core.sample_series AS s WHERE s.user_key = t.user_key GROUP BY 1 OFFSET 0) AS s
   ), computed AS MATERIALIZED (
     -- One index lookup for each metric and run of buckets, also in a cached plan that misjudges the size of the rollups.
-    SELECT t.user_key, t.metric_key, q.*
+    SELECT t.*, q.*
       FROM runs AS t
      CROSS JOIN LATERAL (
        SELECT public.time_bucket(%3$L::interval, q.bucket) AS bucket, min(q.first_ts) AS first_ts, max(q.last_ts) AS last_ts,
@@ -36,26 +36,33 @@ BEGIN
        OFFSET 0) AS q
   ), by_device AS MATERIALIZED (
     -- Where several devices measured. A finer bucket of a single device stands for that device.
-    SELECT c.user_key, c.metric_key, d.device_key, c.bucket, d.first_ts, d.last_ts, d.lowest, d.highest, d.last_value, d.samples, d.total
-      FROM computed AS c
+    SELECT m.user_key, m.metric_key, d.device_key, d.bucket, d.first_ts, d.last_ts, d.lowest, d.highest, d.last_value, d.samples, d.total
+      FROM (SELECT c.user_key, c.metric_key, c.range_start, c.range_end, array_agg(c.bucket) AS buckets
+              FROM computed AS c
+             WHERE c.sole_device IS NULL
+             GROUP BY 1, 2, 3, 4) AS m
      CROSS JOIN LATERAL (
-       SELECT d.device_key, min(d.first_ts) AS first_ts, max(d.last_ts) AS last_ts, min(d.lowest) AS lowest, max(d.highest) AS highest,
-              public.last(d.last_value, d.last_ts) AS last_value, sum(d.samples)::int AS samples, sum(d.total) AS total
-         FROM (SELECT q.sole_device AS device_key, q.first_ts, q.last_ts, q.lowest, q.highest, q.last_value, q.samples, q.total
+       SELECT d.device_key, public.time_bucket(%3$L::interval, d.bucket) AS bucket, min(d.first_ts) AS first_ts, max(d.last_ts) AS last_ts,
+              min(d.lowest) AS lowest, max(d.highest) AS highest, public.last(d.last_value, d.last_ts) AS last_value,
+              sum(d.samples)::int AS samples, sum(d.total) AS total
+         FROM (SELECT q.bucket, q.sole_device AS device_key, q.first_ts, q.last_ts, q.lowest, q.highest, q.last_value, q.samples, q.total
                  FROM rollup.sample_%1$s AS q
-                WHERE q.user_key = c.user_key AND q.metric_key = c.metric_key AND q.bucket >= c.bucket AND q.bucket < c.bucket + %3$L::interval
+                WHERE q.user_key = m.user_key AND q.metric_key = m.metric_key AND q.bucket >= m.range_start AND q.bucket < m.range_end
                   AND q.sole_device IS NOT NULL
                UNION ALL
-               SELECT q.device_key, q.first_ts, q.last_ts, q.lowest, q.highest, q.last_value, q.samples, q.total
+               SELECT q.bucket, q.device_key, q.first_ts, q.last_ts, q.lowest, q.highest, q.last_value, q.samples, q.total
                  FROM rollup.sample_device_%1$s AS q
-                WHERE q.user_key = c.user_key AND q.metric_key = c.metric_key AND q.bucket >= c.bucket AND q.bucket < c.bucket + %3$L::interval) AS d
-        GROUP BY d.device_key
+                WHERE q.user_key = m.user_key AND q.metric_key = m.metric_key AND q.bucket >= m.range_start AND q.bucket < m.range_end) AS d
+        GROUP BY 1, 2
        OFFSET 0) AS d
-     WHERE c.sole_device IS NULL
+     WHERE d.bucket = ANY (m.buckets)
   ), users_written AS (
     INSERT INTO rollup.sample_%2$s AS t (user_key, metric_key, bucket, first_ts, last_ts, lowest, highest, last_value, samples, total,
                                          best_device, sole_device)
-      SELECT * FROM computed ORDER BY user_key, metric_key, bucket
+      SELECT c.user_key, c.metric_key, c.bucket, c.first_ts, c.last_ts, c.lowest, c.highest, c.last_value, c.samples, c.total, c.best_device,
+             c.sole_device
+        FROM computed AS c
+       ORDER BY c.user_key, c.metric_key, c.bucket
     ON CONFLICT (user_key, metric_key, bucket) DO UPDATE
       SET first_ts = excluded.first_ts, last_ts = excluded.last_ts, lowest = excluded.lowest, highest = excluded.highest,
           last_value = excluded.last_value, samples = excluded.samples, total = excluded.total, best_device = excluded.best_device,
@@ -69,23 +76,25 @@ BEGIN
       SET first_ts = excluded.first_ts, last_ts = excluded.last_ts, lowest = excluded.lowest, highest = excluded.highest,
           last_value = excluded.last_value, samples = excluded.samples, total = excluded.total
       WHERE t IS DISTINCT FROM excluded
-  ), gone AS MATERIALIZED (
-    SELECT k.user_key, k.metric_key, k.bucket, 0 AS device_key
-      FROM runs AS x
-     CROSS JOIN LATERAL (SELECT t.user_key, t.metric_key, t.bucket
-                           FROM rollup.sample_%2$s AS t
-                          WHERE t.user_key = x.user_key AND t.metric_key = x.metric_key AND t.bucket >= x.range_start AND t.bucket < x.range_end
-                         OFFSET 0) AS k
-     WHERE NOT EXISTS (SELECT FROM computed AS c WHERE c.user_key = k.user_key AND c.metric_key = k.metric_key AND c.bucket = k.bucket)
-    UNION ALL
+  ), gone AS (
+    -- Grouped, since the planner does not know how much there is, and would join by nested loops.
     SELECT k.user_key, k.metric_key, k.bucket, k.device_key
-      FROM runs AS x
-     CROSS JOIN LATERAL (SELECT t.user_key, t.metric_key, t.bucket, t.device_key
-                           FROM rollup.sample_device_%2$s AS t
-                          WHERE t.user_key = x.user_key AND t.metric_key = x.metric_key AND t.bucket >= x.range_start AND t.bucket < x.range_end
-                         OFFSET 0) AS k
-     WHERE NOT EXISTS (SELECT FROM by_device AS b
-                        WHERE b.user_key = k.user_key AND b.metric_key = k.metric_key AND b.bucket = k.bucket AND b.device_key = k.device_key)
+      FROM (SELECT c.user_key, c.metric_key, c.bucket, 0 AS device_key, true AS is_kept FROM computed AS c
+            UNION ALL
+            SELECT b.user_key, b.metric_key, b.bucket, b.device_key, true FROM by_device AS b
+            UNION ALL
+            SELECT k.user_key, k.metric_key, k.bucket, k.device_key, false
+              FROM runs AS x
+             CROSS JOIN LATERAL (SELECT t.user_key, t.metric_key, t.bucket, 0 AS device_key
+                                   FROM rollup.sample_%2$s AS t
+                                  WHERE t.user_key = x.user_key AND t.metric_key = x.metric_key AND t.bucket >= x.range_start AND t.bucket < x.range_end
+                                 UNION ALL
+                                 SELECT t.user_key, t.metric_key, t.bucket, t.device_key
+                                   FROM rollup.sample_device_%2$s AS t
+                                  WHERE t.user_key = x.user_key AND t.metric_key = x.metric_key AND t.bucket >= x.range_start AND t.bucket < x.range_end
+                                 OFFSET 0) AS k) AS k
+     GROUP BY 1, 2, 3, 4
+    HAVING NOT bool_or(k.is_kept)
   )
   SELECT array_agg(g.user_key) AS user_keys, array_agg(g.metric_key) AS metric_keys, array_agg(g.bucket) AS buckets,
          array_agg(g.device_key) AS device_keys
