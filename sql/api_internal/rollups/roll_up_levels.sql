@@ -82,20 +82,25 @@ BEGIN
           heart_rate_count = excluded.heart_rate_count, heart_rate_min = excluded.heart_rate_min,
           heart_rate_max = excluded.heart_rate_max, calories = excluded.calories, steps = excluded.steps
       WHERE t IS DISTINCT FROM excluded
-  ), gone AS MATERIALIZED (
-    SELECT c.user_key, c.bucket, 0 AS device_key
-      FROM computed AS c
-     WHERE c.first_ts IS NULL
-       AND EXISTS (SELECT FROM rollup.user_%2$s AS t WHERE t.user_key = c.user_key AND t.bucket = c.bucket)
-    UNION ALL
+  ), gone AS (
+    -- Grouped, since the planner does not know how much there is, and would join by nested loops.
     SELECT k.user_key, k.bucket, k.device_key
-      FROM computed AS c
-     CROSS JOIN LATERAL (SELECT t.user_key, t.bucket, t.device_key
-                           FROM rollup.device_%2$s AS t
-                          WHERE t.user_key = c.user_key AND t.bucket = c.bucket
-                         OFFSET 0) AS k
-     WHERE NOT EXISTS (SELECT FROM by_device AS b
-                        WHERE b.user_key = k.user_key AND b.bucket = k.bucket AND b.device_key = k.device_key)
+      FROM (SELECT c.user_key, c.bucket, 0 AS device_key, true AS is_kept FROM computed AS c WHERE c.first_ts IS NOT NULL
+            UNION ALL
+            SELECT b.user_key, b.bucket, b.device_key, true FROM by_device AS b
+            UNION ALL
+            SELECT k.user_key, k.bucket, k.device_key, false
+              FROM computed AS c
+             CROSS JOIN LATERAL (SELECT t.user_key, t.bucket, 0 AS device_key
+                                   FROM rollup.user_%2$s AS t
+                                  WHERE c.first_ts IS NULL AND t.user_key = c.user_key AND t.bucket = c.bucket
+                                 UNION ALL
+                                 SELECT t.user_key, t.bucket, t.device_key
+                                   FROM rollup.device_%2$s AS t
+                                  WHERE t.user_key = c.user_key AND t.bucket = c.bucket
+                                 OFFSET 0) AS k) AS k
+     GROUP BY 1, 2, 3
+    HAVING NOT bool_or(k.is_kept)
   )
   SELECT array_agg(g.user_key) AS user_keys, array_agg(g.bucket) AS buckets, array_agg(g.device_key) AS device_keys INTO gone
     FROM gone AS g;
