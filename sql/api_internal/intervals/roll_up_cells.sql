@@ -177,6 +177,8 @@ BEGIN
 
   -- Delete quarters that have lost what was in them, and rows of devices that no longer meet another.
   IF gone.user_keys IS NOT NULL THEN
+    -- Some rows, each by a lookup: a hash join would read the rollups as a whole.
+    PERFORM pg_catalog.set_config('enable_nestloop', 'on', true);
     DELETE FROM rollup.user_15m AS t
      USING unnest(gone.user_keys, gone.buckets, gone.device_keys) AS g (user_key, bucket, device_key)
      WHERE g.device_key = 0 AND t.user_key = g.user_key AND t.bucket = g.bucket;
