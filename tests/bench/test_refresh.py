@@ -85,13 +85,19 @@ def test_a_small_run_answers_and_leaves_right_rollups(
 
 
 def test_days_of_intervals_are_compared_with_the_hot_three(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    shapes = [shape for shape in intervals.SHAPES if shape is intervals.HOT or shape.walks]
+    shapes = [shape for shape in intervals.SHAPES if not shape.counters]
     monkeypatch.setattr(intervals, "SHAPES", shapes)
+    monkeypatch.setattr(intervals, "TURNS", 1)
     monkeypatch.setattr(intervals, "WALKERS", 1)
     results = run(options(server_url, monkeypatch, "--only", "intervals"), print)
     assert results.problems == []
     assert [row.what for row in results.rows[::2]] == [shape.name for shape in shapes]
     assert all(row.spent and row.users == 2 and row.readings > 500 for row in results.rows)
+    assert [shape.beside == intervals.MET.name for shape in shapes] == [False, False, False, True, False, True, True]
+    for shape, row in zip(shapes, results.rows[::2], strict=True):
+        if row.spent[0].computed is not None:
+            assert (f"times a value of {shape.beside}" in row.note) == (shape is not intervals.HOT)
+            assert ("by minutes" in row.note) == shape.walks
 
 
 def test_what_is_stale_or_wrong_is_a_problem(subject: Subject) -> None:

@@ -1,4 +1,4 @@
-"""Whole days of users whose devices count over intervals, beside days of the hot three, by the number of users."""
+"""Whole days of users with intervals or other metrics, beside days of the hot three, by the number of users."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ from typing import Any, NamedTuple
 
 from scripts.bench.database import Connection, value
 from scripts.bench.history import TENANT
-from scripts.bench.refresh.measurement import Row, median_of
+from scripts.bench.refresh.measurement import Row, Spent, median_of
 from scripts.bench.refresh.readings import DAY
 from scripts.bench.refresh.steps import Context, Cut, gather_statistics, refresh, yesterday
 from scripts.bench.refresh.subject import Subject
 from scripts.simulate import walks
 
-QUESTION = "days of users with intervals"
+QUESTION = "days of users with intervals and other metrics"
 FILL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
 WALKERS = 5
 """Different walks; further users get copies."""
-STEPS, DISTANCE = 2, 28
+STEPS, GAUGES, DISTANCE = 2, 5, 28
+TURNS = 3
 VALUES = """
-    SELECT (SELECT coalesce(sum(num_nonnulls(r.heart_rate, r.steps, r.calories)), 0)
-              FROM core.reading AS r WHERE r.user_key = ANY (%s))
-         + (SELECT count(*) FROM core.interval AS i WHERE i.user_key = ANY (%s))
+    SELECT sum(v.number)::bigint, sum(v.minutes)::bigint
+      FROM (SELECT sum(num_nonnulls(r.heart_rate, r.steps, r.calories)) AS number,
+                   sum(num_nonnulls(r.heart_rate, r.steps, r.calories)) AS minutes
+              FROM core.reading AS r
+             WHERE r.user_key = ANY (%(user_keys)s)
+            UNION ALL
+            SELECT count(*), sum(greatest(extract(epoch FROM i.ends_at - i.ts) / 60, 1))
+              FROM core.interval AS i
+             WHERE i.user_key = ANY (%(user_keys)s)
+            UNION ALL
+            SELECT count(*), count(*) FROM core.sample AS s WHERE s.user_key = ANY (%(user_keys)s)) AS v
 """
 AGAIN = """
     INSERT INTO core.stale_day (user_key, day, quarters, sample_quarters)
@@ -42,16 +51,40 @@ class Shape(NamedTuple):
     """Those with a reading of the hot three each minute."""
     counters: tuple[str, ...] = ()
     """Those with an interval each minute."""
+    samplers: tuple[str, ...] = ()
+    """Those with a value of each of three metrics each minute, from `metric` on."""
     metric: int = STEPS
+    only_steps: bool = False
+    """Whether readings have nothing but steps."""
     length: str = "1 minute"
     walks: bool = False
     is_worn: bool = True
 
+    @property
+    def beside(self) -> str:
+        """The shape that a value is compared with: of one device, or of two that meet each minute."""
+        meets = self.walks or len({*self.readers, *self.counters, *self.samplers}) > 1
+        return MET.name if meets and self is not MET else HOT.name
+
+
+class Stored(NamedTuple):
+    """Days of users."""
+
+    shape: Shape
+    keys: list[int]
+    values: int
+    minutes: int
+    """Values, an interval of ten minutes as ten."""
+
 
 HOT = Shape("the hot three, a reading a minute", ("watch",))
+MET = Shape("the hot three of two devices", ("watch", "phone"))
 SHAPES = (
     HOT,
-    Shape("the hot three of two devices", ("watch", "phone")),
+    MET,
+    Shape("three other metrics, a value a minute", samplers=("phone",), metric=GAUGES),
+    Shape("three other metrics of two devices", samplers=("watch", "phone"), metric=GAUGES),
+    Shape("steps of a phone, a reading a minute", ("phone",), only_steps=True),
     Shape("steps of a phone by minute", counters=("phone",)),
     Shape("the hot three of a watch, steps of a phone by minute", ("watch",), ("phone",)),
     Shape("the hot three of a watch, steps of a phone by ten minutes", ("watch",), ("phone",), length="10 minutes"),
@@ -69,59 +102,77 @@ def days_of_intervals(context: Context) -> Iterator[Row]:
         devices = enrolled(subject.connection)
         walkers = walked(subject.connection, devices, day)
         refresh(subject, day + DAY, context.options.patience)
-        hot: dict[int, float] = {}
-        for shape in SHAPES:
-            for users in sorted({min(size, context.options.users) for size in (10, 100, context.options.users)}):
+        for users in sorted({min(size, context.options.users) for size in (10, 100, context.options.users)}):
+            first: dict[str, tuple[Stored, Spent]] = {}
+            for shape in SHAPES:
                 context.say(f"  {subject.name}: {users:,} days of users: {shape.name}")
-                for row in measured(subject, context, shape, users, devices, walkers):
-                    yield row._replace(note=compared(row, hot, is_hot=shape is HOT))
+                stored = store(subject.connection, shape, users, devices, walkers)
+                gather_statistics(subject)
+                try:
+                    yield from measured(subject, context, stored, first)
+                except Cut as cut:
+                    yield Row(QUESTION, subject.name, shape.name, users, stored.values, (), note=str(cut))
         context.check(subject, day)
 
 
-def measured(
-    subject: Subject, context: Context, shape: Shape, users: int, devices: dict[str, int], walkers: Sequence[int]
-) -> Iterator[Row]:
-    """Store days of users and refresh them."""
-    connection, day = subject.connection, yesterday()
+def store(connection: Connection, shape: Shape, users: int, devices: dict[str, int], walkers: Sequence[int]) -> Stored:
+    """Store days of users, and mark them."""
     names = [f"{shape.name}, {number} of {users}" for number in range(users)]
     keys = value(connection, "SELECT enrol_users(%s::text[], %s::text[])", [TENANT] * users, names)
     connection.execute(
         FILL.encode(),
         {
             "user_keys": keys,
-            "day": day,
+            "day": yesterday(),
             "readers": [devices[name] for name in shape.readers],
             "counters": [devices[name] for name in shape.counters],
+            "samplers": [devices[name] for name in shape.samplers],
             "metric": shape.metric,
+            "only_steps": shape.only_steps,
             "length": shape.length,
             "walkers": list(walkers) if shape.walks else [],
             "is_worn": shape.is_worn,
         },
     )
-    values = int(value(connection, VALUES, keys, keys))
-    row = partial(Row, QUESTION, subject.name, users=users, readings=values)
-    gather_statistics(subject)
-    try:
-        yield row(shape.name, spent=(refresh(subject, day + DAY, context.options.patience),))
-        connection.execute(AGAIN.encode(), (day, shape.metric, shape.metric, keys))
-        yield row(f"{shape.name}, unchanged", spent=(refresh(subject, day + DAY, context.options.patience),))
-    except Cut as cut:
-        yield row(shape.name, spent=(), note=str(cut))
+    found = connection.execute(VALUES.encode(), {"user_keys": keys}).fetchone()
+    assert found is not None
+    return Stored(shape, keys, *found)
 
 
-def compared(row: Row, hot: dict[int, float], *, is_hot: bool) -> str:
-    """Return how a value, and a day of a user, compare with the hot three of as many users."""
-    if not row.spent:
-        return row.note
-    taken = median_of(row.spent).computed
-    if taken is None:
+def measured(
+    subject: Subject, context: Context, stored: Stored, first: dict[str, tuple[Stored, Spent]]
+) -> Iterator[Row]:
+    """Refresh new days, then unchanged ones in turns with the hot three; note how a value compares with these."""
+    until, patience, shape = yesterday() + DAY, context.options.patience, stored.shape
+    row = partial(Row, QUESTION, subject.name, users=len(stored.keys), readings=stored.values)
+    taken = refresh(subject, until, patience)
+    first[shape.name] = stored, taken
+    hot, hot_taken = first.get(shape.beside, (stored, taken))
+    yield row(shape.name, spent=(taken,), note=compared(stored, taken, hot, hot_taken))
+    ours: list[Spent] = []
+    theirs: list[Spent] = []
+    for _ in range(TURNS):
+        for each, spent in ((stored, ours), (hot, theirs)):
+            mark(subject.connection, each)
+            spent.append(refresh(subject, until, patience))
+    note = compared(stored, median_of(ours), hot, median_of(theirs))
+    yield row(f"{shape.name}, unchanged", spent=tuple(ours), note=note)
+
+
+def mark(connection: Connection, stored: Stored) -> None:
+    """Mark days of users once more."""
+    connection.execute(AGAIN.encode(), (yesterday(), stored.shape.metric, stored.shape.metric, stored.keys))
+
+
+def compared(stored: Stored, taken: Spent, hot: Stored, hot_taken: Spent) -> str:
+    """Return how a value, and a minute that it covers, compare with a value of the hot three of as many users."""
+    if taken.computed is None or hot_taken.computed is None or hot is stored:
         return ""
-    key = row.users * (-1 if row.what.endswith("unchanged") else 1)
-    if is_hot:
-        hot[key] = taken
-        return ""
-    a_value = taken / row.readings / (hot[key] / (row.users * 4320))
-    return f"{a_value:.1f} times a value of the hot three, {taken / hot[key]:.1f} times their day"
+    a_value = hot_taken.computed / hot.values
+    note = f"{taken.computed / stored.values / a_value:.1f} times a value of {hot.shape.name}"
+    if stored.minutes == stored.values:
+        return note
+    return f"{note}, {taken.computed / stored.minutes / a_value:.1f} by minutes"
 
 
 def enrolled(connection: Connection) -> dict[str, int]:

@@ -4,7 +4,8 @@ WITH users AS (
     FROM unnest(%(user_keys)s::int[]) AS u (user_key)
 ), readings AS (
   INSERT INTO core.reading (user_key, device_key, ts, heart_rate, steps, calories)
-    SELECT u.user_key, d.device_key, %(day)s::timestamptz + m * INTERVAL '1 minute', 60 + m %% 40, m %% 90, 1.25
+    SELECT u.user_key, d.device_key, %(day)s::timestamptz + m * INTERVAL '1 minute', CASE WHEN NOT %(only_steps)s THEN 60 + m %% 40 END, m %% 90,
+           CASE WHEN NOT %(only_steps)s THEN 1.25 END
       FROM users AS u
      CROSS JOIN unnest(%(readers)s::int[]) AS d (device_key)
      CROSS JOIN generate_series(0, 1439) AS m
@@ -16,6 +17,14 @@ WITH users AS (
      CROSS JOIN unnest(%(counters)s::int[]) AS d (device_key)
      CROSS JOIN generate_series(%(day)s::timestamptz, %(day)s::timestamptz + INTERVAL '1 day' - %(length)s::interval, %(length)s::interval) AS m (ts)
      ORDER BY 1, 2, 4
+), samples AS (
+  INSERT INTO core.sample (user_key, metric_key, device_key, ts, value)
+    SELECT u.user_key, %(metric)s + k, d.device_key, %(day)s::timestamptz + m * INTERVAL '1 minute', 40 + (m * 7 + k) %% 50 + 0.25
+      FROM users AS u
+     CROSS JOIN unnest(%(samplers)s::int[]) AS d (device_key)
+     CROSS JOIN generate_series(0, 2) AS k
+     CROSS JOIN generate_series(0, 1439) AS m
+     ORDER BY 1, 2, 3, 4
 ), copied_readings AS (
   INSERT INTO core.reading (user_key, device_key, ts, heart_rate, steps, calories)
     SELECT u.user_key, r.device_key, r.ts, r.heart_rate, r.steps, r.calories
@@ -49,6 +58,11 @@ WITH users AS (
       FROM users AS u
      CROSS JOIN unnest(%(counters)s::int[]) AS d (device_key)
      WHERE %(metric)s > 3
+    UNION
+    SELECT u.user_key, %(metric)s + k, d.device_key
+      FROM users AS u
+     CROSS JOIN unnest(%(samplers)s::int[]) AS d (device_key)
+     CROSS JOIN generate_series(0, 2) AS k
 )
 INSERT INTO core.stale_day (user_key, day, quarters, sample_quarters)
   SELECT u.user_key, %(day)s::timestamptz, CASE WHEN %(metric)s > 3 THEN B'0'::bit(96) ELSE ~ B'0'::bit(96) END,

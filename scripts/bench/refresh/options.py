@@ -20,7 +20,7 @@ Measure what a refresh costs, and how that grows: processor time of the database
   uploaded   a whole day of all users uploaded late, and one late reading of each
   arriving   the same day as it happens, with a refresh every quarter of an hour, and every hour
   syncing    phones that upload a quarter of an hour late, with a refresh after each round
-  intervals  whole days of users whose devices count over intervals, beside days of the hot three
+  intervals  whole days of users with intervals or other metrics, in turns with days of the hot three
   embedded   one late reading on the embedded database
 
 On the server that BENCH_DATABASE_URL names, in databases of its own that are dropped; without it on the embedded
