@@ -27,25 +27,34 @@ AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
-    WITH blocks AS MATERIALIZED (
+    WITH series AS MATERIALIZED (
+      SELECT s.user_key, s.metric_key, s.device_key, r.range_start, r.range_end,
+             min(s.device_key) OVER w = max(s.device_key) OVER w AND i.user_key IS NULL AS is_alone
+        FROM unnest(user_keys, starts, ends) AS r (user_key, range_start, range_end)
+       CROSS JOIN LATERAL (SELECT s.* FROM core.interval_series AS s
+                            WHERE s.user_key = r.user_key AND s.kind = 0 AND s.metric_key = ANY (metric_keys)
+                              AND (only_device IS NULL OR s.device_key = only_device)
+                           OFFSET 0) AS s
+        LEFT JOIN (SELECT DISTINCT p.user_key, p.metric_key FROM unnest(parts) AS p) AS i
+               ON i.user_key = s.user_key AND i.metric_key = s.metric_key
+      WINDOW w AS (PARTITION BY s.user_key, s.metric_key)
+    ), found AS MATERIALIZED (
       SELECT b.*, public.time_bucket(INTERVAL '1 hour', b.bucket) AS cell
         FROM (SELECT array_agg(s.user_key) AS user_keys, array_agg(s.metric_key) AS metric_keys, array_agg(s.device_key) AS device_keys,
-                     array_agg(r.range_start) AS starts, array_agg(r.range_end) AS ends
-                FROM unnest(user_keys, starts, ends) AS r (user_key, range_start, range_end)
-               CROSS JOIN LATERAL (SELECT s.* FROM core.interval_series AS s
-                                    WHERE s.user_key = r.user_key AND s.kind = 0 AND s.metric_key = ANY (metric_keys)
-                                      AND (only_device IS NULL OR s.device_key = only_device)
-                                   OFFSET 0) AS s) AS a
-       CROSS JOIN LATERAL api_internal.interval_blocks(a.user_keys, a.metric_keys, a.device_keys, a.starts, a.ends, width) AS b
+                     array_agg(s.is_alone) AS are_alone, array_agg(s.range_start) AS starts, array_agg(s.range_end) AS ends
+                FROM series AS s) AS a
+       CROSS JOIN LATERAL api_internal.interval_blocks(a.user_keys, a.metric_keys, a.device_keys, a.are_alone, a.starts, a.ends, width) AS b
+    ), blocks AS MATERIALIZED (
+      SELECT f.* FROM found AS f WHERE NOT f.is_plain
     ), long_pieces AS MATERIALIZED (
       -- What a long interval gives to each bucket that it overlaps.
-      SELECT b.user_key, b.metric_key, b.device_key, b.ts, b.ends_at, b.whole, b.grain, g.bucket, x.piece_start, x.piece_end, b.overlaps
-        FROM blocks AS b
+      SELECT b.user_key, b.metric_key, b.device_key, b.ts, b.ends_at, b.whole, b.grain, g.bucket, x.piece_start, x.piece_end, b.overlaps, b.is_plain
+        FROM found AS b
        CROSS JOIN LATERAL generate_series(public.time_bucket(width, greatest(b.ts, b.range_start)),
                                           least(b.ends_at, b.range_end) - INTERVAL '1 microsecond', width) AS g (bucket)
        CROSS JOIN LATERAL (SELECT greatest(g.bucket, b.ts), least(g.bucket + width, b.ends_at)) AS x (piece_start, piece_end)
        WHERE b.is_long
-    ), pieces AS MATERIALIZED (
+    ), all_pieces AS MATERIALIZED (
       SELECT p.*, public.time_bucket(INTERVAL '1 hour', p.bucket) AS cell, l.low, l.high,
              ((2::bigint << (l.high - l.low)) - 1) << l.low AS minutes,
              (div(p.whole * extract(epoch FROM p.piece_end - p.ts), extract(epoch FROM p.ends_at - p.ts))
@@ -53,7 +62,9 @@ BEGIN
         FROM long_pieces AS p
        CROSS JOIN LATERAL (SELECT date_part('minute', p.piece_start AT TIME ZONE 'UTC')::int,
                                   date_part('minute', (p.piece_end - INTERVAL '1 microsecond') AT TIME ZONE 'UTC')::int) AS l (low, high)
-    ), instants AS MATERIALIZED (
+    ), pieces AS MATERIALIZED (
+      SELECT p.* FROM all_pieces AS p WHERE NOT p.is_plain
+    ), moments AS MATERIALIZED (
       SELECT p.*, public.time_bucket(INTERVAL '1 hour', p.bucket) AS cell FROM unnest(parts) AS p
     ), worn AS MATERIALIZED (
       -- The minutes that worn windows overlap, and those that they cover from start to end.
@@ -85,14 +96,14 @@ BEGIN
                 FROM pieces AS p
               UNION ALL
               SELECT i.user_key, i.metric_key, i.device_key, i.cell, NULL, i.minutes, false
-                FROM instants AS i) AS m
+                FROM moments AS i) AS m
        GROUP BY 1, 2, 3, 4
     ), ranked AS MATERIALIZED (
       -- A device that is worn covers what it measures in the same hour. Better devices take the minutes that they cover.
       SELECT c.*, bool_or(c.of_intervals <> 0 OR c.is_worn) OVER (PARTITION BY c.user_key, c.metric_key, c.cell) AS is_touched,
              coalesce(bit_or(c.covered) OVER (PARTITION BY c.user_key, c.metric_key, c.cell ORDER BY c.rank
                                                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS taken
-        FROM (SELECT h.*, coalesce(w.filled, 0) AS filled, h.of_intervals | h.of_instants | coalesce(w.minutes, 0) AS covered,
+        FROM (SELECT h.*, coalesce(w.filled, 0) AS filled, coalesce(w.minutes, 0) AS worn, h.of_intervals | h.of_instants | coalesce(w.minutes, 0) AS covered,
                      -- The smallest priority wins, then the device registered first.
                      d.rank, t.cell IS NOT NULL AS is_worn
                 FROM held AS h
@@ -102,27 +113,51 @@ BEGIN
                                    OFFSET 0) AS d
                 LEFT JOIN worn AS w USING (user_key, device_key, cell)
                 LEFT JOIN (SELECT DISTINCT w.user_key, w.cell FROM worn AS w) AS t USING (user_key, cell)) AS c
+    ), coarse AS MATERIALIZED (
+      -- Coarse intervals that win some minutes of an hour, and each better device that wins others of their minutes and may not have been
+      -- worn meanwhile: they count what such devices leave of them. What wins no minute counts nothing anyway.
+      SELECT p.*, r.taken, r.of_instants, b.device_key AS better_device, b.covered & ~b.taken & p.begun AS won, b.worn & p.minutes <> 0 AS is_unclear
+        FROM (SELECT p.*, CASE WHEN p.ts > p.cell AND p.ts > public.time_bucket(INTERVAL '1 minute', p.ts) THEN p.minutes & (p.minutes - 1)
+                               ELSE p.minutes END AS begun
+                FROM (SELECT p.user_key, p.metric_key, p.device_key, p.cell, p.ts, p.ends_at, p.whole, p.grain, bit_or(p.minutes) AS minutes
+                        FROM pieces AS p
+                       WHERE p.ends_at - p.ts > INTERVAL '5 minutes'
+                       GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) AS p) AS p
+        JOIN ranked AS r USING (user_key, metric_key, device_key, cell)
+        JOIN ranked AS b USING (user_key, metric_key, cell)
+       WHERE b.rank < r.rank AND b.covered & ~b.taken & p.minutes <> 0 AND b.filled & p.minutes = 0 AND p.minutes & ~r.taken <> 0
     ), hard AS MATERIALIZED (
       -- Intervals of a device overlap: the newer one counts, minute by minute.
       SELECT r.user_key, r.metric_key, r.cell FROM ranked AS r WHERE r.overlaps
       UNION
-      -- A coarse interval meets a better device that may not have been worn: it counts what that one leaves of it.
-      SELECT p.user_key, p.metric_key, p.cell
-        FROM (SELECT p.user_key, p.metric_key, p.device_key, p.cell, p.ts, bit_or(p.minutes) AS minutes
-                FROM pieces AS p
-               WHERE p.ends_at - p.ts > INTERVAL '5 minutes'
-               GROUP BY 1, 2, 3, 4, 5) AS p
-        JOIN ranked AS r USING (user_key, metric_key, device_key, cell)
-        JOIN ranked AS b USING (user_key, metric_key, cell)
-       WHERE b.rank < r.rank AND b.covered & p.minutes <> 0 AND b.filled & p.minutes = 0
-         -- What wins no minute counts nothing anyway.
-         AND p.minutes & ~r.taken <> 0
-      UNION
-      -- Of what was measured at moments of a bucket, a part counts.
-      SELECT i.user_key, i.metric_key, i.cell
-        FROM instants AS i
-        JOIN ranked AS r USING (user_key, metric_key, device_key, cell)
-       WHERE i.minutes & r.taken <> 0 AND i.minutes & ~r.taken <> 0
+      -- A worn window of the better device begins or ends in a minute of a coarse interval, and may not touch it.
+      SELECT c.user_key, c.metric_key, c.cell FROM coarse AS c WHERE c.is_unclear
+    ), fine AS MATERIALIZED (
+      -- Of what was measured at moments of a bucket, a part counts, or a part of it lies in a coarse interval: minute by minute.
+      SELECT f.*
+        FROM (SELECT i.user_key, i.metric_key, i.device_key, i.cell
+                FROM moments AS i
+                JOIN ranked AS r USING (user_key, metric_key, device_key, cell)
+               WHERE i.minutes & r.taken <> 0 AND i.minutes & ~r.taken <> 0
+              UNION
+              SELECT i.user_key, i.metric_key, i.device_key, i.cell
+                FROM coarse AS c
+                JOIN moments AS i ON i.user_key = c.user_key AND i.metric_key = c.metric_key AND i.cell = c.cell AND i.device_key = c.better_device
+               WHERE i.minutes & c.won <> 0 AND i.minutes & ~c.won <> 0) AS f
+       WHERE NOT EXISTS (SELECT FROM hard AS h WHERE h.user_key = f.user_key AND h.metric_key = f.metric_key AND h.cell = f.cell)
+    ), instants AS MATERIALIZED (
+      SELECT m.*
+        FROM moments AS m
+       WHERE NOT EXISTS (SELECT FROM fine AS f
+                          WHERE f.user_key = m.user_key AND f.metric_key = m.metric_key AND f.device_key = m.device_key AND f.cell = m.cell)
+      UNION ALL
+      SELECT public.time_bucket(width, m.bucket), m.first_ts, m.last_ts, m.minutes, m.samples, m.user_key, m.metric_key, m.device_key, m.total,
+             public.time_bucket(INTERVAL '1 hour', m.bucket)
+        FROM (SELECT array_agg(f.user_key) AS user_keys, array_agg(f.metric_key) AS metric_keys, array_agg(f.device_key) AS device_keys,
+                     array_agg(f.cell) AS cells
+                FROM fine AS f
+              HAVING count(*) > 0) AS a
+       CROSS JOIN LATERAL api_internal.moment_parts(a.user_keys, a.metric_keys, a.device_keys, a.cells) AS m
     ), met AS MATERIALIZED (
       -- What a device measured at moments is finer than its intervals, and better devices take what they cover: all minutes of a bucket,
       -- none, or some of them.
@@ -132,24 +167,84 @@ BEGIN
         JOIN ranked AS r USING (user_key, metric_key, device_key, cell)
         LEFT JOIN hard AS h USING (user_key, metric_key, cell)
        WHERE NOT b.is_long
+    ), capped AS MATERIALIZED (
+      SELECT c.*
+        FROM coarse AS c
+       WHERE NOT EXISTS (SELECT FROM hard AS h WHERE h.user_key = c.user_key AND h.metric_key = c.metric_key AND h.cell = c.cell)
+    ), parted AS MATERIALIZED (
+      -- Buckets of whose short intervals a part counts, or lies in a coarse one.
+      SELECT m.user_key, m.metric_key, m.device_key, m.bucket, m.minutes, m.is_whole
+        FROM met AS m
+       WHERE NOT m.is_whole AND NOT m.is_hard
+      UNION
+      SELECT m.user_key, m.metric_key, m.device_key, m.bucket, m.minutes, m.is_whole
+        FROM capped AS c
+        JOIN met AS m ON m.user_key = c.user_key AND m.metric_key = c.metric_key AND m.cell = c.cell AND m.device_key = c.better_device
+       WHERE m.minutes & c.won <> 0 AND (m.minutes & ~c.won <> 0 OR m.own_lost <> 0)
     ), judged AS MATERIALIZED (
-      SELECT p.*, p.minutes & r.of_instants AS own_lost, p.minutes & r.taken AS lost, p.ts >= p.bucket AS begins,
+      SELECT p.*, r.of_instants, p.minutes & r.of_instants AS own_lost, p.minutes & r.taken AS lost, p.ts >= p.bucket AS begins,
              CASE WHEN p.high > p.low THEN p.cell + p.high * INTERVAL '1 minute' ELSE p.piece_start END AS last_start
         FROM (SELECT p.user_key, p.metric_key, p.device_key, p.cell, p.bucket, p.ts, p.ends_at, p.piece_start, p.piece_end, p.whole, p.grain,
-                     p.low, p.high, p.minutes, p.share
+                     p.low, p.high, p.minutes, p.share, NULL::bigint AS of_bucket, false AS is_whole
                 FROM pieces AS p
               UNION ALL
               SELECT i.user_key, i.metric_key, i.device_key, public.time_bucket(INTERVAL '1 hour', i.bucket), i.bucket, i.ts, i.ends_at, i.ts,
-                     i.ends_at, i.whole, i.grain, l.low, l.high, ((2::bigint << (l.high - l.low)) - 1) << l.low, i.whole * i.grain
+                     i.ends_at, i.whole, i.grain, l.low, l.high, ((2::bigint << (l.high - l.low)) - 1) << l.low, i.whole * i.grain, m.minutes, m.is_whole
                 FROM (SELECT array_agg(m.user_key) AS user_keys, array_agg(m.metric_key) AS metric_keys, array_agg(m.device_key) AS device_keys,
                              array_agg(m.bucket) AS buckets
-                        FROM met AS m
-                       WHERE NOT m.is_whole AND NOT m.is_hard) AS a
+                        FROM parted AS m) AS a
                CROSS JOIN LATERAL api_internal.short_intervals(a.user_keys, a.metric_keys, a.device_keys, a.buckets, width) AS i
                CROSS JOIN LATERAL (SELECT date_part('minute', i.ts AT TIME ZONE 'UTC')::int,
                                           date_part('minute', (i.ends_at - INTERVAL '1 microsecond') AT TIME ZONE 'UTC')::int) AS l (low, high)
+                JOIN parted AS m USING (user_key, metric_key, device_key, bucket)
              ) AS p
         JOIN ranked AS r USING (user_key, metric_key, device_key, cell)
+    ), valued AS MATERIALIZED (
+      -- What counts of the device alone, and what counts beside others, but for what coarse intervals leave to them.
+      SELECT p.*, CASE p.own_lost WHEN 0 THEN p.share WHEN p.minutes THEN 0
+                       ELSE api_internal.share_of_minutes(p.whole, p.grain, p.ts, p.ends_at, p.cell, p.piece_start, p.piece_end,
+                                                          p.minutes & ~p.own_lost) END AS total,
+             CASE p.lost | p.own_lost WHEN 0 THEN p.share WHEN p.minutes THEN 0
+                  ELSE api_internal.share_of_minutes(p.whole, p.grain, p.ts, p.ends_at, p.cell, p.piece_start, p.piece_end,
+                                                     p.minutes & ~(p.lost | p.own_lost)) END AS counted
+        FROM judged AS p
+    ), given AS MATERIALIZED (
+      -- What better devices counted in minutes that begin inside a coarse interval.
+      SELECT g.user_key, g.metric_key, g.device_key, g.cell, g.ts, sum(g.amount) AS amount
+        FROM (SELECT c.user_key, c.metric_key, c.device_key, c.cell, c.ts, m.whole * m.grain AS amount
+                FROM capped AS c
+                JOIN met AS m ON m.user_key = c.user_key AND m.metric_key = c.metric_key AND m.cell = c.cell AND m.device_key = c.better_device
+               WHERE m.minutes & ~c.won = 0 AND m.own_lost = 0
+              UNION ALL
+              SELECT c.user_key, c.metric_key, c.device_key, c.cell, c.ts, i.total
+                FROM capped AS c
+                JOIN instants AS i ON i.user_key = c.user_key AND i.metric_key = c.metric_key AND i.cell = c.cell AND i.device_key = c.better_device
+               WHERE i.minutes & ~c.won = 0
+              UNION ALL
+              SELECT c.user_key, c.metric_key, c.device_key, c.cell, c.ts,
+                     CASE WHEN p.minutes & ~c.won | p.own_lost = 0 THEN p.share
+                          ELSE api_internal.share_of_minutes(p.whole, p.grain, p.ts, p.ends_at, p.cell, p.piece_start, p.piece_end,
+                                                             p.minutes & c.won & ~p.own_lost) END
+                FROM capped AS c
+                JOIN judged AS p ON p.user_key = c.user_key AND p.metric_key = c.metric_key AND p.cell = c.cell AND p.device_key = c.better_device
+               WHERE p.minutes & c.won & ~p.own_lost <> 0
+                 -- Of long ones, and of short ones in a bucket that is not inside as a whole.
+                 AND (p.of_bucket IS NULL OR p.of_bucket & ~c.won <> 0 OR p.of_bucket & p.of_instants <> 0)) AS g
+       GROUP BY 1, 2, 3, 4, 5
+    ), less AS MATERIALIZED (
+      -- What coarse intervals leave to them, in the order of their minutes.
+      SELECT x.user_key, x.metric_key, x.device_key, x.cell, x.bucket,
+             (div(x.most * x.so_far, x.in_all * x.grain) - div(x.most * (x.so_far - x.counted), x.in_all * x.grain)) * x.grain - x.counted AS amount
+        FROM (SELECT p.user_key, p.metric_key, p.device_key, p.cell, p.bucket, p.grain, p.counted, sum(p.counted) OVER w AS in_all,
+                     sum(p.counted) OVER (w ORDER BY p.bucket ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far,
+                     div(greatest(sum(p.total) OVER w - coalesce(g.amount, 0), 0), p.grain) * p.grain AS most
+                FROM valued AS p
+                JOIN (SELECT DISTINCT c.user_key, c.metric_key, c.device_key, c.cell, c.ts FROM capped AS c) AS c
+                     USING (user_key, metric_key, device_key, cell, ts)
+                LEFT JOIN given AS g USING (user_key, metric_key, device_key, cell, ts)
+               WHERE p.of_bucket IS NULL
+              WINDOW w AS (PARTITION BY p.user_key, p.metric_key, p.device_key, p.cell, p.ts)) AS x
+       WHERE x.most < x.in_all
     ), measured AS MATERIALIZED (
       SELECT i.user_key, i.metric_key, i.device_key, i.cell, i.bucket, i.first_ts, i.last_ts, i.minutes, i.samples, i.total,
              CASE WHEN i.minutes & r.taken = 0 THEN i.samples ELSE 0 END AS counted_samples,
@@ -164,40 +259,46 @@ BEGIN
         FROM met AS m
        WHERE m.is_whole OR m.is_hard
       UNION ALL
-      SELECT p.user_key, p.metric_key, p.device_key, p.cell, p.bucket, min(p.piece_start), max(p.last_start), bit_or(p.minutes),
-             count(*) FILTER (WHERE p.begins), sum(CASE p.own_lost WHEN 0 THEN p.share ELSE 0 END),
-             count(*) FILTER (WHERE p.begins AND p.lost = 0), sum(CASE p.lost | p.own_lost WHEN 0 THEN p.share ELSE 0 END), true
-        FROM judged AS p
-       WHERE p.own_lost IN (0, p.minutes) AND p.lost IN (0, p.minutes)
-       GROUP BY 1, 2, 3, 4, 5
+      SELECT l.user_key, l.metric_key, l.device_key, l.cell, l.bucket, NULL, NULL, 0, 0, 0, 0, l.amount, true
+        FROM less AS l
       UNION ALL
       SELECT p.user_key, p.metric_key, p.device_key, p.cell, p.bucket, min(p.piece_start), max(p.last_start), bit_or(p.minutes),
-             count(*) FILTER (WHERE p.begins AND g.minute = p.low), coalesce(sum(x.share) FILTER (WHERE (p.own_lost >> g.minute) & 1 = 0), 0),
-             count(*) FILTER (WHERE p.begins AND g.minute = p.low AND (p.lost >> p.low) & 1 = 0),
-             coalesce(sum(x.share) FILTER (WHERE ((p.lost | p.own_lost) >> g.minute) & 1 = 0), 0), true
-        FROM judged AS p
-       CROSS JOIN LATERAL generate_series(p.low, p.high) AS g (minute)
-       CROSS JOIN LATERAL (SELECT extract(epoch FROM p.ends_at - p.ts)) AS l (length)
-       CROSS JOIN LATERAL (
-         SELECT (div(p.whole * extract(epoch FROM least(p.cell + (g.minute + 1) * INTERVAL '1 minute', p.piece_end) - p.ts), l.length)
-                 - div(p.whole * extract(epoch FROM greatest(p.cell + g.minute * INTERVAL '1 minute', p.piece_start) - p.ts), l.length))
-                * p.grain) AS x (share)
-       WHERE NOT (p.own_lost IN (0, p.minutes) AND p.lost IN (0, p.minutes))
+             count(*) FILTER (WHERE p.begins), sum(p.total), count(*) FILTER (WHERE p.begins AND (p.lost >> p.low) & 1 = 0), sum(p.counted), true
+        FROM valued AS p
+       WHERE NOT p.is_whole
        GROUP BY 1, 2, 3, 4, 5
     ), devices AS MATERIALIZED (
       SELECT m.user_key, m.metric_key, m.device_key, m.cell, m.bucket, min(m.first_ts) AS first_ts, max(m.last_ts) AS last_ts,
              bit_or(m.minutes) AS minutes, sum(m.samples) AS samples, sum(m.total) AS total, sum(m.counted_samples) AS counted_samples,
-             sum(m.counted) AS counted, bool_or(m.is_seen) AS is_seen
+             sum(m.counted) AS counted, min(m.first_ts) FILTER (WHERE m.is_seen) AS first_seen, max(m.last_ts) FILTER (WHERE m.is_seen) AS last_seen
         FROM measured AS m
        GROUP BY 1, 2, 3, 4, 5
     ), users AS MATERIALIZED (
       -- In an hour that no interval and no worn window touches, what does not count is not seen.
-      SELECT d.user_key, d.metric_key, d.cell, d.bucket, min(d.first_ts) FILTER (WHERE d.is_seen) AS first_ts,
-             max(d.last_ts) FILTER (WHERE d.is_seen) AS last_ts,
+      SELECT d.user_key, d.metric_key, d.cell, d.bucket, min(d.first_seen) AS first_ts, max(d.last_seen) AS last_ts,
              bit_or(d.minutes) AS minutes, sum(d.counted_samples) AS samples, sum(d.counted) AS total
         FROM devices AS d
        GROUP BY 1, 2, 3, 4
     )
+    -- What everything counts of, by the user and by the device.
+    SELECT x.user_key, x.metric_key, d.device_key, x.cell, x.bucket, x.first_ts, x.last_ts, x.samples, x.total,
+           CASE WHEN d.device_key IS NULL THEN x.device_key END, false
+      FROM (SELECT x.user_key, x.metric_key, x.device_key, x.cell, x.bucket, min(x.first_ts) AS first_ts, max(x.last_ts) AS last_ts,
+                   sum(x.samples)::bigint AS samples, sum(x.total) AS total
+              FROM (SELECT f.user_key, f.metric_key, f.device_key, f.cell, f.bucket, f.ts AS first_ts,
+                           greatest(f.last_ts, public.time_bucket(INTERVAL '1 minute', f.ends_at - INTERVAL '1 microsecond')) AS last_ts,
+                           f.times AS samples, f.whole * f.grain AS total
+                      FROM found AS f
+                     WHERE f.is_plain AND NOT f.is_long
+                    UNION ALL
+                    SELECT p.user_key, p.metric_key, p.device_key, p.cell, p.bucket, p.piece_start,
+                           CASE WHEN p.high > p.low THEN p.cell + p.high * INTERVAL '1 minute' ELSE p.piece_start END,
+                           (p.ts >= p.bucket)::int, p.share
+                      FROM all_pieces AS p
+                     WHERE p.is_plain) AS x
+             GROUP BY 1, 2, 3, 4, 5) AS x
+     CROSS JOIN LATERAL (VALUES (NULL), (x.device_key)) AS d (device_key)
+    UNION ALL
     SELECT u.user_key, u.metric_key, NULL::int, u.cell, u.bucket, u.first_ts, u.last_ts, u.samples::bigint, u.total, w.best_device,
            h.cell IS NOT NULL
       FROM users AS u
@@ -220,4 +321,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.cell_buckets IS
-  'What metrics that are sums come to in whole hours (UTC) of users, given as half-open ranges in arrays of one length, by bucket of a width that divides the hour, in whole millionths: from all that was measured at moments there, given as parts, and from intervals and worn windows, by the rule of api_internal.counted_minutes. Minutes of an hour are bits of a number, so that covering and winning cost an operation each, and amounts are cut at minutes only where a part of them counts. Rows without a device_key are what counts, the others all that each device measured, where its intervals give way to what it measured at moments. Rows that are hard need api_internal.counted_minutes, and their amounts mean nothing: in the hour intervals of one device overlap, a coarse interval meets a better device that may not have been worn, or a part of what was measured at the moments of a bucket counts. Of a device they are where its own intervals overlap, and where a part of a bucket of them gives way in an hour that is hard.';
+  'What metrics that are sums come to in whole hours (UTC) of users, given as half-open ranges in arrays of one length, by bucket of a width that divides the hour, in whole millionths: from all that was measured at moments there, given as parts, and from intervals and worn windows, by the rule of api_internal.counted_minutes. Minutes of an hour are bits of a number, so that covering and winning cost an operation each, and amounts are cut at minutes only where a part of them counts. Rows without a device_key are what counts, the others all that each device measured, where its intervals give way to what it measured at moments. Rows that are hard need api_internal.counted_minutes, and their amounts mean nothing: in the hour intervals of one device overlap, or a worn window of a better device begins or ends in a minute of a coarse interval. Of a device they are where its own intervals overlap, and where a part of a bucket of them gives way in an hour that is hard.';
