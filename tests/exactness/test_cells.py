@@ -205,7 +205,7 @@ MUTANTS = {
     "hard hours of samples are not looked at": ("sum_buckets", r"AS c WHERE c\.is_hard", "AS c WHERE false", 1),
 }
 # Seeds whose people notice all mutants between them; others are tried where that is no longer so.
-NOTICING = (39, 106, 193, 40, 3)
+NOTICING = (3, 10, 21, 49, 14, 4, 62)
 MOST = 200
 
 
