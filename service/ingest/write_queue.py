@@ -71,6 +71,8 @@ class Submission:
     """How many samples and intervals the rows have."""
     party: str | None = None
     """Who takes turns with others; see service/shares.py."""
+    seconds: float = 0.0
+    """Its part of those that the transaction took, which others of its batch share."""
     size: int = field(init=False)
     """How much of a transaction it takes, in rows to store: a reading of a single sample is one, as it is there."""
 
@@ -97,6 +99,11 @@ class Batch:
         if len(self.submissions) == 1:
             return self.submissions[0].rows
         return list(chain.from_iterable(submission.rows for submission in self.submissions))
+
+    @property
+    def size(self) -> int:
+        """How much of a transaction it takes."""
+        return sum(submission.size for submission in self.submissions)
 
     @property
     def has_samples(self) -> bool:

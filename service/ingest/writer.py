@@ -10,6 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from service.database.pool import Closed, Connection, Contended, Pool, with_connection
 from service.database.replicas.written import WRITTEN
@@ -21,6 +22,7 @@ from service.ingest.store import store
 from service.ingest.write_queue import SMALL, Batch, BatchLease, Queue, Submission, pack_known
 from service.metrics.counters import Counters
 from service.model.reading import Row, count_samples, weight_of
+from service.precedence import give_way, note_use
 from service.shares import PARTY, Shares
 
 RETRY_SECONDS = 0.02
@@ -75,16 +77,20 @@ class Writer:
         while patiently and self.is_full(len(rows), loop.time(), samples):
             await asyncio.sleep(RETRY_SECONDS)
         self.require_room(len(rows), samples)
-        # Packed before they wait, so that the database need not wait for it.
         party = PARTY.get()
-        submission = Submission(tenant_id, rows, loop.create_future(), None, loop.time(), None, samples, party)
-        if not self.upserting and not samples:
-            submission.packed = pack_known(self.key_cache.names, tenant_id, rows)
-            submission.matched = self.observer.match(tenant_id, rows)
         self.waiting.take(party, weight)
-        self.queue.add(submission)
         try:
-            return await submission.outcomes
+            await give_way()
+            submission = Submission(tenant_id, rows, loop.create_future(), None, loop.time(), None, samples, party)
+            # Packed before they wait, so that the database need not wait for it.
+            if not self.upserting and not samples:
+                submission.packed = pack_known(self.key_cache.names, tenant_id, rows)
+                submission.matched = self.observer.match(tenant_id, rows)
+            self.queue.add(submission)
+            try:
+                return await submission.outcomes
+            finally:
+                note_use(submission.seconds)
         finally:
             self.waiting.give(party, weight)
 
@@ -116,6 +122,7 @@ class Writer:
 
     async def answer(self, lease: BatchLease, upserting: bool) -> bool:
         """Write a batch in one transaction, and resolve its submissions; return whether some readings were known."""
+        began = monotonic()
         try:
             outcomes = await self.store(lease, upserting)
         except Problem as problem:
@@ -133,8 +140,9 @@ class Writer:
                     submission.outcomes.set_exception(problem)
             return upserting
         self.counters.count_items("readings", **counted(outcomes))
-        start = 0
+        start, seconds = 0, (monotonic() - began) / max(lease.take().size, 1)
         for submission in lease.take().submissions:
+            submission.seconds = seconds * submission.size
             end = start + len(submission.rows)
             if not submission.outcomes.done():
                 submission.outcomes.set_result(outcomes[start:end])

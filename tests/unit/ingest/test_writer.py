@@ -10,6 +10,7 @@ import pytest
 from service.errors import Failed, Overloaded, Problem
 from service.http.memory_budget import MemoryBudget
 from service.http.tenancy import DEFAULT_TENANT
+from service.ingest.outcome import Outcome
 from service.ingest.write_queue import MOST_ROWS_TOGETHER, SMALL, BatchLease, Queue, Submission
 from service.ingest.writer import Writer
 from service.model.reading import Row, count_samples
@@ -238,6 +239,34 @@ def test_a_surprise_ends_no_writer(caplog: pytest.LogCaptureFixture) -> None:
 
     asyncio.run(surprise())
     assert "could not be written" in caplog.text
+
+
+def test_each_tenant_of_a_batch_has_used_its_part_of_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("service.ingest.writer.monotonic", lambda: clock[0])
+    used: dict[str | None, float] = {}
+    monkeypatch.setattr("service.ingest.writer.note_use", lambda seconds: used.update({PARTY.get(): seconds}))
+
+    class Stored(Writer):
+        async def store(self, lease: BatchLease, upserting: bool) -> bytearray:
+            clock[0] += 0.4
+            return bytearray([Outcome.inserted] * len(lease.take().rows))
+
+    async def store() -> None:
+        writer = Stored(None, 100, 60)  # type: ignore[arg-type]
+
+        async def write(party: str, size: int) -> None:
+            PARTY.set(party)
+            assert (await writer.write(party, [Row("ada", "watch", 0, 60.0)] * size))["inserted"] == size
+
+        writing = [asyncio.create_task(write(*each)) for each in (("clinic", 3), ("lab", 1))]
+        await asyncio.sleep(0)
+        running = asyncio.create_task(writer.run())
+        await asyncio.gather(*writing)
+        running.cancel()
+
+    asyncio.run(store())
+    assert used == {"clinic": pytest.approx(0.3), "lab": pytest.approx(0.1)}
 
 
 def test_readings_with_samples_wait_in_lines_of_their_own() -> None:
