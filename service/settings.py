@@ -54,7 +54,7 @@ class Settings:
     max_header_bytes: int = 64 * 1024
     max_header_fields: int = 100
     max_requests: int = 1_000
-    max_tenant_percent: int = 90
+    max_tenant_percent: int = 50
     max_body_bytes: int = 32 * 1024 * 1024
     max_compression_ratio: int = 300
     body_idle_seconds: int = 15

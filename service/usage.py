@@ -47,6 +47,11 @@ class Usage:
         """Return how much a party has used of late."""
         return self.of[party].now(now) if party in self.of else 0.0
 
+    def has_others(self, party: str, now: float) -> bool:
+        """Return whether other parties come, too."""
+        other = next((one for one in reversed(self.of) if one != party), None)
+        return other is not None and self.of[other].at >= now - ABOUT_SECONDS
+
     def is_heavy(self, party: str, now: float) -> bool:
         """Return whether a party uses more than an equal share of what it and others use, if others come too."""
         uses = {one: use.now(now) for one, use in self.of.items() if one == party or use.at >= now - ABOUT_SECONDS}

@@ -19,11 +19,11 @@ from service.database.pool import Connection, Source, statement, with_connection
 from service.database.turns import Turns
 from service.errors import Overloaded, Problem
 from service.http.streaming import Interrupted, hand_on, unless_gone
-from service.precedence import is_held
+from service.precedence import is_beside_others, take_long
 from service.shares import PARTY, Shares
 
 PAGE = 5000  # rows: half a megabyte, and some hundredths of a second of the database
-SMALL_PAGE = 1000  # of a tenant that works in the gaps of others
+SMALL_PAGE = 1000  # while other tenants ask, too
 PIECE = 64 * 1024  # bytes
 AFTER = ("after_ts", "after_device_id", "after_metric", "after_end", "after_daily_total", "after_kind")
 MOST_READING = 2  # pages that are read at once
@@ -144,6 +144,7 @@ class PagedExport(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send everything, or stop when the client leaves."""
+        take_long()
         party = PARTY.get()
         if not self.slots.exports.fits(party):
             raise Overloaded("As many streams as are allowed are under way; try again.", retry_after=5)
@@ -221,4 +222,4 @@ async def copy_page(connection: Connection, query: bytes, parameters: dict[str, 
 
 def page_rows() -> int:
     """Return how many rows a page is to have."""
-    return SMALL_PAGE if is_held() else PAGE
+    return SMALL_PAGE if is_beside_others() else PAGE

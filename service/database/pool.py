@@ -22,7 +22,7 @@ from service.database.startup import session_options
 from service.database.timeline import Timeline
 from service.database.turns import Turns
 from service.errors import Failed, Fault, Invalid, Overloaded, Problem
-from service.precedence import give_way, note_use
+from service.precedence import give_way, note_use, pause
 from service.settings import Settings
 from service.shares import PARTY
 
@@ -148,6 +148,7 @@ class FairPool(AsyncConnectionPool[Connection]):
             return
         patience = self.timeout if timeout is None else timeout
         deadline = monotonic() + patience
+        pause()
         try:
             began = await self.turns.enter(party, patience)
         except TimeoutError:
@@ -161,6 +162,7 @@ class FairPool(AsyncConnectionPool[Connection]):
                     yield connection
                 finally:
                     note_use(monotonic() - lent)
+                    pause()
         finally:
             self.turns.leave(party, began)
 

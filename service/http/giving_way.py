@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.errors import Malformed, Overloaded
 from service.http.departure import hearing_of_departure
 from service.http.problem_details import refuse
-from service.precedence import CURRENT, Precedence, Ticket
+from service.precedence import CURRENT, Precedence, Visit
 from service.shares import PARTY
 
 
@@ -25,18 +25,18 @@ class GivingWay:
         if party is None:
             await self.app(scope, receive, send)
             return
-        CURRENT.set(self.precedence)
         try:
-            ticket = await self.enter(party, scope)
+            visit = await self.enter(party, scope)
         except (Malformed, Overloaded) as problem:
             await refuse(problem, scope, receive, send)
             return
+        CURRENT.set((self.precedence, visit))
         try:
             await self.precedence.metered(party, self.app(scope, receive, send))
         finally:
-            self.precedence.leave(party, ticket)
+            self.precedence.leave(visit)
 
-    async def enter(self, party: str, scope: Scope) -> Ticket:
+    async def enter(self, party: str, scope: Scope) -> Visit:
         """Wait until a request may begin; Overloaded after a while, Malformed once its client has left."""
         clock = asyncio.get_running_loop().time
         try:

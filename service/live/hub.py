@@ -24,6 +24,7 @@ from service.live.listener import listen
 from service.live.notifications import Unreadable, of_tenant, split_origin
 from service.live.own_commits import OwnCommits
 from service.live.presence import ANNOUNCE_SECONDS
+from service.precedence import pause
 from service.settings import Settings
 from service.shares import PARTY, Shares
 
@@ -75,6 +76,7 @@ class Hub:
     def subscribed(self, connection: Connection, tenant_id: str, user_ids: Sequence[str] | None) -> Iterator[None]:
         """Subscribe a client to users of a tenant, each named once, or to all, for as long as the block lasts."""
         client = Client(connection, tenant_id, None if user_ids is None else tuple(user_ids))
+        pause()
         party = PARTY.get()
         self.shares.take(party)
         if not self.feeds.clients:

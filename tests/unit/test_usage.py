@@ -13,6 +13,14 @@ def test_who_is_alone_is_not_heavy() -> None:
     assert not usage.is_heavy("flood", 0.0)
 
 
+def test_others_are_those_that_came_within_a_second() -> None:
+    usage = Usage()
+    usage.note("early", 0.0)
+    usage.note("late", 0.9)
+    assert [usage.has_others(party, 1.0) for party in ("early", "late", "new")] == [True, True, True]
+    assert [usage.has_others(party, 1.5) for party in ("early", "late", "new")] == [True, False, True]
+
+
 def test_who_uses_more_is_heavy_while_others_come() -> None:
     usage = Usage()
     usage.note("flood", 0.0, 100)

@@ -41,7 +41,7 @@ def test_the_key_of_a_row_is_read_as_it_was_written(device_id: str) -> None:
 
 
 @pytest.mark.parametrize("count", [1, SMALL_PAGE, PAGE + SMALL_PAGE, 2 * PAGE + 2 * SMALL_PAGE + 1])
-def test_pages_are_small_while_their_tenant_is_held(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_are_small_while_other_tenants_ask(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pages: list[int] = []
 
     class OfNumbers(PagedExport):
@@ -53,7 +53,7 @@ def test_pages_are_small_while_their_tenant_is_held(count: int, monkeypatch: pyt
             pages.append(most)
             return Page([b"".join(rows)] if rows else [], len(rows), most, b"%d" % (first + len(rows)))
 
-    monkeypatch.setattr(export, "is_held", lambda: len(pages) in (1, 2))
+    monkeypatch.setattr(export, "is_beside_others", lambda: len(pages) in (1, 2))
     part = ExportPart("numbers", lambda last: {"after": int(last)})
     form = ExportFormat([part], "text/plain", "numbers")
     answer = OfNumbers(None, ExportSlots(1), form, {"after": 0}, NotFound(""), lambda _: None)  # type: ignore[arg-type]

@@ -52,6 +52,7 @@ def test_who_uses_much_comes_after_others() -> None:
     async def run() -> list[str | None]:
         asked = Asked()
         asked.middleware.precedence.note("flood", MUCH)
+        asked.middleware.precedence.held.add("flood")
         asked.middleware.precedence.note("calm", 0.0)
         tasks = [asyncio.create_task(asked.ask(party)) for party in ("calm", "flood", "calm", None)]
         await asyncio.sleep(0)
@@ -73,6 +74,7 @@ def test_who_waited_for_too_long_is_refused(kind: str, monkeypatch: pytest.Monke
     async def run() -> list[Message]:
         asked = Asked()
         asked.middleware.precedence.note("flood", MUCH)
+        asked.middleware.precedence.held.add("flood")
         calm = asyncio.create_task(asked.ask("calm"))
         await asyncio.sleep(0)
         await asked.ask("flood", kind)
