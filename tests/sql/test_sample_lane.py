@@ -15,7 +15,7 @@ from service.ingest.key_cache import KeyCache
 from service.ingest.observer import Unobserved
 from service.ingest.outcome import Outcome
 from service.ingest.store import store
-from service.ingest.write_queue import BatchLease, Queue, Submission
+from service.ingest.write_queue import Batch, BatchLease, Queue, Submission
 from service.model.intervals import Interval, IntervalKind
 from service.model.pg_time import to_micros
 from service.model.reading import Row, count_samples
@@ -37,19 +37,29 @@ async def connected(database_url: str) -> Any:
     return await psycopg.AsyncConnection.connect(database_url, autocommit=True, row_factory=dict_row)
 
 
+class LateArrivals(BatchLease):
+    """A lease of a queue in which something arrives just before the batch is taken."""
+
+    def __init__(self, queue: Queue, later: Sequence[Sequence[Row]]) -> None:
+        super().__init__(queue)
+        self.later = later
+
+    def take(self) -> Batch:
+        for rows in self.later:
+            self.queue.add(submission(*rows))
+        self.later = ()
+        return super().take()
+
+
 async def stored(connection: Any, key_cache: KeyCache, first: Sequence[Row], *later: Sequence[Row]) -> list[int]:
     """Store what waits, and what arrives while the transaction begins; return how many readings each batch has."""
     queue = Queue()
     queue.add(submission(*first))
     sizes = []
     while queue.arrival.is_set():
-        async with BatchLease(queue) as lease:
-            storing = asyncio.create_task(store(connection, key_cache, Unobserved(), lease, False))
-            await asyncio.sleep(0)  # until it waits for the database
-            for rows in later:
-                queue.add(submission(*rows))
+        async with LateArrivals(queue, later) as lease:
             later = ()
-            outcomes = await storing
+            outcomes = await store(connection, key_cache, Unobserved(), lease, False)
             assert set(outcomes) == {Outcome.inserted}
             assert len(outcomes) == len(lease.take().rows)
             sizes.append(len(outcomes))
