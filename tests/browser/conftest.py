@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from tests.support.processes import descendants
 
 CLOSE_SECONDS = 20.0
+TEST_SECONDS = 150.0
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The browser asks nobody but the service: no updates, no accounts, no QUIC.
 ARGUMENTS = [
@@ -43,21 +44,30 @@ class Browser:
 
     def close_context(self, context: Any) -> None:
         """Close a context; kill the browser where that never ends, as at times with Chromium."""
-        patience = threading.Timer(CLOSE_SECONDS, kill_browsers)
-        patience.start()
         try:
-            context.close()
+            with killed_after(CLOSE_SECONDS):
+                context.close()
         except Exception:
             if self.running.is_connected():
                 raise
-        finally:
-            patience.cancel()
+
+
+@contextmanager
+def killed_after(seconds: float) -> Iterator[None]:
+    """Kill the browsers of this process where the block takes longer: most calls of Playwright have no limit."""
+    patience = threading.Timer(seconds, kill_browsers)
+    patience.start()
+    try:
+        yield
+    finally:
+        patience.cancel()
 
 
 def kill_browsers() -> None:
     """Kill the browsers of this process."""
     for pid, command in descendants(os.getpid()).items():
-        if any(name in command for name in ("chromium", "chrome")) and "playwright" not in command:
+        # By the program: the driver's has Playwright's name, and so has the directory that the browser is given.
+        if "chrom" in command.split(" ", 1)[0]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -73,7 +83,8 @@ def browser() -> Iterator[Browser]:
     with playwright.sync_playwright() as driver:
         browser = Browser(lambda: driver.chromium.launch(executable_path=program, args=ARGUMENTS))
         yield browser
-        browser.running.close()
+        with suppress(Exception), killed_after(CLOSE_SECONDS):
+            browser.running.close()
 
 
 @pytest.fixture
@@ -95,7 +106,8 @@ def new_page(browser: Browser) -> Iterator[Callable[[], Any]]:
         page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
         return page
 
-    yield open_one
+    with killed_after(TEST_SECONDS):
+        yield open_one
     for context in contexts:
         browser.close_context(context)
     assert not faults

@@ -277,7 +277,6 @@ def test_signing_in_on_one_page_opens_the_others(
     expect(tile(page, USER)).to_be_visible()
     other.get_by_role("button", name="Sign out").click()
     expect(page.locator("#sign-in-why")).to_contain_text("signed out elsewhere", timeout=ENDED)
-    other.close()
 
 
 def test_commands_name_the_key(guarded: httpx.Client, guarded_url: str, db: psycopg.Connection, page: Page) -> None:

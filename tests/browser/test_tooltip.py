@@ -155,4 +155,4 @@ def test_a_finger_shows_it(client: httpx.Client, browser: Browser) -> None:
     over.dispatch_event("pointerup", finger)
     expect(tip).to_contain_text(", 8:00 AM")
     expect(page).to_have_url(f"{str(client.base_url).rstrip('/')}{PATH}")
-    context.close()
+    browser.close_context(context)

@@ -58,7 +58,7 @@ def test_a_view_can_be_sent_to_someone(client: httpx.Client, page: Page, browser
     expect(other.locator("#tiles .who").first).to_have_text("ada")
     expect(other.get_by_label("Sort by")).to_have_value("name")
     assert asked(other) == {"sort": ["name"], "pin": ["ada"]}
-    other.context.close()
+    browser.close_context(other.context)
     # Typing has left nothing behind in the history: what comes before is another page.
     tile(page, "alan").locator(".who").click()
     expect(page.locator("#average")).to_have_text("90")
