@@ -39,11 +39,9 @@ BEGIN
                        least(horizon, overview.day_end, (
                          SELECT min(s.day + (position(B'1' IN s.quarters) - 1) * INTERVAL '15 minutes')
                            FROM core.stale_day AS s
-                          -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks,
-                          -- not all users' marks of the day.
                           WHERE s.user_key = p.user_key AND s.quarters <> B'0'::bit(96)
-                            AND s.day + INTERVAL '0' >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
-                            AND s.day + INTERVAL '0' < overview.day_end)))) END AS rolled_up_to,
+                            AND s.day >= public.time_bucket(INTERVAL '24 hours', overview.day_start)
+                            AND s.day < overview.day_end)))) END AS rolled_up_to,
              i.has_intervals
         FROM (SELECT u.user_key, u.user_id, row_number() OVER (ORDER BY u.registered_at, u.user_id) AS place
                 FROM core.app_user AS u

@@ -32,7 +32,7 @@ BEGIN
        -- Compressed readings are visible to older snapshots as well: readings of a stale day, which queries read raw, must
        -- not change under a running query.
        AND NOT EXISTS (SELECT FROM core.stale_day AS s
-                        WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start
+                        WHERE s.version > 0 AND s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start
                           AND s.quarters <> B'0'::bit(96))
      ORDER BY i.range_start
   LOOP
@@ -49,10 +49,10 @@ BEGIN
      WHERE i.hypertable_schema = 'core' AND i.range_end <= cutoff
        AND (i.hypertable_name = 'sample' AND i.range_end <= (SELECT h.materialized FROM core.horizon AS h)
             AND NOT EXISTS (SELECT FROM core.stale_day AS s
-                             WHERE s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start AND s.sample_quarters IS NOT NULL)
+                             WHERE s.version > 0 AND s.day < i.range_end AND s.day + INTERVAL '24 hours' > i.range_start AND s.sample_quarters IS NOT NULL)
             OR i.hypertable_name = 'interval' AND i.range_end + INTERVAL '24 hours' <= (SELECT h.materialized FROM core.horizon AS h)
                AND NOT EXISTS (SELECT FROM core.stale_day AS s
-                                WHERE s.day < i.range_end + INTERVAL '24 hours' AND s.day + INTERVAL '24 hours' > i.range_start))
+                                WHERE s.version > 0 AND s.day < i.range_end + INTERVAL '24 hours' AND s.day + INTERVAL '24 hours' > i.range_start))
      ORDER BY i.range_start
   LOOP
     is_whole := chunk.is_compressed;

@@ -45,10 +45,8 @@ BEGIN
       END LOOP;
       day_end := day;
     END IF;
-    -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users' marks
-    -- of the day.
-    marked := (SELECT max(s.day + INTERVAL '0') FROM core.stale_day AS s
-                WHERE s.user_key = wanted_user AND s.day + INTERVAL '0' < day_end AND s.quarters <> B'0'::bit(96));
+    marked := (SELECT max(s.day) FROM core.stale_day AS s
+                WHERE s.user_key = wanted_user AND s.day < day_end AND s.quarters <> B'0'::bit(96));
     SELECT v.bucket,
            ARRAY(SELECT m
                    FROM unnest(missing) AS m

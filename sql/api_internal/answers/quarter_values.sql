@@ -32,10 +32,8 @@ BEGIN
       FROM (SELECT DISTINCT p.user_key FROM unnest(user_keys) AS p (user_key)) AS u
       LEFT JOIN (SELECT m.user_key, m.day, bit_or(m.quarters) AS quarters
                    FROM core.stale_day AS m
-                  -- Adding zero keeps m.day out of the index condition: the planner then looks up the user's marks, not
-                  -- all users' marks of the day.
                   WHERE m.user_key = ANY (user_keys)
-                    AND m.day + INTERVAL '0' > since - INTERVAL '24 hours' AND m.day + INTERVAL '0' < until
+                    AND m.day > since - INTERVAL '24 hours' AND m.day < until
                   GROUP BY m.user_key, m.day) AS s USING (user_key)
      GROUP BY u.user_key
   )

@@ -9,7 +9,7 @@ BEGIN
   LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE;
   PERFORM FROM core.horizon FOR UPDATE;
   LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;
-  IF (SELECT min(s.day) FROM core.stale_day AS s) < range_end
+  IF (SELECT min(s.day) FROM core.stale_day AS s WHERE s.version > 0) < range_end
      OR (SELECT h.materialized < range_end FROM core.horizon AS h) THEN
     RETURN false;
   END IF;

@@ -24,7 +24,7 @@ BEGIN
                    WHEN clock_timestamp() - began > INTERVAL '400 ms' THEN greatest(most / 2, 1) ELSE most END;
       -- Newer days may have become stale meanwhile, and come before a backlog of older ones. By the end of the index: in a plan
       -- that serves all days, EXISTS expects one at once and reads every mark, in each piece.
-      IF (SELECT max(s.day) FROM core.stale_day AS s) > piece.day THEN
+      IF (SELECT max(s.day) FROM core.stale_day AS s WHERE s.version > 0) > piece.day THEN
         piece.day := 'infinity';
         piece.user_key := 0;
       END IF;

@@ -16,16 +16,17 @@ BEGIN
     day := NULL;
     RETURN;
   END IF;
+  -- The condition on version names the index of all users' marks.
   SELECT n.day, n.user_key INTO day, user_key
     FROM ((SELECT 1 AS place, s.day, s.user_key
              FROM core.stale_day AS s
-            WHERE s.day = after_day AND s.user_key > after_user
+            WHERE s.version > 0 AND s.day = after_day AND s.user_key > after_user
             ORDER BY s.user_key
             LIMIT 1)
           UNION ALL
           (SELECT 2, s.day, s.user_key
              FROM core.stale_day AS s
-            WHERE s.day < after_day
+            WHERE s.version > 0 AND s.day < after_day
             ORDER BY s.day DESC, s.user_key
             LIMIT 1)) AS n
    ORDER BY n.place
@@ -37,7 +38,7 @@ BEGIN
   SELECT array_agg(c.user_key ORDER BY c.user_key) INTO candidates
     FROM (SELECT s.user_key
             FROM core.stale_day AS s
-           WHERE s.day = refresh_users.day AND s.user_key >= refresh_users.user_key
+           WHERE s.version > 0 AND s.day = refresh_users.day AND s.user_key >= refresh_users.user_key
            GROUP BY s.user_key
            ORDER BY s.user_key
            LIMIT most) AS c;

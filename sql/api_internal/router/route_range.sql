@@ -24,10 +24,8 @@ BEGIN
             UNION ALL
             SELECT api_internal.quarter_ranges(s.day, CASE WHEN of_samples THEN s.sample_quarters ELSE s.quarters END)
               FROM core.stale_day AS s
-             -- Adding zero keeps s.day out of the index condition: the planner then looks up the user's marks, not all users'
-             -- marks of the day.
              WHERE s.user_key = route_range.user_key
-               AND s.day + INTERVAL '0' > range_start - INTERVAL '24 hours' AND s.day + INTERVAL '0' < range_end
+               AND s.day > range_start - INTERVAL '24 hours' AND s.day < range_end
                AND CASE WHEN of_samples THEN s.sample_quarters IS NOT NULL ELSE s.quarters <> B'0'::bit(96) END) AS r;
     -- Where there are intervals, what changes in one quarter may change what counts in its hour, and nothing is marked above the horizon.
     IF EXISTS (SELECT FROM core.interval_series AS i WHERE i.user_key = route_range.user_key AND i.kind < 2 AND i.metric_key < 4) THEN

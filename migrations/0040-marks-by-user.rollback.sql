@@ -1,0 +1,2 @@
+DROP INDEX core.stale_day_newest_first;
+CREATE INDEX stale_day_newest_first ON core.stale_day (day DESC, user_key);
