@@ -1,160 +1,111 @@
-"""What keys cost: the same requests to a service that asks for none and to one that does, in turns."""
+"""What keys cost: the same requests to one service without a key and with one, request by request in turns."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 
 from scripts.bench.database import connect, database
-from scripts.bench.service import running_service
+from scripts.bench.requests import KINDS, Kind, Sender
+from scripts.bench.service import changed_environment, running_service
 from service.auth.key import new_key
 from service.database.schema import query
 
-TURNS = 8
-SECONDS = 1.5  # of each kind in each turn
-START = datetime(2026, 1, 1, tzinfo=UTC)
-JSON = {"Content-Type": "application/json"}
+ROUNDS = 12
+REQUESTS = 200  # of each kind and sender in a round
+SHARE = 10
+"""A tenth of a round's times is left out at either end: collections of garbage, checkpoints, other programs."""
+SENDERS = ("without a key", "key for all tenants", "key of one tenant")
+
+Times = dict[str, dict[str, list[float]]]
+"""Milliseconds of a request, by kind and sender, a mean for each round."""
 
 
-class Kind(NamedTuple):
-    """A kind of request: its name, how many readings one has, and what makes the arguments of the n-th."""
-
-    name: str
-    readings: int
-    make: Callable[[int], tuple[str, str, bytes | None]]
-
-
-def write(size: int) -> Callable[[int], tuple[str, str, bytes | None]]:
-    """Return what makes a write of so many readings, none of them like another."""
-
-    def make(number: int) -> tuple[str, str, bytes | None]:
-        moments = (START + timedelta(seconds=number * size + n) for n in range(size))
-        items = [
-            {
-                "user_id": f"runner-{size}",
-                "device_id": "watch",
-                "timestamp": moment.isoformat(),
-                "heart_rate": 60 + number % 90,
-            }
-            for moment in moments
-        ]
-        return "POST", "/v1/readings", json.dumps(items).encode()
-
-    return make
-
-
-def latest(number: int) -> tuple[str, str, bytes | None]:
-    """Return a request for the latest values of a user."""
-    return "GET", "/v1/users/runner-1/latest", None
-
-
-def summary(number: int) -> tuple[str, str, bytes | None]:
-    """Return a request for a day's summary."""
-    return "GET", "/v1/users/runner-1/summary?start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z", None
-
-
-KINDS = [
-    Kind("write of one reading", 1, write(1)),
-    Kind("write of 1000 readings", 1000, write(1000)),
-    Kind("latest values", 0, latest),
-    Kind("summary of a day", 0, summary),
-]
-
-
-class Sender:
-    """One connection, which sends the same kinds of requests with or without a key; numbers never come again."""
-
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
-        self.connection = HTTPConnection(urlsplit(url).netloc, timeout=30)
-        self.headers = {**JSON, **headers}
-
-    def rate(self, kind: Kind, numbers: Iterator[int], seconds: float) -> float:
-        """Return requests a second, one after the other."""
-        # Made before the clock starts, as many as a turn may need.
-        requests = [kind.make(next(numbers)) for _ in range(int(seconds * (60 if kind.readings > 1 else 4000)))]
-        begun, sent = time.perf_counter(), 0
-        for method, path, body in requests:
-            self.connection.request(method, path, body, self.headers)
-            answer = self.connection.getresponse()
-            answer.read()
-            if answer.status != 200:
-                raise RuntimeError(f"{kind.name}: HTTP {answer.status}")
-            sent += 1
-            if time.perf_counter() - begun > seconds:
-                break
-        return sent / (time.perf_counter() - begun)
-
-
-@contextlib.contextmanager
-def service(database_url: str, auth: str) -> Iterator[str]:
-    """Run a service that asks for keys, or not."""
-    before = os.environ.get("AUTH")
-    os.environ["AUTH"] = auth
-    try:
-        with running_service(database_url) as url:
-            yield url
-    finally:
-        os.environ.pop("AUTH")
-        if before is not None:
-            os.environ["AUTH"] = before
-
-
-def measure(url: str, turns: int, seconds: float) -> dict[str, list[tuple[float, float]]]:
-    """Return, for each kind and turn, requests a second without and with a key."""
+def add_key(url: str, tenant_id: str | None) -> dict[str, str]:
+    """Add a key without limits, and return the header that presents it."""
     key = new_key()
-    values = dict.fromkeys(
-        ("tenant_id", "name", "valid_for", "requests_per_second", "readings_per_second", "bytes_per_day")
-    )
+    values = dict.fromkeys(("name", "valid_for", "requests_per_second", "readings_per_second", "bytes_per_day"))
     with connect(url) as connection:
         connection.execute(
-            query("add_key"), {**values, "key_id": key.id, "digest": key.digest, "scopes": ["ingest", "read"]}
+            query("add_key"),
+            {
+                **values,
+                "tenant_id": tenant_id,
+                "key_id": key.id,
+                "digest": key.digest,
+                "scopes": ["ingest", "read"],
+            },
         )
-    found: dict[str, list[tuple[float, float]]] = {kind.name: [] for kind in KINDS}
-    numbers = {kind.name: iter(range(10**9)) for kind in KINDS}
-    with service(url, "off") as open_url, service(url, "keys") as guarded_url:
-        senders = [Sender(open_url, {}), Sender(guarded_url, {"Authorization": f"Bearer {key.text}"})]
-        for turn in range(turns):
+    return {"Authorization": f"Bearer {key.text}"}
+
+
+def mean_of_most(times: list[float]) -> float:
+    """Return the mean without the least and the greatest tenth."""
+    left_out = len(times) // SHARE
+    return statistics.fmean(sorted(times)[left_out : len(times) - left_out])
+
+
+def one_round(senders: Sequence[Sender], kind: Kind, numbers: Iterator[int], requests: int) -> list[float]:
+    """Return, for each sender, the mean milliseconds of a request; another one begins each time."""
+    for sender in senders:
+        sender.connection.close()  # the service has, where it was idle; the next request opens it
+        sender.seconds(kind, kind.make(next(numbers)))
+    times: list[list[float]] = [[] for _ in senders]
+    for turn in range(requests):
+        for n in range(len(senders)):
+            which = (turn + n) % len(senders)
+            times[which].append(senders[which].seconds(kind, kind.make(next(numbers))) * 1000)
+    return [mean_of_most(each) for each in times]
+
+
+def measure(url: str, rounds: int, requests: int) -> Times:
+    """Return what requests take. The service needs no key, but checks one that comes, so that both have one process."""
+    headers = [{}, add_key(url, None), add_key(url, "default")]
+    numbers = iter(range(10**9))
+    found: Times = {kind.name: {name: [] for name in SENDERS} for kind in KINDS}
+    with changed_environment(AUTH="off"), running_service(url) as service_url:
+        senders = [Sender(service_url, each) for each in headers]
+        for number in range(rounds + 1):
             for kind in KINDS:
-                order = senders if turn % 2 else senders[::-1]
-                rates = {id(sender): sender.rate(kind, numbers[kind.name], seconds) for sender in order}
-                found[kind.name].append((rates[id(senders[0])], rates[id(senders[1])]))
+                means = one_round(senders, kind, numbers, requests)
+                if number:  # the first round warms up
+                    for name, mean in zip(SENDERS, means, strict=True):
+                        found[kind.name][name].append(mean)
     return found
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; the first turn warms up and does not count."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="bench keys", description=__doc__)
-    parser.add_argument("--turns", type=int, default=TURNS, metavar="N", help=f"of each kind ({TURNS})")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"of each kind ({ROUNDS})")
     parser.add_argument(
-        "--seconds", type=float, default=SECONDS, metavar="TIME", help=f"of each kind in a turn ({SECONDS})"
+        "--requests", type=int, default=REQUESTS, metavar="N", help=f"of each kind and sender in a round ({REQUESTS})"
     )
     parser.add_argument("--database", default="hyperpulse_bench", metavar="NAME", help="(hyperpulse_bench)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there too")
     chosen = parser.parse_args(arguments)
     with database(os.environ.get("BENCH_DATABASE_URL"), chosen.database) as url:
-        found = measure(url, chosen.turns + 1, chosen.seconds)
-    table = Table("requests a second", box=None, pad_edge=False)
-    for title in ("without keys", "with a key", "ratio of turns, median", "least", "most"):
+        found = measure(url, chosen.rounds, chosen.requests)
+    table = Table("milliseconds a request", box=None, pad_edge=False)
+    for title in SENDERS:
         table.add_column(title, justify="right")
-    for name, (_, *turns) in found.items():
-        ratios = [guarded / free for free, guarded in turns]
-        medians = (statistics.median(column) for column in zip(*turns, strict=True))
-        figures = (statistics.median(ratios), min(ratios), max(ratios))
-        table.add_row(name, *(f"{rate:,.0f}" for rate in medians), *(f"{ratio:.3f}" for ratio in figures))
-    Console(width=140).print(table)
+    for title in SENDERS[1:]:
+        table.add_column(f"{title}: ratio (least to most)", justify="right")
+    for name, times in found.items():
+        without = times[SENDERS[0]]
+        row = [f"{statistics.median(times[sender]):.3f}" for sender in SENDERS]
+        for sender in SENDERS[1:]:
+            ratios = [with_key / base for with_key, base in zip(times[sender], without, strict=True)]
+            row.append(f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+        table.add_row(name, *row)
+    Console(width=160).print(table)
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0

@@ -17,9 +17,9 @@ from rich.table import Table
 
 from scripts.bench.database import connect, database, version
 from scripts.bench.ingest.processes import CannotStart
-from scripts.bench.keys import KINDS, Sender
 from scripts.bench.pgbouncer import find_program, running_pgbouncer
-from scripts.bench.service import running_service
+from scripts.bench.requests import KINDS, Sender
+from scripts.bench.service import changed_environment, running_service
 
 TURNS = 6
 SECONDS = 1.5  # of each kind in each turn
@@ -33,16 +33,8 @@ def service(database_url: str, direct: str | None) -> Iterator[str]:
     given = {"AUTH": "off", "REFRESH_SECONDS": "off"}
     if direct is not None:
         given["DIRECT_DATABASE_URL"] = direct
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
-    try:
-        with running_service(database_url) as url:
-            yield url
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
+    with changed_environment(**given), running_service(database_url) as url:
+        yield url
 
 
 def measure(direct: str, through: str, turns: int, seconds: float) -> dict[str, list[tuple[float, float]]]:

@@ -29,6 +29,20 @@ class NoBrowser(Exception):
 
 
 @contextlib.contextmanager
+def changed_environment(**given: str) -> Iterator[None]:
+    """Give what is started within these variables of the environment."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
 def running_service(database_url: str) -> Iterator[str]:
     """Run the service on a free port, and yield its address once it is ready."""
     with socket.socket() as probe:
