@@ -3,7 +3,7 @@ CREATE VIEW api.freshness AS
   SELECT l.level,
          h.materialized AS horizon,
          now() - h.materialized AS lag,
-         (SELECT count(DISTINCT (s.user_key, s.day)) FROM core.stale_day AS s) AS stale_days,
+         (SELECT count(*) FROM (SELECT FROM core.stale_day AS s WHERE s.version > 0 GROUP BY s.day, s.user_key) AS d) AS stale_days,
          (SELECT count(*) FROM core.stale_event_day) AS stale_event_days,
          r.seen_at AS last_refresh,
          CASE WHEN j.failed AND j.began > coalesce(greatest(r.seen_at, r.failed_at), '-infinity') THEN
