@@ -105,21 +105,30 @@ class Precedence:
 
     async def enter(self, party: str) -> Visit:
         """Wait until a request may begin, and return what it leaves with. Overloaded after a while."""
+        visit = self.come(party)
+        if visit.in_gaps:
+            await self.wait_to_begin(visit)
+        return visit
+
+    def come(self, party: str) -> Visit:
+        """Return what a request leaves with. It has begun, or is to wait where it begins in a gap."""
         now = monotonic()
         self.usage.note(party, now)
         visit = Visit(party, now, in_gaps=self.is_heavy(party, now) or self.is_crowd(party, now))
         if not visit.in_gaps:
             self.begun.setdefault(party, {})[visit] = None
-            return visit
+        return visit
+
+    async def wait_to_begin(self, visit: Visit) -> None:
+        """Wait until a request may begin in a gap; Overloaded after a while."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self.wait(visit, now, is_new=True)
+                await self.wait(visit, visit.began, is_new=True)
         except BaseException as error:
             self.end_piece(visit)
             if not isinstance(error, TimeoutError):
                 raise
             raise Overloaded("The tenant sends more than there is room for beside others; try again.") from None
-        return visit
 
     async def give_way(self, visit: Visit) -> None:
         """Wait until a request that is under way may go on."""

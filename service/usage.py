@@ -38,8 +38,10 @@ class Usage:
 
     def note(self, party: str, now: float, amount: float = 0.0) -> None:
         """Note that a party comes, or that it has used so much: seconds, or readings."""
-        use = self.of.pop(party, None)
-        self.of[party] = Use((use.now(now) if use else 0.0) + amount, now)
+        use = self.of.get(party)
+        if use is None or next(reversed(self.of)) != party:
+            use = self.of[party] = self.of.pop(party, Use(0.0, now))
+        use.amount, use.at = use.now(now) + amount, now
         while (first := next(iter(self.of))) != party and self.of[first].at < now - ABOUT_SECONDS:
             del self.of[first]
 

@@ -25,23 +25,25 @@ class GivingWay:
         if party is None:
             await self.app(scope, receive, send)
             return
-        try:
-            visit = await self.enter(party, scope)
-        except (Malformed, Overloaded) as problem:
-            await refuse(problem, scope, receive, send)
-            return
+        visit = self.precedence.come(party)
+        if visit.in_gaps:
+            try:
+                await self.wait_to_begin(visit, scope)
+            except (Malformed, Overloaded) as problem:
+                await refuse(problem, scope, receive, send)
+                return
         CURRENT.set((self.precedence, visit))
         try:
             await self.precedence.metered(party, self.app(scope, receive, send))
         finally:
             self.precedence.leave(visit)
 
-    async def enter(self, party: str, scope: Scope) -> Visit:
+    async def wait_to_begin(self, visit: Visit, scope: Scope) -> None:
         """Wait until a request may begin; Overloaded after a while, Malformed once its client has left."""
         clock = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(None) as waiting:
                 with hearing_of_departure(scope, lambda: waiting.reschedule(clock())):
-                    return await self.precedence.enter(party)
+                    await self.precedence.wait_to_begin(visit)
         except TimeoutError:
             raise Malformed("The connection ended before the request began.") from None
