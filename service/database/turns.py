@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import monotonic
 
 from service.shares import Shares
 from service.usage import Usage
@@ -34,12 +35,12 @@ class Turns:
             return False
         if self.most_of_heavy is None or party is None or self.shares.of[party] < self.most_of_heavy:
             return True
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         return now - self.begun[party] >= LONG_SECONDS or not self.usage.is_heavy(party, now)
 
     async def enter(self, party: str | None, seconds: float | None = None) -> float:
         """Wait for a turn, which lasts until `leave`, and return when it began; TimeoutError after so many seconds."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         if party is not None:
             self.usage.note(party, now)
         if party not in self.waiting and self.fits(party):
@@ -60,15 +61,16 @@ class Turns:
         """End a turn, and let in what has room now; a party that comes in stands behind the others then."""
         self.shares.give(party)
         if party is not None:
-            now = asyncio.get_running_loop().time()
+            now = monotonic()
             self.usage.note(party, now, 0.0 if began is None else now - began)
             if party not in self.shares.of:
                 del self.begun[party]
-        self.let_in()
+        if self.waiting:
+            self.let_in()
 
     def let_in(self) -> None:
         """Let in what has room now."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         for waiting in list(self.waiting):
             while waiting in self.waiting and self.fits(waiting):
                 line = self.waiting.pop(waiting)
