@@ -65,10 +65,11 @@ from tests.support.interleaving import Stage, install, script
 
 @dataclass(frozen=True)
 class Mutant:
-    """A file of sql/, and the regular expressions whose matches are replaced in it, each once."""
+    """A file of sql/, and the regular expressions whose matches are replaced in it, each once; and others beside it."""
 
     name: str
     changes: dict[str, str]
+    beside: tuple[Mutant, ...] = ()
 
     def text(self) -> str:
         text = script(self.name)
@@ -81,6 +82,7 @@ class Mutant:
 STABLE = r"LANGUAGE plpgsql STABLE"
 REFRESHERS = r"LOCK TABLE core.refresh_lock IN EXCLUSIVE MODE;"
 WRITERS = r"LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE;"
+SHARED = r"LOCK TABLE core.horizon_lock IN ROW SHARE MODE;"
 STALE_ROW = r"WHERE s.user_key = u.user_key(?=\s+AND s.day = public.time_bucket\(INTERVAL '24 hours', {}\.bucket\))"
 OUTER = r"AND r.bucket < \(SELECT public.time_bucket\(INTERVAL '[^']*', materialized\) FROM core.horizon\)"
 CHANGED = r"(?:(?<=excluded.worn_minutes)|(?<=excluded.resting_heart_rate))(\s+)WHERE t IS DISTINCT FROM excluded"
@@ -495,11 +497,11 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "writers do not hold the horizon",
-                Mutant("hold_horizon", {r"LOCK TABLE core.horizon_lock[^;]*;": ""}),
+                Mutant("hold_horizon", {SHARED: ""}),
             ),
             (
-                "write_readings does not hold the horizon",
-                Mutant("write_readings", {r"PERFORM api_internal.hold_horizon\(\);": ""}),
+                "writers by name do not hold the horizon",
+                Mutant("require_open", {r"PERFORM api_internal.hold_horizon\(\);": ""}),
             ),
             (
                 "the announcement does not wait for writers",
@@ -512,7 +514,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "set_device lets refreshers and announcements pass",
-                Mutant("set_device", {REFRESHERS: "", WRITERS: "", r"PERFORM api_internal.hold_horizon\(\);": ""}),
+                Mutant("set_device", {REFRESHERS: "", WRITERS: ""}, (Mutant("hold_horizon", {SHARED: ""}),)),
             )
         ],
     ),
@@ -645,7 +647,7 @@ TOGETHER: list[tuple[Scenario, list[tuple[str, Mutant]]]] = [
         [
             (
                 "write_events does not hold the horizon",
-                Mutant("write_events", {r"PERFORM api_internal.hold_horizon\(\);": ""}),
+                Mutant("write_events", {r"PERFORM api_internal.require_open\(tenant_ids\);": ""}),
             )
         ],
     ),
@@ -721,11 +723,14 @@ def judge(stage: Stage, scenario: Scenario, mutant: Mutant | None) -> None:
     if mutant is None:
         assert scenario(stage) == []
         return
-    install(stage.db, mutant.text())
+    parts = (mutant, *mutant.beside)
     try:
+        for part in parts:
+            install(stage.db, part.text())
         assert scenario(stage) != [], "nobody noticed"
     finally:
-        install(stage.db, script(mutant.name))
+        for part in parts:
+            install(stage.db, script(part.name))
 
 
 @named(ALONE)

@@ -9,7 +9,7 @@ DECLARE
   merged   record;
   place    int;
 BEGIN
-  PERFORM api_internal.hold_horizon();
+  -- The horizon is held by enrol_users and enrol_devices, which are called before merge_readings.
   SELECT * INTO merged
     FROM api_internal.merge_readings(api_internal.enrol_users(tenant_ids, user_ids), api_internal.enrol_devices(tenant_ids, device_ids),
                             timestamps, heart_rates, steps, calories);
