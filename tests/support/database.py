@@ -117,11 +117,24 @@ def password_of(url: str) -> str | None:
 
 def prepare(database_url: str) -> None:
     """Migrate a database, and keep its jobs still: tests refresh when they mean to."""
-    migrate(database_url)
+    with without_jobs(database_url):
+        migrate(database_url)
+
+
+@contextmanager
+def without_jobs(database_url: str) -> Iterator[None]:
+    """Keep jobs still that a migration makes; a native server would begin them as soon as it commits."""
     with psycopg.connect(database_url, autocommit=True) as connection:
+        is_embedded = connection.execute("SELECT current_setting('hyperpulse.embedded', true)").fetchone() == ("on",)
+        if not is_embedded:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+            connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
+        yield
         connection.execute(
             "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_schema = 'core'"
         )
+        if not is_embedded:
+            connection.execute("SELECT _timescaledb_functions.start_background_workers()")
 
 
 def listen(db: psycopg.Connection, channel: str = "readings") -> None:
