@@ -98,7 +98,7 @@ def test_every_answer_is_of_the_tenants_own_database(
         fill(service, tenant)
     for tenant in (CLINIC, LAB, UNBOUND):
         others = [mark for other in (CLINIC, LAB, UNBOUND) if other != tenant for mark in other.marks]
-        for where, text in answers(service, tenant).items():
+        for where, text in answers(service, tenant):
             assert any(mark in text for mark in tenant.marks), (where, text)
             assert not [mark for mark in others if mark in text], (where, text)
     assert tenants_in(both["home"]) == {"clinic", "default"}
