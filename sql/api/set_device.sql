@@ -5,18 +5,22 @@ DECLARE
   given   jsonb;
   before  core.device;
   after   core.device;
+  is_closed boolean;
 BEGIN
   IF metrics IS NOT NULL THEN
     given := api_internal.given_priorities(tenant_id, metrics);
   END IF;
-  -- What changes nothing holds nobody up.
-  PERFORM FROM core.device AS d
-          JOIN core.tenant AS t USING (tenant_key)
-    WHERE t.tenant_id = set_device.tenant_id AND d.device_id = set_device.device_id
-      AND coalesce(set_device.name, d.name) IS NOT DISTINCT FROM d.name AND coalesce(set_device.priority, d.priority) = d.priority
-      AND coalesce(d.metric_priorities, '{}') = jsonb_strip_nulls(coalesce(d.metric_priorities, '{}') || coalesce(given, '{}'));
+  -- What changes nothing takes no lock: one snapshot shows that, and whether the tenant is open.
+  SELECT t.closed_at IS NOT NULL INTO is_closed
+    FROM core.device AS d
+    JOIN core.tenant AS t USING (tenant_key)
+   WHERE t.tenant_id = set_device.tenant_id AND d.device_id = set_device.device_id
+     AND coalesce(set_device.name, d.name) IS NOT DISTINCT FROM d.name AND coalesce(set_device.priority, d.priority) = d.priority
+     AND coalesce(d.metric_priorities, '{}') = jsonb_strip_nulls(coalesce(d.metric_priorities, '{}') || coalesce(given, '{}'));
   IF FOUND THEN
-    PERFORM api_internal.require_open(ARRAY[tenant_id]);
+    IF is_closed THEN
+      PERFORM api_internal.require_open(ARRAY[tenant_id]);
+    END IF;
     RETURN;
   END IF;
   -- Exclude refreshers: a running one has read the old priority, and its rows are not visible yet. Then exclude writers:

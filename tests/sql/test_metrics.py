@@ -297,6 +297,7 @@ def test_what_changes_nothing_waits_for_nobody(db: psycopg.Connection, database_
     declare(db)
     with psycopg.connect(database_url) as holder:
         holder.execute("LOCK TABLE core.metric IN SHARE ROW EXCLUSIVE MODE")
+        holder.execute("LOCK TABLE core.horizon_lock IN EXCLUSIVE MODE")
         db.execute("SET lock_timeout = '1s'")
         try:
             declare(db)
