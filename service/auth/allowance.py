@@ -18,6 +18,7 @@ from typing import Final, Protocol, TypeVar
 from starlette.types import Message, Receive, Scope
 
 from service.auth.principal import Principal
+from service.auth.shared_task import begin_for_all
 from service.database.pool import Pool, fetch_all
 from service.errors import Problem, RateLimited
 
@@ -85,7 +86,7 @@ class Allowances:
             allowance = self.of_key[principal.key_id] = Allowance(principal.rates)
         if not allowance.left:
             if allowance.reading is None or allowance.reading.done():
-                allowance.reading = asyncio.create_task(self.charge())
+                allowance.reading = begin_for_all(self.charge())
             await asyncio.shield(allowance.reading)
         return allowance
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from service.auth.key import Presented
 from service.auth.principal import Principal
+from service.auth.shared_task import begin_for_all
 from service.database.pool import Pool, fetch_one
 from service.errors import Failed, Overloaded, Problem
 
@@ -94,7 +95,7 @@ class KeyCache:
             await asyncio.wait({before})
         if self.reading is before:
             wanted, self.wanted = self.wanted, set()
-            self.reading = asyncio.create_task(self.read(wanted))
+            self.reading = begin_for_all(self.read(wanted))
         assert self.reading is not None
         try:
             await asyncio.shield(self.reading)
