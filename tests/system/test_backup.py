@@ -24,7 +24,7 @@ from scripts.backup.errors import CannotBackUp
 from scripts.backup.manifest import DATABASE, MANIFEST, read
 from scripts.backup.restore import creation
 from scripts.migrate import migrate
-from tests.support.database import new_database
+from tests.support.database import new_database, prepare
 from tests.support.paths import ROOT
 from tests.support.service_process import running_service
 
@@ -62,7 +62,7 @@ def source(server_url: str) -> Iterator[str]:
         except CannotBackUp as error:
             pytest.skip(str(error))
     with new_database(server_url, f"hyperpulse_backup_{os.getpid()}") as url:
-        migrate(url)
+        prepare(url)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(FILL)
             connection.execute("CALL api.refresh()")
