@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.exactness.scenarios import RANGE, erase, gone, refreshed
+from tests.exactness.protocol.acts import RANGE, erase, gone, refreshed
 from tests.support import sql_client
 from tests.support.interleaving import BEFORE, NOON, Act, Stage, beat
 from tests.support.reference_model import DAY, HOUR, MINUTE, Item, micros, moment
