@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,13 +22,17 @@ from service.database.schema import ROOT
 
 CONFIGURATION = ROOT / "deploy" / "failover" / "pgbouncer.ini"
 READY_SECONDS = 10.0
+OLDEST = (1, 21)  # the first that keeps prepared statements
 
 
 def find_program() -> str:
-    """Return the path of PgBouncer; CannotStart where it is missing."""
+    """Return the path of PgBouncer; CannotStart where it is missing or too old."""
     named = os.environ.get("BENCH_PGBOUNCER") or shutil.which("pgbouncer")
     if named is None:
         raise CannotStart("there is no pgbouncer: install it, or name the program in BENCH_PGBOUNCER.")
+    said = subprocess.run([named, "--version"], capture_output=True, text=True, check=True).stdout.split("\n", 1)[0]
+    if tuple(map(int, re.findall(r"\d+", said)[:2])) < OLDEST:
+        raise CannotStart(f"{named} is {said}: name 1.21 or newer in BENCH_PGBOUNCER.")
     return named
 
 

@@ -31,7 +31,9 @@ def has_pgbouncer() -> bool:
 
 pytestmark = [
     pytest.mark.native,
-    pytest.mark.skipif(not has_pgbouncer(), reason="there is no pgbouncer: install it, or name it in BENCH_PGBOUNCER"),
+    pytest.mark.skipif(
+        not has_pgbouncer(), reason="there is no PgBouncer 1.21 or newer: install it, or name it in BENCH_PGBOUNCER"
+    ),
 ]
 
 
