@@ -22,6 +22,8 @@ const SETTING = new RegExp(
   "i",
 );
 const IS_TEMPLATE = /\bis_template\s*=?\s*'?(true|on|yes|1)\b/i;
+/** The files of template1 and template0, more than half of a new instance's: what a copy opens is its database postgres. */
+const NEVER_OPENED = new Set(["1", "4"].map((oid) => path.join("base", oid)));
 
 class Refusal extends Error {
   constructor(code, text) {
@@ -46,6 +48,17 @@ async function requireRight(session, bare) {
   });
   const what = bare.slice(0, 6).trim().toLowerCase();
   if (!may) throw new Refusal("42501", `permission denied to ${what} database`);
+}
+
+/** Copies what an instance opens, with one operation for each file, of which `fs.promises.cp` makes five. */
+async function copyInstance(from, to, inside = "") {
+  await fs.promises.mkdir(path.join(to, inside), { mode: 0o700 });
+  for (const entry of await fs.promises.readdir(path.join(from, inside), { withFileTypes: true })) {
+    const name = path.join(inside, entry.name);
+    if (NEVER_OPENED.has(name)) continue;
+    if (entry.isDirectory()) await copyInstance(from, to, name);
+    else await fs.promises.copyFile(path.join(from, name), path.join(to, name), fs.constants.COPYFILE_FICLONE);
+  }
 }
 
 export class Databases {
@@ -244,7 +257,7 @@ export class Databases {
   /** Copies under a temporary name first, so that an incomplete copy never appears as a database. */
   async #copy(from, to) {
     const aside = path.join(path.dirname(to), `.copy-${process.hrtime.bigint()}`);
-    await fs.promises.cp(from, aside, { recursive: true, mode: fs.constants.COPYFILE_FICLONE });
+    await copyInstance(from, aside);
     await fs.promises.rename(aside, to);
   }
 

@@ -39,6 +39,20 @@ def test_create_use_copy_and_drop(connect: Connect) -> None:
     assert one.execute("SELECT to_regclass('kept')").fetchone() == (None,)
 
 
+def test_a_copy_has_the_files_of_the_database_that_it_opens(shared_server: EmbeddedServer, connect: Connect) -> None:
+    one = connect()
+    one.execute("CREATE DATABASE small")
+    try:
+        inside = connect("small")
+        opened = "SELECT oid::text FROM pg_database WHERE datname = current_database()"
+        base = shared_server.data / "databases" / "small" / "base"
+        assert [(folder.name,) for folder in base.iterdir()] == inside.execute(opened).fetchall()
+        sized = "SELECT datname FROM pg_database WHERE pg_database_size(oid) IS NOT NULL"
+        assert inside.execute(sized).fetchall() == [("postgres",)]
+    finally:
+        one.execute("DROP DATABASE small")
+
+
 @pytest.mark.parametrize(
     ("statement", "error"),
     [
