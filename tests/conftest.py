@@ -23,6 +23,7 @@ from pytest_postgresql import factories
 
 from scripts import embedded
 from tests.support.database import PREPARED, empty, new_database, prepare
+from tests.support.embedded_data import copy_data
 from tests.support.examples import register_profiles
 from tests.support.parallel import alone, made_once, unit_of, urgency
 from tests.support.service_process import running_service
@@ -95,7 +96,7 @@ def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield make_conninfo(host=running.host, port=running.port, user=running.user, dbname="postgres")
     else:
         data = tmp_path_factory.mktemp("embedded")
-        shutil.copytree(request.getfixturevalue("migrated"), data, dirs_exist_ok=True)
+        copy_data(request.getfixturevalue("migrated"), data)
         with embedded.start(data) as running:
             yield running.url
 
@@ -117,7 +118,8 @@ def migrated(created: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, prepared for tests, with a copy of the database to make others of."""
 
     def create(data: Path) -> None:
-        shutil.copytree(created, data, dirs_exist_ok=True)
+        # The gateway makes the database from it, of fewer files than the one in `created` has.
+        shutil.copytree(created / "pristine", data / "pristine", copy_function=os.link)
         with embedded.start(data, jobs_interval=0) as running:
             prepare(running.url)
         shutil.copytree(data / "databases" / "postgres", data / "databases" / PREPARED)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.embedded_data import copy_data
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.processes import started
@@ -31,7 +32,7 @@ def examples(document: Path) -> list[tuple[str, str]]:
 def instead(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A fresh `make run`, and what stands for the documented ports and for the way to its password."""
     data, port, db_port = str(tmp_path_factory.mktemp("data")), str(free_port()), str(free_port())
-    shutil.copytree(migrated, data, dirs_exist_ok=True)
+    copy_data(migrated, Path(data))
     with started(["make", "run"], DATA=data, PORT=port, DB_PORT=db_port, DATABASE_URL="") as command:
         command.wait_for("Ctrl-C")
         yield {":8000": f":{port}", ":15432": f":{db_port}", "PGPASSFILE=.data/": f"PGPASSFILE={data}/"}

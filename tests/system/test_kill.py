@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import threading
 import time
@@ -17,6 +16,7 @@ import psycopg
 import pytest
 
 from scripts import embedded
+from tests.support.embedded_data import copy_data
 from tests.support.ports import free_port
 from tests.support.processes import Started, started
 
@@ -70,7 +70,7 @@ class Writer(threading.Thread):
 @pytest.fixture(scope="module")
 def environment(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     data = tmp_path_factory.mktemp("data")
-    shutil.copytree(migrated, data, dirs_exist_ok=True)
+    copy_data(migrated, data)
     return {"DATA": str(data), "PORT": str(free_port()), "DB_PORT": str(free_port()), "DATABASE_URL": ""}
 
 

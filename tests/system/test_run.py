@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ import psycopg
 import pytest
 
 from scripts import embedded
+from tests.support.embedded_data import copy_data
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.processes import Started, started, wait_until_gone
@@ -33,7 +33,7 @@ READING = {
 def data(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory that tests of this module share, one after the other, so that none has to create it."""
     data = tmp_path_factory.mktemp("data")
-    shutil.copytree(migrated, data, dirs_exist_ok=True)
+    copy_data(migrated, data)
     return data
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.embedded_data import copy_data
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.processes import started
@@ -31,7 +32,7 @@ def test_two_tenants_three_keys_and_a_bi_login_in_ten_commands(migrated: Path, t
     assert 1 + len(rest) == 10
     port, db_port = str(free_port()), str(free_port())
     where = {"DATA": str(tmp_path / "data"), "PORT": port, "DB_PORT": db_port, "DATABASE_URL": ""}
-    shutil.copytree(migrated, where["DATA"])
+    copy_data(migrated, Path(where["DATA"]))
     names = re.findall(r"(\w+)=(\S+)", run)
     with started(["make", "run"], **where, **dict(names)) as service:
         service.wait_for("Ctrl-C")
