@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import cache
@@ -25,7 +26,7 @@ from scripts import embedded
 from tests.support.database import PREPARED, empty, new_database, prepare
 from tests.support.embedded_data import copy_data
 from tests.support.examples import register_profiles
-from tests.support.parallel import alone, made_once, unit_of, urgency
+from tests.support.parallel import alone, common, made_once, unit_of, urgency
 from tests.support.service_process import running_service
 
 register_profiles()
@@ -61,6 +62,16 @@ def native_timescaledb() -> bool:
     """Tell whether this machine's PostgreSQL has TimescaleDB with its Community module, and may be started here."""
     # PostgreSQL refuses to run as root.
     return os.geteuid() != 0 and any(pg_config("--pkglibdir").glob("timescaledb-tsl-*.so"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the bytecode of processes that tests start where this one writes none: each would compile the service."""
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.dont_write_bytecode:
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            patch.setenv("PYTHONPYCACHEPREFIX", str(common(tmp_path_factory) / "bytecode"))
+        yield
 
 
 @cache
