@@ -239,23 +239,29 @@ def test_what_is_about_the_installation_shows_no_data(filled: httpx.Client) -> N
 
 
 def test_a_write_changes_no_answer_of_another_tenant(filled: httpx.Client, subtests: pytest.Subtests) -> None:
-    """One write after the other, since what it takes to read everything is much."""
+    """Others are asked behind all that stores and behind each deletion, as no write takes back what another changed."""
     before = {tenant: dict(answers(filled, tenant)) for tenant in TENANTS}
-    for key, bodies in WRITES.items():
-        for number, body in enumerate(bodies):
-            with subtests.test(operation=" ".join(key), number=number):
-                if key[0] == "DELETE":
-                    send(filled, CLINIC, ("POST", "/v1/readings"), json=reading_of(CLINIC, moment()))
-                    send(filled, CLINIC, key, **body(CLINIC))
-                    summary = ("GET", "/v1/users/{user_id:name}/summary")
-                    assert ask(filled, CLINIC, summary, params=RANGE).status_code == 404
-                else:
-                    send(filled, CLINIC, key, **body(CLINIC))
-                    changed = dict(answers(filled, CLINIC))
-                    assert changed != before[CLINIC]
-                    before[CLINIC] = changed
-                for tenant in (LAB, UNBOUND):
-                    assert dict(answers(filled, tenant)) == before[tenant]
+
+    def others_are_answered_as_before() -> None:
+        for tenant in (LAB, UNBOUND):
+            assert dict(answers(filled, tenant)) == before[tenant]
+
+    storing = [(key, body) for key, bodies in WRITES.items() if key[0] != "DELETE" for body in bodies]
+    deleting = [(key, body) for key, bodies in WRITES.items() if key[0] == "DELETE" for body in bodies]
+    for number, (key, body) in enumerate(storing):
+        with subtests.test(operation=" ".join(key), number=number):
+            send(filled, CLINIC, key, **body(CLINIC))
+            changed = dict(answers(filled, CLINIC))
+            assert changed != before[CLINIC]
+            before[CLINIC] = changed
+    others_are_answered_as_before()
+    for key, body in deleting:
+        with subtests.test(operation=" ".join(key)):
+            send(filled, CLINIC, ("POST", "/v1/readings"), json=reading_of(CLINIC, moment()))
+            send(filled, CLINIC, key, **body(CLINIC))
+            summary = ("GET", "/v1/users/{user_id:name}/summary")
+            assert ask(filled, CLINIC, summary, params=RANGE).status_code == 404
+            others_are_answered_as_before()
 
 
 def test_names_that_only_another_tenant_has_are_unknown(filled: httpx.Client) -> None:
