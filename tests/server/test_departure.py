@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.errors import Overloaded
 from service.http.giving_way import GivingWay
-from service.precedence import Precedence
+from service.precedence import Precedence, Visit
 from service.shares import PARTY
 from tests.support.app_server import quick_settings, serving
 
@@ -39,7 +39,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     over = threading.Event()
     found = Served(waits=threading.Event(), ended=threading.Event(), begun=[])
 
-    async def wait(self: Precedence, party: str) -> int:
+    async def wait(self: Precedence, visit: Visit) -> None:
         found.waits.set()
         while not over.is_set():
             await asyncio.sleep(0.01)
@@ -48,7 +48,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         found.begun.append(scope["type"])
 
-    monkeypatch.setattr(Precedence, "enter", wait)
+    monkeypatch.setattr(Precedence, "come", lambda self, party: Visit(party, 0.0, in_gaps=True))
+    monkeypatch.setattr(Precedence, "wait_to_begin", wait)
     giving_way = GivingWay(answer, percent=100)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
