@@ -234,6 +234,7 @@ class LiveUsers(LiveTenant):
         Field(max_length=MOST_LIVE_USERS, description="Whom to tell of; may be repeated. By default everyone."),
         AfterValidator(each_once),
     ] = []
+    metrics: Metrics = None
 
 
 class Overview(Query):
@@ -272,7 +273,8 @@ def parse_live_query(connection: HTTPConnection, kind: type[QueryT]) -> QueryT:
         raise Invalid(f"The query string has more than {MOST_ARGUMENTS} arguments.")
     tenant_id = tenant_for(connection, connection.query_params.get("tenant_id"))
     try:
-        return kind.model_validate({**repeated(connection, kind), "tenant_id": tenant_id})
+        given = {name: value for name, value in connection.query_params.items() if name in kind.model_fields}
+        return kind.model_validate({**given, **repeated(connection, kind), "tenant_id": tenant_id})
     except ValidationError as error:
         raise Invalid("The request is invalid.", [fault(details) for details in error.errors()]) from None
 

@@ -11,8 +11,12 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
+from service.answers.latest_values import Measurements
+from service.answers.metrics_asked import MetricsAsked
 from service.database.pool import Pool, fetch_all
 from service.errors import Overloaded
 from service.event_loop import TimeSlice
@@ -20,10 +24,12 @@ from service.fair_share import fair_share
 from service.live.client import Client, ClientState
 from service.live.delivery import Delivery
 from service.live.feeds import Feed, Feeds
+from service.live.measurements import User, all_asked, measurements_of
+from service.live.messages import Message
 from service.live.notifications import Change
-from service.live.pacing import Pacer
+from service.live.pacing import Pacer, pause_of_queries
 from service.live.presence import Presence
-from service.live.snapshots import NamedSnapshots, for_one_query, snapshot_of_everyone
+from service.live.snapshots import NamedSnapshots, for_one_query, snapshot_of_everyone, snapshots_with_metrics
 from service.live.unnamed_changes import UnnamedChanges
 from service.live.updates import Update
 from service.log_format import described
@@ -47,6 +53,7 @@ class Broadcaster:
         self.wake = wake
         self.unnamed = UnnamedChanges()
         self.pacer = Pacer(feeds.write_load)
+        self.asked_at = 0.0  # when changes may be sent again to clients that ask for metrics
         self.broadcasts = 0
         self.loaded_users = 0
 
@@ -97,12 +104,14 @@ class Broadcaster:
         await self.send_snapshots(feeds)
         await self.unnamed.name_users(self.pool, self.feeds)
         await self.send_updates()
+        await self.send_updates_with_metrics()
         if self.unnamed.by_key or any(map(self.has_more, self.feeds.by_tenant.values())):
             self.wake.set()
 
     def has_more(self, feed: Feed) -> bool:
         """Return whether a feed has something for another broadcast."""
-        return bool(feed.changes.has_named or feed.shedding.skipped or self.awaiting_replacement(feed))
+        waits = feed.changes.has_named or feed.asked_changes or feed.shedding.skipped
+        return bool(waits or self.awaiting_replacement(feed))
 
     # Snapshots ----------------------------------------------------------------------------------------------
 
@@ -143,7 +152,10 @@ class Broadcaster:
                 feed.shedding.schedule_snapshot(time.monotonic() - began)
 
     async def send_snapshots(self, feeds: Iterable[Feed]) -> None:
-        """Send snapshots by one query for each tenant's clients of everyone, and another for all that name users."""
+        """Send snapshots by one query for each tenant's clients of everyone, and another for all that name users.
+
+        There is one more of each kind for clients that ask for metrics.
+        """
         waiting: list[Client] = []
         for feed in feeds:
             clients = self.without_snapshot(feed)
@@ -151,20 +163,26 @@ class Broadcaster:
             if to_everyone:
                 await self.send_snapshot_of_everyone(feed, to_everyone)
             waiting += [client for client in clients if client.user_ids is not None]
-        named = for_one_query(waiting)
-        begin_snapshots(named)
-        if len(named) < len(waiting):
-            self.wake.set()
-        if named:
-            await self.send_named_snapshots(named)
+        for asking, send in ((False, self.send_named_snapshots), (True, self.send_named_snapshots_with_metrics)):
+            of_kind = [client for client in waiting if (client.metrics is not None) is asking]
+            named = for_one_query(of_kind)
+            begin_snapshots(named)
+            if len(named) < len(of_kind):
+                self.wake.set()
+            if named:
+                await send(named)
 
     async def send_snapshot_of_everyone(
         self, feed: Feed, clients: Sequence[Client], skipped: int | None = None
     ) -> None:
         """Send a snapshot to clients that subscribe to everyone."""
         begin_snapshots(clients)
-        snapshot = await snapshot_of_everyone(self.pool, feed.tenant_id, skipped)
-        await self.delivery.send_all((client, snapshot) for client in clients)
+        snapshots: dict[MetricsAsked | None, Message] = {}
+        if any(client.metrics is None for client in clients):
+            snapshots[None] = await snapshot_of_everyone(self.pool, feed.tenant_id, skipped)
+        if any(client.metrics is not None for client in clients):
+            snapshots |= await snapshots_with_metrics(self.pool, feed.tenant_id, clients, skipped)
+        await self.delivery.send_all((client, snapshots[client.metrics]) for client in clients)
 
     async def send_named_snapshots(self, clients: Sequence[Client]) -> None:
         """Send snapshots, which have begun, to clients that name users."""
@@ -172,8 +190,33 @@ class Broadcaster:
         for client in clients:
             user_ids[client.tenant_id].update(client.user_ids or ())
         loaded = await self.load(user_ids)
-        snapshots = {tenant_id: NamedSnapshots(named, loaded[tenant_id]) for tenant_id, named in user_ids.items()}
+        snapshots = {
+            tenant_id: NamedSnapshots(
+                {user_id: Measurements(loaded[tenant_id].get(user_id, NOTHING)) for user_id in named}
+            )
+            for tenant_id, named in user_ids.items()
+        }
         await self.delivery.send_all((client, snapshots[client.tenant_id].message_for(client)) for client in clients)
+
+    async def send_named_snapshots_with_metrics(self, clients: Sequence[Client]) -> None:
+        """Send snapshots, which have begun, to clients that name users and metrics, as far as one query may read.
+
+        The others wait for the next one. The first client does not, since all of its users may be too much for any.
+        """
+        asked: dict[User, MetricsAsked] = {}
+        for client in clients:
+            if client.metrics is not None:
+                for user in ((client.tenant_id, user_id) for user_id in client.user_ids or ()):
+                    asked[user] = all_asked((asked[user], client.metrics)) if user in asked else client.metrics
+        measured: dict[str, dict[str, Measurements]] = {client.tenant_id: {} for client in clients}
+        for (tenant_id, user_id), of_user in (await measurements_of(self.pool, asked)).items():
+            measured[tenant_id][user_id] = of_user
+        snapshots = {tenant_id: NamedSnapshots(of_tenant) for tenant_id, of_tenant in measured.items()}
+        served = [client for client in clients if client is clients[0] or snapshots[client.tenant_id].has_all(client)]
+        for client in set(clients).difference(served):
+            client.miss_updates()
+            self.wake.set()
+        await self.delivery.send_all((client, snapshots[client.tenant_id].message_for(client)) for client in served)
 
     # Updates ------------------------------------------------------------------------------------------------
 
@@ -183,13 +226,48 @@ class Broadcaster:
         if changed:
             time_slice = TimeSlice()
             share = fair_share([feed.changes.most for feed in changed], MAX_USERS)
-            taken = {feed.tenant_id: feed.changes.take(share) for feed in changed}
+            taken = {feed.tenant_id: feed.take_changes(share) for feed in changed}
             self.pacer.cpu_seconds += time_slice.cpu_seconds
             updates = await self.complete(taken)
             time_slice = TimeSlice()
             for feed in changed:
                 await self.delivery.deliver(feed.subscriptions, updates[feed.tenant_id], time_slice)
             self.pacer.cpu_seconds += time_slice.cpu_seconds
+
+    async def send_updates_with_metrics(self) -> None:
+        """Send clients that ask for metrics the updates of users that changed, of as many as one query may read.
+
+        A pause at least as long as the query follows, in which further changes are added to those that wait.
+        """
+        began = time.monotonic()
+        if began < self.asked_at:
+            return
+        feeds = [feed for feed in self.feeds.in_turn() if feed.asked_changes]
+        share = fair_share([len(feed.asked_changes) for feed in feeds], MAX_USERS)
+        waiting = [
+            (place, feed, user_id) for feed in feeds for place, user_id in enumerate(islice(feed.asked_changes, share))
+        ]
+        asked: dict[User, MetricsAsked] = {}
+        # Of each feed in turn, since not all may be read.
+        for _, feed, user_id in sorted(waiting, key=itemgetter(0)):
+            if metrics := feed.asked_of(user_id):
+                asked[feed.tenant_id, user_id] = metrics
+            else:  # the clients that asked are gone
+                del feed.asked_changes[user_id]
+        if not asked:
+            return
+        measured = await measurements_of(self.pool, asked)
+        time_slice = TimeSlice()
+        for feed in feeds:
+            updates = [
+                Update(user_id, change, of_user)
+                for (tenant_id, user_id), of_user in measured.items()
+                if tenant_id == feed.tenant_id and (change := feed.asked_changes.pop(user_id, None))
+            ]
+            await self.delivery.deliver(feed.subscriptions, updates, time_slice, asking=True)
+        self.pacer.cpu_seconds += time_slice.cpu_seconds
+        ended = time.monotonic()
+        self.asked_at = ended + pause_of_queries(ended - began, time_slice.cpu_seconds)
 
     async def complete(
         self, changes: Mapping[str, Mapping[str, tuple[Change, Latest | None]]]
@@ -203,7 +281,7 @@ class Broadcaster:
         loaded = await self.load({tenant_id: user_ids for tenant_id, user_ids in unknown.items() if user_ids})
         return {
             tenant_id: [
-                Update(user_id, change, loaded[tenant_id].get(user_id, NOTHING) if latest is None else latest)
+                Update(user_id, change, Measurements(latest or loaded[tenant_id].get(user_id, NOTHING)))
                 for user_id, (change, latest) in of_tenant.items()
             ]
             for tenant_id, of_tenant in changes.items()

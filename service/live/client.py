@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from service.answers.metrics_asked import MetricsAsked
 from service.live.connections import Connection
 from service.live.updates import Update, merge_updates
 
-MAX_WAITING = 1_000  # updates that wait for one client
+MAX_WAITING = 1_000  # updates that wait for one client, by their weight
 
 
 class ClientState(Enum):
@@ -35,7 +36,10 @@ class ClientState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """A client of a tenant, for the users named or for everyone, where user_ids is None. Its own methods change it."""
+    """A client of a tenant, for the users named or for everyone, where user_ids is None. Its own methods change it.
+
+    It is sent the metrics that it asks for besides the latest values of readings, unless these are None.
+    """
 
     connection: Connection
     tenant_id: str
@@ -43,6 +47,7 @@ class Client:
     state: ClientState = ClientState.NEW
     waiting: list[Sequence[Update]] = field(default_factory=list)
     waiting_count: int = 0
+    metrics: MetricsAsked | None = None
 
     @property
     def needs_snapshot(self) -> bool:
@@ -62,14 +67,15 @@ class Client:
     def queue(self, updates: Sequence[Update]) -> None:
         """Let updates wait until they can be sent; a snapshot replaces them where too many wait."""
         self.waiting.append(updates)
-        self.waiting_count += len(updates)
+        self.waiting_count += sum([update.weight for update in updates])
         if self.waiting_count > MAX_WAITING:
+            weights = {update.user_id: update.weight for part in self.waiting for update in part}
             # Half of it, so that merging, which takes long, is not done again soon.
-            if len({update.user_id for part in self.waiting for update in part}) > MAX_WAITING / 2:
+            if sum(weights.values()) > MAX_WAITING / 2:
                 self.miss_updates()
             else:
                 merged = self.take_waiting()
-                self.waiting, self.waiting_count = [merged], len(merged)
+                self.waiting, self.waiting_count = [merged], sum(weights.values())
 
     def take_waiting(self) -> list[Update]:
         """Return the updates that wait, one for each user, and let none wait any longer."""

@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from service.answers.metrics_asked import MetricsAsked
 from service.event_loop import TimeSlice
 from service.live import messages
 from service.live.backlog import Backlog
@@ -37,17 +38,29 @@ class Delivery:
         self.messages = 0
         self.drops = 0
 
-    async def deliver(self, subscriptions: Subscriptions, updates: Sequence[Update], time_slice: TimeSlice) -> None:
-        """Deliver a tenant's updates to subscribers, first to those who name users: they have the least to take."""
-        for update in updates:
-            update.encode()
+    async def deliver(
+        self, subscriptions: Subscriptions, updates: Sequence[Update], time_slice: TimeSlice, asking: bool = False
+    ) -> None:
+        """Deliver a tenant's updates to subscribers, first to those who name users: they have the least to take.
+
+        They are those who ask for metrics, or the others.
+        """
+        for client, of_client in by_client(subscriptions, updates, asking).items():
+            for update in of_client:
+                update.encode(client.metrics)
+                await time_slice.checkpoint()
+            self.deliver_to(client, of_client, combine_updates(of_client, client.metrics))
             await time_slice.checkpoint()
-        for client, of_client in by_client(subscriptions, updates).items():
-            self.deliver_to(client, of_client, combine_updates(of_client))
-            await time_slice.checkpoint()
-        if subscriptions.to_everyone:
-            message = combine_updates(updates)
-            for client in list(subscriptions.to_everyone):
+        to_everyone: dict[MetricsAsked | None, list[Client]] = defaultdict(list)
+        for client in subscriptions.to_everyone:
+            if (client.metrics is not None) is asking:
+                to_everyone[client.metrics].append(client)
+        for asked, clients in to_everyone.items():
+            for update in updates:
+                update.encode(asked)
+                await time_slice.checkpoint()
+            message = combine_updates(updates, asked)
+            for client in clients:
                 self.deliver_to(client, updates, message)
                 await time_slice.checkpoint()
 
@@ -144,13 +157,16 @@ class Delivery:
         if client.needs_snapshot:
             self.wake.set()
         elif updates := client.take_waiting():
-            self.send(client, combine_updates(updates), len(updates))
+            self.send(client, combine_updates(updates, client.metrics), len(updates))
 
 
-def by_client(subscriptions: Subscriptions, updates: Iterable[Update]) -> Mapping[Client, Sequence[Update]]:
-    """Group updates by the clients that name their users."""
+def by_client(
+    subscriptions: Subscriptions, updates: Iterable[Update], asking: bool
+) -> Mapping[Client, Sequence[Update]]:
+    """Group updates by the clients that name their users, and ask for metrics or do not."""
     of_client: dict[Client, list[Update]] = defaultdict(list)
     for update in updates:
         for client in subscriptions.to_user.get(update.user_id, ()):
-            of_client[client].append(update)
+            if (client.metrics is not None) is asking:
+                of_client[client].append(update)
     return of_client

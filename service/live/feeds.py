@@ -8,22 +8,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from service.answers.metrics_asked import MetricsAsked
 from service.fair_share import fair_share
 from service.ingest.observer import MatchedRows
 from service.ingest.write_load import WriteLoad
 from service.live.client import Client
 from service.live.latest_cache import LatestValueCache
 from service.live.load_shedding import LoadShedding
-from service.live.notifications import tenant_digest
+from service.live.measurements import all_asked
+from service.live.notifications import Change, tenant_digest
 from service.live.pending_changes import PendingChanges
 from service.live.subscriptions import Subscriptions
+from service.model.latest import Latest
 from service.model.reading import Row
 
 MAX_LATEST = 50_000  # users whose latest values are kept, of all tenants: some 30 MB
 
 
 class Feed:
-    """A tenant's clients, the latest values of the users that they subscribe to, and the changes that wait."""
+    """A tenant's clients, the latest values of the users that they subscribe to, and the changes that wait.
+
+    Changes wait apart for clients that ask for metrics: their latest values are always read from the database.
+    """
 
     def __init__(self, tenant_id: str, write_load: WriteLoad, wake: asyncio.Event) -> None:
         """`wake` is set when there is something to broadcast."""
@@ -33,14 +39,34 @@ class Feed:
         self.subscriptions = Subscriptions(tenant_id, self.latest_cache)
         self.shedding = LoadShedding(write_load)
         self.changes = PendingChanges(self.subscriptions, self.latest_cache, self.shedding, wake)
+        self.asked_changes: dict[str, Change] = {}
 
     def resynchronize(self) -> None:
         """Replace what clients and this process know by snapshots: changes were missed."""
         self.shedding.reset()
         self.changes.clear()
+        self.asked_changes.clear()
         self.latest_cache.clear()
         for client in self.subscriptions.clients:
             client.miss_updates()
+
+    def take_changes(self, limit: int) -> dict[str, tuple[Change, Latest | None]]:
+        """Take the changes of at most `limit` users; let those for clients that ask for metrics wait apart."""
+        taken = self.changes.take(limit)
+        if not self.subscriptions.asking:
+            return taken
+        for user_id, (change, _) in list(taken.items()):
+            kinds = {client.metrics is not None for client in self.subscriptions.of_user(user_id)}
+            if True in kinds:
+                self.asked_changes.setdefault(user_id, Change(0, change.first, change.last)).merge(change)
+            if False not in kinds:
+                del taken[user_id]
+        return taken
+
+    def asked_of(self, user_id: str) -> MetricsAsked | None:
+        """Return the metrics of a user that clients ask for; None where none does."""
+        asked = {client.metrics for client in self.subscriptions.of_user(user_id)} - {None}
+        return all_asked(each for each in asked if each is not None) if asked else None
 
     def begin_load(self, user_ids: Iterable[str]) -> None:
         """Begin to load users, and keep those with subscribers: others would not stay true."""

@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
+from service.answers.metrics_asked import MetricsAsked
 from service.database.pool import Pool
 from service.errors import Overloaded
 from service.live.broadcaster import Broadcaster
@@ -73,9 +74,15 @@ class Hub:
             raise Overloaded(f"{self.clients} clients are connected already; try again.", 5)
 
     @contextmanager
-    def subscribed(self, connection: Connection, tenant_id: str, user_ids: Sequence[str] | None) -> Iterator[None]:
+    def subscribed(
+        self,
+        connection: Connection,
+        tenant_id: str,
+        user_ids: Sequence[str] | None,
+        metrics: MetricsAsked | None = None,
+    ) -> Iterator[None]:
         """Subscribe a client to users of a tenant, each named once, or to all, for as long as the block lasts."""
-        client = Client(connection, tenant_id, None if user_ids is None else tuple(user_ids))
+        client = Client(connection, tenant_id, None if user_ids is None else tuple(user_ids), metrics=metrics)
         pause()
         party = PARTY.get()
         self.shares.take(party)

@@ -28,6 +28,11 @@ def pause(took: float, cpu_seconds: float, load: float) -> float:
     return max(MIN_PAUSE, min(longest, max(took / 2, cpu_seconds / share)))
 
 
+def pause_of_queries(took: float, cpu_seconds: float) -> float:
+    """Return the seconds to wait after a query and delivery for clients that ask for metrics; both may take long."""
+    return min(MAX_PAUSE_UNDER_LOAD, max(took, cpu_seconds / CPU_SHARE))
+
+
 class Pacer:
     """Measures a broadcast, and waits until the next one. The broadcast adds to `cpu_seconds`."""
 

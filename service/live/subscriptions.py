@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
 
 from service.ingest.observer import MatchedRows
 from service.live.client import Client
@@ -24,11 +24,13 @@ class Subscriptions:
         self.to_everyone: set[Client] = set()
         self.to_user: dict[str, set[Client]] = defaultdict(set)
         self.version = next(versions)  # of the users named, and of no other tenant's
+        self.asking = 0  # clients that ask for metrics
 
     def add(self, client: Client) -> None:
         """Add a client."""
         self.version = next(versions)
         self.clients.add(client)
+        self.asking += client.metrics is not None
         if client.user_ids is None:
             self.to_everyone.add(client)
         for user_id in client.user_ids or ():
@@ -37,6 +39,7 @@ class Subscriptions:
     def remove(self, client: Client) -> None:
         """Remove a client, if it is there."""
         self.version = next(versions)
+        self.asking -= client in self.clients and client.metrics is not None
         self.clients.discard(client)
         self.to_everyone.discard(client)
         for user_id in client.user_ids or ():
@@ -48,6 +51,10 @@ class Subscriptions:
                     self.latest_cache.invalidate(user_id)
         if client.user_ids is None and not self.to_everyone:
             self.latest_cache.retain(self.to_user)
+
+    def of_user(self, user_id: str) -> Iterator[Client]:
+        """Iterate over the clients that are sent the updates of a user."""
+        return chain(self.to_user.get(user_id, ()), self.to_everyone)
 
     def match(self, rows: Sequence[Row]) -> MatchedRows:
         """Find the rows of users whom clients name."""

@@ -14,9 +14,11 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.answers.metrics_asked import MetricsAsked
 from service.answers.parameters import LiveTenant, LiveUsers, parse_live_query
 from service.answers.query_names import require_known
 from service.auth.principal import require_scope
+from service.database.pool import fetch_all
 from service.errors import NotAcceptable, Problem
 from service.http.problem_details import problem_response
 from service.http.streaming import until_gone
@@ -43,10 +45,11 @@ async def live_socket(socket: WebSocket) -> None:
     try:
         require_known(socket, LIVE_ARGUMENTS)
         query = parse_live_query(socket, LiveUsers)
+        await require_metrics(socket, query)
     except Problem as problem:
         await socket.send_denial_response(problem_response(problem))
         return
-    await push(socket, query.tenant_id, query.user_id or None, SocketConnection)
+    await push(socket, query.tenant_id, query.user_id or None, SocketConnection, query.metrics)
 
 
 async def earlier_everyone(socket: WebSocket) -> None:
@@ -69,7 +72,24 @@ async def earlier(socket: WebSocket, user_ids: Sequence[str] | None) -> None:
     await push(socket, query.tenant_id, user_ids, EarlierSocketConnection)
 
 
-async def push(socket: WebSocket, tenant_id: str, user_ids: Sequence[str] | None, kind: type[Connection]) -> None:
+async def require_metrics(connection: HTTPConnection, query: LiveUsers) -> None:
+    """Refuse a name that is no metric, as other answers do; the database is asked where this process knows none."""
+    if query.metrics is not None and query.metrics.others:
+        state = state_of(connection)
+        registry = state.registries.of(query.tenant_id)
+        if not registry.by_name:
+            await registry.renew(patiently=True)
+        if not registry.by_name.keys() >= set(query.metrics.others):
+            await fetch_all(state.pool, "find_metrics", tenant_id=query.tenant_id, metrics=list(query.metrics.others))
+
+
+async def push(
+    socket: WebSocket,
+    tenant_id: str,
+    user_ids: Sequence[str] | None,
+    kind: type[Connection],
+    metrics: MetricsAsked | None = None,
+) -> None:
     """Send updates to a client until it leaves or is dropped."""
     hub = state_of(socket).hub
     try:
@@ -79,7 +99,7 @@ async def push(socket: WebSocket, tenant_id: str, user_ids: Sequence[str] | None
         return
     await socket.accept()
     connection = kind(protocol_of(socket.scope), ack_timeout(socket))
-    with suppress(WebSocketDisconnect), hub.subscribed(connection, tenant_id, user_ids):
+    with suppress(WebSocketDisconnect), hub.subscribed(connection, tenant_id, user_ids, metrics):
         # Its messages are dropped by service/server/websocket_protocol.py.
         await socket.receive()
 
@@ -95,8 +115,9 @@ async def live(request: Request) -> Response:
     if not ACCEPTS_EVENTS.search(request.headers.get("accept", "")):
         raise NotAcceptable(f"Live updates come over a WebSocket, or as an event stream: send Accept: {EVENT_STREAM}.")
     query = parse_live_query(request, LiveUsers)
+    await require_metrics(request, query)
     await state_of(request).hub.admit()
-    return EventStream(request, query.tenant_id, query.user_id or None)
+    return EventStream(request, query)
 
 
 class EventStream(Response):
@@ -104,7 +125,7 @@ class EventStream(Response):
 
     media_type = EVENT_STREAM
 
-    def __init__(self, request: Request, tenant_id: str, user_ids: Sequence[str] | None) -> None:
+    def __init__(self, request: Request, query: LiveUsers) -> None:
         # Proxies must not store, change or buffer it.
         super().__init__(
             headers={
@@ -116,8 +137,7 @@ class EventStream(Response):
         )
         del self.headers["content-length"]
         self.request = request
-        self.tenant_id = tenant_id
-        self.user_ids = user_ids
+        self.query = query
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head, and then the messages of the hub."""
@@ -132,7 +152,8 @@ class EventStream(Response):
     async def push(self, scope: Scope, receive: Receive) -> None:
         """Send updates until the client leaves or is dropped."""
         connection = StreamConnection(protocol_of(scope), ack_timeout(self.request), scope["http_version"] != OLD)
-        with state_of(self.request).hub.subscribed(connection, self.tenant_id, self.user_ids):
+        hub, query = state_of(self.request).hub, self.query
+        with hub.subscribed(connection, query.tenant_id, query.user_id or None, query.metrics):
             gone = asyncio.create_task(until_gone(receive))
             ended = asyncio.create_task(connection.ended.wait())
             try:
@@ -161,7 +182,8 @@ OPERATIONS = [
         access="read",
         description="First the current state of each user asked for, or of everyone; then a message after each commit "
         "that touched one. The same messages come over a WebSocket at this path, and a request that is neither that "
-        f"nor accepts `{EVENT_STREAM}` is answered 406.\n\nThe `data` of an event is one JSON object, distinguished by "
+        f"nor accepts `{EVENT_STREAM}` is answered 406. `metrics` adds those metrics to each `latest`, by the rule of "
+        "`GET /v1/users/{user_id}/latest`.\n\nThe `data` of an event is one JSON object, distinguished by "
         "`type`: `state` replaces what was known, `readings` says what changed, `interrupted` that the service has "
         "lost the database, `closing` why the stream ends. Comments are signs of life.",
         queries=[LiveUsers],

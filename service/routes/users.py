@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.answers.cursors import cut_page, read_cursor
-from service.answers.metrics_asked import UNITS
+from service.answers.latest_values import Measurements, others_of
 from service.answers.parameters import Latest, UsersAfter, parse_query
 from service.answers.schemas.users import ErasureReceipt, LatestDocument, UsersAfterDocument
 from service.auth.principal import key_of
@@ -56,21 +56,10 @@ async def latest(request: Request) -> Response:
     else:
         both = await fetch_all(source, "latest_with_metrics", **asked, metrics=metrics.others)
         rows, samples = ([row for row in both if row["of_readings"] is there] for there in (True, False))
-    document = latest_of(rows).document(max((row["ts"] for row in samples if row["ts"]), default=None))
+    document = Measurements(latest_of(rows), others_of(samples)).document(metrics)
     if document is None:
         raise NotFound("No reading of that user is known.")
-    if metrics is not None:
-        values = [(name, document[name] and {**document[name], "unit": UNITS[name]}) for name in metrics.of_readings]
-        document["metrics"] = metrics.answer(values + [(row["metric"], sample_value(row)) for row in samples])
     return json_response({"user_id": user_id, **document})
-
-
-def sample_value(row: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the latest value of a metric that is none of readings; None where it was never measured."""
-    if row["ts"] is None:
-        return None
-    timestamp = format_timestamp(row["ts"])
-    return {"value": row["value"], "timestamp": timestamp, "device_id": row["device_id"], "unit": row["unit"]}
 
 
 async def erase(request: Request) -> Response:

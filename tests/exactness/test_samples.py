@@ -238,7 +238,7 @@ MUTANTS: dict[str, Change] = {
         "SELECT b.*, core.device_rank(d.priority, NULL,",
     ),
     "the latest sample ignores the priority of the metric": (
-        "latest_samples",
+        "latest_of_samples",
         r"d.metric_priorities",
         "NULL",
     ),

@@ -143,7 +143,7 @@ READERS = {
     "counted_minutes": OF_METRIC,
     "counted_totals": OF_METRIC,
     "instant_buckets": OF_METRIC,
-    "latest_samples": OF_METRIC,
+    "latest_of_samples": OF_METRIC,
 }
 
 

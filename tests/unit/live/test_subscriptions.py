@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from service.answers.latest_values import Measurements
 from service.event_loop import SLICE_SECONDS, TimeSlice
 from service.http.tenancy import DEFAULT_TENANT
 from service.live import client as client_module
@@ -24,13 +25,13 @@ from tests.support.live_clients import Ear
 
 
 def update(user_id: str, at: int) -> Update:
-    return Update(user_id, Change(1, at, at), Latest(heart_rate=Value(60.0, at, "watch")))
+    return Update(user_id, Change(1, at, at), Measurements(Latest(heart_rate=Value(60.0, at, "watch"))))
 
 
 def waiting_for(client: Client) -> list[tuple[str, int, int, int]]:
     """Take the updates that wait: user, count, first and last moment."""
     taken = client.take_waiting()
-    assert all(item.latest.heart_rate == Value(60.0, item.change.last, "watch") for item in taken)
+    assert all(item.measured.latest.heart_rate == Value(60.0, item.change.last, "watch") for item in taken)
     return [(item.user_id, item.change.count, item.change.first, item.change.last) for item in taken]
 
 
