@@ -19,11 +19,16 @@ ANY: Final = None
 """In a pattern: any element of an array, and any member of an object."""
 PIECE = 64 * 1024  # bytes that are read at once
 MOST_VALUE = 4 * 1024 * 1024  # characters of a value that is handed out whole
+MOST_PARSED = 4 * PIECE  # characters that may be parsed in order to be forgotten
+MOST_FRUITLESS = 8  # times for each piece that the parser may find no end of what it is to take
 SPACE = re.compile(r"[ \t\r\n]*")
 PLAIN = re.compile(r"[^ \t\r\n,:\[\]{}\"]+")
 STRUCTURE = re.compile(r'["\[\]{}]')
 IN_NUMBERS = frozenset(".eE")  # after what seems to be a number, which then goes on
-STRING_END = re.compile(r'["\\]')
+DEEP = 64  # arrays and objects within each other, of which not each end is looked for
+STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+STRUCTURE_INSIDE = re.compile(r'(?:[^"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+STRING_INSIDE = re.compile(r'(?:[^"\\]++|\\.)*+', re.DOTALL)
 
 
 def values_at(source: BinaryIO, *patterns: Pattern) -> Iterator[tuple[Path, Any]]:
@@ -112,6 +117,8 @@ class Text:
         self.held = ""
         self.at = 0
         self.is_whole = False
+        self.fruitless = 0
+        self.is_counted = False
         first = source.read(PIECE)
         if first.startswith(WIDE):
             raise Malformed("The file is UTF-16, by its byte order mark; UTF-8 is read.")
@@ -125,6 +132,8 @@ class Text:
             raise Damaged("the document", f"is not UTF-8: {error.reason}") from None
         self.at = 0
         self.is_whole = is_last
+        self.fruitless = 0
+        self.is_counted = False
 
     def more(self, size: int = 0) -> bool:
         """Hold more; return whether there was any."""
@@ -188,13 +197,44 @@ class Text:
             return
         depth = 0
         while True:
+            if depth >= DEEP and not self.is_counted:
+                depth = self.skip_deep(depth)
             found = self.search(STRUCTURE, path)
             if found == '"':
                 self.skip_string(path)
-            else:
-                depth += 1 if found in "[{" else -1
+            elif found in "]}":
+                depth -= 1
+            elif not self.skip_held():
+                depth += 1
             if depth <= 0:
                 return
+
+    def skip_held(self) -> bool:
+        """Take the rest of an array or object whose first character was taken, if all of it is held and not too deep.
+
+        The parser is far faster than a search for structure. Where it finds no end its time is lost, so it is not asked
+        each time.
+        """
+        if self.fruitless == MOST_FRUITLESS or len(self.held) - self.at > MOST_PARSED:
+            return False
+        try:
+            _, self.at = self.parse(self.held, self.at - 1)
+        except (ValueError, RecursionError):
+            self.fruitless += 1
+            return False
+        return True
+
+    def skip_deep(self, depth: int) -> int:
+        """Take what is held, if it does not lead out of so many arrays and objects; return how many are open then."""
+        self.is_counted = True
+        found = STRUCTURE_INSIDE.match(self.held, self.at)
+        assert found is not None
+        structure = STRING.sub("", found.group())
+        ends = structure.count("]") + structure.count("}")
+        if ends >= depth:
+            return depth
+        self.at = found.end()
+        return depth + structure.count("[") + structure.count("{") - ends
 
     def skip_plain(self, path: Path) -> None:
         """Take a number or a word."""
@@ -211,10 +251,16 @@ class Text:
 
     def skip_string(self, path: Path) -> None:
         """Take the rest of a string."""
-        while self.search(STRING_END, path) == "\\":
-            if self.at == len(self.held) and not self.more():
+        while True:
+            found = STRING_INSIDE.match(self.held, self.at)
+            assert found is not None
+            self.at = found.end()
+            if self.held[self.at : self.at + 1] == '"':
+                self.at += 1
+                return
+            # It goes on, perhaps after a backslash that is the last character.
+            if not self.more():
                 raise self.damaged(path, "is no JSON: it ends within a string")
-            self.at += 1
 
     def search(self, wanted: re.Pattern[str], path: Path) -> str:
         """Take all up to the next character that is wanted, and return that."""

@@ -39,17 +39,16 @@ def expected(value: Any, path: tuple[Any, ...], wanted: list[Pattern]) -> list[t
 
 
 @settings(max_examples=examples(400))
-@given(values, patterns, st.integers(1, 9), st.sampled_from([None, 1]))
+@given(values, patterns, st.integers(1, 9), st.sampled_from([None, 1]), st.sampled_from([(64, 8), (1, 0), (1, 8)]))
 def test_what_is_found_is_what_the_document_has_there(
-    value: Any, wanted: list[Pattern], piece: int, indent: int | None
+    value: Any, wanted: list[Pattern], piece: int, indent: int | None, ways: tuple[int, int]
 ) -> None:
     body = json.dumps(value, ensure_ascii=False, indent=indent).encode()
-    before = json_stream.PIECE
-    json_stream.PIECE = piece
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_stream, "PIECE", piece)
+        patch.setattr(json_stream, "DEEP", ways[0])
+        patch.setattr(json_stream, "MOST_FRUITLESS", ways[1])
         assert list(values_at(io.BytesIO(body), *wanted)) == expected(value, (), wanted)
-    finally:
-        json_stream.PIECE = before
 
 
 @settings(max_examples=examples(200))
@@ -91,6 +90,39 @@ def test_damage_is_named_with_its_place(body: bytes, problem: str) -> None:
 def test_a_wide_encoding_is_named() -> None:
     with pytest.raises(Malformed, match="UTF-16"):
         list(values_at(io.BytesIO("[1]".encode("utf-16")), (ANY,)))
+
+
+RECORD = json.dumps({"date": "2024-01-15 10:00:00 +0100", "qty": 71.5, "places": [{"lat": 52.1, "of": ["a", "b"]}]})
+
+
+@pytest.mark.parametrize(
+    "skipped",
+    [
+        "[" + ", ".join([RECORD] * 20_000) + "]",
+        "[" * 200_000 + "]" * 200_000,
+        '{"a":' * 200_000 + "1" + "}" * 200_000,
+        ('[{"a":"' + "]" * 40 + '"},') * 50_000 + "1" + "]" * 50_000,
+        "[" * 200_000 + RECORD + ("," + RECORD) * 5_000 + "]" * 200_000,
+        '"' + "\\" * 200_000 + '"',
+    ],
+    ids=["records", "arrays", "objects", "arrays of strings", "records deep inside", "backslashes"],
+)
+def test_what_is_skipped_is_not_looked_at_piece_by_piece(monkeypatch: pytest.MonkeyPatch, skipped: str) -> None:
+    steps = 0
+
+    def counted(function: Any) -> Any:
+        def count(*arguments: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            return function(*arguments)
+
+        return count
+
+    for name in ("search", "skip_held", "skip_string", "more"):
+        monkeypatch.setattr(json_stream.Text, name, counted(getattr(json_stream.Text, name)))
+    body = f'{{"skipped": {skipped}, "data": [1]}}'.encode()
+    assert [value for _, value in values_at(io.BytesIO(body), ("data", ANY))] == [1]
+    assert steps < len(body) / 20
 
 
 def test_a_value_is_bounded_and_what_is_skipped_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
