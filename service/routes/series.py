@@ -19,7 +19,7 @@ from service.http.tenancy import tenant_of
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.routes.read_your_writes import reads_of
-from service.routes.summaries import with_samples
+from service.routes.summaries import together
 from service.state import state_of
 
 MOST_POINTS = 100_000
@@ -93,7 +93,7 @@ def sources_of(row: DictRow | None) -> list[str]:
     if row is None:
         return []
     sources = row["sources"] or []
-    return with_samples(sources) if row.get("others_found") else sources
+    return together(sources, row["other_sources"]) if row.get("others_found") else sources
 
 
 def point(row: dict[str, Any]) -> dict[str, Any]:

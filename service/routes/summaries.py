@@ -19,6 +19,7 @@ from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
 from service.routes.read_your_writes import reads_of
 
+DAILY_TOTAL = "daily_total"
 NOTHING = "No reading of that user lies in the range."
 
 
@@ -56,7 +57,7 @@ async def summary(request: Request) -> Response:
         "calories": row["calories"],
         "first": format_timestamp(min(firsts)),
         "last": format_timestamp(max(lasts)),
-        "sources": with_samples(row["sources"]) if measured else row["sources"],
+        "sources": together(row["sources"], row["other_sources"]) if measured else row["sources"],
     }
     if query.metrics is not None:
         document["metrics"] = metrics_of(query.metrics, rows)
@@ -69,9 +70,9 @@ def metrics_of(asked: MetricsAsked, rows: Sequence[dict[str, Any]]) -> dict[str,
     return asked.answer(found + [(row["metric"], sample_figures(row)) for row in rows if row.get("metric")])
 
 
-def with_samples(sources: list[str]) -> list[str]:
-    """Return the resolutions of readings and of other metrics, which are composed from what was sent."""
-    return sources if "raw" in sources else [*sources, "raw"]
+def together(sources: list[str], others: list[str]) -> list[str]:
+    """Return the resolutions that answered for readings or for other metrics, and last whether a daily total counts."""
+    return sorted({*sources, *others}, key=lambda source: (source == DAILY_TOTAL, source))
 
 
 async def range_metrics(request: Request) -> Response:

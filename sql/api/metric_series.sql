@@ -68,15 +68,7 @@ BEGIN
     END IF;
   ELSE
     unit := CASE bucket_used WHEN '1d' THEN 'day' WHEN '1w' THEN 'week' WHEN '1mo' THEN 'month' END;
-    width := CASE CASE WHEN unit IS NULL THEN bucket_used
-                       -- Of buckets of a calendar the time zone tells what they can be added up from; no time zone rules are needed
-                       -- for time without samples.
-                       ELSE api_internal.coarsest_level(
-                              bucket_used, zone, greatest(range_start, api_internal.setting('oldest_timestamp')::timestamptz),
-                              least(range_end, (SELECT b.newest + INTERVAL '24 hours' FROM api_internal.timestamp_bounds() AS b))) END
-               WHEN '5m' THEN '5 minutes' WHEN '15m' THEN '15 minutes' WHEN '1h' THEN '1 hour' WHEN '1d' THEN '24 hours'
-               -- A minute, within which devices are compared, belongs to the bucket in which it begins.
-               ELSE '1 minute' END;
+    width := api_internal.sample_width(bucket_used, zone, range_start, range_end);
     buckets := format(
       'SELECT %s AS label, r.metric_key, sum(r.samples)::bigint AS samples, sum(r.total) AS total, min(r.lowest) AS lowest,
               max(r.highest) AS highest, public.last(r.last_value, r.last_ts) AS last_value,

@@ -13,7 +13,9 @@ WITH readings AS (
    LIMIT %(limit)s
 )
 SELECT p.*, (SELECT r.sources FROM readings AS r LIMIT 1) AS sources, (SELECT count(*) FROM readings) AS readings_found,
-       (SELECT count(*) FROM others) AS others_found
+       (SELECT count(*) FROM others) AS others_found,
+       (SELECT api_internal.sample_sources(%(tenant_id)s, %(user_id)s, %(start)s::timestamptz, %(end)s::timestamptz, %(metrics)s::text[],
+                                           %(device_id)s::text, %(bucket)s, %(tz)s)) AS other_sources
   FROM (SELECT r.t, r.whose, 0 AS item, r.heart_rate_count, r.heart_rate_avg, r.heart_rate_min, r.heart_rate_max,
                r.heart_rate_device, r.steps, r.calories, NULL AS metric, NULL AS unit, NULL AS kind, NULL AS count, NULL AS avg,
                NULL AS min, NULL AS max, NULL AS total, NULL AS last_value, NULL AS sole_device

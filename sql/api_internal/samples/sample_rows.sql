@@ -8,8 +8,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   wanted_user CONSTANT int := user_key;
-  coarsest    CONSTANT text := CASE WHEN width >= INTERVAL '24 hours' THEN '1d' WHEN width = INTERVAL '1 hour' THEN '1h'
-                                    WHEN width = INTERVAL '15 minutes' THEN '15m' ELSE 'raw' END;
+  coarsest    CONSTANT text := api_internal.sample_level(width);
   parts       api_internal.part[];
 BEGIN
   IF tz IS NOT NULL THEN

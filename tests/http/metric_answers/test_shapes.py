@@ -95,16 +95,6 @@ def test_points_have_the_metrics_with_a_value_in_the_bucket(filled: httpx.Client
     assert (answer["bucket"], answer["sources"][-1]) == ("15m", "raw")
 
 
-def test_samples_are_raw_where_rollups_answer_for_readings(filled: httpx.Client, db: psycopg.Connection) -> None:
-    db.execute("CALL api.refresh()")
-    for what, bucket in [("summary", {}), ("series", {"bucket": "1h"})]:
-        sources = ask(filled, what, **bucket)["sources"]
-        assert sources
-        assert "raw" not in sources
-        assert ask(filled, what, metrics="spo2", **bucket)["sources"] == [*sources, "raw"]
-        assert ask(filled, what, metrics="steps,hydration", **bucket)["sources"] == sources
-
-
 def test_buckets_without_a_value_are_filled(filled: httpx.Client) -> None:
     hour = {"start": said_moment("10:00:00"), "end": said_moment("11:00:00"), "bucket": "15m", "fill": "null"}
     points = ask(filled, "series", metrics="distance", **hour)["points"]
