@@ -12,7 +12,7 @@ from service.database.binary_arrays import ints, keys, moments, smallints
 from service.ingest.copy_rows import moment, pack_key, pack_sparse, stale_quarters
 from service.ingest.intervals import Intervals
 from service.ingest.key_cache import Names
-from service.ingest.sample_series import SampleDay, Series
+from service.ingest.sample_series import THREE, SampleDay, Series
 from service.ingest.single_values import OneInterval, OneSample
 from service.model.intervals import HOUR, IntervalKind
 from service.model.pg_time import DAY, QUARTER
@@ -30,8 +30,6 @@ SOURCE = slice(0, 30)  # up to the length of ts
 MOMENT = struct.Struct(">30xq")
 EXTENT = struct.Struct(">2x24s4xq4xq12x")  # of the whole row of an interval, with its series
 PACK_MOMENT = struct.Struct(">q").pack
-THREE = 3
-"""The greatest key of a metric that readings carry."""
 
 Touched: TypeAlias = tuple[bytes, int]
 """The key of a user, packed, and the start of a quarter of an hour, or of an hour."""

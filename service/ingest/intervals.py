@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.database.binary_arrays import doubles, ints, keys, moments, smallints
+from service.ingest.copy_rows import pack_key
 from service.ingest.dedupe import Identity
-from service.model.intervals import Interval
+from service.ingest.sample_series import THREE, Series
+from service.model.intervals import Interval, IntervalKind
 from service.model.reading import Row
 
 
@@ -30,6 +32,15 @@ class Intervals(NamedTuple):
     def contents(self) -> list[tuple[int, float]]:
         """What is stored there."""
         return [(interval.end, interval.value) for interval in self.intervals]
+
+    @property
+    def series(self) -> set[Series]:
+        """Their series of samples: those of other metrics than the three, whose rollups are those of samples."""
+        return {
+            user_key + pack_key(interval.metric_key) + device_key
+            for (user_key, device_key, _), interval in zip(self.identities, self.intervals, strict=True)
+            if interval.kind == IntervalKind.interval and interval.metric_key > THREE
+        }
 
     def add(self, item: int, identity: Identity, interval: Interval) -> None:
         """Append an interval of a reading."""

@@ -161,9 +161,13 @@ async def merge(connection: Connection, key_cache: KeyCache, batch: Batch) -> by
     """Upsert a batch of readings with samples or intervals, in the order of every writer."""
     names, identities = await identified(connection, key_cache, batch)
     wide = wide_part(batch.rows, identities)
-    samples = Merge("merge_samples", samples_of(batch.rows, identities))
-    intervals = Merge("merge_intervals", intervals_of(batch.rows, identities))
-    writes = (wide.writes, samples.writes, intervals.writes)
+    of_samples, of_intervals = samples_of(batch.rows, identities), intervals_of(batch.rows, identities)
+    samples, intervals = Merge("merge_samples", of_samples), Merge("merge_intervals", of_intervals)
+    registering: list[Write] = []
+    if of_samples.items and of_intervals.items:
+        # Each registers its own series as well, which would be one after the other where those who copy have one order.
+        registering.append(("register_series", series_in_columns(of_samples.series | of_intervals.series)))
+    writes = (wide.writes, registering, samples.writes, intervals.writes)
     bits = bytearray(len(batch.rows))
     async with rolled_back_on_error(connection):
         _, answers = await merged_in(connection, names, list(chain.from_iterable(writes)))

@@ -14,6 +14,8 @@ Series: TypeAlias = bytes
 SampleDay: TypeAlias = tuple[bytes, int]
 """The key of a user, packed, and a day (UTC) since 2000."""
 
+THREE = 3
+"""The greatest key of a metric that readings carry."""
 MOST_KNOWN = 200_000  # some 30 MB
 Noted = TypeVar("Noted", Series, SampleDay)
 

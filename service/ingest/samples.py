@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.database.binary_arrays import doubles, ints, keys, moments
+from service.ingest.copy_rows import pack_key
 from service.ingest.dedupe import Identity
+from service.ingest.sample_series import Series
 from service.model.reading import Row
 
 
@@ -27,6 +29,12 @@ class Samples(NamedTuple):
     def contents(self) -> Sequence[float]:
         """What is stored there."""
         return self.values
+
+    @property
+    def series(self) -> set[Series]:
+        """Their series."""
+        of = zip(self.identities, self.metric_keys, strict=True)
+        return {user_key + pack_key(metric_key) + device_key for (user_key, device_key, _), metric_key in of}
 
     def arrays(self, chosen: Sequence[int]) -> dict[str, bytes]:
         """Write those chosen by index as arrays."""
