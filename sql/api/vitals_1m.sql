@@ -53,7 +53,7 @@ CREATE VIEW api.vitals_1m WITH (security_barrier) AS
     LEFT JOIN core.device AS d ON d.device_key = v.heart_rate_device;
 
 COMMENT ON VIEW api.vitals_1m IS
-  'Users by minute (UTC), exact at every moment, from raw readings; of several devices the best one, chosen for each minute and metric. Only minutes with a reading have a row.';
+  'Users by minute (UTC), exact at every moment, from raw readings; of several devices the best one, chosen for each minute and metric. Only minutes with a reading, or that an interval of steps or calories covers, have a row. Intervals are shared out over their minutes as api.series shares them. A question about a user with intervals resolves all minutes of the user, however short the range is: api.series reads the range alone.';
 COMMENT ON COLUMN api.vitals_1m.tenant_id IS 'The tenant of the user; two tenants may have users of the same name.';
 COMMENT ON COLUMN api.vitals_1m.user_id IS 'The user, within the tenant.';
 COMMENT ON COLUMN api.vitals_1m.bucket IS 'Start of the minute, UTC.';

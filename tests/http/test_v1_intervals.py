@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from service.model.timestamps import parse_timestamp
 from tests.support.keys import add_key, bearer
 from tests.support.live_clients import heard, listening
 from tests.support.service_process import running_service
@@ -226,6 +227,40 @@ def test_the_paths_of_earlier_services_know_no_end(client: httpx.Client, db: psy
     assert client.post("/metrics/heart-rate", json=one).status_code == 202
     assert stored(db) == []
     assert db.execute("SELECT steps FROM api.readings WHERE user_id = '303'").fetchall() == [(4,)]
+
+
+def test_the_view_by_minute_says_what_the_series_says(client: httpx.Client, db: psycopg.Connection) -> None:
+    """A phone counts ten minutes at once; a watch counts single ones, omits many, and is worn for half an hour."""
+    phone = [
+        interval(f"10:{start:02}:30", f"10:{start + 9:02}:30", device_id="phone", steps=97 + start, calories=31.25)
+        for start in range(0, 50, 10)
+    ]
+    watch = [
+        {
+            "user_id": "ada",
+            "device_id": "device_a",
+            "timestamp": moment(f"10:{minute:02}:07"),
+            "steps": minute,
+            "heart_rate": 60,
+        }
+        for minute in range(0, 60, 3)
+    ]
+    worn = interval("10:20:00", "10:50:00", device_id="device_a", worn=True)
+    outcomes(client, [*phone, *watch, worn, watch[3] | {"user_id": "bob"}])
+    minutes = """
+        SELECT bucket, steps, calories, heart_rate_count, heart_rate_device FROM api.vitals_1m
+         WHERE user_id = %s AND bucket >= '2024-01-15 09:00Z' AND bucket < '2024-01-15 12:00Z' ORDER BY bucket
+    """
+    for user_id in ("ada", "bob"):
+        span = {"start": moment("09:00:00"), "end": moment("12:00:00"), "bucket": "1m"}
+        points = client.get(f"/v1/users/{user_id}/series", params=span).json()["points"]
+        rates = [point["heart_rate"] or {"count": 0, "device_id": None} for point in points]
+        said = [
+            (parse_timestamp(point["t"]), point["steps"], point["calories"], rate["count"], rate["device_id"])
+            for point, rate in zip(points, rates, strict=True)
+        ]
+        assert db.execute(minutes, [user_id]).fetchall() == said
+        assert len(said) == (53 if user_id == "ada" else 1)
 
 
 def test_live_clients_hear_of_intervals(client: httpx.Client, base_url: str) -> None:
