@@ -53,6 +53,7 @@ class Database(NamedTuple):
 async def running_database(settings: Settings, counters: Counters) -> AsyncIterator[Database]:
     """Open what stands on the database of DATABASE_URL until the block ends."""
     pool = make_pool(settings)
+    registries = RegistryCache(pool)
     async with (
         pool,
         running_replicas(settings, pool) as replicas,
@@ -64,12 +65,12 @@ async def running_database(settings: Settings, counters: Counters) -> AsyncItera
             settings.max_queue_seconds,
             hub.own_commits,
             counters,
+            registries.forget,
         ) as writer,
         running_database_stats(pool) as database_stats,
         refreshing(settings, pool),
     ):
-        window, registries = TimestampWindow(pool), RegistryCache(pool)
-        yield Database(settings, pool, replicas, hub, writer, window, registries, database_stats)
+        yield Database(settings, pool, replicas, hub, writer, TimestampWindow(pool), registries, database_stats)
 
 
 def lifespan(settings: Settings, counters: Counters) -> Callable[[Starlette], Any]:

@@ -34,6 +34,11 @@ class Intervals(NamedTuple):
         return [(interval.end, interval.value) for interval in self.intervals]
 
     @property
+    def metric_keys(self) -> set[int]:
+        """The metrics that are counted; worn windows have none."""
+        return {interval.metric_key for interval in self.intervals if interval.kind != IntervalKind.worn}
+
+    @property
     def series(self) -> set[Series]:
         """Their series of samples: those of other metrics than the three, whose rollups are those of samples."""
         return {

@@ -2,7 +2,8 @@
 
 A registry is read when a metric is first needed, and again when a value is refused: what it says never becomes
 narrower, so an earlier state of it refuses too much and accepts nothing wrong. So a metric that any process declares is
-accepted by all at once, and readings of known metrics never wait for the registry.
+accepted by all at once, and readings of known metrics never wait for the registry. Where a metric was deleted by hand
+nonetheless, the writer finds that out, and all that was read is forgotten.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ class TenantRegistry(Registry):
                 await self.read()
         return True
 
-    def forget(self) -> None:
-        """Read the metrics at once when a value is refused: they have changed."""
+    def drop(self) -> None:
+        """Know no metrics any more, so that they are read again before any value is accepted."""
+        self.by_name, self.elsewhere = {}, {}
         self.read_at = -float("inf")
 
     async def read(self) -> None:
@@ -74,3 +76,8 @@ class RegistryCache:
                 del self.tenants[next(iter(self.tenants))]
             registry = self.tenants[tenant_id] = TenantRegistry(self.pool, tenant_id)
         return registry
+
+    def forget(self) -> None:
+        """Know no metrics of any tenant any more."""
+        for registry in self.tenants.values():
+            registry.drop()

@@ -5,9 +5,12 @@ What is new is copied, and merged where something of it is known; worn windows a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 
+from psycopg.rows import DictRow
+
+from service.database.binary_arrays import ints
 from service.database.copy_in import break_off, fill_copy, open_copy, run_plainly
 from service.database.pool import Connection, committing, statement
 from service.ingest.copy_rows import HEADER, TRAILER
@@ -17,6 +20,7 @@ from service.ingest.copy_values import (
     in_columns,
     join_values,
     marks_of,
+    metric_of,
     series_in_columns,
 )
 from service.ingest.intervals import intervals_of
@@ -66,7 +70,9 @@ async def copy_values(
         sample_series = packed.touches.sample_series
         await copy_in_order(connection, packed, key_cache.series.missing(sample_series, names.version), is_open)
         others = Merge("merge_intervals", packed.others) if packed.others.items else None
-        outcomes = [] if others is None else await sent(connection, others.writes)
+        outcomes: list[DictRow] = []
+        if others is not None:
+            _, *outcomes = await sent(connection, [requiring(packed.others.metric_keys), *others.writes])
         marks = marks_of(packed, announced - UNIX_EPOCH)
         unnoted = key_cache.sample_days.missing(set(marks.sample_days), names.version)
         # What is merged is announced without an origin, and so is all that comes with it. Of intervals rows do not tell
@@ -133,7 +139,11 @@ async def copy_in_order(connection: Connection, packed: PackedValues, new_series
 
     The order is that of every writer: readings, series of samples, samples, series of intervals, intervals.
     """
-    registering: list[Write] = [("register_series", series_in_columns(new_series))] if new_series else []
+    registering: list[Write] = []
+    if new_series:
+        # A series that is known was registered under this version of names, and its metric was there.
+        registering.append(requiring({metric_of(each) for each in new_series}))
+        registering.append(("register_series", series_in_columns(new_series)))
     # With those of what is merged later, since all series are held in one order.
     holding: list[Write] = [("hold_interval_series", held_in_columns(packed))] if packed.intervals else []
     steps = [
@@ -152,6 +162,11 @@ async def copy_in_order(connection: Connection, packed: PackedValues, new_series
             await fill_copy(connection, copied(rows))
 
 
+def requiring(metric_keys: Iterable[int]) -> Write:
+    """Return the statement that makes sure that metrics are declared still; its answer says nothing."""
+    return ("require_metrics", {"metric_keys": ints(sorted(metric_keys))})
+
+
 def copied(rows: Sequence[bytes]) -> bytes:
     """Return the whole of what a COPY is given."""
     return b"".join([HEADER, *rows, TRAILER])
@@ -163,15 +178,16 @@ async def merge(connection: Connection, key_cache: KeyCache, batch: Batch) -> by
     wide = wide_part(batch.rows, identities)
     of_samples, of_intervals = samples_of(batch.rows, identities), intervals_of(batch.rows, identities)
     samples, intervals = Merge("merge_samples", of_samples), Merge("merge_intervals", of_intervals)
+    required = [requiring(set(of_samples.metric_keys) | of_intervals.metric_keys)]
     registering: list[Write] = []
     if of_samples.items and of_intervals.items:
         # Each registers its own series as well, which would be one after the other where those who copy have one order.
         registering.append(("register_series", series_in_columns(of_samples.series | of_intervals.series)))
-    writes = (wide.writes, registering, samples.writes, intervals.writes)
+    writes = (required, wide.writes, registering, samples.writes, intervals.writes)
     bits = bytearray(len(batch.rows))
     async with rolled_back_on_error(connection):
         _, answers = await merged_in(connection, names, list(chain.from_iterable(writes)))
-        merged = iter(answers)
+        merged = islice(answers, len(required), None)
         wide.note(list(islice(merged, len(wide.passes))), bits)
         for part in (samples, intervals):
             part.note(list(islice(merged, len(part.plan.passes))), bits)

@@ -15,7 +15,7 @@ from service.ingest.observer import CommitObserver
 from service.ingest.outcome import Outcome
 from service.ingest.reading_lane import copy_insert, upsert
 from service.ingest.sample_lane import copy_values, merge
-from service.ingest.transaction import NamesChanged, TakenOtherwise, UnknownNames
+from service.ingest.transaction import MetricGone, NamesChanged, TakenOtherwise, UnknownNames
 from service.ingest.write_queue import Batch, BatchLease
 
 
@@ -41,6 +41,8 @@ async def store(
             return outcomes
         except TakenOtherwise:
             continue
+        except errors.ForeignKeyViolation:
+            raise MetricGone() from None
         except NamesChanged as changed:
             key_cache.forget(changed.version)
         except UnknownNames:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow
 
-from service.database.pool import Connection, statement
+from service.database.pool import Connection, Contended, statement
 from service.ingest.dedupe import Identity
 from service.ingest.key_cache import KeyCache, Names
 from service.ingest.write_queue import Batch
@@ -24,6 +24,13 @@ class UnknownNames(Exception):
 
 class TakenOtherwise(Exception):
     """The batch that was taken is to be stored in another way than the one that would have been taken before."""
+
+
+class MetricGone(Contended):
+    """A metric is declared no more; what was known of the registry must be forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__("A metric of these readings is declared no more; send them again.")
 
 
 class NamesChanged(Exception):

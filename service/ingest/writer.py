@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 
@@ -19,6 +19,7 @@ from service.ingest.key_cache import KeyCache
 from service.ingest.observer import CommitObserver, Unobserved
 from service.ingest.outcome import Outcome
 from service.ingest.store import store
+from service.ingest.transaction import MetricGone
 from service.ingest.write_queue import SMALL, Batch, BatchLease, Queue, Submission, pack_known
 from service.metrics.counters import Counters
 from service.model.reading import Row, count_samples, weight_of
@@ -45,8 +46,11 @@ class Writer:
         most_seconds: float,
         observer: CommitObserver | None = None,
         counters: Counters | None = None,
+        forget_metrics: Callable[[], None] = lambda: None,
     ) -> None:
+        """`forget_metrics` is called where a metric is declared no more."""
         self.pool = pool
+        self.forget_metrics = forget_metrics
         self.counters = counters or Counters()
         self.observer: CommitObserver = observer or Unobserved()
         self.most_seconds = most_seconds
@@ -166,6 +170,9 @@ class Writer:
         try:
             with self.observer.write_load.writing():
                 return await with_connection(self.pool, write)
+        except MetricGone:
+            self.forget_metrics()
+            raise
         except Problem:
             raise
         except Exception as surprise:
@@ -187,9 +194,10 @@ async def running_writer(
     most_seconds: float,
     observer: CommitObserver | None = None,
     counters: Counters | None = None,
+    forget_metrics: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Writer]:
     """Run a writer of so many connections; what it has accepted is written before it ends."""
-    writer = Writer(pool, most_queued, most_seconds, observer, counters)
+    writer = Writer(pool, most_queued, most_seconds, observer, counters, forget_metrics)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(writer.run()) for _ in range(writers)]
         try:

@@ -33,7 +33,7 @@ async def set_metric(request: Request) -> Response:
     declared = validate_one(METRIC_DECLARATION, await read_json(request), await state.timestamp_window.now())
     which = {"tenant_id": tenant_of(request), "name": request.path_params["name"]}
     await administration.set_metric(state.pool, key_of(request.scope), {**which, **dict.fromkeys(FIELDS), **declared})
-    state.registries.of(which["tenant_id"]).forget()
+    state.registries.of(which["tenant_id"]).drop()
     return json_response(await fetch_one(state.pool, "metrics", **which))
 
 

@@ -180,3 +180,37 @@ def test_it_is_gone_with_the_user_and_stays_declared(filled: httpx.Client, db: p
     answer = filled.post("/v1/readings", json={"user_id": "ada", "timestamp": moment(), "lactate": 3})
     assert answer.json()["inserted"] == 1
     assert asked(filled, "summary")["metrics"]["lactate"]["count"] == 1
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["a value is sent again", "a value is new"])
+@pytest.mark.parametrize("with_its_values", [True, False])
+def test_a_metric_that_is_deleted_by_hand_is_refused_after_one_answer_and_may_be_declared_again(
+    filled: httpx.Client, db: psycopg.Connection, with_its_values: bool, known: bool
+) -> None:
+    def send(clock: str) -> httpx.Response:
+        """Send a value, and another reading beside it."""
+        sent = {"user_id": "ada", "timestamp": moment(clock), "device_id": "meter", "lactate": 9.5}
+        return filled.post("/v1/readings", json=[sent, {"user_id": "bob", "timestamp": moment(clock), "steps": 1}])
+
+    assert send("10:06:00").json()["inserted"] == 2
+    with db.transaction():
+        if with_its_values:
+            for table in ("sample", "sample_series"):
+                db.execute(f"DELETE FROM core.{table} WHERE metric_key > 1000".encode())
+        db.execute("DELETE FROM core.metric WHERE metric_key > 1000")
+        db.execute("UPDATE core.names_version SET version = version + 1")
+    values = db.execute("SELECT count(*) FROM core.sample").fetchone()
+    clock = "10:06:00" if known else "10:07:00"
+    refusal = refused(send(clock), 503)
+    assert refusal["detail"] == "A metric of these readings is declared no more; send them again."
+    again = send(clock).json()
+    assert (again["received"], again["rejected"]) == (2, 1)
+    assert (again["errors"][0]["at"], again["errors"][0]["problem"]) == (
+        "readings[0].lactate",
+        "is not a metric, see GET /v1/metrics",
+    )
+    assert db.execute("SELECT count(*) FROM core.sample").fetchone() == values
+    assert filled.put("/v1/metrics/lactate", json=LACTATE).status_code == 200
+    assert send("10:08:00").json()["inserted"] == 2
+    answer = filled.get("/v1/users/ada/series", params=WHOLE_DAY | {"metrics": "lactate", "bucket": "raw"}).json()
+    assert [point["t"] for point in answer["points"] if "lactate" in point["metrics"]] == [moment("10:08:00")]

@@ -52,8 +52,25 @@ def test_it_is_not_read_again_at_once_but_by_who_waits(reads: list[str]) -> None
         assert all(await asyncio.gather(*(registry.renew(patiently=True) for _ in range(20))))
         assert time.monotonic() - began >= SECONDS
         assert len(reads) == 2
-        registry.forget()
+        registry.drop()
+        assert not registry.by_name
         assert await registry.renew(patiently=False)
+
+    asyncio.run(ask())
+
+
+def test_what_is_forgotten_is_read_again_before_anything_is_accepted(reads: list[str]) -> None:
+    async def ask() -> None:
+        cache = RegistryCache(None)  # type: ignore[arg-type]
+        registries = [cache.of("lab"), cache.of("clinic")]
+        for registry in registries:
+            await registry.renew(patiently=True)
+        cache.forget()
+        for registry in registries:
+            assert not registry.by_name
+            assert await registry.renew(patiently=False)
+            assert list(registry.by_name) == ["spo2"]
+        assert reads == ["lab", "clinic"] * 2
 
     asyncio.run(ask())
 
