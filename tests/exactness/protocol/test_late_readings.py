@@ -136,7 +136,10 @@ ALONE: Cases = [
                 "nothing is taken",
                 Mutant(
                     "refresh_users",
-                    {r"WHERE s.day = after_day": "WHERE false", r"WHERE s.day < after_day": "WHERE false"},
+                    {
+                        r"WHERE s.version > 0 AND s.day = after_day": "WHERE false",
+                        r"WHERE s.version > 0 AND s.day < after_day": "WHERE false",
+                    },
                 ),
             ),
             (
@@ -218,7 +221,7 @@ ALONE: Cases = [
         [
             (
                 "the users after those of a piece are passed over",
-                Mutant("refresh_users", {r"WHERE s.day = after_day": "WHERE false"}),
+                Mutant("refresh_users", {r"WHERE s.version > 0 AND s.day = after_day": "WHERE false"}),
             )
         ],
     ),
