@@ -205,6 +205,7 @@ def start_service(options: Options, database_url: str) -> subprocess.Popen[bytes
         "HOST": options.host,
         "PORT": str(options.port),
         "STOP_WITH_STDIN": "1",
+        "DRAIN_SECONDS": "off",  # Ctrl-C and an edit take effect at once
     }
     return start_child("service", environment)
 

@@ -18,6 +18,7 @@ from service.database.startup import require_sessions
 from service.http.arrivals import Arrivals
 from service.log_format import set_up_logging
 from service.server.connection_limit import Connections
+from service.server.drain import DrainingServer
 from service.server.http_protocol import http_protocol
 from service.server.open_files import backlog, raise_limit, room_for_connections
 from service.server.supervisor import shared_socket, supervise
@@ -25,7 +26,6 @@ from service.server.websocket_protocol import websocket_protocol
 from service.settings import BadSetting, Settings, read_log_format, read_settings
 from service.tracing import CannotTrace, wanted
 
-GRACE_SECONDS = 2
 STARTUP_FAILURE = 3
 CYCLES = (5_000, 2, 50)  # objects, and looks at young ones before a look at older ones
 
@@ -73,7 +73,7 @@ def serve(settings: Settings) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=settings.stop_seconds,
         http=http_protocol(settings, arrivals, connections),
         backlog=backlog(open_files),
         proxy_headers=bool(settings.trusted_proxies),
@@ -85,7 +85,7 @@ def serve(settings: Settings) -> None:
         ws_per_message_deflate=False,  # or each client would have a message of its own, and a compressor
     )
     sockets = [shared_socket(settings.host, settings.port)] if os.environ.get("SHARE_PORT") else None
-    server = uvicorn.Server(config)
+    server = DrainingServer(config, connections, settings.drain_seconds)
     if sockets:
         drain_on_hangup(server, connections)
     config.load()

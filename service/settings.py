@@ -48,6 +48,8 @@ class Settings:
     port: int = 8000
     workers: int = 1
     worker_silence_seconds: int = 30
+    drain_seconds: int | None = None
+    stop_seconds: int = 2
     max_connections: int = 5_000
     max_connections_per_address: int | None = 1_000
     head_seconds: int = 20

@@ -12,11 +12,18 @@ from starlette.types import Scope
 PROTOCOL: Final = "hyperpulse.protocol"  # the ASGI extension that gives a request uvicorn's protocol
 
 
+class Withdrawing(Protocol):
+    """What the connections of a process share."""
+
+    withdrawn: bool
+
+
 class Departing(Protocol):
     """What a protocol of uvicorn has besides, to say that its connection has ended."""
 
     transport: asyncio.Transport
     on_lost: Callable[[], Any] | None
+    limit: Withdrawing
 
 
 @contextmanager
@@ -38,3 +45,9 @@ def hearing_of_departure(scope: Scope, then: Callable[[], Any]) -> Iterator[None
         yield
     finally:
         connection.on_lost = None
+
+
+def is_withdrawn(scope: Scope) -> bool:
+    """Return whether the process that was asked is about to stop, and wants to be asked no more."""
+    connection: Departing | None = scope.get("extensions", {}).get(PROTOCOL)
+    return connection is not None and connection.limit.withdrawn

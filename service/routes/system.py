@@ -15,6 +15,7 @@ from service.auth.local import is_local
 from service.database.pool import fetch_one
 from service.database.schema import api_digest, migration_names
 from service.errors import Overloaded
+from service.http.departure import is_withdrawn
 from service.http.responses import json_response
 from service.model.timestamps import format_timestamp
 from service.routes.operation import Answer, Operation
@@ -30,6 +31,8 @@ async def health(request: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     """Answer whether requests can be served; only this machine itself hears why not."""
+    if is_withdrawn(request.scope):
+        raise Overloaded("This process is about to stop; ask another one.")
     try:
         row = await readiness(request)
     except Overloaded as problem:

@@ -32,6 +32,8 @@ class Connections:
         self.idle: dict[Idle, None] = {}
         self.draining = False
         """Whether this process is about to end, so that each connection has one more request at most."""
+        self.withdrawn = False
+        """Whether this process says that it is not ready, since it is about to stop without another in its place."""
 
     def enter(self, address: str) -> Problem | None:
         """Count a connection; return why it is refused, if it is. It is to leave all the same."""

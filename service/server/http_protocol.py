@@ -22,7 +22,7 @@ from service.server.slow_readers import ReaderWatch, bound_unsent
 from service.settings import Settings
 
 LOOK_AGAIN_SECONDS = 0.5
-DRAIN_SECONDS = 1.0  # in which a client that was about to ask does so
+LINGER_SECONDS = 1.0  # in which a client that was about to ask does so
 
 
 class HttpProtocol(BoundedHeadProtocol):
@@ -131,7 +131,7 @@ class HttpProtocol(BoundedHeadProtocol):
         While draining, an idle connection is closed a little later, or a request on its way would meet a closed one.
         """
         if self.limit.draining and self in self.limit.idle:
-            self.loop.call_later(DRAIN_SECONDS, super().shutdown)
+            self.loop.call_later(LINGER_SECONDS, super().shutdown)
             return
         super().shutdown()
         if self.on_shutdown is not None:

@@ -8,17 +8,16 @@ import subprocess
 
 from service.server.worker_process import Worker
 
-STOP_SECONDS = 5.0
-
 log = logging.getLogger("hyperpulse")
 
 
 class Rollover:
     """The replacement of all workers, each when another one in its place takes requests."""
 
-    def __init__(self, workers: list[Worker], most_silence: float) -> None:
+    def __init__(self, workers: list[Worker], most_silence: float, stop_seconds: float) -> None:
         self.workers = workers
         self.most_silence = most_silence
+        self.stop_seconds = stop_seconds
         self.outgoing: list[Worker] = []
         """Those that are to be replaced."""
         self.incoming: Worker | None = None
@@ -55,7 +54,7 @@ class Rollover:
             if outgoing is not incoming:
                 self.workers[self.workers.index(outgoing)] = incoming
             outgoing.process.send_signal(signal.SIGHUP)
-            self.leaving.append((outgoing, STOP_SECONDS))
+            self.leaving.append((outgoing, self.stop_seconds))
             self.incoming = None
 
     @property

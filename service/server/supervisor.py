@@ -18,9 +18,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from service.server.restart_budget import RestartBudget
-from service.server.rollover import STOP_SECONDS, Rollover
+from service.server.rollover import Rollover
 from service.server.worker_process import LOOK_SECONDS, Worker
 from service.settings import BadSetting, Settings
+
+SPARE_SECONDS = 3.0  # beyond what a worker takes by itself, until it is killed
 
 log = logging.getLogger("hyperpulse")
 
@@ -42,18 +44,25 @@ def shared_socket(host: str, port: int) -> socket.socket:
 
 def supervise(settings: Settings) -> int:
     """Keep so many workers running until a signal says stop; return the status to exit with."""
-    stop_requested, replacement_requested = threading.Event(), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop_requested.set())
+    stop_requested, at_once, replacement_requested = threading.Event(), threading.Event(), threading.Event()
+
+    def interrupt(*_: object) -> None:
+        at_once.set()
+        stop_requested.set()
+
+    signal.signal(signal.SIGTERM, lambda *_: stop_requested.set())
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGHUP, lambda *_: replacement_requested.set())
     with shared_socket(settings.host, settings.port) as held, TemporaryDirectory(prefix="hyperpulse-") as directory:
         port = held.getsockname()[1]
         workers = [Worker(port, Path(directory)) for _ in range(settings.workers)]
-        rollover = Rollover(workers, settings.worker_silence_seconds)
+        stop_seconds = settings.stop_seconds + SPARE_SECONDS
+        rollover = Rollover(workers, settings.worker_silence_seconds, stop_seconds)
         try:
             return watch(rollover, stop_requested, replacement_requested)
         finally:
-            stop([worker.process for worker in workers] + rollover.processes)
+            processes = [worker.process for worker in workers] + rollover.processes
+            stop(processes, (settings.drain_seconds or 0) + stop_seconds, at_once)
 
 
 def watch(rollover: Rollover, stop_requested: threading.Event, replacement_requested: threading.Event) -> int:
@@ -82,14 +91,18 @@ def watch(rollover: Rollover, stop_requested: threading.Event, replacement_reque
     return 0
 
 
-def stop(workers: list[subprocess.Popen[bytes]]) -> None:
-    """Stop all workers; kill those that do not stop in time."""
+def stop(workers: list[subprocess.Popen[bytes]], seconds: float, at_once: threading.Event) -> None:
+    """Stop all workers, which drain first unless it is to be at once; kill those that do not stop in time."""
+    sent = signal.SIGINT if at_once.is_set() else signal.SIGTERM
     for worker in workers:
-        worker.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
-    for worker in workers:
-        try:
-            worker.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
+        worker.send_signal(sent)
+    deadline = time.monotonic() + seconds
+    while (left := [worker for worker in workers if worker.poll() is None]) and time.monotonic() < deadline:
+        if at_once.is_set() and sent != signal.SIGINT:
+            sent = signal.SIGINT
+            for worker in left:
+                worker.send_signal(sent)
+        time.sleep(LOOK_SECONDS / 2)
+    for worker in left:
+        worker.kill()
+        worker.wait()
