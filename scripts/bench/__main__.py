@@ -23,6 +23,8 @@ from scripts.bench.ingest import report as ingest_report
 from scripts.bench.ingest import run as ingest
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.live import run as live
+from scripts.bench.machines import options as machines_options
+from scripts.bench.machines import run as machines
 from scripts.bench.overload import backups, import_export, kills, soak, upload
 from scripts.bench.overload import options as overload_options
 from scripts.bench.overload import report as overload_report
@@ -38,7 +40,7 @@ from scripts.bench.sustained import run as sustained
 
 USAGE = """\
 usage: bench [ingest | answers | scale | analysts | refresh | sustained | live | keys | soak | kills | upload | import |
-              backups | replicas | attacks | failover | pooler] [options]
+              backups | replicas | attacks | failover | machines | pooler] [options]
 
   bench ingest     how many readings a second are stored, beside psql's COPY and what one would take instead
   bench answers    how fast questions are answered, and what keeping the answers fast costs
@@ -55,6 +57,7 @@ usage: bench [ingest | answers | scale | analysts | refresh | sustained | live |
   bench replicas   what replicas give to questions, and what they cost a write and a read of it
   bench import     what an export of gigabytes does to it, of Apple Health
   bench failover   what clients notice when the host of the database fails and another one takes over
+  bench machines   what clients notice when machines behind a balancer are upgraded, one after the other
   bench pooler     what PgBouncer costs
   bench attacks    what an attacker on the network, or a tenant that floods, does to others
 
@@ -112,6 +115,8 @@ def measure(arguments: list[str]) -> int:
             return pooler.main(rest)
         case ["failover", *rest]:
             return measure_failover(failover_options.parse(rest))
+        case ["machines", *rest]:
+            return measure_machines(machines_options.parse(rest))
         case ["attacks", *rest]:
             return attacks.main(rest, say, console())
         case []:
@@ -178,6 +183,15 @@ def measure_sustained(arguments: Sequence[str]) -> int:
 def measure_failover(options: failover_options.Options) -> int:
     """Fail over; the exit status is 1 if something does not hold."""
     results = failover.run(options, say)
+    overload_report.show(results, console())
+    if options.json is not None:
+        overload_report.write_json(results, options.json)
+    return results.status
+
+
+def measure_machines(options: machines_options.Options) -> int:
+    """Upgrade machines; the exit status is 1 if something does not hold."""
+    results = machines.run(options, say)
     overload_report.show(results, console())
     if options.json is not None:
         overload_report.write_json(results, options.json)

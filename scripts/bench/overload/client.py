@@ -126,8 +126,10 @@ class Connection(asyncio.Protocol):
 class Client:
     """Sends requests over as many connections as needed."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, sends_again: bool = True) -> None:
+        """Without `sends_again` a connection that is closed while a request is under way is no answer in any case."""
         self.port = port
+        self.sends_again = sends_again
         self.idle: list[Connection] = []
 
     async def ask(self, request: Request, patience: float = 120.0) -> Answer:
@@ -143,7 +145,7 @@ class Client:
                 try:
                     answer = await connection.ask(request)
                 except ConnectionError:
-                    if not connection.is_used:
+                    if not connection.is_used or not self.sends_again:
                         raise
                     # The service may have closed the connection as idle while the request was under way.
                     connection = await self.open_connection()

@@ -1,0 +1,1 @@
+"""What clients notice while machines behind a balancer are upgraded, one after the other."""
