@@ -75,22 +75,28 @@ class Alerts(NamedTuple):
 
 
 @contextmanager
-def running_prometheus(folder: Path, targets: Mapping[str, Mapping[str, str]]) -> Iterator[Alerts]:
-    """Run Prometheus on services, by job and name; a fault need not last as long as the rules ask for."""
+def running_prometheus(
+    folder: Path,
+    targets: Mapping[str, Mapping[str, str]],
+    rules_file: Path = RULES,
+    metrics_path: str = "/prometheus",
+    scrape_seconds: int = SCRAPE_SECONDS,
+) -> Iterator[Alerts]:
+    """Run Prometheus on what is scraped, by job and name; a fault need not last as long as the rules ask for."""
     found = program("prometheus")
     assert found is not None
-    (folder / "rules.yml").write_text(re.sub(r"for: \d+m", "for: 1s", RULES.read_text(encoding="utf-8")))
+    (folder / "rules.yml").write_text(re.sub(r"for: \d+m", "for: 1s", rules_file.read_text(encoding="utf-8")))
     config = {
         "global": {
-            "scrape_interval": f"{SCRAPE_SECONDS}s",
-            "scrape_timeout": f"{SCRAPE_SECONDS}s",
+            "scrape_interval": f"{scrape_seconds}s",
+            "scrape_timeout": f"{scrape_seconds}s",
             "evaluation_interval": "1s",
         },
         "rule_files": [str(folder / "rules.yml")],
         "scrape_configs": [
             {
                 "job_name": job,
-                "metrics_path": "/prometheus",
+                "metrics_path": metrics_path,
                 "static_configs": [
                     {"targets": [address], "labels": {"instance": name}} for name, address in services.items()
                 ],

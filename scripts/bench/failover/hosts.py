@@ -37,6 +37,7 @@ class Host:
         self.logs = directory
         self.is_cut = False
         self.is_paused = False
+        self.started: list[subprocess.Popen[bytes]] = []
 
     def create(self) -> None:
         """Make the disk, the namespace, and the cable to the bridge."""
@@ -60,7 +61,7 @@ class Host:
         assert owner is not None
         as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
         with (self.logs / f"{self.name}-{name}.log").open("ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 ["ip", "netns", "exec", self.name, *as_owner, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -69,6 +70,7 @@ class Host:
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": str(self.disk), **environment},
                 start_new_session=True,
             )
+        self.started.append(process)
 
     def processes(self, name: str | None = None) -> list[int]:
         """Return the processes there, or those of a program."""
@@ -109,6 +111,9 @@ class Host:
             while self.processes() and time.monotonic() < deadline:
                 self.kill()
                 time.sleep(0.1)
+        for process in self.started:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)
         for undo in (
             ("ip", "link", "delete", self.cable),
             ("ip", "netns", "delete", self.name),
