@@ -23,7 +23,8 @@ done
 install -d /etc/postgresql-common
 echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
 apt-get update
-apt-get install --yes --no-install-recommends etcd-server patroni "postgresql-$version" "timescaledb-2-postgresql-$version"
+# Patroni speaks to etcd by python3-etcd; apt would be content with what it speaks to others by.
+apt-get install --yes --no-install-recommends etcd-server patroni python3-etcd "postgresql-$version" "timescaledb-2-postgresql-$version"
 test -e "$bin/postgres"
 
 cat > /etc/default/etcd <<END

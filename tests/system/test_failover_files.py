@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -53,6 +54,26 @@ def test_patroni_loses_nothing_and_keeps_its_own_rules() -> None:
 @pytest.mark.parametrize("name", ["debian.sh", "start.sh"])
 def test_scripts_are_ones(name: str) -> None:
     subprocess.run(["sh", "-n", str(FOLDER / name)], check=True)
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
+def test_scripts_have_no_known_mistake() -> None:
+    scripts = [*ROOT.glob("deploy/**/*.sh"), *ROOT.glob("docker/*.sh")]
+    done = subprocess.run(["shellcheck", *map(str, scripts)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="needs docker-compose")
+@pytest.mark.parametrize("path", ["deploy/failover/docker-compose.yml", "docker-compose.yml"])
+def test_compose_accepts_the_containers(path: str) -> None:
+    done = subprocess.run(
+        ["docker-compose", "-f", path, "--profile", "*", "config", "-q"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_containers_name_all_hosts_and_ask_for_the_primary() -> None:

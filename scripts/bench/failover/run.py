@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from scripts.bench.failover.clients import Clients, interruption
 from scripts.bench.failover.cluster import Cluster, cluster
 from scripts.bench.failover.hosts import Host
 from scripts.bench.failover.options import Options
+from scripts.bench.failover.probe import probing
 from scripts.bench.ingest.processes import server, wait_until_answering
 from scripts.bench.overload import check
 from scripts.bench.overload.report import Results, Verdict
@@ -44,6 +46,8 @@ class Failover(NamedTuple):
     """Between the last write that was answered before, and the first one after."""
     reads: float
     live: float
+    fenced: float
+    """Until the old primary answered no question as the primary any more, on its own host."""
     promoted: float
     """Until another host was the primary."""
     rejoined: float
@@ -107,25 +111,29 @@ async def fail(fault: str, clients: Clients, running: Cluster) -> Failover:
     """Cause a fault of the primary's host, wait until another one has taken over, and end the fault."""
     old = await asyncio.to_thread(running.primary)
     assert old is not None
-    begun = time.monotonic()
-    match fault:
-        case "kill":
-            await asyncio.to_thread(old.kill, "postgres")
-        case "cut":
-            await asyncio.to_thread(old.cut)
-        case _:
-            await asyncio.to_thread(old.pause)
-    promoted = await asyncio.to_thread(running.wait, "another primary", lambda: is_replaced(running, old))
-    await answered_again(clients)
-    await asyncio.sleep(AFTER_SECONDS)
-    healed = time.monotonic()
-    await asyncio.to_thread(old.heal)
+    with probing(old, running.url_of(old)) as probe:
+        while probe.last(math.inf) is None:
+            await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        match fault:
+            case "kill":
+                await asyncio.to_thread(old.kill, "postgres")
+            case "cut":
+                await asyncio.to_thread(old.cut)
+            case _:
+                await asyncio.to_thread(old.pause)
+        promoted = await asyncio.to_thread(running.wait, "another primary", lambda: is_replaced(running, old))
+        await answered_again(clients)
+        await asyncio.sleep(AFTER_SECONDS)
+        healed = time.monotonic()
+        fenced = max(0.0, (probe.last(healed) or begun) - begun)
+        await asyncio.to_thread(old.heal)
     await asyncio.to_thread(running.wait, "the return of the old primary", running.is_whole, BACK_SECONDS)
     rejoined = time.monotonic() - healed
     await answered_again(clients)
     ended = time.monotonic()
     writes, reads, live = (interruption(times, begun, ended) for times in (clients.writes, clients.reads, clients.live))
-    return Failover(fault, writes, reads, live, promoted, rejoined)
+    return Failover(fault, writes, reads, live, fenced, promoted, rejoined)
 
 
 def is_replaced(running: Cluster, old: Host) -> bool:
@@ -161,6 +169,11 @@ def results(running: Cluster, clients: Clients, failovers: list[Failover], say: 
         ),
         Verdict("rollups equal raw readings", verified.holds, verified.figure),
         Verdict(
+            "no old primary answered beside another one",
+            all(each.fenced < each.promoted for each in failovers),
+            f"it had stopped {min(each.promoted - each.fenced for each in failovers):.1f} s before, at least",
+        ),
+        Verdict(
             "all hosts hold the same", not any(standbys), "; ".join(filter(None, standbys)) or f"{stored:,} readings"
         ),
         Verdict("every request was answered", clients.statuses[0] == 0, f"after {clients.longest:.1f} s at most"),
@@ -175,11 +188,14 @@ def results(running: Cluster, clients: Clients, failovers: list[Failover], say: 
     rows = [
         (
             f"{number}. {NAMES[each.fault]}",
-            *(f"{seconds:.1f}" for seconds in (each.writes, each.reads, each.live, each.promoted, each.rejoined)),
+            *(
+                f"{seconds:.1f}"
+                for seconds in (each.writes, each.reads, each.live, each.fenced, each.promoted, each.rejoined)
+            ),
         )
         for number, each in enumerate(failovers, 1)
     ]
-    heads = ("seconds of", "writes away", "reads away", "live away", "until promoted", "until rejoined")
+    heads = ("seconds of", "writes away", "reads away", "live away", "until fenced", "until promoted", "until rejoined")
     notes = [f"Fault, {count} times: {text}" for text, count in clients.faults.most_common(8)]
     return Results(title, heads, rows, verdicts, notes)
 
