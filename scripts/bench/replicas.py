@@ -22,20 +22,23 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.bench.database import connect, settle
-from scripts.bench.ingest.processes import server, wait_until_answering
+from scripts.bench.ingest.processes import cpu_seconds, server, wait_until_answering
 from scripts.bench.overload.client import Answer, Client, Request
 from scripts.bench.overload.cluster import Cluster, cluster, free_port
 from scripts.bench.overload.standby import standby
+from scripts.bench.own_share import own_share
 from scripts.simulate.options import Parser, whole
 from service.database.schema import ROOT
 
 ABOUT = """\
 Ask services that read from no replica, from one and from two the same questions in turns: how many are answered a
-second, and how long one takes. Then write and read at once, one after the other: what the position of a write, and the
-wait for it, add. Every read must find what was written; exit status 1: one does not.
+second, alone and beside writers, and how long one takes; what an answer costs the primary, and the replicas, in
+processor time. Then write and read at once, one after the other: what the position of a write, and the wait for it,
+add. Every read must find what was written; exit status 1: one does not.
 
-It starts a primary and two replicas of its own, as `bench kills` does, on this machine: they share its processors, so
-that replicas show what they would give only where processors are left that one server does not use."""
+It starts a primary and two replicas of its own, as `bench kills` does, on this machine, whose processors they share. So
+with --share each server has that many cores and no more, as if it were a machine of its own, and the service and the
+clients have the rest: then rates show what replicas give. It takes root."""
 
 USERS = 30
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -62,10 +65,16 @@ QUESTIONS = (
 )
 
 
+WRITERS = 4
+"""Who send one request after the other while questions are asked."""
+WRITTEN_AT_ONCE = 200
+
+
 class Options(NamedTuple):
     """The options of a run."""
 
     turns: int
+    share: float | None
     seconds: float
     workers: int
     lag: float
@@ -76,6 +85,7 @@ def parse(arguments: Sequence[str]) -> Options:
     """Return the options."""
     made = Parser(prog="bench replicas", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--turns", type=whole(1, 1000), default=6, metavar="N", help="of each service (6)")
+    made.add_argument("--share", type=float, metavar="N", help="cores of each server (all share all)")
     made.add_argument("--seconds", type=float, default=1.5, metavar="N", help="of each question in a turn (1.5)")
     made.add_argument("--workers", type=whole(1, 64), default=1, metavar="N", help="processes of each service (1)")
     made.add_argument("--lag", type=float, default=0, metavar="N", help="seconds that the replicas are behind (0)")
@@ -107,17 +117,22 @@ def main(arguments: Sequence[str], say: Say, console: Console) -> int:
         ]
         for port, count in zip(ports, (0, 1, 2), strict=True):
             asyncio.run(wait_until_used(port, count))
-        rates, times, missed = asyncio.run(measure(ports, options, say))
+        if options.share is not None:
+            for each in (primary, *replicas):
+                assert each.process is not None
+                stack.enter_context(own_share(each.process.pid, options.share))
+        found = asyncio.run(measure(ports, Servers(primary, replicas), options, say))
         served = {count: asyncio.run(reads_by_server(port)) for port, count in zip(ports, (0, 1, 2), strict=True)}
-    show(rates, times, console)
+    show(found, options, console)
     for count, servers in served.items():
         if servers:
             reads = ", ".join(f"{server} {number:,.0f}" for server, number in sorted(servers.items()))
             console.print(f"reads with {count} replica(s): {reads}", markup=False, highlight=False)
-    console.print(f"reads that missed what their sender had written: {missed}", markup=False, highlight=False)
+    console.print(f"reads that missed what their sender had written: {found.missed}", markup=False, highlight=False)
     if options.json is not None:
-        options.json.write_text(json.dumps({"rates": rates, "milliseconds": times}, indent=1), encoding="utf-8")
-    return 1 if missed else 0
+        figures = {"rates": found.rates, "processor_milliseconds": found.processor, "milliseconds": found.times}
+        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    return 1 if found.missed else 0
 
 
 @contextlib.contextmanager
@@ -168,30 +183,106 @@ def write(number: int) -> Request:
     return Request("POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n", body)
 
 
-async def measure(ports: Sequence[int], options: Options, say: Say) -> tuple[Figures, Figures, int]:
-    """Return answers a second, and milliseconds of single requests, by what was asked and the number of replicas."""
-    rates: Figures = defaultdict(lambda: defaultdict(list))
-    times: Figures = defaultdict(lambda: defaultdict(list))
-    written = missed = 0
+class Servers(NamedTuple):
+    """The servers."""
+
+    primary: Cluster
+    replicas: Sequence[Cluster]
+
+    def seconds(self) -> tuple[float, float]:
+        """Return the processor time of the primary, and of the replicas together."""
+        return used(self.primary), sum(used(replica) for replica in self.replicas)
+
+
+def used(server: Cluster) -> float:
+    """Return the processor time of a server, in seconds."""
+    assert server.process is not None
+    return cpu_seconds(server.process.pid) or 0.0
+
+
+def figures() -> Figures:
+    """Return figures by what was measured and the number of replicas, none so far."""
+    return defaultdict(lambda: defaultdict(list))
+
+
+class Found:
+    """What was measured."""
+
+    def __init__(self) -> None:
+        self.rates = figures()
+        """A second."""
+        self.processor = figures()
+        """Milliseconds of an answer."""
+        self.times = figures()
+        """Milliseconds of a request, one at a time."""
+        self.missed = 0
+
+
+async def measure(ports: Sequence[int], servers: Servers, options: Options, say: Say) -> Found:
+    """Ask, and write, in turns."""
+    found = Found()
+    rates, times = found.rates, found.times
+    written = 0
+    loads = [Load(number) for number in range(WRITERS)]
     for turn in range(options.turns):
         say(f"turn {turn + 1} of {options.turns}")
         for count in sorted((0, 1, 2), key=lambda each: (each + turn) % 3):
             client = Client(ports[count])
             for question in QUESTIONS:
-                rates[question.name][count].append(await rate(client, question, options.seconds))
-                seconds = [(await ask(client, question, user)).seconds for user in range(1, 21)]
-                times[f"one at a time: {question.name}"][count].append(statistics.median(seconds) * 1000)
+                before = servers.seconds()
+                answered, seconds = await rate(client, question, options.seconds)
+                rates[question.name][count].append(answered / seconds)
+                for name, then, now in zip(("primary", "replicas"), before, servers.seconds(), strict=True):
+                    found.processor[f"{name}: {question.name}"][count].append((now - then) / answered * 1000)
+                over = asyncio.Event()
+                writing = [asyncio.create_task(load.run(client, over)) for load in loads]
+                answered, seconds = await rate(client, question, options.seconds)
+                over.set()
+                stored = sum(await asyncio.gather(*writing))
+                rates[f"beside writers: {question.name}"][count].append(answered / seconds)
+                rates[f"readings written beside: {question.name}"][count].append(stored / seconds)
+                single = [(await ask(client, question, user)).seconds for user in range(1, 21)]
+                times[f"one at a time: {question.name}"][count].append(statistics.median(single) * 1000)
             writes, reads = [], []
             for _ in range(20):
                 written += 1
                 writes.append((await client.ask(write(written))).seconds)
-                found = await client.ask(get(f"/v1/users/writer/summary?{WRITTEN}"))
-                reads.append(found.seconds)
-                missed += found.status != 200 or json.loads(found.body)["steps"] != written
+                answer = await client.ask(get(f"/v1/users/writer/summary?{WRITTEN}"))
+                reads.append(answer.seconds)
+                found.missed += answer.status != 200 or json.loads(answer.body)["steps"] != written
             times["a write of one reading"][count].append(statistics.median(writes) * 1000)
             times["a read of it at once"][count].append(statistics.median(reads) * 1000)
             client.close()
-    return rates, times, missed
+    return found
+
+
+class Load:
+    """A client that writes readings of a user of its own, one request after the other."""
+
+    def __init__(self, number: int) -> None:
+        self.user_id = f"load_{number}"
+        self.sent = 0
+
+    async def run(self, client: Client, over: asyncio.Event) -> int:
+        """Write until it is over, and return how many readings were stored."""
+        stored = 0
+        while not over.is_set():
+            start = DAY + timedelta(seconds=self.sent)
+            self.sent += WRITTEN_AT_ONCE
+            body = [
+                {
+                    "user_id": self.user_id,
+                    "device_id": "watch",
+                    "timestamp": (start + timedelta(seconds=number)).isoformat(),
+                    "heart_rate": 60,
+                }
+                for number in range(WRITTEN_AT_ONCE)
+            ]
+            head = "POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            answer = await client.ask(Request(head, json.dumps(body).encode()))
+            if answer.status == 200 and not over.is_set():
+                stored += WRITTEN_AT_ONCE
+        return stored
 
 
 async def ask(client: Client, question: Question, number: int) -> Answer:
@@ -202,8 +293,8 @@ async def ask(client: Client, question: Question, number: int) -> Answer:
     return answer
 
 
-async def rate(client: Client, question: Question, seconds: float) -> float:
-    """Return how many answers a second a number of readers get."""
+async def rate(client: Client, question: Question, seconds: float) -> tuple[int, float]:
+    """Return how many answers a number of readers get, and in how many seconds."""
     until, answered = time.perf_counter() + seconds, 0
 
     async def read(first: int) -> None:
@@ -216,15 +307,19 @@ async def rate(client: Client, question: Question, seconds: float) -> float:
 
     began = time.perf_counter()
     await asyncio.gather(*(read(first) for first in range(READERS)))
-    return answered / (time.perf_counter() - began)
+    return answered, time.perf_counter() - began
 
 
-def show(rates: Figures, times: Figures, console: Console) -> None:
+def show(found: Found, options: Options, console: Console) -> None:
     """Print medians of the turns, and what they are to those without replicas, turn by turn."""
+    shared = (
+        f"{os.cpu_count()} processors for all servers" if options.share is None else f"{options.share} cores of each"
+    )
     heads = ("no replica", "one", "two", "one : none", "two : none")
     for title, figures, form in (
-        (f"answers a second, {READERS} readers; {os.cpu_count()} processors for all servers", rates, "{:,.0f}"),
-        ("milliseconds", times, "{:,.2f}"),
+        (f"a second, {READERS} readers; {shared}", found.rates, "{:,.0f}"),
+        ("milliseconds of processor time an answer", found.processor, "{:,.3f}"),
+        ("milliseconds", found.times, "{:,.2f}"),
     ):
         table = Table(box=None, pad_edge=False)
         table.add_column(title, no_wrap=True)
@@ -239,4 +334,5 @@ def show(rates: Figures, times: Figures, console: Console) -> None:
 
 def ratio(of: Sequence[float], to: Sequence[float]) -> str:
     """Return the median of the ratios of turns."""
-    return f"{statistics.median(one / other for one, other in zip(of, to, strict=True)):.2f}"
+    ratios = [one / other for one, other in zip(of, to, strict=True) if other]
+    return f"{statistics.median(ratios):.2f}" if ratios else ""

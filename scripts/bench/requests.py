@@ -71,6 +71,8 @@ class Sender:
     def __init__(self, url: str, headers: dict[str, str]) -> None:
         self.connection = HTTPConnection(urlsplit(url).netloc, timeout=30)
         self.headers = {**JSON, **headers}
+        self.sent = 0
+        """Requests of the last rate."""
 
     def seconds(self, kind: Kind, request: Request) -> float:
         """Return how long a request takes, from its first byte sent to the last one received."""
@@ -93,4 +95,5 @@ class Sender:
             sent += 1
             if time.perf_counter() - begun > seconds:
                 break
+        self.sent = sent
         return sent / (time.perf_counter() - begun)
