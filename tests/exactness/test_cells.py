@@ -45,7 +45,7 @@ MUTANTS = {
     ),
     "only the interval before may overlap": (
         "interval_blocks",
-        r"max\(b\.ends_at\) OVER \((PARTITION BY s\.number ORDER BY b\.ts).*?\)",
+        r"max\(b\.ends_at\) OVER \((ORDER BY b\.bucket).*?\)",
         r"lag(b.ends_at) OVER (\1)",
         1,
     ),
@@ -61,13 +61,36 @@ MUTANTS = {
         "WHERE false)",
         1,
     ),
-    "what overlaps is plain": ("interval_blocks", r"NOT bool_or\(f\.overlaps\) OVER", "NOT bool_or(false) OVER", 1),
-    "a device beside instants is alone": ("cell_buckets", r" AND i\.user_key IS NULL AS is_alone", " AS is_alone", 1),
-    "every device is alone": ("cell_buckets", r"min\(s\.device_key\) OVER w = max\(s\.device_key\) OVER w AND", "", 1),
-    "long intervals of a device alone are left out": (
+    "what overlaps is plain": ("interval_blocks", r"NOT bool_or\(b\.overlaps\) OVER", "NOT bool_or(false) OVER", 1),
+    "a device beside instants is alone": ("cell_buckets", r"i\.user_key IS NOT NULL AS", "false AS", 1),
+    "every device is alone": (
+        "interval_blocks",
+        r"min\(o\.device_key\) = max\(o\.device_key\)",
+        "true",
+        1,
+    ),
+    "every device is the only one": (
+        "interval_blocks",
+        r"min\(s\.device_key\) OVER w = max\(s\.device_key\) OVER w AS",
+        "true AS",
+        1,
+    ),
+    "intervals of a device alone do not cross buckets": (
         "cell_buckets",
-        r"FROM all_pieces AS p\n +WHERE p\.is_plain",
-        "FROM all_pieces AS p WHERE false",
+        r"WHERE f\.crossing IS NOT NULL AND f\.is_plain",
+        "WHERE false",
+        1,
+    ),
+    "what crosses a bucket counts as a whole, too": (
+        "cell_buckets",
+        r"f\.whole - coalesce\(f\.crossing, 0\)",
+        "f.whole",
+        1,
+    ),
+    "the first interval of a bucket crosses its end": (
+        "interval_blocks",
+        r"array_position\(b\.starts, b\.last_ts\)",
+        "1",
         1,
     ),
     "no bucket has what crosses its end": ("interval_blocks", r" OR b\.ends_at > b\.bucket \+ \$7 AS", " AS", 1),
@@ -217,6 +240,10 @@ class Person:
         self.items: dict[tuple[str, int], Item] = {}
         self.parts: dict[tuple[str, str, str, int], Part] = {}
         self.values: dict[tuple[str, int], float] = {}
+        # So that a device that is alone in the hours asked for was not always.
+        self.parts["device_c", "interval", "steps", NOON - DAY] = Part(
+            "default", user, "device_c", "interval", "steps", NOON - DAY, NOON - DAY + MINUTE, 5.0
+        )
         r = random
         if r.random() < 0.1:
             self.count_in_steps()

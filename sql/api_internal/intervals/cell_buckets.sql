@@ -26,10 +26,12 @@ SET work_mem = '64MB'
 AS $$
 #variable_conflict use_column
 BEGIN
+  -- In this order: what there is (series to moments); who covers which minutes, and who takes them (worn to ranked); what gives way to better
+  -- devices (coarse), and where none of this tells (hard); what has to be read again since a part of it counts (fine to judged); what counts of
+  -- everything (valued to measured); and by device and user (devices, users).
   RETURN QUERY
     WITH series AS MATERIALIZED (
-      SELECT s.user_key, s.metric_key, s.device_key, r.range_start, r.range_end,
-             min(s.device_key) OVER w = max(s.device_key) OVER w AND i.user_key IS NULL AS is_alone
+      SELECT s.user_key, s.metric_key, s.device_key, r.range_start, r.range_end, i.user_key IS NOT NULL AS has_moments
         FROM unnest(user_keys, starts, ends) AS r (user_key, range_start, range_end)
        CROSS JOIN LATERAL (SELECT s.* FROM core.interval_series AS s
                             WHERE s.user_key = r.user_key AND s.kind = 0 AND s.metric_key = ANY (metric_keys)
@@ -37,33 +39,49 @@ BEGIN
                            OFFSET 0) AS s
         LEFT JOIN (SELECT DISTINCT p.user_key, p.metric_key FROM unnest(parts) AS p) AS i
                ON i.user_key = s.user_key AND i.metric_key = s.metric_key
-      WINDOW w AS (PARTITION BY s.user_key, s.metric_key)
     ), found AS MATERIALIZED (
       SELECT b.*, public.time_bucket(INTERVAL '1 hour', b.bucket) AS cell
         FROM (SELECT array_agg(s.user_key) AS user_keys, array_agg(s.metric_key) AS metric_keys, array_agg(s.device_key) AS device_keys,
-                     array_agg(s.is_alone) AS are_alone, array_agg(s.range_start) AS starts, array_agg(s.range_end) AS ends
+                     array_agg(s.has_moments) AS have_moments, array_agg(s.range_start) AS starts, array_agg(s.range_end) AS ends
                 FROM series AS s) AS a
-       CROSS JOIN LATERAL api_internal.interval_blocks(a.user_keys, a.metric_keys, a.device_keys, a.are_alone, a.starts, a.ends, width) AS b
+       CROSS JOIN LATERAL api_internal.interval_blocks(a.user_keys, a.metric_keys, a.device_keys, a.have_moments, a.starts, a.ends, width) AS b
+    ), plain AS MATERIALIZED (
+      -- Of a device that is alone everything counts: what lies within a bucket as a whole, of what crosses its end the share of each bucket.
+      SELECT x.user_key, x.metric_key, x.device_key, public.time_bucket(INTERVAL '1 hour', x.bucket) AS cell, x.bucket, min(x.first_ts) AS first_ts,
+             max(x.last_ts) AS last_ts, sum(x.samples)::bigint AS samples, sum(x.amount) * x.grain AS total
+        FROM (SELECT f.user_key, f.metric_key, f.device_key, f.grain, f.bucket, f.ts AS first_ts,
+                     greatest(f.last_ts, public.time_bucket(INTERVAL '1 minute', least(f.ends_at, f.bucket + width) - INTERVAL '1 microsecond')) AS last_ts,
+                     f.times AS samples, f.whole - coalesce(f.crossing, 0) AS amount
+                FROM found AS f
+               WHERE f.is_plain AND f.bucket >= f.range_start
+              UNION ALL
+              SELECT c.user_key, c.metric_key, c.device_key, c.grain, c.bucket, c.piece_start,
+                     greatest(c.piece_start, public.time_bucket(INTERVAL '1 minute', c.piece_end - INTERVAL '1 microsecond')), 0,
+                     api_internal.share_until(c.whole, c.ts, c.ends_at, c.piece_end) - api_internal.share_until(c.whole, c.ts, c.ends_at, c.piece_start)
+                FROM (SELECT f.user_key, f.metric_key, f.device_key, f.last_ts AS ts, f.ends_at, f.crossing AS whole, f.grain, g.bucket,
+                             greatest(g.bucket, f.last_ts) AS piece_start, least(g.bucket + width, f.ends_at) AS piece_end
+                        FROM found AS f
+                       CROSS JOIN LATERAL generate_series(greatest(f.bucket, f.range_start),
+                                                          least(f.ends_at, f.range_end) - INTERVAL '1 microsecond', width) AS g (bucket)
+                       WHERE f.crossing IS NOT NULL AND f.is_plain) AS c) AS x
+       GROUP BY x.user_key, x.metric_key, x.device_key, x.grain, x.bucket
     ), blocks AS MATERIALIZED (
+      -- All others: by bucket, and long ones one by one.
       SELECT f.* FROM found AS f WHERE NOT f.is_plain
-    ), long_pieces AS MATERIALIZED (
+    ), pieces AS MATERIALIZED (
       -- What a long interval gives to each bucket that it overlaps.
-      SELECT b.user_key, b.metric_key, b.device_key, b.ts, b.ends_at, b.whole, b.grain, g.bucket, x.piece_start, x.piece_end, b.overlaps, b.is_plain
-        FROM found AS b
-       CROSS JOIN LATERAL generate_series(public.time_bucket(width, greatest(b.ts, b.range_start)),
-                                          least(b.ends_at, b.range_end) - INTERVAL '1 microsecond', width) AS g (bucket)
-       CROSS JOIN LATERAL (SELECT greatest(g.bucket, b.ts), least(g.bucket + width, b.ends_at)) AS x (piece_start, piece_end)
-       WHERE b.is_long
-    ), all_pieces AS MATERIALIZED (
       SELECT p.*, public.time_bucket(INTERVAL '1 hour', p.bucket) AS cell, l.low, l.high,
              ((2::bigint << (l.high - l.low)) - 1) << l.low AS minutes,
-             (div(p.whole * extract(epoch FROM p.piece_end - p.ts), extract(epoch FROM p.ends_at - p.ts))
-              - div(p.whole * extract(epoch FROM p.piece_start - p.ts), extract(epoch FROM p.ends_at - p.ts))) * p.grain AS share
-        FROM long_pieces AS p
+             (api_internal.share_until(p.whole, p.ts, p.ends_at, p.piece_end) - api_internal.share_until(p.whole, p.ts, p.ends_at, p.piece_start)) * p.grain
+               AS share
+        FROM (SELECT b.user_key, b.metric_key, b.device_key, b.ts, b.ends_at, b.whole, b.grain, g.bucket, x.piece_start, x.piece_end, b.overlaps
+                FROM blocks AS b
+               CROSS JOIN LATERAL generate_series(public.time_bucket(width, greatest(b.ts, b.range_start)),
+                                                  least(b.ends_at, b.range_end) - INTERVAL '1 microsecond', width) AS g (bucket)
+               CROSS JOIN LATERAL (SELECT greatest(g.bucket, b.ts), least(g.bucket + width, b.ends_at)) AS x (piece_start, piece_end)
+               WHERE b.is_long) AS p
        CROSS JOIN LATERAL (SELECT date_part('minute', p.piece_start AT TIME ZONE 'UTC')::int,
                                   date_part('minute', (p.piece_end - INTERVAL '1 microsecond') AT TIME ZONE 'UTC')::int) AS l (low, high)
-    ), pieces AS MATERIALIZED (
-      SELECT p.* FROM all_pieces AS p WHERE NOT p.is_plain
     ), moments AS MATERIALIZED (
       SELECT p.*, public.time_bucket(INTERVAL '1 hour', p.bucket) AS cell FROM unnest(parts) AS p
     ), worn AS MATERIALIZED (
@@ -202,10 +220,10 @@ BEGIN
     ), valued AS MATERIALIZED (
       -- What counts of the device alone, and what counts beside others, but for what coarse intervals leave to them.
       SELECT p.*, CASE p.own_lost WHEN 0 THEN p.share WHEN p.minutes THEN 0
-                       ELSE api_internal.share_of_minutes(p.whole, p.grain, p.ts, p.ends_at, p.cell, p.piece_start, p.piece_end,
+                       ELSE api_internal.share_of_minutes(p.whole, p.grain, p.ts, p.ends_at, p.cell, p.piece_start, p.piece_end, p.low, p.high,
                                                           p.minutes & ~p.own_lost) END AS total,
              CASE p.lost | p.own_lost WHEN 0 THEN p.share WHEN p.minutes THEN 0
-                  ELSE api_internal.share_of_minutes(p.whole, p.grain, p.ts, p.ends_at, p.cell, p.piece_start, p.piece_end,
+                  ELSE api_internal.share_of_minutes(p.whole, p.grain, p.ts, p.ends_at, p.cell, p.piece_start, p.piece_end, p.low, p.high,
                                                      p.minutes & ~(p.lost | p.own_lost)) END AS counted
         FROM judged AS p
     ), given AS MATERIALIZED (
@@ -223,7 +241,7 @@ BEGIN
               UNION ALL
               SELECT c.user_key, c.metric_key, c.device_key, c.cell, c.ts,
                      CASE WHEN p.minutes & ~c.won | p.own_lost = 0 THEN p.share
-                          ELSE api_internal.share_of_minutes(p.whole, p.grain, p.ts, p.ends_at, p.cell, p.piece_start, p.piece_end,
+                          ELSE api_internal.share_of_minutes(p.whole, p.grain, p.ts, p.ends_at, p.cell, p.piece_start, p.piece_end, p.low, p.high,
                                                              p.minutes & c.won & ~p.own_lost) END
                 FROM capped AS c
                 JOIN judged AS p ON p.user_key = c.user_key AND p.metric_key = c.metric_key AND p.cell = c.cell AND p.device_key = c.better_device
@@ -280,23 +298,10 @@ BEGIN
         FROM devices AS d
        GROUP BY 1, 2, 3, 4
     )
-    -- What everything counts of, by the user and by the device.
+    -- Of the user and of the device.
     SELECT x.user_key, x.metric_key, d.device_key, x.cell, x.bucket, x.first_ts, x.last_ts, x.samples, x.total,
            CASE WHEN d.device_key IS NULL THEN x.device_key END, false
-      FROM (SELECT x.user_key, x.metric_key, x.device_key, x.cell, x.bucket, min(x.first_ts) AS first_ts, max(x.last_ts) AS last_ts,
-                   sum(x.samples)::bigint AS samples, sum(x.total) AS total
-              FROM (SELECT f.user_key, f.metric_key, f.device_key, f.cell, f.bucket, f.ts AS first_ts,
-                           greatest(f.last_ts, public.time_bucket(INTERVAL '1 minute', f.ends_at - INTERVAL '1 microsecond')) AS last_ts,
-                           f.times AS samples, f.whole * f.grain AS total
-                      FROM found AS f
-                     WHERE f.is_plain AND NOT f.is_long
-                    UNION ALL
-                    SELECT p.user_key, p.metric_key, p.device_key, p.cell, p.bucket, p.piece_start,
-                           CASE WHEN p.high > p.low THEN p.cell + p.high * INTERVAL '1 minute' ELSE p.piece_start END,
-                           (p.ts >= p.bucket)::int, p.share
-                      FROM all_pieces AS p
-                     WHERE p.is_plain) AS x
-             GROUP BY 1, 2, 3, 4, 5) AS x
+      FROM plain AS x
      CROSS JOIN LATERAL (VALUES (NULL), (x.device_key)) AS d (device_key)
     UNION ALL
     SELECT u.user_key, u.metric_key, NULL::int, u.cell, u.bucket, u.first_ts, u.last_ts, u.samples::bigint, u.total, w.best_device,
