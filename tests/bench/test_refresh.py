@@ -92,12 +92,27 @@ def test_days_of_intervals_are_compared_with_the_hot_three(server_url: str, monk
     results = run(options(server_url, monkeypatch, "--only", "intervals"), print)
     assert results.problems == []
     assert [row.what for row in results.rows[::2]] == [shape.name for shape in shapes]
-    assert all(row.spent and row.users == 2 and row.readings > 500 for row in results.rows)
-    assert [shape.beside == intervals.MET.name for shape in shapes] == [False, False, False, True, False, True, True]
+    assert all(row.spent and row.users == 2 and row.readings > 280 for row in results.rows)
+    met = [shape.name for shape in shapes if shape.beside == intervals.MET.name]
+    assert met == [intervals.AS_WALKS, shapes[6].name, shapes[-2].name, shapes[-1].name]
     for shape, row in zip(shapes, results.rows[::2], strict=True):
         if row.spent[0].computed is not None:
             assert (f"times a value of {shape.beside}" in row.note) == (shape is not intervals.HOT)
+            assert not shape.alike or f"times a value of {shape.alike}" in row.note
             assert ("by minutes" in row.note) == shape.walks
+
+
+def test_days_of_the_hot_three_have_as_many_values(subject: Subject) -> None:
+    devices = intervals.enrolled(subject.connection)
+    stored = {
+        shape.name: intervals.store(subject.connection, shape, 1, devices, [])
+        for shape in intervals.SHAPES
+        if not shape.walks
+    }
+    alike = {name: each for name, each in stored.items() if each.shape.alike}
+    assert len(alike) == 5
+    for each in alike.values():
+        assert each.values == stored[each.shape.alike].values
 
 
 def test_what_is_stale_or_wrong_is_a_problem(subject: Subject) -> None:

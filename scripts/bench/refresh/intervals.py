@@ -48,7 +48,8 @@ class Shape(NamedTuple):
 
     name: str
     readers: tuple[str, ...] = ()
-    """Those with a reading of the hot three each minute."""
+    """Those with a reading of the hot three `every` so many minutes."""
+    every: int = 1
     counters: tuple[str, ...] = ()
     """Those with an interval each minute."""
     samplers: tuple[str, ...] = ()
@@ -59,10 +60,12 @@ class Shape(NamedTuple):
     length: str = "1 minute"
     walks: bool = False
     is_worn: bool = True
+    alike: str = ""
+    """A shape of the hot three, of as many values and devices."""
 
     @property
     def beside(self) -> str:
-        """The shape that a value is compared with: of one device, or of two that meet each minute."""
+        """The shape that a value is compared with: a reading a minute of one device, or of two that meet."""
         meets = self.walks or len({*self.readers, *self.counters, *self.samplers}) > 1
         return MET.name if meets and self is not MET else HOT.name
 
@@ -79,18 +82,31 @@ class Stored(NamedTuple):
 
 HOT = Shape("the hot three, a reading a minute", ("watch",))
 MET = Shape("the hot three of two devices", ("watch", "phone"))
+AS_MINUTES = "the hot three, a reading each three minutes"
+AS_TEN_MINUTES = "the hot three, a reading each half hour"
+AS_WALKS = "the hot three of two devices, each seven minutes"
 SHAPES = (
     HOT,
     MET,
+    Shape(AS_MINUTES, ("watch",), every=3),
+    Shape(AS_TEN_MINUTES, ("watch",), every=30),
+    Shape(AS_WALKS, ("watch", "phone"), every=7),
     Shape("three other metrics, a value a minute", samplers=("phone",), metric=GAUGES),
     Shape("three other metrics of two devices", samplers=("watch", "phone"), metric=GAUGES),
-    Shape("steps of a phone, a reading a minute", ("phone",), only_steps=True),
-    Shape("steps of a phone by minute", counters=("phone",)),
-    Shape("the hot three of a watch, steps of a phone by minute", ("watch",), ("phone",)),
-    Shape("the hot three of a watch, steps of a phone by ten minutes", ("watch",), ("phone",), length="10 minutes"),
-    Shape("walks of a watch and a phone, by minute and ten minutes", walks=True),
-    Shape("the same without worn windows", walks=True, is_worn=False),
-    Shape("distance of a phone by minute", counters=("phone",), metric=DISTANCE),
+    Shape("steps of a phone, a reading a minute", ("phone",), only_steps=True, alike=AS_MINUTES),
+    Shape("steps of a phone, a reading each ten minutes", ("phone",), every=10, only_steps=True, alike=AS_TEN_MINUTES),
+    Shape("steps of a phone by minute", counters=("phone",), alike=AS_MINUTES),
+    Shape("steps of a phone by ten minutes", counters=("phone",), length="10 minutes", alike=AS_TEN_MINUTES),
+    Shape("distance of a phone by minute", counters=("phone",), metric=DISTANCE, alike=AS_MINUTES),
+    Shape("the hot three of a watch, steps of a phone by minute", ("watch",), counters=("phone",)),
+    Shape(
+        "the hot three of a watch, steps of a phone by ten minutes",
+        ("watch",),
+        counters=("phone",),
+        length="10 minutes",
+    ),
+    Shape("walks of a watch and a phone, by minute and ten minutes", walks=True, alike=AS_WALKS),
+    Shape("the same without worn windows", walks=True, is_worn=False, alike=AS_WALKS),
 )
 
 
@@ -125,6 +141,7 @@ def store(connection: Connection, shape: Shape, users: int, devices: dict[str, i
             "user_keys": keys,
             "day": yesterday(),
             "readers": [devices[name] for name in shape.readers],
+            "every": shape.every,
             "counters": [devices[name] for name in shape.counters],
             "samplers": [devices[name] for name in shape.samplers],
             "metric": shape.metric,
@@ -147,16 +164,15 @@ def measured(
     row = partial(Row, QUESTION, subject.name, users=len(stored.keys), readings=stored.values)
     taken = refresh(subject, until, patience)
     first[shape.name] = stored, taken
-    hot, hot_taken = first.get(shape.beside, (stored, taken))
-    yield row(shape.name, spent=(taken,), note=compared(stored, taken, hot, hot_taken))
-    ours: list[Spent] = []
-    theirs: list[Spent] = []
+    others = [first[name] for name in (shape.beside, shape.alike) if name in first and name != shape.name]
+    yield row(shape.name, spent=(taken,), note=compared(stored, taken, others))
+    turns: list[list[Spent]] = [[], *([] for _ in others)]
     for _ in range(TURNS):
-        for each, spent in ((stored, ours), (hot, theirs)):
+        for each, spent in zip((stored, *(other for other, _ in others)), turns, strict=True):
             mark(subject.connection, each)
             spent.append(refresh(subject, until, patience))
-    note = compared(stored, median_of(ours), hot, median_of(theirs))
-    yield row(f"{shape.name}, unchanged", spent=tuple(ours), note=note)
+    again = [(other, median_of(spent)) for (other, _), spent in zip(others, turns[1:], strict=True)]
+    yield row(f"{shape.name}, unchanged", spent=tuple(turns[0]), note=compared(stored, median_of(turns[0]), again))
 
 
 def mark(connection: Connection, stored: Stored) -> None:
@@ -164,15 +180,17 @@ def mark(connection: Connection, stored: Stored) -> None:
     connection.execute(AGAIN.encode(), (yesterday(), stored.shape.metric, stored.shape.metric, stored.keys))
 
 
-def compared(stored: Stored, taken: Spent, hot: Stored, hot_taken: Spent) -> str:
-    """Return how a value, and a minute that it covers, compare with a value of the hot three of as many users."""
-    if taken.computed is None or hot_taken.computed is None or hot is stored:
-        return ""
-    a_value = hot_taken.computed / hot.values
-    note = f"{taken.computed / stored.values / a_value:.1f} times a value of {hot.shape.name}"
-    if stored.minutes == stored.values:
-        return note
-    return f"{note}, {taken.computed / stored.minutes / a_value:.1f} by minutes"
+def compared(stored: Stored, taken: Spent, others: Sequence[tuple[Stored, Spent]]) -> str:
+    """Return how a value, and a minute that it covers, compare with values of the hot three of as many users."""
+    notes = []
+    for other, other_taken in others:
+        if taken.computed is None or other_taken.computed is None:
+            continue
+        a_value = other_taken.computed / other.values
+        notes.append(f"{taken.computed / stored.values / a_value:.1f} times a value of {other.shape.name}")
+        if stored.minutes != stored.values and other.shape.name == stored.shape.beside:
+            notes.append(f"{taken.computed / stored.minutes / a_value:.1f} by minutes")
+    return ", ".join(notes)
 
 
 def enrolled(connection: Connection) -> dict[str, int]:

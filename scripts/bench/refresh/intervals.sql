@@ -8,7 +8,7 @@ WITH users AS (
            CASE WHEN NOT %(only_steps)s THEN 1.25 END
       FROM users AS u
      CROSS JOIN unnest(%(readers)s::int[]) AS d (device_key)
-     CROSS JOIN generate_series(0, 1439) AS m
+     CROSS JOIN generate_series(0, 1439, %(every)s) AS m
      ORDER BY 1, 2, 3
 ), intervals AS (
   INSERT INTO core.interval (user_key, metric_key, device_key, ts, ends_at, value, version)
