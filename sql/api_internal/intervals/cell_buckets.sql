@@ -45,7 +45,7 @@ BEGIN
                      array_agg(s.has_moments) AS have_moments, array_agg(s.range_start) AS starts, array_agg(s.range_end) AS ends
                 FROM series AS s) AS a
        CROSS JOIN LATERAL api_internal.interval_blocks(a.user_keys, a.metric_keys, a.device_keys, a.have_moments, a.starts, a.ends, width) AS b
-    ), plain AS MATERIALIZED (
+    ), plain AS (
       -- Of a device that is alone everything counts: what lies within a bucket as a whole, of what crosses its end the share of each bucket.
       SELECT x.user_key, x.metric_key, x.device_key, public.time_bucket(INTERVAL '1 hour', x.bucket) AS cell, x.bucket, min(x.first_ts) AS first_ts,
              max(x.last_ts) AS last_ts, sum(x.samples)::bigint AS samples, sum(x.amount) * x.grain AS total

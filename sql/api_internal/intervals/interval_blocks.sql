@@ -53,7 +53,7 @@ BEGIN
                            GROUP BY i.bucket) AS b
                    CROSS JOIN LATERAL (SELECT b.has_coarse OR b.ends_at > b.bucket + $7 AS has_long) AS l) AS b
           OFFSET 0) AS b
-     ), blocks AS MATERIALIZED (
+     ), blocks AS NOT MATERIALIZED (
        SELECT f.*, f.is_orderly AND (f.is_only OR (f.user_key, f.metric_key) IN (SELECT o.user_key, o.metric_key
                                                                                    FROM found AS o
                                                                                   WHERE NOT o.is_only
