@@ -547,6 +547,17 @@ def test_other_sums_follow_the_rule(calm: psycopg.Connection[Any], metric: str) 
         assert wrong_answers(calm, sums, Random(seed), [None, None, None, *sums.ranks]) == [], seed
 
 
+def test_of_an_interval_of_a_single_device_each_hour_has_its_share(calm: psycopg.Connection[Any]) -> None:
+    sql_client.place_horizon(calm, NOON - DAY)
+    begins = NOON - 20 * MINUTE
+    sql_client.merge(calm, [Part("default", "ada", "phone", "interval", "distance", begins, NOON + 2 * HOUR, 140.0)])
+    found = []
+    for start, end in ((NOON - HOUR, NOON), (NOON, NOON + HOUR), (NOON + HOUR, NOON + 2 * HOUR)):
+        asked = ["default", "ada", moment(start), moment(end), ["distance"]]
+        found.append(calm.execute("SELECT total FROM api.metric_summary(%s, %s, %s, %s, %s)", asked).fetchone())
+    assert found == [(20.0,), (60.0,), (60.0,)]
+
+
 def test_daily_totals_of_other_sums_count_where_there_is_nothing_finer(calm: psycopg.Connection[Any]) -> None:
     day = NOON - 12 * HOUR
     total = Part("default", "ada", "phone", "daily_total", "distance", day, day + DAY, 5000.5)
