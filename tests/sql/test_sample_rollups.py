@@ -11,7 +11,7 @@ from scripts.migrate import MIGRATIONS, migrate
 from tests.support import sql_client
 from tests.support.database import prepared_database
 from tests.support.interleaving import NOON
-from tests.support.reference_model import DAY, HOUR, MINUTE, moment
+from tests.support.reference_model import DAY, HOUR, MINUTE, Part, moment
 from tests.support.sample_model import Model, Question, Sample, series, summary, write
 
 TENANT = "default"
@@ -95,3 +95,14 @@ def test_what_did_not_change_is_not_written(db: psycopg.Connection[Any]) -> None
     # A quarter and an hour of one device are new; the day, its user's and the watch's, has other figures.
     assert len(versions(db) - before) == 4
     assert agrees(db, model)
+
+
+def test_the_first_interval_of_a_sum_is_no_drift(db: psycopg.Connection[Any]) -> None:
+    """From then on rollups have no lowest, highest and last value of it, where those before have them."""
+    sql_client.place_horizon(db, NOON - 2 * DAY)
+    write(db, TENANT, [Sample("ada", device, "hydration", NOON + n * HOUR, 90) for n in (0, 1) for device in "ab"])
+    sql_client.refresh(db, NOON + 2 * DAY)
+    hydration = Part(TENANT, "ada", "watch", "interval", "hydration", NOON + 9 * HOUR, NOON + 10 * HOUR, 250.0)
+    sql_client.merge(db, [hydration])
+    sql_client.refresh(db, NOON + 2 * DAY)
+    assert sql_client.drift(db, NOON - 3 * DAY, NOON + 3 * DAY) == []

@@ -8,6 +8,8 @@ AS $$
 #variable_conflict use_column
 DECLARE
   asked record;
+  -- Of these no rollup has a lowest, highest or last value from a user's first interval on, and answers need none.
+  sums  CONSTANT int[] := ARRAY(SELECT m.metric_key FROM core.metric AS m WHERE m.kind = 'sum');
 BEGIN
   SELECT array_agg(s.user_key) AS user_keys, array_agg(s.metric_key) AS metric_keys, array_agg(s.device_key) AS device_keys,
          array_agg(range_start) AS starts, array_agg(range_end) AS ends
@@ -26,8 +28,9 @@ BEGIN
     ), computed AS (
       -- Of the user: what counts.
       SELECT l.level, q.user_key, q.metric_key, 0 AS device_key, public.time_bucket(l.width, q.bucket) AS bucket, min(q.first_ts) AS first_ts,
-             max(q.last_ts) AS last_ts, min(q.lowest) AS lowest, max(q.highest) AS highest, public.last(q.last_value, q.last_ts) AS last_value,
-             sum(q.samples)::bigint AS samples, sum(q.total) AS total,
+             max(q.last_ts) AS last_ts, min(q.lowest) FILTER (WHERE q.metric_key <> ALL (sums)) AS lowest,
+             max(q.highest) FILTER (WHERE q.metric_key <> ALL (sums)) AS highest,
+             public.last(q.last_value, q.last_ts) FILTER (WHERE q.metric_key <> ALL (sums)) AS last_value, sum(q.samples)::bigint AS samples, sum(q.total) AS total,
              CASE WHEN count(q.best_device) = count(*) AND min(q.best_device) = max(q.best_device) THEN min(q.best_device) END AS best_device
         FROM quarters AS q
        CROSS JOIN levels AS l
@@ -36,7 +39,8 @@ BEGIN
       UNION ALL
       -- Of each device: everything.
       SELECT l.level, q.user_key, q.metric_key, coalesce(q.device_key, q.sole_device), public.time_bucket(l.width, q.bucket), min(q.first_ts),
-             max(q.last_ts), min(q.lowest), max(q.highest), public.last(q.last_value, q.last_ts), sum(q.samples)::bigint, sum(q.total), NULL
+             max(q.last_ts), min(q.lowest) FILTER (WHERE q.metric_key <> ALL (sums)), max(q.highest) FILTER (WHERE q.metric_key <> ALL (sums)),
+             public.last(q.last_value, q.last_ts) FILTER (WHERE q.metric_key <> ALL (sums)), sum(q.samples)::bigint, sum(q.total), NULL
         FROM quarters AS q
        CROSS JOIN levels AS l
        WHERE coalesce(q.device_key, q.sole_device) IS NOT NULL
@@ -60,18 +64,21 @@ BEGIN
       SELECT '1d', r.* FROM rollup.sample_device_1d AS r
        WHERE r.user_key = ANY (user_keys) AND r.bucket >= range_start AND r.bucket < range_end
     ), found AS (
-      SELECT k.level, k.user_key, k.metric_key, 0 AS device_key, k.bucket, k.first_ts, k.last_ts, k.lowest, k.highest, k.last_value,
-             k.samples::bigint AS samples, k.total, k.best_device
+      SELECT k.level, k.user_key, k.metric_key, 0 AS device_key, k.bucket, k.first_ts, k.last_ts,
+             v.lowest, v.highest, v.last_value, k.samples::bigint AS samples, k.total, k.best_device
         FROM kept AS k
+        LEFT JOIN LATERAL (SELECT k.lowest, k.highest, k.last_value WHERE k.metric_key <> ALL (sums)) AS v ON true
       UNION ALL
-      SELECT k.level, k.user_key, k.metric_key, k.sole_device, k.bucket, k.first_ts, k.last_ts, k.lowest, k.highest, k.last_value,
+      SELECT k.level, k.user_key, k.metric_key, k.sole_device, k.bucket, k.first_ts, k.last_ts, v.lowest, v.highest, v.last_value,
              k.samples, k.total, NULL
         FROM kept AS k
+        LEFT JOIN LATERAL (SELECT k.lowest, k.highest, k.last_value WHERE k.metric_key <> ALL (sums)) AS v ON true
        WHERE k.sole_device IS NOT NULL
       UNION ALL
-      SELECT k.level, k.user_key, k.metric_key, k.device_key, k.bucket, k.first_ts, k.last_ts, k.lowest, k.highest, k.last_value,
+      SELECT k.level, k.user_key, k.metric_key, k.device_key, k.bucket, k.first_ts, k.last_ts, v.lowest, v.highest, v.last_value,
              k.samples, k.total, NULL
         FROM kept_devices AS k
+        LEFT JOIN LATERAL (SELECT k.lowest, k.highest, k.last_value WHERE k.metric_key <> ALL (sums)) AS v ON true
     )
     SELECT 'samples ' || l.level || CASE WHEN coalesce(c.device_key, k.device_key) = 0 THEN '' ELSE ' by device' END,
            coalesce(c.user_key, k.user_key), coalesce(c.bucket, k.bucket),
