@@ -49,7 +49,7 @@ BEGIN
              ('core.session', 'DELETE,INSERT,SELECT,UPDATE'), ('core.ticket', 'DELETE,INSERT,SELECT,UPDATE'),
              ('core.audit', 'INSERT'),
              -- An erasure deletes what is kept of a user.
-             ('core.last_value', 'DELETE,SELECT'), ('core.kept_minute', 'DELETE,SELECT'),
+             ('core.last_value', 'DELETE,SELECT'), ('core.kept_value', 'DELETE,SELECT'), ('core.kept_minute', 'DELETE,SELECT'),
              ('rollup.user_15m', 'DELETE,SELECT'), ('rollup.user_1h', 'DELETE,SELECT'),
              ('rollup.user_4h', 'DELETE,SELECT'), ('rollup.user_1d', 'DELETE,SELECT'),
              ('rollup.device_15m', 'DELETE,SELECT'), ('rollup.device_1h', 'DELETE,SELECT'),

@@ -197,9 +197,10 @@ def require_movable(source: Connection, target: Connection, tenant_id: str, name
         raise CannotMove(
             f"{name} has {held} of a tenant {tenant_id} already; a tenant moves where there is none of it."
         )
-    asked = {"tenant_id": tenant_id, "first_day": None}
-    here = one(source, query("move_unmovable"), asked)
-    for row in (here, one(target, query("move_unmovable"), asked | {"first_day": here["first_day"]})):
+    since = dict.fromkeys(("first_day", "first_sample_day"))
+    here = one(source, query("move_unmovable"), {"tenant_id": tenant_id} | since)
+    there = one(target, query("move_unmovable"), {"tenant_id": tenant_id} | {day: here[day] for day in since})
+    for row in (here, there):
         if row["is_dropped"]:
             raise CannotMove(
                 f"Retention has dropped raw readings before {row['raw_from']}, and {tenant_id} has older ones, of "

@@ -90,9 +90,13 @@ def after_interval(row: bytes) -> dict[str, Any]:
 
 
 def after_start(row: bytes) -> dict[str, Any]:
-    """Read a row that is a bucket as a line of JSON, of a device or of none."""
+    """Read a row that is a bucket as a line of JSON, of a device or a metric or of none."""
     bucket = json.loads(row)
-    return {"after_ts": bucket["start"], "after_device_id": bucket.get("device_id")}
+    return {
+        "after_ts": bucket["start"],
+        "after_device_id": bucket.get("device_id"),
+        "after_metric": bucket.get("metric"),
+    }
 
 
 class ExportSlots:

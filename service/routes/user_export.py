@@ -33,7 +33,7 @@ EXAMPLE = (
     '{"end": "2025-01-15T10:10:00Z", "kind": "interval", "unit": "m", "value": 512.5, "metric": "distance", '
     '"device_id": "watch", "timestamp": "2025-01-15T10:00:00Z"}\n'
 )
-# What retention drops from the readings meanwhile is in the parts behind them.
+# What retention drops meanwhile is in the parts behind.
 FORMAT = ExportFormat(
     [
         ExportPart("user_export_names"),
@@ -41,6 +41,7 @@ FORMAT = ExportFormat(
         ExportPart("user_export_samples", after_sample),
         ExportPart("user_export_intervals", after_interval),
         ExportPart("user_export_quarters", after_start),
+        ExportPart("user_export_sample_quarters", after_start),
         ExportPart("user_export_minutes", after_start),
         ExportPart("user_export_last_values"),
     ],
@@ -70,8 +71,9 @@ OPERATIONS = [
         description="`user` has the names, `goal` a weekly goal, `reading` what was sent, `sample` a value of another "
         "metric, `interval` what was counted from a timestamp to an end, `worn_window` when a device was worn, "
         "`daily_total` the total of a day. Where retention has dropped readings, `quarter_hour` has what rollups still "
-        "know of them, `minute` what an earlier release kept, and `last_value` the last value of each metric. All "
-        "other rollups are computed from these.",
+        "know of them and of steps and calories of intervals, `sample_quarter_hour` of samples and other intervals, "
+        "`minute` what an earlier release kept, and `last_value` the last value of each metric. All other rollups are "
+        "computed from these.",
         refuses=(404, 503),
     )
 ]

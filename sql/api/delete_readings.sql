@@ -14,7 +14,8 @@ AS $$
 DECLARE
   wanted_user   CONSTANT int := api_internal.find_user(tenant_id, user_id);
   wanted_device CONSTANT int := api_internal.find_device(tenant_id, delete_readings.device_id);
-  raw_from timestamptz;
+  horizon  core.horizon;
+  kept     timestamptz;
   found    record;
 BEGIN
   deleted := 0;
@@ -29,16 +30,33 @@ BEGIN
     RETURN;
   END IF;
 
-  SELECT h.raw_from INTO raw_from FROM core.horizon AS h;
-  -- Rollups of dropped readings cannot be split.
-  IF range_start < raw_from AND range_start < range_end AND EXISTS (
-       SELECT FROM rollup.user_15m AS r
-        WHERE r.user_key = wanted_user AND r.last_ts >= range_start AND r.first_ts < range_end
-          AND r.bucket >= public.time_bucket(INTERVAL '15 minutes', range_start) AND r.bucket < least(range_end, raw_from)) THEN
+  SELECT h.* INTO horizon FROM core.horizon AS h;
+  -- Rollups of dropped readings and samples cannot be split, and a worn window has a part in those of its hours.
+  IF range_start < horizon.raw_from AND range_start < range_end THEN
+    kept := CASE
+      WHEN EXISTS (
+             SELECT FROM rollup.user_15m AS r
+              WHERE r.user_key = wanted_user AND r.last_ts >= range_start AND r.first_ts < range_end
+                AND r.bucket >= public.time_bucket(INTERVAL '15 minutes', range_start) AND r.bucket < least(range_end, horizon.raw_from))
+           OR EXISTS (
+             SELECT FROM core.worn_window AS w
+              WHERE w.user_key = wanted_user AND w.ts >= range_start AND w.ts < least(range_end, horizon.raw_from))
+        THEN horizon.raw_from
+      WHEN EXISTS (
+             SELECT FROM core.sample_series AS s
+              CROSS JOIN LATERAL (
+                SELECT FROM rollup.sample_15m AS r
+                 WHERE r.user_key = wanted_user AND r.metric_key = s.metric_key AND r.last_ts >= range_start AND r.first_ts < range_end
+                   AND r.bucket >= public.time_bucket(INTERVAL '15 minutes', range_start) AND r.bucket < least(range_end, horizon.samples_from)
+                 LIMIT 1) AS r
+              WHERE s.user_key = wanted_user)
+        THEN horizon.samples_from END;
+  END IF;
+  IF kept IS NOT NULL THEN
     RAISE EXCEPTION 'start is %, and readings before % are kept as rollups only, which cannot be deleted in part',
-                    api_internal.iso_moment(range_start), api_internal.iso_moment(raw_from)
+                    api_internal.iso_moment(range_start), api_internal.iso_moment(kept)
       USING ERRCODE = 'invalid_parameter_value',
-            HINT = format('Start at %s, or erase the user.', api_internal.iso_moment(raw_from));
+            HINT = format('Start at %s, or erase the user.', api_internal.iso_moment(kept));
   END IF;
 
   -- Repeat until no reading is left, since one DELETE may miss some. Literal bounds let the planner exclude chunks.
@@ -126,4 +144,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.delete_readings IS
-  'Deletes a user''s readings and samples in range_start <= t < range_end, and the intervals, worn windows and daily totals that begin there, of every device or of one, including compressed ones. Returns how many readings, samples and intervals of any kind, and the timestamps of the first and the last of them; zeros and nulls if there are none. Marks the affected quarters of an hour stale, so that every answer is exact once the transaction commits; live listeners then get the full state. Refuses a range with readings that retention has dropped, because only their rollups are kept. The user and the devices stay.';
+  'Deletes a user''s readings and samples in range_start <= t < range_end, and the intervals, worn windows and daily totals that begin there, of every device or of one, including compressed ones. Returns how many readings, samples and intervals of any kind, and the timestamps of the first and the last of them; zeros and nulls if there are none. Marks the affected quarters of an hour stale, so that every answer is exact once the transaction commits; live listeners then get the full state. Refuses a range with readings, samples or intervals that retention has dropped, because only their rollups are kept. The user and the devices stay.';

@@ -46,6 +46,7 @@ BEGIN
     RETURN NEXT;
   END LOOP;
   DELETE FROM core.last_value AS v WHERE v.user_key = who;
+  DELETE FROM core.kept_value AS v WHERE v.user_key = who;
 
   -- Exclude writers: a running one could still store readings under the key of the erased user. The locks are taken in the
   -- same order as by a refresh.

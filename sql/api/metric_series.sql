@@ -44,9 +44,9 @@ BEGIN
   IF wanted_user IS NULL OR (metric_series.device_id IS NOT NULL AND wanted_device IS NULL) THEN
     RETURN;
   END IF;
-  IF keys && ARRAY[1, 2, 3] AND bucket = 'auto' AND bucket_used IN ('1m', '5m')
-     AND range_start < (SELECT h.raw_from FROM core.horizon AS h) THEN
-    bucket_used := '15m'; -- the finest resolution that retention keeps of readings
+  IF bucket = 'auto' AND bucket_used IN ('1m', '5m')
+     AND range_start < (SELECT CASE WHEN keys && ARRAY[1, 2, 3] THEN h.raw_from ELSE h.samples_from END FROM core.horizon AS h) THEN
+    bucket_used := '15m'; -- the finest resolution that retention keeps
   END IF;
 
   IF bucket_used = 'raw' THEN

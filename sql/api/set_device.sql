@@ -44,7 +44,7 @@ BEGIN
     || CASE WHEN metrics IS NULL THEN '{}' ELSE jsonb_build_object('metrics', metrics) END);
 
   -- Only where the device met others can the winner change, only of a metric that ranks otherwise than before, and only where raw
-  -- readings are kept.
+  -- readings, or samples, are kept.
   IF (after.priority, after.metric_priorities) IS DISTINCT FROM (before.priority, before.metric_priorities) THEN
     PERFORM api_internal.mark_stale(array_agg(r.user_key), array_agg(r.bucket))
        FROM rollup.device_15m AS r
@@ -55,7 +55,7 @@ BEGIN
      HAVING count(*) > 0;
     PERFORM api_internal.mark_samples(array_agg(r.user_key), array_agg(r.bucket))
        FROM rollup.sample_device_15m AS r
-      WHERE r.device_key = before.device_key
+      WHERE r.device_key = before.device_key AND r.bucket >= (SELECT samples_from FROM core.horizon)
         AND core.device_rank(after.priority, after.metric_priorities, r.device_key, r.metric_key)
             <> core.device_rank(before.priority, before.metric_priorities, r.device_key, r.metric_key)
      HAVING count(*) > 0;
@@ -66,4 +66,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api.set_device IS
-  'Sets a device''s name and priority, where null keeps the present one, and registers a new device. metrics has priorities of single metrics by name, such as {"steps": 5}, which hold in place of the device''s; null takes one away, and those that are not named stay. Once the transaction commits, new priorities hold at every resolution for all time of which raw readings are kept; live listeners then get the full state.';
+  'Sets a device''s name and priority, where null keeps the present one, and registers a new device. metrics has priorities of single metrics by name, such as {"steps": 5}, which hold in place of the device''s; null takes one away, and those that are not named stay. Once the transaction commits, new priorities hold at every resolution for all time of which raw readings and samples are kept; live listeners then get the full state.';

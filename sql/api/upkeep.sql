@@ -91,6 +91,28 @@ BEGIN
     COMMIT;
   END LOOP;
 
+  -- Samples, intervals and worn windows likewise, all of one range at a time, and a day later, since intervals reach into it. Without
+  -- chunks of either, worn windows go as far as readings have gone.
+  FOR chunk IN
+    SELECT min(r.range_start) AS range_start, r.range_end
+      FROM (SELECT i.range_start, i.range_end
+              FROM timescaledb_information.chunks AS i
+             WHERE i.hypertable_schema = 'core' AND i.hypertable_name IN ('sample', 'interval')
+            UNION ALL
+            SELECT b.range_end - INTERVAL '672 hours', b.range_end
+              FROM core.horizon AS h
+             CROSS JOIN LATERAL (SELECT public.time_bucket(INTERVAL '672 hours', h.raw_from - INTERVAL '24 hours', timestamptz '1970-01-01Z')) AS b (range_end)
+             WHERE isfinite(h.raw_from) AND b.range_end >= h.samples_from) AS r
+     WHERE r.range_end + INTERVAL '24 hours' <= now() - api_internal.setting('raw_retention')::interval - INTERVAL '1 hour'
+     GROUP BY r.range_end
+     ORDER BY r.range_end
+  LOOP
+    CALL api_internal.drop_samples(chunk.range_start, chunk.range_end, is_whole);
+    -- What keeps one of them keeps the later ones.
+    EXIT WHEN NOT is_whole;
+    chunks := chunks + 1;
+  END LOOP;
+
   -- Without autovacuum, as in the embedded database, no statistics exist unless this procedure collects them.
   IF NOT current_setting('autovacuum')::boolean
      AND (changed.days IS NOT NULL
@@ -126,4 +148,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE api.upkeep IS
-  'Refreshes populations, compresses chunks of readings, samples and intervals older than late_window, drops raw readings older than raw_retention once their rollups are up to date, analyzes tables where autovacuum is off, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';
+  'Refreshes populations, compresses chunks of readings, samples and intervals older than late_window, drops raw readings, samples, intervals and worn windows older than raw_retention once their rollups are up to date, analyzes tables where autovacuum is off, and verifies a sample of the last 30 days. The service''s elected process runs it every hour, and so does the job.';

@@ -62,9 +62,9 @@ class Storyteller:
         db.execute("SELECT api.set_metric(%s, 'strain', '{score}', 'gauge', -1e6, 1e6)", [TENANT])
         sql_client.place_horizon(db, self.horizon)
 
-    def tell(self, steps: int) -> Iterator[tuple[Any, Any]]:
-        """Do as many steps; yield what each came to in the database, and what is right."""
-        deeds: list[Callable[[], tuple[Any, Any]]] = [
+    def deeds(self) -> list[Callable[[], tuple[Any, Any]]]:
+        """Return what may be done, the more often the likelier."""
+        return [
             *[self.write] * 8,
             *[self.refresh] * 3,
             *[self.piece] * 2,
@@ -75,6 +75,10 @@ class Storyteller:
             *[self.ask] * 20,
             *[self.view] * 5,
         ]
+
+    def tell(self, steps: int) -> Iterator[tuple[Any, Any]]:
+        """Do as many steps; yield what each came to in the database, and what is right."""
+        deeds = self.deeds()
         yield self.write()
         for _ in range(steps):
             yield self.random.choice(deeds)()
@@ -108,8 +112,13 @@ class Storyteller:
         self.db.execute("CALL api.refresh('0 seconds')")
         return None, None
 
-    def delete(self) -> tuple[Any, Any]:
+    def going(self) -> tuple[int, int]:
+        """Draw a range to delete."""
         start, end = sorted([self.moment(), self.moment()])
+        return start, end
+
+    def delete(self) -> tuple[Any, Any]:
+        start, end = self.going()
         user, device = self.random.choice(USERS), self.random.choice([None, *DEVICES])
         if device not in self.model.devices:
             device = None
@@ -224,8 +233,8 @@ MUTANTS: dict[str, Change] = {
     "a deletion marks nothing": ("delete_readings", r"PERFORM api_internal.mark_samples[^;]*;", ""),
     "a priority marks nothing": (
         "set_device",
-        r"WHERE r.device_key = before.device_key\s+AND core.device_rank",
-        "WHERE false AND core.device_rank",
+        r"WHERE r.device_key = before.device_key(?= AND r.bucket >= \(SELECT samples_from FROM core.horizon\))",
+        "WHERE false",
     ),
     "minutes ignore the priority of the metric": (
         "instant_buckets",

@@ -454,6 +454,19 @@ def test_what_cannot_move_is_said(filled: psycopg.Connection, lake: psycopg.Conn
         move("lab", "lake", quietly)
 
 
+def test_whose_samples_are_dropped_does_not_move(filled: psycopg.Connection, lake: psycopg.Connection) -> None:
+    filled.execute(
+        "INSERT INTO rollup.sample_1d "
+        "(user_key, metric_key, bucket, first_ts, last_ts, lowest, highest, last_value, samples, total) "
+        "SELECT user_key, 9, '2023-01-15Z', '2023-01-15Z', '2023-01-15Z', 97, 97, 97, 1, 97e6 FROM core.app_user"
+    )
+    for there in (filled, lake):
+        there.execute("UPDATE core.horizon SET raw_from = '2023-02-01Z', samples_from = '2023-02-01Z'")
+        with pytest.raises(CannotMove, match="Retention has dropped raw readings before 2023-02-01"):
+            move("lab", "lake", quietly)
+        there.execute("UPDATE core.horizon SET raw_from = '-infinity', samples_from = '-infinity'")
+
+
 def test_no_tenant_moves_to_where_it_is_by_another_address(
     home: psycopg.Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

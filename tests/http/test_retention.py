@@ -53,3 +53,31 @@ def test_a_service_that_does_not_know_of_a_drop_loses_nothing(own: httpx.Client,
     refused(own.post("/v1/readings", json=reading("10:02:00", steps=7)), 503)
     db.execute("CALL api.refresh()")
     assert summary(own) == before
+
+
+def test_samples_and_intervals_are_dropped_as_readings_are(own: httpx.Client, db: psycopg.Connection) -> None:
+    """A service that does not know of it loses nothing, and refuses what it cannot store."""
+    sent = [
+        {"spo2": 97},
+        {"hydration": 250, "end": moment("10:40:00")},
+        {"steps": 90, "end": moment("10:10:00")},
+        {"worn": True, "end": moment("11:00:00")},
+    ]
+    own.post("/v1/readings", json=[{"user_id": "ada", "timestamp": moment("10:00:00"), **one} for one in sent])
+    span = {"start": moment("10:00:00"), "end": moment("10:30:00"), "metrics": "steps,spo2,hydration"}
+    paths = ["/v1/users/ada/summary", "/v1/users/ada/series", "/v1/users/ada/latest"]
+    asked = {
+        path: {**({} if "latest" in path else span), **({"bucket": "15m"} if "series" in path else {})}
+        for path in paths
+    }
+    db.execute("CALL api.refresh()")
+    before = {path: strict_json(own.get(path, params=params).text) for path, params in asked.items()}
+    drop(db)
+    for table in ("sample", "interval", "worn_window"):
+        assert db.execute(f"SELECT count(*) FROM core.{table}".encode()).fetchone() == (0,), table
+    late = [{"spo2": 90}, {"hydration": 5, "end": moment("10:20:00")}, {"steps": 5, "end": moment("10:20:00")}]
+    for one in late:
+        refused(own.post("/v1/readings", json={"user_id": "ada", "timestamp": moment("10:05:00"), **one}), 503)
+    db.execute("CALL api.refresh()")
+    assert {path: strict_json(own.get(path, params=params).text) for path, params in asked.items()} == before
+    assert strict_json(own.get("/v1/users/ada/series", params={**span, "bucket": "5m"}).text)["points"] == []

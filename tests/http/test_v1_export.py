@@ -60,6 +60,31 @@ def test_it_has_what_retention_left(client: httpx.Client, db: psycopg.Connection
     )
 
 
+def test_it_has_what_retention_left_of_samples_and_intervals(client: httpx.Client, db: psycopg.Connection) -> None:
+    client.post("/v1/readings", json=[reading("10:00:00", device_id="watch")])
+    sampled(db, "1 seconds")
+    hour = {"timestamp": moment("10:00:00"), "end": moment("11:00:00")}
+    client.post("/v1/readings", json={"user_id": "ada", "device_id": "watch", "hydration": 500, **hour})
+    db.execute("CALL api.refresh()")
+    db.execute(KEEP, ["30 days"])
+    db.execute("CALL api.upkeep()")
+    found = exported(client)
+    quarters = [line for line in found if line["kind"] == "sample_quarter_hour"]
+    assert [(line["start"], line["metric"], line["count"]) for line in quarters] == [
+        (moment("10:00:00"), "body_weight", 2),
+        (moment("10:00:00"), "hydration", 1),
+        (moment("10:00:00"), "lean_body_mass", 2),
+        (moment("10:00:00"), "spo2", 2),
+        *((moment(f"10:{minute}:00"), "hydration", 0) for minute in (15, 30, 45)),
+    ]
+    assert [line["total"] for line in quarters if line["metric"] == "hydration"] == [125] * 4
+    assert [(line["avg"], line["min"], line["max"]) for line in quarters if line["metric"] == "spo2"] == [(70.25,) * 3]
+    values = {line["metric"]: line for line in found if line["kind"] == "last_value"}
+    assert (values["spo2"]["value"], values["spo2"]["timestamp"]) == (70.25, moment("10:00:01"))
+    assert (values["hydration"]["value"], values["hydration"]["last_minute"]) == (500, moment("10:59:00"))
+    assert {line["kind"] for line in found} == {"user", "quarter_hour", "sample_quarter_hour", "last_value"}
+
+
 def test_pages_have_each_line_once(client: httpx.Client, db: psycopg.Connection) -> None:
     """A page has 5000 lines: the second begins in the middle of a minute of two devices."""
     client.post("/v1/readings", json=[reading(device_id=device_id) for device_id in ("watch", "phone")])

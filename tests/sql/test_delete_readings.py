@@ -154,3 +154,17 @@ def test_a_deletion_needs_to_see_what_others_commit(db: psycopg.Connection) -> N
         with pytest.raises(errors.FeatureNotSupported, match="repeatable read"):
             delete(db, NOON, NOON + HOUR)
     assert delete(db, NOON, NOON + HOUR) == (5, NOON, NOON + timedelta(minutes=4))
+
+
+def test_what_retention_has_dropped_of_samples_is_refused(db: psycopg.Connection) -> None:
+    db.execute(
+        "SELECT api_internal.merge_samples(api_internal.enrol_users('{default}', '{ada}'), '{9}', "
+        "api_internal.enrol_devices('{default}', '{watch}'), ARRAY[%s::timestamptz], '{97}')",
+        [NOON],
+    )
+    db.execute("CALL api.refresh()")
+    db.execute("CALL api_internal.drop_samples(%s, %s)", [NOON - timedelta(days=28), NOON + timedelta(days=30)])
+    assert db.execute("SELECT count(*) FROM core.sample").fetchone() == (0,)
+    with pytest.raises(errors.InvalidParameterValue, match="are kept as rollups only"):
+        delete(db, NOON, NOON + timedelta(seconds=1))
+    assert delete(db, NOON - timedelta(days=1), NOON) == (0, None, None), "there was nothing"

@@ -196,3 +196,53 @@ def test_live_listeners_hear_of_it(db: psycopg.Connection[Any]) -> None:
     assert len(list(db.notifies(timeout=0.2, stop_after=5))) == 1
     merge(db, Part(0, 10, 100))
     assert list(db.notifies(timeout=0.2, stop_after=5)) == []
+
+
+def test_worn_windows_go_with_intervals_and_without(db: psycopg.Connection[Any]) -> None:
+    """Totals of days stay, and so does what begins in the next chunk, on the day that is closed."""
+    after = 14 * 60
+    parts = [Part(0, 10, 100), Part(0, 60, kind=1, metric=0), Part(-720, 720, 9000, kind=2, metric=28)]
+    merge(db, *parts, Part(0, 60, kind=1, metric=0, user="bob"), Part(after, after + 90, kind=1, metric=0))
+    db.execute("UPDATE core.setting SET value = '30 days' WHERE name = 'raw_retention'")
+    tables = ("interval", "worn_window", "daily_total")
+    count = "SELECT " + ", ".join(f"(SELECT count(*) FROM core.{table})" for table in tables)
+    db.execute("CALL api.upkeep()")
+    assert db.execute(count.encode()).fetchone() == (1, 3, 1), "their hours are stale"
+    db.execute("CALL api.refresh()")
+    db.execute("CALL api.upkeep()")
+    assert db.execute(count.encode()).fetchone() == (0, 1, 1)
+    query = "SELECT metric, value, ts FROM api.latest('default', 'ada')"
+    assert db.execute(query).fetchall() == [("steps", 100, NOON)]
+    # A reader sees the totals of days as before, but not where something finer was.
+    total = "SELECT total FROM api.metric_summary('default', 'ada', '2025-01-15Z', '2025-01-16Z', %s)"
+    assert db.execute(total, [["distance", "steps"]]).fetchall() == [(100,), (9000,)]
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="are gone"):
+        merge(db, Part(20, 30, 5))
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="are gone"):
+        merge(db, Part(20, 30, 5, metric=28))
+
+
+def test_worn_windows_alone_go_as_far_as_readings(db: psycopg.Connection[Any]) -> None:
+    merge(db, Part(0, 60, kind=1, metric=0))
+    insert = "INSERT INTO api.readings (user_id, device_id, ts, steps) VALUES ('ada', 'watch', %s, 1)"
+    for day in (0, 60):
+        db.execute(insert, [NOON + timedelta(days=day)])
+    db.execute("CALL api.refresh()")
+    db.execute("UPDATE core.setting SET value = '30 days' WHERE name = 'raw_retention'")
+    db.execute("CALL api.upkeep()")
+    assert db.execute("SELECT count(*) FROM core.worn_window").fetchone() == (0,)
+
+
+def test_who_was_seen_is_known_beyond_retention(db: psycopg.Connection[Any]) -> None:
+    """A long interval covers what comes after those that begin later: of its chunk, and of the next one."""
+    parts = [Part(10 * 60, 30 * 60, 5), Part(11 * 60, 11 * 60 + 1, 5), Part(13 * 60, 13 * 60 + 1, 5)]
+    seen = "SELECT user_id, last_seen FROM api.last_seen"
+    merge(db, *parts)
+    db.execute("CALL api.refresh()")
+    for end in (datetime(2025, 1, 16, tzinfo=UTC), datetime(2025, 2, 13, tzinfo=UTC)):
+        assert db.execute(seen).fetchall() == [("ada", NOON + timedelta(minutes=30 * 60 - 1))]
+        db.execute("CALL api_internal.drop_samples(%s, %s)", [end - timedelta(days=28), end])
+    assert db.execute("SELECT count(*) FROM core.interval").fetchone() == (0,)
+    assert db.execute(seen).fetchall() == [("ada", NOON + timedelta(minutes=30 * 60 - 1))]
+    latest = "SELECT ts FROM api.latest('default', 'ada')"
+    assert db.execute(latest).fetchall() == [(NOON + timedelta(hours=13),)]

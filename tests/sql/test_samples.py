@@ -408,17 +408,71 @@ def test_upkeep_goes_on_where_a_chunk_is_being_written(db: psycopg.Connection[An
     assert summary(db, tenant, ask("spo2"))[0][3:7] == (51, 97, 97, 97)
 
 
-def test_retention_leaves_samples_alone(db: psycopg.Connection[Any]) -> None:
-    """Nothing is kept in their place; where readings are asked for as well, buckets are those that rollups have."""
-    tenant = new_tenant(db)
-    insert_readings(db, [Item(tenant, "ada", "watch", at(0), 60, None, None)])
-    write(db, tenant, [sample()])
+KEEP = "UPDATE core.setting SET value = %s WHERE name = 'raw_retention'"
+
+
+def left(db: psycopg.Connection[Any]) -> int:
+    (found,) = db.execute("SELECT count(*) FROM core.sample").fetchone() or (0,)
+    return int(found)
+
+
+def test_samples_go_and_their_rollups_stay(db: psycopg.Connection[Any]) -> None:
+    """Once no mark waits for them; those of others that are recent stay."""
+    tenant, ago = new_tenant(db), micros(datetime.now(UTC)) - 2 * HOUR
+    old = [sample(minutes=n, device=device) for n in range(50) for device in ("watch", "phone")]
+    write(db, tenant, [*old, sample("body_weight"), sample(user="bob")._replace(ts=ago)])
+    asked, of_phone = ask(*KINDS), ask(*KINDS, device="phone")
+    by_quarter = ask(*KINDS, bucket="15m")
+    before = [summary(db, tenant, one) for one in (asked, of_phone)], series(db, tenant, by_quarter)
+    known = latest(db, tenant, "ada"), seen(db, tenant), last_seen(db, tenant)
+    db.execute(KEEP, ["30 days"])
+    db.execute("CALL api.upkeep()")
+    assert left(db) == 102, "their quarters are stale"
     db.execute("CALL api.refresh()")
-    db.execute("SELECT api_internal.drop_raw(%s, %s)", [NOON.replace(hour=0), NOON.replace(day=16, hour=0)])
-    assert write(db, tenant, [sample(minutes=1)]) == ([1], [])
+    for _ in range(2):
+        db.execute("CALL api.upkeep()")
+        assert left(db) == 1
+        assert ([summary(db, tenant, one) for one in (asked, of_phone)], series(db, tenant, by_quarter)) == before
+        assert (latest(db, tenant, "ada"), seen(db, tenant), last_seen(db, tenant)) == known
+        assert series(db, tenant, by_quarter._replace(bucket="1m")) == []
+        assert {found[-1] for found in series(db, tenant, ask("spo2", bucket="auto"))} == {"15m"}
+        assert (
+            db.execute("SELECT FROM api.verify('2024-01-01Z', 'infinity') WHERE problem IS NOT NULL").fetchall() == []
+        )
+        db.execute("CALL api.refresh()")
+    assert write(db, tenant, [sample(user="bob")._replace(ts=ago, value=90)]) == ([], [1])
+
+
+def test_no_sample_comes_back_where_some_are_dropped(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    write(db, tenant, [sample(), sample(device="phone", minutes=1)])
+    db.execute(KEEP, ["30 days"])
+    db.execute("CALL api.refresh()")
+    db.execute("CALL api.upkeep()")
+    db.execute(KEEP, [None])
+    # The last ones are of a day that is closed only.
+    for late in (sample(minutes=2), sample(), sample(minutes=24 * 60)):
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="samples of"):
+            write(db, tenant, [late])
+    db.execute("SELECT api.set_device(%s, 'phone', NULL, 1)", [tenant])
+    db.execute("CALL api.refresh()")
     assert summary(db, tenant, ask("spo2"))[0][3] == 2
-    assert {found[-1] for found in series(db, tenant, ask("spo2", bucket="auto"))} == {"1m"}
-    assert {found[-1] for found in series(db, tenant, ask("spo2", "heart_rate", bucket="auto"))} == {"15m"}
+    # Chunks begin at multiples of 28 days from 1970 on, and the day after one is closed with it.
+    (oldest,) = db.execute("SELECT oldest FROM api_internal.timestamp_bounds()").fetchone() or (None,)
+    assert oldest == datetime(2025, 1, 17, tzinfo=UTC)
+
+
+def test_nothing_is_kept_of_who_is_erased_but_of_others(db: psycopg.Connection[Any]) -> None:
+    tenant = new_tenant(db)
+    write(db, tenant, [sample(), sample(user="bob")])
+    db.execute(KEEP, ["30 days"])
+    db.execute("CALL api.refresh()")
+    db.execute("CALL api.upkeep()")
+    assert db.execute("SELECT count(*) FROM core.kept_value").fetchone() == (2,)
+    db.execute("SELECT FROM api.erase_user(%s, 'ada')", [tenant])
+    assert keyless(db) == []
+    assert latest(db, tenant, "ada") == []
+    assert latest(db, tenant, "bob") == [("spo2", "%", 97, at(0), "watch")]
 
 
 def deletion(

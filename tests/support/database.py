@@ -32,6 +32,7 @@ TABLES = (
     "core.stale_day",
     "core.changed_day",
     "core.last_value",
+    "core.kept_value",
     "core.event_id",
     "core.stale_event_day",
     "core.device",
@@ -79,7 +80,8 @@ MOST_ROOM = 65_536
 # Wherever a test has put it: below now, as a refresh leaves it.
 HORIZON = """
     UPDATE core.horizon
-       SET raw_from = '-infinity', announced = n.quarter, materialized = n.quarter, events_materialized = n.quarter
+       SET raw_from = '-infinity', samples_from = '-infinity',
+           announced = n.quarter, materialized = n.quarter, events_materialized = n.quarter
       FROM time_bucket('15 minutes', now() - INTERVAL '1 hour') AS n (quarter)
      WHERE raw_from > '-infinity'
         OR announced > n.quarter OR least(materialized, events_materialized) < n.quarter - INTERVAL '1 day'

@@ -171,6 +171,7 @@ def keyless(db: psycopg.Connection[Any]) -> list[str]:
         "core.sample_day",
         "core.kept_minute",
         "core.last_value",
+        "core.kept_value",
         "core.stale_day",
     ]
     places = [*tables, *(f"rollup.{level}" for level in LEVELS + SAMPLE_LEVELS)]

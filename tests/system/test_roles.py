@@ -274,6 +274,8 @@ def limited(deployed: Deployment) -> bool:
         "CALL api.refresh()",
         "CALL api.upkeep()",
         "SELECT api_internal.drop_raw(now() - INTERVAL '9 years', now())",
+        "CALL api_internal.drop_samples(now() - INTERVAL '9 years', now())",
+        "SELECT api_internal.keep_values(0, 100, now() - INTERVAL '9 years', now())",
         # All at once, and the tables themselves.
         "TRUNCATE core.reading",
         "DROP TABLE core.reading",

@@ -8,7 +8,7 @@ SET datestyle = 'ISO'
 AS $$
 #variable_conflict use_column
 DECLARE
-  raw_from  CONSTANT timestamptz := (SELECT h.raw_from FROM core.horizon AS h);
+  horizon   CONSTANT core.horizon := (SELECT h FROM core.horizon AS h);
   places    int[];
   keys      int[];
   devices   int[];
@@ -43,12 +43,31 @@ BEGIN
                               WHERE i.user_key = t.user_key AND i.metric_key = t.metric_key
                                 AND i.ts > t.ts - INTERVAL '24 hours' AND i.ts < t.ends_at AND i.ends_at > t.ts
                                 AND (only_device IS NULL OR i.device_key = only_device))
-             -- Where readings are dropped, rollups tell that there were some.
-             AND NOT (t.metric_key < 4 AND t.ts < raw_from AND only_device IS NULL
-                      AND EXISTS (SELECT
-                                    FROM rollup.user_15m AS r
-                                   WHERE r.user_key = t.user_key AND r.bucket > t.ts - INTERVAL '15 minutes' AND r.bucket < least(t.ends_at, raw_from)
-                                     AND CASE t.metric_key WHEN 2 THEN r.steps IS NOT NULL ELSE r.calories IS NOT NULL END))) AS t;
+             -- Where readings, samples and intervals are dropped, rollups tell that there were some.
+             AND NOT (t.metric_key < 4 AND t.ts < horizon.raw_from
+                      AND (EXISTS (SELECT
+                                     FROM rollup.user_15m AS r
+                                    WHERE r.user_key = t.user_key
+                                      AND r.bucket > t.ts - INTERVAL '15 minutes' AND r.bucket < least(t.ends_at, horizon.raw_from)
+                                      AND (only_device IS NULL OR r.sole_device = only_device)
+                                      AND CASE t.metric_key WHEN 2 THEN r.steps IS NOT NULL ELSE r.calories IS NOT NULL END)
+                           OR EXISTS (SELECT
+                                        FROM rollup.device_15m AS r
+                                       WHERE r.user_key = t.user_key AND r.device_key = only_device
+                                         AND r.bucket > t.ts - INTERVAL '15 minutes' AND r.bucket < least(t.ends_at, horizon.raw_from)
+                                         AND CASE t.metric_key WHEN 2 THEN r.steps IS NOT NULL ELSE r.calories IS NOT NULL END)))
+             AND NOT (t.metric_key > 3 AND t.ts < horizon.samples_from
+                      AND (EXISTS (SELECT
+                                     FROM rollup.sample_15m AS r
+                                    WHERE r.user_key = t.user_key AND r.metric_key = t.metric_key
+                                      AND r.bucket > t.ts - INTERVAL '15 minutes' AND r.bucket < least(t.ends_at, horizon.samples_from)
+                                      AND r.last_ts >= t.ts AND r.first_ts < t.ends_at
+                                      AND (only_device IS NULL OR r.sole_device = only_device))
+                           OR EXISTS (SELECT
+                                        FROM rollup.sample_device_15m AS r
+                                       WHERE r.user_key = t.user_key AND r.metric_key = t.metric_key AND r.device_key = only_device
+                                         AND r.bucket > t.ts - INTERVAL '15 minutes' AND r.bucket < least(t.ends_at, horizon.samples_from)
+                                         AND r.last_ts >= t.ts AND r.first_ts < t.ends_at)))) AS t;
 
   -- Anything finer is better. Literal bounds let the planner exclude chunks.
   FOR statement IN

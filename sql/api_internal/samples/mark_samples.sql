@@ -3,7 +3,16 @@ CREATE FUNCTION api_internal.mark_samples(user_keys int[], timestamps timestampt
 LANGUAGE plpgsql AS $$
 DECLARE
   horizon CONSTANT timestamptz := (SELECT h.announced FROM core.horizon AS h);
+  kept    CONSTANT timestamptz := (SELECT h.samples_from FROM core.horizon AS h);
+  dropped CONSTANT timestamptz := (SELECT min(t.ts) FROM unnest(timestamps) AS t (ts) WHERE t.ts < kept);
 BEGIN
+  -- Only rollups are kept there: computed from this sample alone, they would lose all the dropped ones.
+  IF dropped IS NOT NULL THEN
+    RAISE EXCEPTION 'samples of % are gone', dropped
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = format('Retention has dropped samples and intervals before %s, and only rollups tell of them.', kept),
+            HINT = 'Nothing can be written there any more.';
+  END IF;
   WITH touched AS MATERIALIZED (
     SELECT DISTINCT c.user_key, public.time_bucket(INTERVAL '24 hours', c.ts) AS day, public.time_bucket(INTERVAL '1 hour', c.ts) AS hour
       FROM unnest(user_keys, timestamps) AS c (user_key, ts)
@@ -25,4 +34,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.mark_samples IS
-  'For a writer of samples that holds the horizon by api_internal.hold_horizon: given the users and timestamps of what it changed, marks the hours that begin below the horizon stale, and notes in core.sample_day which users have samples of days that the horizon has not passed.';
+  'For a writer of samples that holds the horizon by api_internal.hold_horizon: given the users and timestamps of what it changed, marks the hours that begin below the horizon stale, and notes in core.sample_day which users have samples of days that the horizon has not passed. Fails where retention has dropped samples.';

@@ -9,18 +9,12 @@ import pytest
 
 from tests.exactness.protocol.acts import ended, refreshed
 from tests.exactness.protocol.mutants import WRITERS, Cases, Mutant, Scenario, judge, named
+from tests.exactness.protocol.retention import RETENTION, retain
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
 from tests.support.reference_model import DAY, HOUR, MINUTE
 
-RETENTION = "UPDATE core.setting SET value = %s WHERE name = 'raw_retention'"
 KEPT_DAY = ("default", "ada", NOON - 12 * HOUR, NOON + 12 * HOUR)
-
-
-def retain(stage: Stage, how_long: str | None) -> None:
-    """Keep raw readings for so long, and let upkeep see to it."""
-    stage.db.execute(RETENTION, [how_long])
-    stage.db.execute("CALL api.upkeep()")
 
 
 def known_without_raw(stage: Stage) -> list[str]:
