@@ -1,6 +1,6 @@
 """The last seconds of a process that is to stop: it says that it is not ready, and serves on until others know.
 
-What asks `/ready`, such as a load balancer, sends it nothing any more meanwhile, so that nobody meets a closed port.
+What asks `/ready`, such as a load balancer, sends it nothing any more meanwhile, so that no client meets a closed port.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A refresh of a long backlog: what a piece costs does not grow with the number of marks that wait."""
+"""The pieces of a refresh: none reads all marks that wait, and one that makes a chunk is done twice."""
 
 from __future__ import annotations
 
@@ -39,3 +39,19 @@ def test_pieces_do_not_read_all_marks(db: psycopg.Connection[Any]) -> None:
     db.execute("CALL api_internal.refresh_stale_days('infinity', 0)")
     assert db.execute("SELECT count(*) FROM core.stale_day").fetchone() == (0,)
     assert read(db) - before < DAYS * 100 * 10
+
+
+def test_a_piece_that_makes_a_chunk_leaves_its_marks(db: psycopg.Connection[Any]) -> None:
+    """Other sessions hear of a chunk a moment after they see what was committed with it."""
+    db.execute("CALL api.refresh()")
+    db.execute(
+        "INSERT INTO api.incoming_readings (user_id, device_id, ts, steps) VALUES ('ada', 'watch', %s, 7)", [DAY]
+    )
+    marks = "SELECT count(*) FROM core.stale_day"
+    rows = "SELECT count(*) FROM rollup.user_15m"
+    piece = "SELECT isfinite(day), user_key, user_days FROM api_internal.refresh_users('infinity', 0, 9)"
+    steps = []
+    for _ in range(2):
+        done = db.execute(piece).fetchone()
+        steps.append((done, db.execute(marks).fetchone(), db.execute(rows).fetchone()))
+    assert steps == [((False, 0, 0), (1,), (1,)), ((True, 1, 1), (0,), (1,))]

@@ -4,6 +4,7 @@ CREATE PROCEDURE api_internal.refresh_stale_days(deadline timestamptz, INOUT use
 LANGUAGE plpgsql AS $$
 DECLARE
   piece record;
+  after record;
   began timestamptz;
   most  int := 16;
 BEGIN
@@ -13,9 +14,12 @@ BEGIN
     began := clock_timestamp();
     -- A piece that a crash of the server undoes is still marked.
     PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
-    SELECT r.* INTO piece FROM api_internal.refresh_users(piece.day, piece.user_key, most) AS r;
+    after := piece;
+    SELECT r.* INTO piece FROM api_internal.refresh_users(after.day, after.user_key, most) AS r;
     COMMIT;
     EXIT WHEN piece.day IS NULL;
+    -- One that made a chunk is done once more, however late it is.
+    CONTINUE WHEN piece.day = after.day AND piece.user_key = after.user_key;
     user_days := user_days + piece.user_days;
     EXIT WHEN clock_timestamp() >= deadline;
     IF piece.user_days > 0 THEN

@@ -5,6 +5,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   after_day  CONSTANT timestamptz := day;
   after_user CONSTANT int := user_key;
+  chunks     CONSTANT bigint := api_internal.rollup_chunks();
   candidates int[];
   ours       int[];
   marks      record;
@@ -80,6 +81,13 @@ BEGIN
   IF stale.sample_users IS NOT NULL THEN
     PERFORM api_internal.roll_up_samples(day, stale.sample_users, stale.sample_quarters);
   END IF;
+  -- A commit is visible a moment before other sessions hear that it made a chunk, and a question of that moment would find neither
+  -- marks nor rows. So the marks stay until the chunk is known: this piece is done once more.
+  IF api_internal.rollup_chunks() > chunks THEN
+    day := after_day;
+    user_key := after_user;
+    RETURN;
+  END IF;
   -- Exactly the marks that were read: a mark added since then stands for readings that may not be rolled up. By their place,
   -- which only the holder of the claim sets free: a join would be quadratic where statistics are of an empty table.
   DELETE FROM core.stale_day AS s WHERE s.ctid = ANY (marks.rows);
@@ -88,4 +96,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.refresh_users IS
-  'Rolls up the stale quarters of the next users, at most `most`, after a day and user_key in the order of refreshing (days newest first, then users). Returns the day and the last user_key, and the number of user-days rolled up, which is smaller where other refreshers hold users; the day is null if none is left, or while a priority changes or a user is erased.';
+  'Rolls up the stale quarters of the next users, at most `most`, after a day and user_key in the order of refreshing (days newest first, then users). Returns the day and the last user_key, and the number of user-days rolled up, which is smaller where other refreshers hold users; the day is null if none is left, or while a priority changes or a user is erased. A piece that made a chunk returns what it was given, and no user-days: it is to be done once more.';

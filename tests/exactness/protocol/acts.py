@@ -7,12 +7,19 @@ from typing import Any
 import psycopg
 
 from tests.support import sql_client
-from tests.support.interleaving import NOON, Act, Stage
-from tests.support.reference_model import DAY
+from tests.support.interleaving import NOON, Act, Stage, beat
+from tests.support.reference_model import DAY, HOUR
 
 RANGE = ("default", "ada", NOON - 2 * DAY, NOON + 2 * DAY)
 CHECKED = (NOON - 4 * DAY, NOON + 4 * DAY)
 STALE = "CALL api_internal.refresh_stale_days('infinity', NULL)"
+
+
+def roll_up_what_is_before(stage: Stage) -> None:
+    """Have rollups of two devices in the chunks of the day, since a piece that makes a chunk is done once more."""
+    for whole in (NOON - DAY, NOON - 8 * HOUR):  # a day, and hours of the day itself
+        stage.write(beat("watch", whole, 5), beat("phone", whole + 1, 5))
+    sql_client.refresh(stage.db, NOON - HOUR)
 
 
 def refreshed(stage: Stage, horizon: int) -> list[str]:

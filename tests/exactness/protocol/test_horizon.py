@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.exactness.protocol.acts import STALE, ended, refreshed
+from tests.exactness.protocol.acts import STALE, ended, refreshed, roll_up_what_is_before
 from tests.exactness.protocol.mutants import SHARED, WRITERS, Cases, Mutant, Scenario, judge, named
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
@@ -78,6 +78,7 @@ def asked_during_new_time(stage: Stage) -> list[str]:
 
 def written_during_new_time(stage: Stage) -> list[str]:
     """Somebody writes where a refresh of new time has read already."""
+    roll_up_what_is_before(stage)
     stage.write(beat("watch", NOON, 100))
     with stage.stopped_at("user_1d"):
         refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))

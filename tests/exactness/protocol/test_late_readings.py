@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.exactness.protocol.acts import ended, refreshed
+from tests.exactness.protocol.acts import ended, refreshed, roll_up_what_is_before
 from tests.exactness.protocol.mutants import Cases, Mutant, Scenario, judge, named
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
@@ -66,6 +66,7 @@ def asked_during_stale_time(stage: Stage) -> list[str]:
 
 def written_during_stale_time(stage: Stage) -> list[str]:
     """Somebody writes to a stale day where its refresh has read already."""
+    roll_up_what_is_before(stage)
     sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100))
     with stage.stopped_at("user_1d"):

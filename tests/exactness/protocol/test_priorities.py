@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.exactness.protocol.acts import ended, refreshed, stale_days_only
+from tests.exactness.protocol.acts import ended, refreshed, roll_up_what_is_before, stale_days_only
 from tests.exactness.protocol.mutants import (
     HEEDLESS,
     PIECE,
@@ -80,6 +80,7 @@ def priority_before_a_piece(stage: Stage) -> list[str]:
 
 def priority_during_a_piece(stage: Stage) -> list[str]:
     """A priority changes when a refresh has read readings with the old one, and not committed."""
+    roll_up_what_is_before(stage)
     sql_client.refresh(stage.db, NOON + 2 * DAY)
     stage.write(beat("watch", NOON, 100), beat("phone", NOON + 1, 7))
     with stage.stopped_at("user_1d"):
