@@ -103,13 +103,6 @@ class Precedence:
         """Return whether a tenant has not used what it may."""
         return self.usage.amount(party, now) < self.most
 
-    async def enter(self, party: str) -> Visit:
-        """Wait until a request may begin, and return what it leaves with. Overloaded after a while."""
-        visit = self.come(party)
-        if visit.in_gaps:
-            await self.wait_to_begin(visit)
-        return visit
-
     def come(self, party: str) -> Visit:
         """Return what a request leaves with. It has begun, or is to wait where it begins in a gap."""
         now = monotonic()

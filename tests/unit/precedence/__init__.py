@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from service.precedence import Precedence
+from service.precedence import Precedence, Visit
 from service.usage import STEADY
 
 PERCENT = 50
@@ -26,3 +26,11 @@ def beside(calm: float = 0.0) -> Precedence:
     made.held.add("flood")
     made.note("calm", calm)
     return made
+
+
+async def enter(precedence: Precedence, party: str) -> Visit:
+    """Begin a request as service.http.giving_way does."""
+    visit = precedence.come(party)
+    if visit.in_gaps:
+        await precedence.wait_to_begin(visit)
+    return visit

@@ -10,7 +10,7 @@ from service.precedence import (
     LASTING_SECONDS,
     Precedence,
 )
-from tests.unit.precedence import MOST, PERCENT, Run, beside, now
+from tests.unit.precedence import MOST, PERCENT, Run, beside, enter, now
 
 
 def test_of_a_crowd_of_requests_the_further_ones_wait(run: Run) -> None:
@@ -18,8 +18,8 @@ def test_of_a_crowd_of_requests_the_further_ones_wait(run: Run) -> None:
 
     async def work() -> None:
         made = Precedence(PERCENT)
-        calm = await made.enter("calm")
-        crowd = [asyncio.create_task(made.enter("crowd")) for _ in range(CROWD + 2)]
+        calm = await enter(made, "calm")
+        crowd = [asyncio.create_task(enter(made, "crowd")) for _ in range(CROWD + 2)]
         await asyncio.sleep(2 * BREATH_SECONDS)
         assert [task.done() for task in crowd] == [True] * CROWD + [False] * 2
         made.leave(calm)
@@ -37,13 +37,13 @@ def test_what_lasts_is_no_crowd(run: Run) -> None:
 
     async def work() -> None:
         made = Precedence(PERCENT)
-        lasting = [await made.enter("clinic") for _ in range(CROWD)]
+        lasting = [await enter(made, "clinic") for _ in range(CROWD)]
         await asyncio.sleep(LASTING_SECONDS)
-        calm = await made.enter("calm")
+        calm = await enter(made, "calm")
         began = now()
-        brief = [await made.enter("clinic") for _ in range(CROWD)]
+        brief = [await enter(made, "clinic") for _ in range(CROWD)]
         assert now() == began
-        waiting = asyncio.create_task(made.enter("clinic"))
+        waiting = asyncio.create_task(enter(made, "clinic"))
         await asyncio.sleep(2 * BREATH_SECONDS)
         assert not waiting.done()
         made.leave(calm)
@@ -59,7 +59,7 @@ def test_a_crowd_of_a_tenant_alone_waits_for_nothing(run: Run) -> None:
         made = Precedence(PERCENT)
         began = now()
         for _ in range(10 * CROWD):
-            await made.enter("crowd")
+            await enter(made, "crowd")
         assert now() == began
 
     run(work())
@@ -68,11 +68,11 @@ def test_a_crowd_of_a_tenant_alone_waits_for_nothing(run: Run) -> None:
 def test_who_is_crowded_by_one_that_waits_is_no_crowd(run: Run) -> None:
     async def work() -> None:
         made = beside()
-        visits = [await made.enter("calm") for _ in range(CROWD)]
-        waiting = asyncio.create_task(made.enter("flood"))
+        visits = [await enter(made, "calm") for _ in range(CROWD)]
+        waiting = asyncio.create_task(enter(made, "flood"))
         await asyncio.sleep(0)
         began = now()
-        visits.append(await made.enter("calm"))
+        visits.append(await enter(made, "calm"))
         assert now() == began
         for visit in visits:
             made.leave(visit)
@@ -86,9 +86,9 @@ def test_what_waits_of_a_tenant_is_not_passed_by_what_does_not(run: Run) -> None
 
     async def work() -> None:
         made = Precedence(PERCENT)
-        calm = await made.enter("calm")
-        crowd = [await made.enter("flood") for _ in range(CROWD)]
-        waiting = asyncio.create_task(made.enter("flood"))
+        calm = await enter(made, "calm")
+        crowd = [await enter(made, "flood") for _ in range(CROWD)]
+        waiting = asyncio.create_task(enter(made, "flood"))
         await asyncio.sleep(0)
         made.note("flood", MOST)
         for visit in crowd:

@@ -15,7 +15,7 @@ from service.precedence import (
     PATIENCE_SECONDS,
     Precedence,
 )
-from tests.unit.precedence import MUCH, PERCENT, Run, beside, now
+from tests.unit.precedence import MUCH, PERCENT, Run, beside, enter, now
 
 
 def test_alone_it_waits_for_nothing(run: Run) -> None:
@@ -24,7 +24,7 @@ def test_alone_it_waits_for_nothing(run: Run) -> None:
         alone.note("flood", MUCH)
         began = now()
         for _ in range(100):
-            visit = await alone.enter("flood")
+            visit = await enter(alone, "flood")
             await alone.give_way(visit)
             alone.leave(visit)
         assert now() == began
@@ -35,8 +35,8 @@ def test_alone_it_waits_for_nothing(run: Run) -> None:
 def test_its_work_begins_when_no_request_of_others_is_under_way(run: Run) -> None:
     async def work() -> None:
         made = beside()
-        calm = await made.enter("calm")
-        waiting = asyncio.create_task(made.enter("flood"))
+        calm = await enter(made, "calm")
+        waiting = asyncio.create_task(enter(made, "flood"))
         await asyncio.sleep(5 * BREATH_SECONDS)
         assert not waiting.done()
         made.leave(calm)
@@ -54,7 +54,7 @@ def test_one_piece_begins_after_the_other(run: Run) -> None:
         began = now()
 
         async def ask() -> None:
-            made.leave(await made.enter("flood"))
+            made.leave(await enter(made, "flood"))
 
         await asyncio.gather(*(ask() for _ in range(11)))
         assert now() - began == pytest.approx(10 * BREATH_SECONDS)
@@ -69,14 +69,14 @@ def test_it_goes_on_however_many_requests_of_others_follow_each_other(run: Run) 
 
         async def flood() -> None:
             while True:
-                made.leave(await made.enter("flood"))
+                made.leave(await enter(made, "flood"))
                 done.append(now())
                 await asyncio.sleep(0.0001)  # or a flood that is not held would be all that the loop runs
 
         flooding = asyncio.create_task(flood())
         until = now() + 1
         while now() < until:
-            calm = await made.enter("calm")
+            calm = await enter(made, "calm")
             await asyncio.sleep(0.005)
             made.leave(calm)
             made.note("flood", 0.002)
@@ -89,10 +89,10 @@ def test_it_goes_on_however_many_requests_of_others_follow_each_other(run: Run) 
 def test_a_long_request_of_others_is_not_waited_for(run: Run) -> None:
     async def work() -> None:
         made = beside()
-        await made.enter("calm")
+        await enter(made, "calm")
         await asyncio.sleep(LONG_SECONDS)
         began = now()
-        await made.enter("flood")
+        await enter(made, "flood")
         assert now() == began
 
     run(work())
@@ -101,8 +101,8 @@ def test_a_long_request_of_others_is_not_waited_for(run: Run) -> None:
 def test_two_that_flood_take_turns(run: Run) -> None:
     order: list[str] = []
 
-    async def enter(made: Precedence, party: str) -> None:
-        visit = await made.enter(party)
+    async def pass_through(made: Precedence, party: str) -> None:
+        visit = await enter(made, party)
         order.append(party)
         made.leave(visit)
 
@@ -110,9 +110,9 @@ def test_two_that_flood_take_turns(run: Run) -> None:
         made = beside()
         made.note("flood too", MUCH + 0.01)
         made.held.add("flood too")
-        calm = await made.enter("calm")
+        calm = await enter(made, "calm")
         parties = ("flood",) * 3 + ("flood too",) * 2
-        tasks = [asyncio.create_task(enter(made, party)) for party in parties]
+        tasks = [asyncio.create_task(pass_through(made, party)) for party in parties]
         await asyncio.sleep(0)
         made.leave(calm)
         await asyncio.gather(*tasks)
@@ -127,10 +127,10 @@ def test_patience_ends(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def work() -> None:
         made = beside()
-        await made.enter("calm")
+        await enter(made, "calm")
         began = now()
         with pytest.raises(Overloaded, match="beside others"):
-            await made.enter("flood")
+            await enter(made, "flood")
         assert now() - began == pytest.approx(PATIENCE_SECONDS)
 
     run(work())
@@ -139,8 +139,8 @@ def test_patience_ends(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_gives_up_takes_no_turn(run: Run) -> None:
     async def work() -> None:
         made = beside()
-        calm = await made.enter("calm")
-        given_up, waiting = (asyncio.create_task(made.enter("flood")) for _ in range(2))
+        calm = await enter(made, "calm")
+        given_up, waiting = (asyncio.create_task(enter(made, "flood")) for _ in range(2))
         await asyncio.sleep(0)
         given_up.cancel()
         made.leave(calm)
@@ -156,11 +156,11 @@ def test_a_piece_begins_when_the_one_before_is_over(run: Run) -> None:
 
     async def work() -> None:
         made = beside()
-        first = await made.enter("flood")
+        first = await enter(made, "flood")
         began = now()
-        second = await made.enter("flood")
+        second = await enter(made, "flood")
         assert now() - began == pytest.approx(GAP_SECONDS, abs=2 * BREATH_SECONDS)
-        waiting = asyncio.create_task(made.enter("flood"))
+        waiting = asyncio.create_task(enter(made, "flood"))
         made.leave(first)
         await asyncio.sleep(5 * BREATH_SECONDS)
         assert not waiting.done()

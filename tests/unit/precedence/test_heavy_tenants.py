@@ -12,7 +12,7 @@ from service.precedence import (
     Precedence,
 )
 from service.usage import HALF_LIFE
-from tests.unit.precedence import MOST, MUCH, PERCENT, Run, beside, now
+from tests.unit.precedence import MOST, MUCH, PERCENT, Run, beside, enter, now
 
 
 def test_who_uses_little_waits_for_nothing(run: Run) -> None:
@@ -22,10 +22,10 @@ def test_who_uses_little_waits_for_nothing(run: Run) -> None:
         made = Precedence(PERCENT)
         made.note("calm", MUCH)
         made.note("other", 0.0)
-        other = await made.enter("other")
+        other = await enter(made, "other")
         began = now()
         for _ in range(100):
-            made.leave(await made.enter("calm"))
+            made.leave(await enter(made, "calm"))
         assert now() == began
         made.leave(other)
 
@@ -36,7 +36,7 @@ def test_it_waits_until_it_has_used_no_more_than_it_may(run: Run) -> None:
     async def work() -> None:
         made = beside()
         made.note("flood", 2 * MOST - MUCH)
-        waiting = asyncio.create_task(made.enter("flood"))
+        waiting = asyncio.create_task(enter(made, "flood"))
         until = now() + HALF_LIFE
         while now() < until - 0.1:
             made.note("calm", 0.0)
@@ -55,7 +55,7 @@ def test_it_has_its_share_of_a_processor(run: Run) -> None:
         until = now() + 10
         while now() < until:
             made.note("calm", 0.0)
-            visit = await made.enter("flood")
+            visit = await enter(made, "flood")
             made.note("flood", 0.01)
             made.leave(visit)
             used += 0.01
@@ -70,8 +70,8 @@ def test_who_waits_counts_as_using_more_than_others(run: Run) -> None:
     async def work() -> None:
         made = beside()
         made.note("idle", 0.0)
-        calm = await made.enter("calm")
-        waiting = asyncio.create_task(made.enter("flood"))
+        calm = await enter(made, "calm")
+        waiting = asyncio.create_task(enter(made, "flood"))
         await asyncio.sleep(0)
         made.note("flood", MOST)
         made.note("calm", 1.5 * MOST)

@@ -18,14 +18,14 @@ from service.precedence import (
     take_long,
 )
 from service.usage import STEADY
-from tests.unit.precedence import MUCH, PERCENT, Run, beside, now
+from tests.unit.precedence import MUCH, PERCENT, Run, beside, enter, now
 
 
 def test_what_is_under_way_goes_on_before_new_requests_begin(run: Run) -> None:
     order: list[str] = []
 
     async def begin(made: Precedence) -> None:
-        visit = await made.enter("flood")
+        visit = await enter(made, "flood")
         order.append("new")
         made.leave(visit)
 
@@ -37,7 +37,7 @@ def test_what_is_under_way_goes_on_before_new_requests_begin(run: Run) -> None:
 
     async def work() -> None:
         made = beside()
-        calm = await made.enter("calm")
+        calm = await enter(made, "calm")
         tasks = [asyncio.create_task(each(made)) for each in (begin, begin, go_on)]
         await asyncio.sleep(0)
         made.leave(calm)
@@ -50,7 +50,7 @@ def test_what_is_under_way_goes_on_before_new_requests_begin(run: Run) -> None:
 def test_outside_of_requests_of_a_tenant_all_goes_on(run: Run) -> None:
     async def work() -> None:
         made = beside()
-        await made.enter("calm")
+        await enter(made, "calm")
         await give_way()
         pause()
         take_long()
@@ -73,8 +73,8 @@ def test_what_takes_long_waits_at_each_step(run: Run) -> None:
 
     async def work() -> None:
         made = Precedence(PERCENT)
-        CURRENT.set((made, await made.enter("clinic")))
-        calm = await made.enter("calm")
+        CURRENT.set((made, await enter(made, "clinic")))
+        calm = await enter(made, "calm")
         began = now()
         await give_way()
         take_long()
@@ -101,13 +101,13 @@ def test_new_requests_wait_behind_one_step_of_what_takes_long(run: Run) -> None:
             pause()
 
     async def ask(made: Precedence) -> None:
-        visit = await made.enter("flood")
+        visit = await enter(made, "flood")
         order.append("new")
         made.leave(visit)
 
     async def work() -> None:
         made = beside()
-        calm = await made.enter("calm")
+        calm = await enter(made, "calm")
         tasks = [asyncio.create_task(each(made)) for each in (download, ask, ask)]
         await asyncio.sleep(0)
         made.leave(calm)
