@@ -6,9 +6,7 @@ measures, or the better one all the time. A mutant is a function of sql/ that ta
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -19,7 +17,7 @@ from tests.exactness.test_intervals import NOON, SAMPLES
 from tests.exactness.test_intervals import TRIES as SMALL_TRIES
 from tests.support import sql_client
 from tests.support.database import empty
-from tests.support.interleaving import install, script
+from tests.support.interleaving import mutated
 from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, Part, moment
 
 SECOND = MINUTE // 60
@@ -403,18 +401,6 @@ def rollups(db: psycopg.Connection[Any]) -> list[list[Any]]:
     db.execute(STALE, [moment(NOON // DAY * DAY)])
     db.execute("CALL api.refresh()")
     return [db.execute(f"SELECT r FROM rollup.{level} AS r ORDER BY r".encode()).fetchall() for level in LEVELS]
-
-
-@contextmanager
-def mutated(db: psycopg.Connection[Any], function: str, pattern: str, replacement: str, times: int) -> Iterator[None]:
-    """Replace a function by one with a part taken out."""
-    text, found = re.subn(pattern, replacement, script(function), flags=re.DOTALL)
-    assert found == times, f"{pattern} is {found} times in {function}: fit the mutant to the file again"
-    install(db, text)
-    try:
-        yield
-    finally:
-        install(db, script(function))
 
 
 def is_noticed(db: psycopg.Connection[Any], right: list[list[Any]]) -> bool:

@@ -8,9 +8,7 @@ mutant is a function of sql/ with one part of the rule taken out.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -21,7 +19,7 @@ import pytest
 from tests.exactness.test_exactness import FIRST
 from tests.support import sql_client
 from tests.support.database import empty
-from tests.support.interleaving import install, script
+from tests.support.interleaving import mutated
 from tests.support.interval_model import Instant, Stretch, Window
 from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, Part, micro, micros, moment
 from tests.support.sums import GRAIN, Sums
@@ -193,18 +191,6 @@ NOTICING = {
 def test_each_part_of_the_rule_is_needed(calm: psycopg.Connection[Any], name: str) -> None:
     with mutated(calm, "counted_minutes", *MUTANTS[name]):
         assert any(differences(calm, seed) for seed in (NOTICING.get(name, 0), *range(MOST)))
-
-
-@contextmanager
-def mutated(db: psycopg.Connection[Any], function: str, pattern: str, replacement: str) -> Iterator[None]:
-    """Replace a function or view by one with a part taken out."""
-    text, times = re.subn(pattern, replacement, script(function), flags=re.DOTALL)
-    assert times == 1, f"{pattern} is {times} times in {function}: fit the mutant to the file again"
-    install(db, text)
-    try:
-        yield
-    finally:
-        install(db, script(function))
 
 
 def counted(start: int, end: int, value: float, device: str = "phone") -> Part:

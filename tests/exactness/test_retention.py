@@ -6,9 +6,7 @@ of a drop is needed: without it a history notices.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -22,7 +20,7 @@ from tests.exactness.test_intervals import TRIES as SMALL_TRIES
 from tests.exactness.test_samples import TENANT, Storyteller
 from tests.support import sql_client
 from tests.support.database import empty
-from tests.support.interleaving import install, script
+from tests.support.interleaving import mutated
 from tests.support.interval_model import Instant, Stretch, Total, Window
 from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, Part, auto_bucket, micro, micros, moment
 from tests.support.sample_model import USERS, Question, Sample, latest, write
@@ -67,18 +65,6 @@ def kept_from(db: psycopg.Connection[Any]) -> int:
     row = db.execute(KEPT).fetchone()
     assert row is not None
     return NOON - 10 * DAY if row[0] is None else micros(row[0])
-
-
-@contextmanager
-def mutated(db: psycopg.Connection[Any], name: str, pattern: str, replacement: str) -> Iterator[None]:
-    right = script(name)
-    text, times = re.subn(pattern, lambda _: replacement, right, flags=re.DOTALL)
-    assert times == 1, f"{pattern} is {times} times in {name}: fit the mutant to the file again"
-    install(db, text)
-    try:
-        yield
-    finally:
-        install(db, right)
 
 
 # Samples ----------------------------------------------------------------------------------------------------

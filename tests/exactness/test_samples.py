@@ -6,9 +6,7 @@ protocol of samples is needed: without it a history or a scenario notices.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, TypeAlias
@@ -19,7 +17,7 @@ import pytest
 from tests.exactness.test_exactness import EACH, FIRST, QUESTIONS
 from tests.support import sql_client
 from tests.support.database import empty
-from tests.support.interleaving import NOON, Stage, install, script
+from tests.support.interleaving import NOON, Stage, mutated
 from tests.support.reference_model import DAY, HOUR, MINUTE, micros, moment
 from tests.support.sample_model import (
     BUCKETS,
@@ -301,18 +299,6 @@ MUTANTS: dict[str, Change] = {
     "what lies above the horizon is left out": ("unrolled_samples", r"CASE WHEN until > horizon", "CASE WHEN false"),
     "an erasure leaves notes": ("erase_user", r"DELETE FROM core.sample_day[^;]*;", ""),
 }
-
-
-@contextmanager
-def mutated(db: psycopg.Connection[Any], name: str, pattern: str, replacement: str) -> Iterator[None]:
-    right = script(name)
-    text, times = re.subn(pattern, lambda _: replacement, right, flags=re.DOTALL)
-    assert times == 1, f"{pattern} is {times} times in {name}: fit the mutant to the file again"
-    install(db, text)
-    try:
-        yield
-    finally:
-        install(db, right)
 
 
 # A history that notices a mutant early; others are tried where that is no longer so.

@@ -224,3 +224,15 @@ def install(db: psycopg.Connection[Any], text: str) -> None:
     with db.transaction():
         db.execute("SET LOCAL search_path = pg_catalog")
         db.execute(text.encode())
+
+
+@contextmanager
+def mutated(db: psycopg.Connection[Any], name: str, pattern: str, replacement: str, times: int = 1) -> Iterator[None]:
+    """Replace a function or view by one where what matches, so many times, is replaced."""
+    text, found = re.subn(pattern, replacement, script(name), flags=re.DOTALL)
+    assert found == times, f"{pattern} is {found} times in {name}: fit the mutant to the file again"
+    install(db, text)
+    try:
+        yield
+    finally:
+        install(db, script(name))
