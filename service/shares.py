@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextvars import ContextVar
 
 # The tenant that the request at hand is bound to; None where it is bound to none, and outside of requests.
@@ -21,25 +20,27 @@ class Shares:
         self.most = most
         self.most_of_one = most_of_one
         self.held = 0
-        self.of: Counter[str] = Counter()
+        self.of: dict[str, int] = {}
 
     def fits(self, party: str | None, size: int = 1, most: int | None = None) -> bool:
         """Return whether a party may take so much more, of `most` if named; where nothing is held, any amount."""
         free = (self.most if most is None else most) - self.held
         if not self.held or size > free or party is None:
             return not self.held or size <= free
-        return self.of[party] + size <= (self.most_of_one if self.most_of_one and most is None else free)
+        return self.of.get(party, 0) + size <= (self.most_of_one if self.most_of_one and most is None else free)
 
     def take(self, party: str | None, size: int = 1) -> None:
         """Count in."""
         self.held += size
         if party is not None:
-            self.of[party] += size
+            self.of[party] = self.of.get(party, 0) + size
 
     def give(self, party: str | None, size: int = 1) -> None:
         """Count out."""
         self.held -= size
         if party is not None:
-            self.of[party] -= size
-            if not self.of[party]:
-                del self.of[party]
+            left = self.of.get(party, 0) - size
+            if left:
+                self.of[party] = left
+            else:
+                self.of.pop(party, None)

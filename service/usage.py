@@ -39,11 +39,13 @@ class Usage:
     def note(self, party: str, now: float, amount: float = 0.0) -> None:
         """Note that a party comes, or that it has used so much: seconds, or readings."""
         use = self.of.get(party)
-        if use is None or next(reversed(self.of)) != party:
-            use = self.of[party] = self.of.pop(party, Use(0.0, now))
+        if use is None:
+            use = self.of[party] = Use(0.0, now)
         use.amount, use.at = use.now(now) + amount, now
-        while (first := next(iter(self.of))) != party and self.of[first].at < now - ABOUT_SECONDS:
-            del self.of[first]
+        if len(self.of) > 1:
+            self.of[party] = self.of.pop(party)
+            while (first := next(iter(self.of))) != party and self.of[first].at < now - ABOUT_SECONDS:
+                del self.of[first]
 
     def amount(self, party: str, now: float) -> float:
         """Return how much a party has used of late."""

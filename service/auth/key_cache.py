@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -54,7 +54,8 @@ class KeyCache:
         self.unknown: OrderedDict[str, float] = OrderedDict()
         self.wanted: set[str] = set()
         self.reading: asyncio.Task[None] | None = None
-        self.holders: defaultdict[str, set[asyncio.Task[Any]]] = defaultdict(set)
+        self.held: dict[asyncio.Task[Any], str] = {}
+        """What is done with keys and sessions, and the id of each one's."""
         self.ended: set[asyncio.Task[Any]] = set()
 
     def is_known(self, credential: str) -> bool:
@@ -134,9 +135,9 @@ class KeyCache:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             now = time.monotonic()
-            in_use = {
-                key for key, entry in self.entries.items() if key in self.holders or now - entry.used_at < IDLE_SECONDS
-            }
+            in_use = set(self.held.values())
+            in_use |= {key for key, entry in self.entries.items() if now - entry.used_at < IDLE_SECONDS}
+            in_use &= self.entries.keys()
             self.entries = {key: entry for key, entry in self.entries.items() if key in in_use}
             if not in_use:
                 continue
@@ -150,24 +151,20 @@ class KeyCache:
     def end_what_must(self) -> None:
         """Cancel what is done with keys that are no longer in force."""
         now = time.monotonic()
-        for credential, tasks in self.holders.items():
+        for task, credential in self.held.items():
             entry = self.entries.get(credential)
-            if entry is None or entry.principal.until <= now:
-                for task in tasks - self.ended:
-                    self.ended.add(task)
-                    task.cancel()
+            if (entry is None or entry.principal.until <= now) and task not in self.ended:
+                self.ended.add(task)
+                task.cancel()
 
     def hold(self, credential: str, task: asyncio.Task[Any]) -> None:
         """Have a task cancelled when the key ends."""
-        self.holders[credential].add(task)
+        self.held[task] = credential
 
-    def release(self, credential: str, task: asyncio.Task[Any]) -> None:
+    def release(self, task: asyncio.Task[Any]) -> None:
         """Stop doing so."""
         self.ended.discard(task)
-        tasks = self.holders[credential]
-        tasks.discard(task)
-        if not tasks:
-            del self.holders[credential]
+        del self.held[task]
 
 
 def entry_of(credential: str, row: dict[str, Any], now: float, used_at: float) -> Entry:

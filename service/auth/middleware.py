@@ -93,7 +93,7 @@ class Authentication:
             task.uncancel()
             await end(scope, receive, send, begun=begun)
         finally:
-            keys.release(credential, task)
+            keys.release(task)
 
 
 async def end(scope: Scope, receive: Receive, send: Send, *, begun: bool) -> None:

@@ -33,7 +33,7 @@ class Turns:
         """Return whether a party may have one more turn now."""
         if not self.shares.fits(party):
             return False
-        if self.most_of_heavy is None or party is None or self.shares.of[party] < self.most_of_heavy:
+        if self.most_of_heavy is None or party is None or self.shares.of.get(party, 0) < self.most_of_heavy:
             return True
         now = monotonic()
         return now - self.begun[party] >= LONG_SECONDS or not self.usage.is_heavy(party, now)
