@@ -46,25 +46,12 @@ BEGIN
                 FROM series AS s) AS a
        CROSS JOIN LATERAL api_internal.interval_blocks(a.user_keys, a.metric_keys, a.device_keys, a.have_moments, a.starts, a.ends, width) AS b
     ), plain AS (
-      -- Of a device that is alone everything counts: what lies within a bucket as a whole, of what crosses its end the share of each bucket.
-      SELECT x.user_key, x.metric_key, x.device_key, public.time_bucket(INTERVAL '1 hour', x.bucket) AS cell, x.bucket, min(x.first_ts) AS first_ts,
-             max(x.last_ts) AS last_ts, sum(x.samples)::bigint AS samples, sum(x.amount) * x.grain AS total
-        FROM (SELECT f.user_key, f.metric_key, f.device_key, f.grain, f.bucket, f.ts AS first_ts,
-                     greatest(f.last_ts, public.time_bucket(INTERVAL '1 minute', least(f.ends_at, f.bucket + width) - INTERVAL '1 microsecond')) AS last_ts,
-                     f.times AS samples, f.whole - coalesce(f.crossing, 0) AS amount
-                FROM found AS f
-               WHERE f.is_plain AND f.bucket >= f.range_start
-              UNION ALL
-              SELECT c.user_key, c.metric_key, c.device_key, c.grain, c.bucket, c.piece_start,
-                     greatest(c.piece_start, public.time_bucket(INTERVAL '1 minute', c.piece_end - INTERVAL '1 microsecond')), 0,
-                     api_internal.share_until(c.whole, c.ts, c.ends_at, c.piece_end) - api_internal.share_until(c.whole, c.ts, c.ends_at, c.piece_start)
-                FROM (SELECT f.user_key, f.metric_key, f.device_key, f.last_ts AS ts, f.ends_at, f.crossing AS whole, f.grain, g.bucket,
-                             greatest(g.bucket, f.last_ts) AS piece_start, least(g.bucket + width, f.ends_at) AS piece_end
-                        FROM found AS f
-                       CROSS JOIN LATERAL generate_series(greatest(f.bucket, f.range_start),
-                                                          least(f.ends_at, f.range_end) - INTERVAL '1 microsecond', width) AS g (bucket)
-                       WHERE f.crossing IS NOT NULL AND f.is_plain) AS c) AS x
-       GROUP BY x.user_key, x.metric_key, x.device_key, x.grain, x.bucket
+      -- Of a device that is alone everything counts.
+      SELECT f.user_key, f.metric_key, f.device_key, f.cell, f.bucket, min(f.ts) AS first_ts, max(f.last_ts) AS last_ts, sum(f.times)::bigint AS samples,
+             sum(f.whole) * f.grain AS total
+        FROM found AS f
+       WHERE f.is_plain
+       GROUP BY f.user_key, f.metric_key, f.device_key, f.grain, f.cell, f.bucket
     ), blocks AS MATERIALIZED (
       -- All others: by bucket, and long ones one by one.
       SELECT f.* FROM found AS f WHERE NOT f.is_plain

@@ -3,8 +3,8 @@ CREATE FUNCTION api_internal.interval_blocks(
   user_keys int[], metric_keys int[], device_keys int[], have_moments boolean[], starts timestamptz[], ends timestamptz[], width interval
 ) RETURNS TABLE (
   user_key int, metric_key int, device_key int, range_start timestamptz, range_end timestamptz, grain int, bucket timestamptz,
-  ts timestamptz, last_ts timestamptz, ends_at timestamptz, minutes bigint, times bigint, whole numeric, crossing bigint, overlaps boolean,
-  is_long boolean, is_plain boolean
+  ts timestamptz, last_ts timestamptz, ends_at timestamptz, minutes bigint, times bigint, whole numeric, overlaps boolean, is_long boolean,
+  is_plain boolean
 )
 LANGUAGE plpgsql STABLE
 SET datestyle = 'ISO'
@@ -63,16 +63,34 @@ BEGIN
      )
      SELECT f.user_key, f.metric_key, f.device_key, f.range_start, f.range_end, f.grain, f.bucket, f.ts, f.last_ts, f.ends_at,
             -- Of a device that nothing meets any will do.
-            coalesce(f.minutes, 1::bigint << date_part(''minute'', f.ts AT TIME ZONE ''UTC'')::int),
-            f.times, f.whole, f.crossing, f.overlaps, false, f.is_plain
+            coalesce(f.minutes, 1::bigint << date_part(''minute'', f.ts AT TIME ZONE ''UTC'')::int), f.times, f.whole, f.overlaps, false, false
        FROM blocks AS f
-      WHERE NOT f.has_long OR f.is_plain
+      WHERE NOT f.has_long AND NOT f.is_plain
+     UNION ALL
+     -- What lies within a bucket as a whole, and of what crosses its end the share of the bucket.
+     SELECT f.user_key, f.metric_key, f.device_key, f.range_start, f.range_end, f.grain, f.bucket, f.ts,
+            greatest(f.last_ts, public.time_bucket(INTERVAL ''1 minute'', least(f.ends_at, f.bucket + $7) - INTERVAL ''1 microsecond'')), f.ends_at,
+            NULL, f.times,
+            CASE WHEN f.crossing IS NULL THEN f.whole
+                 ELSE f.whole - f.crossing + api_internal.share_until(f.crossing, f.last_ts, f.ends_at, f.bucket + $7) END, false, false, true
+       FROM blocks AS f
+      WHERE f.is_plain AND f.bucket >= f.range_start
+     UNION ALL
+     -- And the share of each later bucket.
+     SELECT f.user_key, f.metric_key, f.device_key, f.range_start, f.range_end, f.grain, g.bucket, g.bucket,
+            public.time_bucket(INTERVAL ''1 minute'', least(f.ends_at, g.bucket + $7) - INTERVAL ''1 microsecond''), f.ends_at, NULL, 0,
+            api_internal.share_until(f.crossing, f.last_ts, f.ends_at, least(f.ends_at, g.bucket + $7))
+              - api_internal.share_until(f.crossing, f.last_ts, f.ends_at, g.bucket), false, false, true
+       FROM blocks AS f
+      CROSS JOIN LATERAL generate_series(greatest(f.bucket + $7, f.range_start), least(f.ends_at, f.range_end) - INTERVAL ''1 microsecond'',
+                                         $7) AS g (bucket)
+      WHERE f.crossing IS NOT NULL AND f.is_plain
      UNION ALL
      SELECT f.user_key, f.metric_key, f.device_key, f.range_start, f.range_end, f.grain, f.bucket, min(i.ts), max(i.ts), max(i.ends_at),
             -- Of what ends beyond its hour they mean nothing.
             bit_or((2::bigint << date_part(''minute'', (i.ends_at - INTERVAL ''1 microsecond'') AT TIME ZONE ''UTC'')::int)
                    - (1::bigint << date_part(''minute'', i.ts AT TIME ZONE ''UTC'')::int)),
-            count(*), sum(i.whole), NULL, f.overlaps, l.since IS NOT NULL, false
+            count(*), sum(i.whole), f.overlaps, l.since IS NOT NULL, false
        FROM blocks AS f
       CROSS JOIN LATERAL unnest(f.starts, f.ends, f.wholes) AS i (ts, ends_at, whole)
       CROSS JOIN LATERAL (SELECT CASE WHEN i.ends_at > f.bucket + $7 OR i.ends_at - i.ts > INTERVAL ''5 minutes'' THEN i.ts END) AS l (since)
@@ -84,4 +102,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.interval_blocks IS
-  'The intervals of series (user, metric, device) that overlap half-open ranges of whole hours, given as arrays of one length, added up by bucket of a width that divides the hour; those of more than five minutes and those that no bucket holds as a whole are long, and have a row each. Amounts are in the least unit that is shared, grain millionths; minutes are the minutes of the hour that are covered, as bits, the first minute as 1; overlaps tells that one of the bucket begins before another one of the device ends. Rows are plain where all of them counts, and then minutes mean nothing: no other device of the user has intervals of the metric in the ranges, none has moments, as have_moments tells, and of a series and range no interval overlaps another one. Of plain rows crossing is the amount of the last interval, if it ends beyond the bucket.';
+  'The intervals of series (user, metric, device) that overlap half-open ranges of whole hours, given as arrays of one length, added up by bucket of a width that divides the hour; those of more than five minutes and those that no bucket holds as a whole are long, and have a row each. Amounts are in the least unit that is shared, grain millionths; minutes are the minutes of the hour that are covered, as bits, the first minute as 1; overlaps tells that one of the bucket begins before another one of the device ends. Rows are plain where all counts that was measured: no other device of the user has intervals of the metric in the ranges, none has moments, as have_moments tells, and of a series and range no interval overlaps another one. Plain rows say what their bucket has, and several may be of one: whole is that bucket''s share, times is how many intervals begin there, last_ts is the last moment or, of what ends later, the last minute.';

@@ -27,16 +27,43 @@ BEGIN
   ), found AS MATERIALIZED (
     SELECT q.*, public.time_bucket(INTERVAL '1 hour', q.bucket) AS hour
       FROM api_internal.device_quarters(asked.user_keys, asked.starts, asked.ends) AS q
+  ), sole AS MATERIALIZED (
+    -- Series of users who have intervals of one device, and nothing else.
+    SELECT r.user_key, s.metric_key, s.device_key, r.range_start, r.range_end
+      FROM unnest(asked.user_keys, asked.starts, asked.ends) AS r (user_key, range_start, range_end)
+     CROSS JOIN LATERAL (SELECT s.metric_key, s.device_key, min(s.device_key) OVER () = max(s.device_key) OVER () AS is_sole
+                           FROM core.interval_series AS s
+                          WHERE s.user_key = r.user_key AND s.kind = 0 AND s.metric_key IN (2, 3)
+                         OFFSET 0) AS s
+     WHERE s.is_sole AND NOT EXISTS (SELECT FROM found AS f WHERE f.user_key = r.user_key)
+  ), sole_quarters AS MATERIALIZED (
+    -- Steps are counted in whole numbers, and calories in millionths.
+    SELECT b.user_key, b.device_key, b.bucket, min(b.ts) AS first_ts, max(b.last_ts) AS last_ts, bool_and(b.is_plain) AS is_plain,
+           sum(b.whole) FILTER (WHERE b.metric_key = 3)::bigint AS calories, sum(b.whole) FILTER (WHERE b.metric_key = 2)::bigint AS steps
+      FROM (SELECT array_agg(s.user_key) AS user_keys, array_agg(s.metric_key) AS metric_keys, array_agg(s.device_key) AS device_keys,
+                   array_agg(false) AS have_moments, array_agg(s.range_start) AS starts, array_agg(s.range_end) AS ends
+              FROM sole AS s
+            HAVING count(*) > 0) AS a
+     CROSS JOIN LATERAL api_internal.interval_blocks(a.user_keys, a.metric_keys, a.device_keys, a.have_moments, a.starts, a.ends,
+                                                     INTERVAL '15 minutes') AS b
+     GROUP BY b.user_key, b.device_key, b.bucket
+  ), overlapping AS MATERIALIZED (
+    SELECT DISTINCT q.user_key FROM sole_quarters AS q WHERE NOT q.is_plain
   ), counted AS MATERIALIZED (
-    SELECT *
-      FROM api_internal.cell_buckets(asked.user_keys, asked.starts, asked.ends, '{2,3}', ARRAY(
+    SELECT c.*
+      FROM (SELECT array_agg(r.user_key) AS user_keys, array_agg(r.range_start) AS starts, array_agg(r.range_end) AS ends
+              FROM unnest(asked.user_keys, asked.starts, asked.ends) AS r (user_key, range_start, range_end)
+             WHERE NOT EXISTS (SELECT FROM sole AS s WHERE s.user_key = r.user_key)
+                OR EXISTS (SELECT FROM overlapping AS o WHERE o.user_key = r.user_key)
+            HAVING count(*) > 0) AS a
+     CROSS JOIN LATERAL api_internal.cell_buckets(a.user_keys, a.starts, a.ends, '{2,3}', ARRAY(
              SELECT ROW(f.bucket, f.first_ts, f.last_ts, f.steps_minutes, 0, f.user_key, 2, f.device_key, f.steps * 1000000::numeric)::api_internal.cell_part
                FROM found AS f
               WHERE f.steps IS NOT NULL
              UNION ALL
              SELECT ROW(f.bucket, f.first_ts, f.last_ts, f.calories_minutes, 0, f.user_key, 3, f.device_key, f.calories)::api_internal.cell_part
                FROM found AS f
-              WHERE f.calories IS NOT NULL), INTERVAL '15 minutes')
+              WHERE f.calories IS NOT NULL), INTERVAL '15 minutes') AS c
   ), beats AS MATERIALIZED (
     -- The smallest priority wins, then the device registered first.
     SELECT f.*, coalesce(bit_or(f.heart_rate_minutes) OVER (PARTITION BY f.user_key, f.bucket ORDER BY d.heart_rate_rank
@@ -72,7 +99,7 @@ BEGIN
            max(c.heart_rate_max) AS heart_rate_max, sum(c.calories)::bigint AS calories, sum(c.steps)::bigint AS steps,
            CASE WHEN min(c.heart_rate_device) = max(c.heart_rate_device) THEN min(c.heart_rate_device)
                 WHEN min(c.heart_rate_device) IS NOT NULL THEN 0 END AS heart_rate_device,
-           bit_count(coalesce(bit_or(c.heart_rate_minutes), 0)::bit(64)) AS worn_minutes
+           h.sole_device, bit_count(coalesce(bit_or(c.heart_rate_minutes), 0)::bit(64)) AS worn_minutes
       FROM (SELECT b.user_key, b.hour, b.bucket, b.first_ts, b.last_ts, b.heart_rate_minutes, w.*
               FROM beats AS b
               LEFT JOIN LATERAL (SELECT b.heart_rate_sum, b.heart_rate_count, b.heart_rate_min, b.heart_rate_max, b.device_key AS heart_rate_device,
@@ -86,16 +113,26 @@ BEGIN
       JOIN hours AS h USING (user_key, hour)
       JOIN marked AS m USING (user_key)
      WHERE NOT h.is_hard AND c.bucket <@ m.ranges
-     GROUP BY 1, 2
+     GROUP BY c.user_key, c.bucket, h.sole_device
     UNION ALL
-    SELECT m.user_key, public.time_bucket(INTERVAL '15 minutes', r.bucket), min(r.first_ts), max(r.last_ts), sum(r.heart_rate_sum)::bigint,
-           sum(r.heart_rate_count)::int, min(r.heart_rate_min), max(r.heart_rate_max), sum(r.calories)::bigint, sum(r.steps)::bigint,
-           CASE WHEN min(r.heart_rate_device) = max(r.heart_rate_device) THEN min(r.heart_rate_device)
-                WHEN min(r.heart_rate_device) IS NOT NULL THEN 0 END,
-           count(*) FILTER (WHERE r.heart_rate_count > 0)
-      FROM minute_by_minute AS m
-     CROSS JOIN LATERAL api_internal.minutes(m.user_key, m.ranges, NULL, true) AS r
-     GROUP BY 1, 2
+    SELECT r.user_key, r.bucket, r.first_ts, r.last_ts, r.heart_rate_sum, r.heart_rate_count, r.heart_rate_min, r.heart_rate_max, r.calories,
+           r.steps, r.heart_rate_device, h.sole_device, r.worn_minutes
+      FROM (SELECT m.user_key, public.time_bucket(INTERVAL '15 minutes', r.bucket) AS bucket, min(r.first_ts) AS first_ts, max(r.last_ts) AS last_ts,
+                   sum(r.heart_rate_sum)::bigint AS heart_rate_sum, sum(r.heart_rate_count)::int AS heart_rate_count,
+                   min(r.heart_rate_min) AS heart_rate_min, max(r.heart_rate_max) AS heart_rate_max, sum(r.calories)::bigint AS calories,
+                   sum(r.steps)::bigint AS steps,
+                   CASE WHEN min(r.heart_rate_device) = max(r.heart_rate_device) THEN min(r.heart_rate_device)
+                        WHEN min(r.heart_rate_device) IS NOT NULL THEN 0 END AS heart_rate_device,
+                   count(*) FILTER (WHERE r.heart_rate_count > 0) AS worn_minutes
+              FROM minute_by_minute AS m
+             CROSS JOIN LATERAL api_internal.minutes(m.user_key, m.ranges, NULL, true) AS r
+             GROUP BY 1, 2) AS r
+      JOIN hours AS h ON h.user_key = r.user_key AND h.hour = public.time_bucket(INTERVAL '1 hour', r.bucket)
+    UNION ALL
+    SELECT q.user_key, q.bucket, q.first_ts, q.last_ts, NULL, 0, NULL, NULL, q.calories, q.steps, NULL, q.device_key, 0
+      FROM sole_quarters AS q
+      JOIN marked AS m USING (user_key)
+     WHERE NOT EXISTS (SELECT FROM overlapping AS o WHERE o.user_key = q.user_key) AND q.bucket <@ m.ranges
   ), by_device AS MATERIALIZED (
     SELECT c.user_key, c.device_key, c.bucket, min(c.first_ts) AS first_ts, max(c.last_ts) AS last_ts,
            sum(c.heart_rate_sum)::bigint AS heart_rate_sum, coalesce(sum(c.heart_rate_count), 0)::int AS heart_rate_count,
@@ -130,9 +167,8 @@ BEGIN
     INSERT INTO rollup.user_15m AS t (user_key, bucket, first_ts, last_ts, heart_rate_sum, heart_rate_count, heart_rate_min,
                                       heart_rate_max, calories, steps, heart_rate_device, sole_device, worn_minutes)
       SELECT c.user_key, c.bucket, c.first_ts, c.last_ts, c.heart_rate_sum, c.heart_rate_count, c.heart_rate_min, c.heart_rate_max,
-             c.calories, c.steps, c.heart_rate_device, h.sole_device, c.worn_minutes
+             c.calories, c.steps, c.heart_rate_device, c.sole_device, c.worn_minutes
         FROM computed AS c
-        JOIN hours AS h ON h.user_key = c.user_key AND h.hour = public.time_bucket(INTERVAL '1 hour', c.bucket)
        ORDER BY c.user_key, c.bucket
     ON CONFLICT (user_key, bucket) DO UPDATE
       SET first_ts = excluded.first_ts, last_ts = excluded.last_ts, heart_rate_sum = excluded.heart_rate_sum,
@@ -190,4 +226,4 @@ END
 $$;
 
 COMMENT ON FUNCTION api_internal.roll_up_cells IS
-  'The part of api_internal.roll_up that writes rollup.user_15m and rollup.device_15m for users with intervals, from api_internal.minutes. sole_device is that of the hour, and null where several devices have readings or intervals in the hour. Unchanged rows are not written.';
+  'The part of api_internal.roll_up that writes rollup.user_15m and rollup.device_15m for users with intervals: of those who have nothing but intervals of one device, of which none overlaps another one, from api_internal.interval_blocks, of all others from api_internal.cell_buckets, and from api_internal.minutes where hours have to be looked at minute by minute. sole_device is that of the hour, and null where several devices have readings or intervals in the hour. Unchanged rows are not written.';
