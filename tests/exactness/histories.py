@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from random import Random
 
-from tests.support.reference_model import DAY, HOUR, MINUTE, SECOND, Happening, Item, Part, borders, micros
+from tests.support.moments import DAY, HOUR, MINUTE, SECOND, borders, micros
+from tests.support.stored import Happening, Item, Part
 
 ZONES = [
     "Europe/Berlin",

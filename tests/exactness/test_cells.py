@@ -18,7 +18,9 @@ from tests.exactness.test_intervals import TRIES as SMALL_TRIES
 from tests.support import sql_client
 from tests.support.database import empty
 from tests.support.interleaving import mutated
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, Part, moment
+from tests.support.moments import DAY, HOUR, MINUTE, moment
+from tests.support.reference_model import Model
+from tests.support.stored import Item, Part
 
 SECOND = MINUTE // 60
 USERS = [f"user_{n}" for n in range(12)]

@@ -14,7 +14,9 @@ import psycopg
 import pytest
 
 from tests.support import sql_client
-from tests.support.reference_model import DAY, HOUR, MINUTE, Happening, Item, Model, micros
+from tests.support.moments import DAY, HOUR, MINUTE, micros
+from tests.support.reference_model import Model
+from tests.support.stored import Happening, Item
 
 SPRING = micros(datetime(2024, 3, 31, tzinfo=UTC))
 AUTUMN = micros(datetime(2024, 10, 27, tzinfo=UTC))

@@ -19,7 +19,9 @@ import psycopg
 import pytest
 
 from tests.support import sql_client
-from tests.support.reference_model import DAY, HOUR, MINUTE, SECOND, Item, Model, moment
+from tests.support.moments import DAY, HOUR, MINUTE, SECOND, moment
+from tests.support.reference_model import Model
+from tests.support.stored import Item
 
 SECONDS = float(os.environ.get("EXACTNESS_SECONDS", "20"))
 START = 19_800 * DAY  # 2024-03-18

@@ -30,7 +30,8 @@ from tests.exactness.histories import (
     today,
 )
 from tests.support import sql_client
-from tests.support.reference_model import DAY, FIXED, HOUR, MINUTE, Model, auto_bucket, local_day, micros
+from tests.support.moments import DAY, FIXED, HOUR, MINUTE, auto_bucket, local_day, micros
+from tests.support.reference_model import Model
 
 QUESTIONS = int(os.environ.get("EXACTNESS_QUESTIONS", "480"))
 FIRST = int(os.environ.get("EXACTNESS_SEED", "0"))

@@ -18,10 +18,13 @@ import pytest
 
 from tests.exactness.test_exactness import FIRST
 from tests.support import sql_client
+from tests.support.answers import micro
 from tests.support.database import empty
 from tests.support.interleaving import mutated
 from tests.support.interval_model import Instant, Stretch, Window
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, Part, micro, micros, moment
+from tests.support.moments import DAY, HOUR, MINUTE, micros, moment
+from tests.support.reference_model import Model
+from tests.support.stored import Item, Part
 from tests.support.sums import GRAIN, Sums
 
 NOON = 19_800 * DAY + 12 * HOUR

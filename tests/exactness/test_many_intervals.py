@@ -15,7 +15,9 @@ from tests.exactness.test_intervals import NOON
 from tests.support import sql_client
 from tests.support.database import empty
 from tests.support.interleaving import install, script
-from tests.support.reference_model import DAY, HOUR, MINUTE, Model, Part
+from tests.support.moments import DAY, HOUR, MINUTE
+from tests.support.reference_model import Model
+from tests.support.stored import Part
 
 SECOND = MINUTE // 60
 TRIES = 12

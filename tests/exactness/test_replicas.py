@@ -26,7 +26,9 @@ from tests.exactness.conftest import quiet
 from tests.exactness.histories import Ask, Clock, Storyteller, Upkeep, today
 from tests.exactness.test_exactness import play
 from tests.support import sql_client
-from tests.support.reference_model import DAY, Model, Point, Summary, auto_bucket, micros, moment
+from tests.support.answers import Point, Summary
+from tests.support.moments import DAY, auto_bucket, micros, moment
+from tests.support.reference_model import Model
 from tests.support.replicas import execute, needs_cluster, running_primary
 
 pytestmark = needs_cluster

@@ -19,12 +19,15 @@ from tests.exactness.test_intervals import DEVICES, NOON, SAMPLES, Try, ranked
 from tests.exactness.test_intervals import TRIES as SMALL_TRIES
 from tests.exactness.test_samples import TENANT, Storyteller
 from tests.support import sql_client
+from tests.support.answers import micro
 from tests.support.database import empty
 from tests.support.interleaving import mutated
 from tests.support.interval_model import Instant, Stretch, Total, Window
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, Part, auto_bucket, micro, micros, moment
+from tests.support.moments import DAY, HOUR, MINUTE, auto_bucket, micros, moment
+from tests.support.reference_model import Model
 from tests.support.sample_model import USERS, Question, Sample, latest, write
 from tests.support.sample_model import Model as SampleModel
+from tests.support.stored import Item, Part
 from tests.support.sums import GRAIN, Sums
 
 QUARTER = 15 * MINUTE

@@ -18,7 +18,7 @@ from tests.exactness.test_exactness import EACH, FIRST, QUESTIONS
 from tests.support import sql_client
 from tests.support.database import empty
 from tests.support.interleaving import NOON, Stage, mutated
-from tests.support.reference_model import DAY, HOUR, MINUTE, micros, moment
+from tests.support.moments import DAY, HOUR, MINUTE, micros, moment
 from tests.support.sample_model import (
     BUCKETS,
     DEVICES,

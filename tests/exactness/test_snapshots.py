@@ -23,26 +23,17 @@ import pytest
 from tests.exactness.histories import DEVICES, ERAS, USERS, Storyteller, Write, today
 from tests.exactness.test_exactness import FIRST, answers
 from tests.support import sql_client
+from tests.support.answers import micro
 from tests.support.interval_model import Instant, Stretch, Total, Window
-from tests.support.reference_model import (
-    DAY,
-    MINUTE,
-    Device,
-    Model,
-    Sent,
-    Values,
-    auto_bucket,
-    bucket_start,
-    micro,
-    micros,
-    moment,
-)
+from tests.support.moments import DAY, MINUTE, auto_bucket, bucket_start, micros, moment
 from tests.support.reference_model import SUMS as OF_READINGS
+from tests.support.reference_model import Model
 from tests.support.sample_model import Model as SampleModel
 from tests.support.sample_model import Question, Sample
 from tests.support.sample_model import series as sample_series
 from tests.support.sample_model import summary as sample_summary
 from tests.support.sample_model import write as write_samples
+from tests.support.stored import Device, Sent, Values
 from tests.support.sums import GRAIN, Sums
 
 QUESTIONS = int(os.environ.get("EXACTNESS_SNAPSHOTS", "60"))

@@ -10,7 +10,8 @@ import pytest
 
 from tests.support import sql_client
 from tests.support.interleaving import NOON, beat
-from tests.support.reference_model import DAY, HOUR, MINUTE, Model
+from tests.support.moments import DAY, HOUR, MINUTE
+from tests.support.reference_model import Model
 
 ANSWERING = (
     "summary",

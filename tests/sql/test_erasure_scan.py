@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.reference_model import Item, Part, micros
+from tests.support.moments import micros
 from tests.support.sql_client import insert, merge
+from tests.support.stored import Item, Part
 
 ERASED = "zebra-of-the-scan"
 START = datetime(2025, 1, 15, tzinfo=UTC)

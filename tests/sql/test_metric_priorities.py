@@ -18,9 +18,10 @@ import pytest
 from tests.support import sql_client
 from tests.support.database import empty
 from tests.support.interleaving import install, script
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Part, micros, moment
+from tests.support.moments import DAY, HOUR, MINUTE, micros, moment
 from tests.support.sample_model import Sample
 from tests.support.sample_model import write as write_samples
+from tests.support.stored import Item, Part
 
 NOON = 19_800 * DAY + 12 * HOUR
 DROPPED = (NOON - 12 * HOUR, NOON + 12 * HOUR)

@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from tests.support import sql_client
-from tests.support.reference_model import HOUR, MINUTE, Item, Model, micros, moment
+from tests.support.moments import HOUR, MINUTE, micros, moment
+from tests.support.reference_model import Model
+from tests.support.stored import Item
 
 METRICS = ("heart_rate", "steps", "calories")
 QUARTER = 15 * MINUTE

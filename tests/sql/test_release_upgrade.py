@@ -19,9 +19,11 @@ from scripts.migrate import migrate
 from service.database.schema import MIGRATIONS, migration_names
 from tests.support import sql_client
 from tests.support.database import new_database, without_jobs
+from tests.support.moments import DAY, HOUR, micros, moment
 from tests.support.paths import ROOT
-from tests.support.reference_model import DAY, HOUR, Device, Happening, Item, Model, micros, moment
+from tests.support.reference_model import Model
 from tests.support.release_data import lay
+from tests.support.stored import Device, Happening, Item
 
 START = 1_711_238_400 * 1_000_000  # 2024-03-24, in microseconds
 LAST_MIGRATION = "0017-four-hours"

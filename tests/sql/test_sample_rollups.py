@@ -11,8 +11,9 @@ from scripts.migrate import MIGRATIONS, migrate
 from tests.support import sql_client
 from tests.support.database import prepared_database
 from tests.support.interleaving import NOON
-from tests.support.reference_model import DAY, HOUR, MINUTE, Part, moment
+from tests.support.moments import DAY, HOUR, MINUTE, moment
 from tests.support.sample_model import Model, Question, Sample, series, summary, write
+from tests.support.stored import Part
 
 TENANT = "default"
 ASKED = Question("ada", NOON - 3 * DAY, NOON + 3 * DAY, ("spo2", "hydration"), None, "1h", "UTC", 30)

@@ -18,7 +18,7 @@ from service.database.schema import SQL
 from tests.support.database import listen
 from tests.support.examples import examples
 from tests.support.interleaving import Stage
-from tests.support.reference_model import HOUR, MINUTE, Item, micros, moment
+from tests.support.moments import HOUR, MINUTE, micros, moment
 from tests.support.sample_model import (
     DEVICES,
     KINDS,
@@ -36,6 +36,7 @@ from tests.support.sample_model import (
 )
 from tests.support.sql_client import insert as insert_readings
 from tests.support.sql_client import keyless, last_seen, seen
+from tests.support.stored import Item
 
 NOON = datetime(2025, 1, 15, 12, tzinfo=UTC)
 COMPRESS = "SELECT compress_chunk(c, true) FROM show_chunks('core.sample') AS c"

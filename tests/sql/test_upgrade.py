@@ -21,7 +21,9 @@ from service.database.schema import MIGRATIONS, migration_names
 from tests.support import sql_client
 from tests.support.database import new_database, without_jobs
 from tests.support.interleaving import NOON
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, micros, moment
+from tests.support.moments import DAY, HOUR, MINUTE, micros, moment
+from tests.support.reference_model import Model
+from tests.support.stored import Item
 
 OLD_LEVELS = ("device_1m", "user_1m", "user_15m", "user_1h", "user_1d")
 MIDNIGHT = NOON - 12 * HOUR

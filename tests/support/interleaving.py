@@ -14,7 +14,9 @@ import psycopg
 
 from service.database.schema import SQL, build_order
 from tests.support import sql_client
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item, Model, micros, moment
+from tests.support.moments import DAY, HOUR, MINUTE, micros, moment
+from tests.support.reference_model import Model
+from tests.support.stored import Item
 
 NOON = 19_800 * DAY + 12 * HOUR  # 2024-03-18
 BEFORE = NOON - 2 * DAY  # where the horizon lies when a scenario begins

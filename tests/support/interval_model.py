@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-MINUTE = 60_000_000
-HOUR = 60 * MINUTE
+from tests.support.moments import HOUR, MINUTE
+
 COARSE = 5 * MINUTE
 
 

@@ -1,245 +1,41 @@
 """What every question must be answered with, worked out by brute force over the readings that were sent.
 
-No SQL and nothing shared with the product. A moment is a whole number of microseconds since 1970, UTC; heart rates
-and calories are added up in whole millionths, as the documents promise.
+No SQL and nothing shared with the product.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
 
+from tests.support.answers import (
+    Count,
+    Found,
+    Latest,
+    LocalDay,
+    Minute,
+    Point,
+    Summary,
+    Vitals,
+    micro,
+    only_device,
+    raw_point,
+    total,
+    wear,
+)
 from tests.support.interval_model import Instant, Piece, Stretch, Total, Window, counting, hours_of, overlap, resolve
+from tests.support.moments import DAY, FIXED, HOUR, LADDER, MINUTE, bucket_start, local_day, period_start
+from tests.support.stored import Stored, Values
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-FIXED = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR}
-LADDER = [*FIXED.items(), ("1d", DAY), ("1w", 7 * DAY)]
 SUMS = ("steps", "calories")
-PRIORITIES = {"device_a": 1, "device_b": 2}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 FOR_EVER = 2**62  # a moment after every reading
 
 
-class Item(NamedTuple):
-    """One reading as it is sent."""
-
-    tenant: str
-    user: str
-    device: str
-    ts: int
-    heart_rate: float | None
-    steps: int | None
-    calories: float | None
-
-
-class Part(NamedTuple):
-    """An interval, a worn window or a daily total as it is sent; the last two are not of the kind interval."""
-
-    tenant: str
-    user: str
-    device: str
-    kind: str
-    metric: str
-    ts: int
-    end: int
-    value: float
-
-
-class Values(NamedTuple):
-    """What is stored for one identity."""
-
-    heart_rate: float | None
-    steps: int | None
-    calories: float | None
-
-
-class Found(NamedTuple):
-    """A reading of one user, with the device it came from."""
-
-    ts: int
-    device: str
-    values: Values
-
-
-class Summary(NamedTuple):
-    """What a range, or a bucket of one, comes to."""
-
-    heart_rate_count: int
-    heart_rate_avg: float | None
-    heart_rate_min: float | None
-    heart_rate_max: float | None
-    steps: int | None
-    calories: float | None
-    first: int | None
-    last: int | None
-
-
-class Point(NamedTuple):
-    """One bucket of a series."""
-
-    t: int
-    heart_rate_count: int
-    heart_rate_avg: float | None
-    heart_rate_min: float | None
-    heart_rate_max: float | None
-    heart_rate_device: str | None
-    steps: int | None
-    calories: float | None
-
-
-class Minute(NamedTuple):
-    """One minute: sums of heart rate and calories in millionths."""
-
-    bucket: int
-    first_ts: int
-    last_ts: int
-    heart_rate_sum: int | None
-    heart_rate_count: int
-    heart_rate_min: float | None
-    heart_rate_max: float | None
-    calories: int | None
-    steps: int | None
-    heart_rate_device: str | None
-
-
-class Wear(NamedTuple):
-    """Minutes with a heart rate, and the lowest average of a quarter of an hour that has three of them."""
-
-    minutes: int
-    resting_heart_rate: float | None
-
-
-class Vitals(NamedTuple):
-    """One row of the views api.vitals: a bucket of UTC."""
-
-    bucket: int
-    heart_rate_device: str | None
-    values: Summary
-    wear: Wear | None
-
-
-class LocalDay(NamedTuple):
-    """One row of api.daily: a day of a user in a time zone, from its first moment to the one after it."""
-
-    user: str
-    day: date
-    start: int
-    end: int
-    values: Summary
-    wear: Wear
-
-
-class Happening(NamedTuple):
-    """One event as it is sent."""
-
-    tenant: str
-    event_id: str
-    source: str
-    event_type: str
-    ts: int
-
-
-class Count(NamedTuple):
-    """How many events of a kind happened in a bucket of UTC."""
-
-    bucket: int
-    source: str
-    event_type: str
-    count: int
-
-
-class Latest(NamedTuple):
-    """A metric's latest value."""
-
-    metric: str
-    value: float | None
-    ts: int
-    device: str
-
-
 @dataclass
-class Device:
-    """What ranks a device: the smaller priority, that of a metric if it has one, then whoever was registered first."""
-
-    priority: int
-    registered: int
-    metrics: dict[str, int] = field(default_factory=dict)
-
-
-class Sent(NamedTuple):
-    """What is stored of an interval, a worn window or a daily total."""
-
-    end: int
-    value: float
-    version: int
-
-
-@dataclass
-class Model:
-    """Every reading and event sent, and every device known."""
-
-    readings: dict[tuple[str, str], dict[tuple[str, int], Values]] = field(default_factory=dict)
-    devices: dict[tuple[str, str], Device] = field(default_factory=dict)
-    events: dict[tuple[str, str], Happening] = field(default_factory=dict)
-    parts: dict[tuple[str, str], dict[tuple[str, str, str, int], Sent]] = field(default_factory=dict)
-    version: int = 0
-
-    def copy(self) -> Model:
-        """Return a model that later changes of this one do not touch."""
-        readings = {who: dict(stored) for who, stored in self.readings.items()}
-        devices = {name: replace(device, metrics=device.metrics.copy()) for name, device in self.devices.items()}
-        parts = {who: dict(stored) for who, stored in self.parts.items()}
-        return Model(readings, devices, self.events.copy(), parts, self.version)
-
-    def enrol(self, tenant: str, device: str) -> Device:
-        known = Device(PRIORITIES.get(device, 999), len(self.devices))
-        return self.devices.setdefault((tenant, device), known)
-
-    def write(self, items: Iterable[Item]) -> list[str]:
-        """Store readings; return for each whether it was inserted, updated or unchanged."""
-        outcomes = []
-        for item in items:
-            self.enrol(item.tenant, item.device)
-            stored = self.readings.setdefault((item.tenant, item.user), {})
-            old = stored.get((item.device, item.ts))
-            new = Values(*item[4:])
-            if old is not None:
-                new = Values(*(was if sent is None else sent for was, sent in zip(old, new, strict=True)))
-            outcomes.append("inserted" if old is None else "unchanged" if old == new else "updated")
-            stored[item.device, item.ts] = new
-        return outcomes
-
-    def merge(self, parts: Iterable[Part]) -> list[str]:
-        """Store intervals, worn windows and daily totals of which no two have one identity."""
-        outcomes = []
-        for part in parts:
-            self.enrol(part.tenant, part.device)
-            self.readings.setdefault((part.tenant, part.user), {})
-            stored = self.parts.setdefault((part.tenant, part.user), {})
-            worn = part.kind == "worn"
-            key = (part.kind, "" if worn else part.metric, part.device, part.ts)
-            value = 0 if worn else part.value
-            old = stored.get(key)
-            if old is not None and (old.end, old.value) == (part.end, value):
-                outcomes.append("unchanged")
-                continue
-            self.version += 1
-            stored[key] = Sent(part.end, value, self.version)
-            outcomes.append("inserted" if old is None else "updated")
-        return outcomes
-
-    def happen(self, events: Iterable[Happening]) -> list[bool]:
-        """Store events; return for each whether it is the first of its id."""
-        return [self.events.setdefault(event[:2], event) is event for event in events]
+class Model(Stored):
+    """What is stored, and the answers to questions about it."""
 
     def counts(
         self,
@@ -262,33 +58,6 @@ class Model:
         )
         return [Count(*kind, count) for kind, count in sorted(kinds.items())]
 
-    def update(self, item: Item) -> None:
-        """Replace all metrics of a reading that is there."""
-        stored = self.readings.get((item.tenant, item.user), {})
-        if (item.device, item.ts) in stored:
-            stored[item.device, item.ts] = Values(*item[4:])
-
-    def delete(
-        self, tenant: str, user: str, start: int, end: int, device: str | None, intervals: bool = False
-    ) -> tuple[int, int, int | None, int | None]:
-        """Forget a user's readings of a range, and intervals; return how many, the first and the last moment."""
-        stored = self.readings.get((tenant, user), {})
-        going = [(name, ts) for name, ts in stored if start <= ts < end and device in (None, name)]
-        for key in going:
-            del stored[key]
-        moments = [ts for _, ts in going]
-        sent = self.parts.get((tenant, user), {})
-        parts = [key for key in sent if intervals and start <= key[3] < end and device in (None, key[2])]
-        for key in parts:
-            del sent[key]
-        moments += [key[3] for key in parts]
-        return len(going), len(parts), min(moments, default=None), max(moments, default=None)
-
-    def erase(self, tenant: str, user: str) -> int:
-        """Forget a user; return how many readings go."""
-        self.parts.pop((tenant, user), None)
-        return len(self.readings.pop((tenant, user), {}))
-
     def seen(self, tenant: str, now: int = FOR_EVER) -> list[tuple[str, int | None]]:
         """Return every user of a tenant, by name, and the moment of the latest reading."""
         users = [(user, stored) for (of, user), stored in self.readings.items() if of == tenant]
@@ -300,22 +69,6 @@ class Model:
         for (kind, _, _, ts), each in self.parts.get((tenant, user), {}).items():
             if kind == "interval" and ts <= now:
                 yield max(ts, min((each.end - 1) // MINUTE * MINUTE, now // MINUTE * MINUTE))
-
-    def set_priority(
-        self, tenant: str, device: str, priority: int | None, metrics: Mapping[str, int | None] | None = None
-    ) -> None:
-        """Give a device another priority, and priorities of metrics, or take these away."""
-        known = self.enrol(tenant, device)
-        known.priority = known.priority if priority is None else priority
-        for metric, its in (metrics or {}).items():
-            known.metrics.pop(metric, None)
-            if its is not None:
-                known.metrics[metric] = its
-
-    def rank(self, tenant: str, device: str, metric: str | None = None) -> tuple[int, int]:
-        """Return how a device ranks for a metric, or for none."""
-        known = self.devices[tenant, device]
-        return known.metrics.get(metric or "", known.priority), known.registered
 
     def found(self, tenant: str, user: str, start: int, end: int, device: str | None = None) -> list[Found]:
         """Return what was measured in start <= t < end, by everyone or by one device, in the order of time."""
@@ -567,98 +320,3 @@ def maybe_whole(value: float | None) -> int | None:
 def least(metric: str, value: float) -> int:
     """Return a value of a sum in the metric's least unit."""
     return round(value) if metric == "steps" else micro(value)
-
-
-def micro(value: float) -> int:
-    """Return a value in whole millionths."""
-    return round(value * 1e6)
-
-
-def only_device(minutes: list[Minute]) -> str | None:
-    """Return the device that gave all heart rates, if a single one did."""
-    devices = {minute.heart_rate_device for minute in minutes if minute.heart_rate_device is not None}
-    return devices.pop() if len(devices) == 1 else None
-
-
-def total(minutes: list[Minute]) -> Summary:
-    """Add minutes up; the average is one division of whole numbers, which Python rounds correctly."""
-    rates = [minute for minute in minutes if minute.heart_rate_count]
-    count = sum(minute.heart_rate_count for minute in rates)
-    steps = [minute.steps for minute in minutes if minute.steps is not None]
-    calories = [minute.calories for minute in minutes if minute.calories is not None]
-    return Summary(
-        count,
-        sum(minute.heart_rate_sum or 0 for minute in rates) / (count * 10**6) if count else None,
-        min((minute.heart_rate_min for minute in rates if minute.heart_rate_min is not None), default=None),
-        max((minute.heart_rate_max for minute in rates if minute.heart_rate_max is not None), default=None),
-        sum(steps) if steps else None,
-        sum(calories) / 10**6 if calories else None,
-        min((minute.first_ts for minute in minutes), default=None),
-        max((minute.last_ts for minute in minutes), default=None),
-    )
-
-
-def wear(minutes: list[Minute]) -> Wear:
-    """Count the minutes with a heart rate; only quarters of an hour with three of them count for the resting one."""
-    worn = [minute for minute in minutes if minute.heart_rate_count]
-    quarters: dict[int, list[Minute]] = {}
-    for minute in worn:
-        quarters.setdefault(minute.bucket // (15 * MINUTE), []).append(minute)
-    averages = (total(quarter).heart_rate_avg for quarter in quarters.values() if len(quarter) >= 3)
-    return Wear(len(worn), min((average for average in averages if average is not None), default=None))
-
-
-def raw_point(found: Found) -> Point:
-    rate = found.values.heart_rate
-    count = 0 if rate is None else 1
-    return Point(found.ts, count, rate, rate, rate, found.device, found.values.steps, found.values.calories)
-
-
-def auto_bucket(start: int, end: int, max_points: int) -> str:
-    """Return the finest bucket of which at most so many make up the range."""
-    return next((name for name, width in LADDER if end - start <= width * max_points), "1mo")
-
-
-def bucket_start(ts: int, bucket: str, tz: str) -> int:
-    """Return the first instant of the bucket that a moment lies in."""
-    if bucket in FIXED:
-        return ts // FIXED[bucket] * FIXED[bucket]
-    return period_start(local_day(ts, tz), bucket, tz)
-
-
-def local_day(ts: int, tz: str) -> date:
-    return moment(ts).astimezone(ZoneInfo(tz)).date()
-
-
-@cache
-def period_start(day: date, bucket: str, tz: str) -> int:
-    """Return the first instant of the local day, week from Monday, or month that a local day lies in."""
-    if bucket == "1w":
-        day -= timedelta(days=day.weekday())
-    elif bucket == "1mo":
-        day = day.replace(day=1)
-    guess = micros(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(tz)))
-    if local_day(guess - 1, tz) < day <= local_day(guess, tz):
-        return guess
-    # Midnight is left out, or lies in a stretch that the clocks go through twice.
-    low, high = guess - 26 * HOUR, guess + 26 * HOUR
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if local_day(middle, tz) < day else (low, middle)
-    return high
-
-
-def moment(ts: int) -> datetime:
-    return EPOCH + timedelta(microseconds=ts)
-
-
-def micros(when: datetime) -> int:
-    return (when - EPOCH) // timedelta(microseconds=1)
-
-
-def borders(start: int, end: int, tz: str) -> Iterator[int]:
-    """Yield the local midnights of a range, as instants."""
-    day = local_day(start, tz)
-    while (instant := period_start(day, "1d", tz)) < end:
-        yield instant
-        day += timedelta(days=1)

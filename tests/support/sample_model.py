@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import psycopg
 from hypothesis import strategies as st
 
-from tests.support.reference_model import HOUR, MINUTE, auto_bucket, bucket_start, micro, micros, moment
+from tests.support.answers import micro
+from tests.support.moments import HOUR, MINUTE, auto_bucket, bucket_start, micros, moment
 
 # In the order of the registry.
 KINDS = {"spo2": "gauge", "body_weight": "latest", "hydration": "sum", "strain": "gauge"}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from tests.support.reference_model import moment
+from tests.support.moments import moment
 
 MERGE = """
     SELECT m.inserted

@@ -10,24 +10,9 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tests.support.reference_model import (
-    MINUTE,
-    Count,
-    Found,
-    Happening,
-    Item,
-    Latest,
-    LocalDay,
-    Minute,
-    Part,
-    Point,
-    Summary,
-    Values,
-    Vitals,
-    Wear,
-    micros,
-    moment,
-)
+from tests.support.answers import Count, Found, Latest, LocalDay, Minute, Point, Summary, Vitals, Wear
+from tests.support.moments import MINUTE, micros, moment
+from tests.support.stored import Happening, Item, Part, Values
 
 WRITE = "SELECT api_internal.write_readings(%s, %s, %s, %s::timestamptz[], %s::float8[], %s::int[], %s::float8[])"
 MERGE = """

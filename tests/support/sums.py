@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.support.interval_model import Instant, Stretch, Total, Window, counting, hours_of, resolve
-from tests.support.reference_model import HOUR, MINUTE, bucket_start
+from tests.support.moments import HOUR, MINUTE, bucket_start
 
 GRAIN = {"distance": 1, "floors": 1_000_000, "hydration": 1}  # the least unit in millionths
 

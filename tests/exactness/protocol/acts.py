@@ -8,7 +8,7 @@ import psycopg
 
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Act, Stage, beat
-from tests.support.reference_model import DAY, HOUR
+from tests.support.moments import DAY, HOUR
 
 RANGE = ("default", "ada", NOON - 2 * DAY, NOON + 2 * DAY)
 CHECKED = (NOON - 4 * DAY, NOON + 4 * DAY)

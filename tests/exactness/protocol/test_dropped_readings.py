@@ -12,7 +12,7 @@ from tests.exactness.protocol.mutants import WRITERS, Cases, Mutant, Scenario, j
 from tests.exactness.protocol.retention import RETENTION, retain
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
-from tests.support.reference_model import DAY, HOUR, MINUTE
+from tests.support.moments import DAY, HOUR, MINUTE
 
 KEPT_DAY = ("default", "ada", NOON - 12 * HOUR, NOON + 12 * HOUR)
 

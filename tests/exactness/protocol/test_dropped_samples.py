@@ -9,7 +9,7 @@ from tests.exactness.protocol.mutants import WRITERS, Cases, Mutant, Scenario, j
 from tests.exactness.protocol.retention import RETENTION, retain
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage
-from tests.support.reference_model import DAY, MINUTE
+from tests.support.moments import DAY, MINUTE
 from tests.support.samples import Sample, write_samples
 
 

@@ -8,7 +8,7 @@ from tests.exactness.protocol.acts import ended, erase, gone, stale_days_only
 from tests.exactness.protocol.mutants import HEEDLESS, PIECE, REFRESHERS, WRITERS, Cases, Mutant, Scenario, judge, named
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
-from tests.support.reference_model import DAY, MINUTE
+from tests.support.moments import DAY, MINUTE
 
 
 def erased_during_a_piece(stage: Stage) -> list[str]:

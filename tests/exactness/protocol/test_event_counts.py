@@ -7,7 +7,7 @@ import pytest
 from tests.exactness.protocol.mutants import Cases, Mutant, Scenario, judge, named
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, send_event
-from tests.support.reference_model import DAY, HOUR, MINUTE
+from tests.support.moments import DAY, HOUR, MINUTE
 
 
 def late_event(stage: Stage) -> list[str]:

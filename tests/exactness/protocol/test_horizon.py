@@ -8,7 +8,8 @@ from tests.exactness.protocol.acts import STALE, ended, refreshed, roll_up_what_
 from tests.exactness.protocol.mutants import SHARED, WRITERS, Cases, Mutant, Scenario, judge, named
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item
+from tests.support.moments import DAY, HOUR, MINUTE
+from tests.support.stored import Item
 
 OUTER = r"AND r.bucket < \(SELECT public.time_bucket\(INTERVAL '[^']*', materialized\) FROM core.horizon\)"
 

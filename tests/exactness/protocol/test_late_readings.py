@@ -10,7 +10,8 @@ from tests.exactness.protocol.acts import ended, refreshed, roll_up_what_is_befo
 from tests.exactness.protocol.mutants import Cases, Mutant, Scenario, judge, named
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item
+from tests.support.moments import DAY, HOUR, MINUTE
+from tests.support.stored import Item
 
 STALE_ROW = r"WHERE s.user_key = u.user_key(?=\s+AND s.day = public.time_bucket\(INTERVAL '24 hours', {}\.bucket\))"
 ANOTHER_MARK = """

@@ -8,7 +8,8 @@ import pytest
 from tests.exactness.protocol.acts import RANGE, erase, gone, refreshed
 from tests.support import sql_client
 from tests.support.interleaving import BEFORE, NOON, Act, Stage, beat
-from tests.support.reference_model import DAY, HOUR, MINUTE, Item, micros, moment
+from tests.support.moments import DAY, HOUR, MINUTE, micros, moment
+from tests.support.stored import Item
 
 
 @pytest.mark.native

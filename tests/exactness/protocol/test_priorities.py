@@ -19,7 +19,7 @@ from tests.exactness.protocol.mutants import (
 )
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
-from tests.support.reference_model import DAY, HOUR, MINUTE, micros
+from tests.support.moments import DAY, HOUR, MINUTE, micros
 
 EVERY_READING = """
   FROM core.reading AS x,

@@ -6,7 +6,7 @@ from tests.exactness.protocol.acts import refreshed
 from tests.exactness.protocol.mutants import Cases, Mutant, Scenario, judge, named
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
-from tests.support.reference_model import DAY, HOUR, MINUTE
+from tests.support.moments import DAY, HOUR, MINUTE
 
 EVERYTHING = "SELECT DISTINCT user_key, time_bucket('1 day', bucket), ~ B'0'::bit(96) FROM rollup.user_15m"
 CHANGED = r"(?:(?<=excluded.worn_minutes)|(?<=excluded.resting_heart_rate))(\s+)WHERE t IS DISTINCT FROM excluded"

@@ -12,7 +12,7 @@ from tests.exactness.protocol.acts import RANGE
 from tests.exactness.protocol.mutants import Cases, Mutant, Scenario, judge, named
 from tests.support import sql_client
 from tests.support.interleaving import NOON, Stage, beat
-from tests.support.reference_model import DAY, MINUTE
+from tests.support.moments import DAY, MINUTE
 
 STABLE = r"LANGUAGE plpgsql STABLE"
 

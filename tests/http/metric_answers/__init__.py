@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.reference_model import DAY, HOUR, micros, moment
+from tests.support.moments import DAY, HOUR, micros, moment
 from tests.support.samples import Sample
 from tests.support.wire import in_path, strict_json
 from tests.support.wire import moment as said_moment

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tests.http.metric_answers import DEFAULT, sample
-from tests.support.reference_model import HOUR, MINUTE
+from tests.support.moments import HOUR, MINUTE
 from tests.support.samples import write_samples
 from tests.support.wire import reading
 

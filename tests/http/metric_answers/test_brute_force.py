@@ -14,7 +14,8 @@ import pytest
 from service.answers.metrics_asked import UNITS
 from service.model.timestamps import format_timestamp, parse_timestamp
 from tests.http.metric_answers import DEFAULT, TEN
-from tests.support.reference_model import DAY, HOUR, MINUTE, SECOND, auto_bucket, bucket_start, micro, moment
+from tests.support.answers import micro
+from tests.support.moments import DAY, HOUR, MINUTE, SECOND, auto_bucket, bucket_start, moment
 from tests.support.samples import Sample, write_samples
 from tests.support.wire import refused
 

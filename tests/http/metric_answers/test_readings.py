@@ -12,7 +12,7 @@ import psycopg
 
 from service.model.timestamps import format_timestamp
 from tests.http.metric_answers import DEFAULT, WHOLE_DAY, ask, sample
-from tests.support.reference_model import SECOND, moment
+from tests.support.moments import SECOND, moment
 from tests.support.samples import write_samples
 from tests.support.wire import moment as said_moment
 from tests.support.wire import refused, strict_json

@@ -6,7 +6,7 @@ import httpx
 import psycopg
 
 from tests.http.metric_answers import DEFAULT, ask, sample
-from tests.support.reference_model import HOUR
+from tests.support.moments import HOUR
 from tests.support.samples import write_samples
 
 
