@@ -25,8 +25,9 @@ from tests.support.interleaving import mutated
 from tests.support.interval_model import Instant, Stretch, Total, Window
 from tests.support.moments import DAY, HOUR, MINUTE, auto_bucket, micros, moment
 from tests.support.reference_model import Model
-from tests.support.sample_model import USERS, Question, Sample, latest, write
+from tests.support.sample_model import USERS
 from tests.support.sample_model import Model as SampleModel
+from tests.support.samples import Question, Sample, latest, write_samples
 from tests.support.stored import Item, Part
 from tests.support.sums import GRAIN, Sums
 
@@ -151,14 +152,14 @@ class Keeper(Storyteller):
     def write(self) -> tuple[Any, Any]:
         drawn = {one[:4]: one for one in (self.sample() for _ in range(self.random.randint(1, 25)))}
         batch = [one for one in drawn.values() if one.ts >= self.model.closed]
-        return (write(self.db, TENANT, batch), self.model.write(batch)) if batch else (None, None)
+        return (write_samples(self.db, TENANT, batch), self.model.write(batch)) if batch else (None, None)
 
     def write_what_is_too_old(self) -> tuple[Any, Any]:
         sample = self.sample()
         if sample.ts >= self.model.closed:
             return None, None
         try:
-            write(self.db, TENANT, [sample])
+            write_samples(self.db, TENANT, [sample])
         except psycopg.errors.ObjectNotInPrerequisiteState:
             return None, None
         return f"{sample} is accepted", None

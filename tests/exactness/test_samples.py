@@ -19,21 +19,8 @@ from tests.support import sql_client
 from tests.support.database import empty
 from tests.support.interleaving import NOON, Stage, mutated
 from tests.support.moments import DAY, HOUR, MINUTE, micros, moment
-from tests.support.sample_model import (
-    BUCKETS,
-    DEVICES,
-    ERAS,
-    KINDS,
-    STEPS,
-    USERS,
-    Model,
-    Question,
-    Sample,
-    latest,
-    series,
-    summary,
-    write,
-)
+from tests.support.sample_model import BUCKETS, DEVICES, ERAS, KINDS, STEPS, USERS, Model
+from tests.support.samples import Question, Sample, latest, series, summary, write_samples
 
 QUARTER = 15 * MINUTE
 TENANT = "default"
@@ -97,7 +84,7 @@ class Storyteller:
 
     def write(self) -> tuple[Any, Any]:
         batch = list({one[:4]: one for one in (self.sample() for _ in range(self.random.randint(1, 25)))}.values())
-        return write(self.db, TENANT, batch), self.model.write(batch)
+        return write_samples(self.db, TENANT, batch), self.model.write(batch)
 
     def refresh(self) -> tuple[Any, Any]:
         """Let the horizon move on, within a day or past it, or stay."""
@@ -344,7 +331,7 @@ class Play:
         self.model = Model()
 
     def write(self, *samples: Sample, db: psycopg.Connection[Any] | None = None) -> None:
-        write(db or self.stage.db, TENANT, samples)
+        write_samples(db or self.stage.db, TENANT, samples)
         self.model.write(samples)
 
     def wrong(self) -> list[str]:

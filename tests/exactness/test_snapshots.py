@@ -29,10 +29,9 @@ from tests.support.moments import DAY, MINUTE, auto_bucket, bucket_start, micros
 from tests.support.reference_model import SUMS as OF_READINGS
 from tests.support.reference_model import Model
 from tests.support.sample_model import Model as SampleModel
-from tests.support.sample_model import Question, Sample
-from tests.support.sample_model import series as sample_series
-from tests.support.sample_model import summary as sample_summary
-from tests.support.sample_model import write as write_samples
+from tests.support.samples import Question, Sample, write_samples
+from tests.support.samples import series as sample_series
+from tests.support.samples import summary as sample_summary
 from tests.support.stored import Device, Sent, Values
 from tests.support.sums import GRAIN, Sums
 

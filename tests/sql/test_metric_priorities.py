@@ -19,8 +19,7 @@ from tests.support import sql_client
 from tests.support.database import empty
 from tests.support.interleaving import install, script
 from tests.support.moments import DAY, HOUR, MINUTE, micros, moment
-from tests.support.sample_model import Sample
-from tests.support.sample_model import write as write_samples
+from tests.support.samples import Sample, write_samples
 from tests.support.stored import Item, Part
 
 NOON = 19_800 * DAY + 12 * HOUR

@@ -12,7 +12,8 @@ from tests.support import sql_client
 from tests.support.database import prepared_database
 from tests.support.interleaving import NOON
 from tests.support.moments import DAY, HOUR, MINUTE, moment
-from tests.support.sample_model import Model, Question, Sample, series, summary, write
+from tests.support.sample_model import Model
+from tests.support.samples import Question, Sample, series, summary, write_samples
 from tests.support.stored import Part
 
 TENANT = "default"
@@ -34,7 +35,7 @@ def two_days(db: psycopg.Connection[Any]) -> Model:
         )
         for n in range(times)
     ]
-    write(db, TENANT, samples)
+    write_samples(db, TENANT, samples)
     model.write(samples)
     return model
 
@@ -89,7 +90,7 @@ def test_what_did_not_change_is_not_written(db: psycopg.Connection[Any]) -> None
     db.execute("CALL api.refresh()")
     assert versions(db) == before
     late = [Sample("ada", "watch", "spo2", NOON + 100 * MINUTE, 70)]
-    write(db, TENANT, late)
+    write_samples(db, TENANT, late)
     model.write(late)
     assert db.execute(MARKS).fetchone() == (1,)
     db.execute("CALL api.refresh()")
@@ -101,7 +102,9 @@ def test_what_did_not_change_is_not_written(db: psycopg.Connection[Any]) -> None
 def test_the_first_interval_of_a_sum_is_no_drift(db: psycopg.Connection[Any]) -> None:
     """From then on rollups have no lowest, highest and last value of it, where those before have them."""
     sql_client.place_horizon(db, NOON - 2 * DAY)
-    write(db, TENANT, [Sample("ada", device, "hydration", NOON + n * HOUR, 90) for n in (0, 1) for device in "ab"])
+    write_samples(
+        db, TENANT, [Sample("ada", device, "hydration", NOON + n * HOUR, 90) for n in (0, 1) for device in "ab"]
+    )
     sql_client.refresh(db, NOON + 2 * DAY)
     hydration = Part(TENANT, "ada", "watch", "interval", "hydration", NOON + 9 * HOUR, NOON + 10 * HOUR, 250.0)
     sql_client.merge(db, [hydration])

@@ -19,21 +19,8 @@ from tests.support.database import listen
 from tests.support.examples import examples
 from tests.support.interleaving import Stage
 from tests.support.moments import HOUR, MINUTE, micros, moment
-from tests.support.sample_model import (
-    DEVICES,
-    KINDS,
-    SUMMARY,
-    USERS,
-    Model,
-    Question,
-    Sample,
-    eras,
-    latest,
-    maybe,
-    series,
-    summary,
-    write,
-)
+from tests.support.sample_model import DEVICES, KINDS, USERS, Model, eras
+from tests.support.samples import SUMMARY, Question, Sample, latest, maybe, series, summary, write_samples
 from tests.support.sql_client import insert as insert_readings
 from tests.support.sql_client import keyless, last_seen, seen
 from tests.support.stored import Item
@@ -87,7 +74,7 @@ def compare(db: psycopg.Connection[Any], history: History) -> None:
     """Let a history happen in the database and in the model, and ask both."""
     tenant, model = new_tenant(db), Model()
     for batch in history.batches:
-        assert write(db, tenant, batch) == model.write(batch)
+        assert write_samples(db, tenant, batch) == model.write(batch)
         if history.compressed:
             db.execute(COMPRESS)
     for device, priority in history.priorities.items():
@@ -172,10 +159,10 @@ def stored(db: psycopg.Connection[Any], tenant: str) -> list[tuple[Any, ...]]:
 
 def test_outcomes_say_what_was_new_and_what_changed(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
-    assert write(db, tenant, [sample(), sample("body_weight"), sample(device="ring")]) == ([1, 2, 3], [])
+    assert write_samples(db, tenant, [sample(), sample("body_weight"), sample(device="ring")]) == ([1, 2, 3], [])
     again = [sample(), sample("body_weight", value=70.5), sample(minutes=1), sample(device="ring", value=0.5)]
-    assert write(db, tenant, again) == ([3], [2, 4])
-    assert write(db, tenant, again) == ([], [])
+    assert write_samples(db, tenant, again) == ([3], [2, 4])
+    assert write_samples(db, tenant, again) == ([], [])
     assert stored(db, tenant) == [
         ("ada", "ring", "spo2", "%", at(0), 0.5),
         ("ada", "watch", "body_weight", "kg", at(0), 70.5),
@@ -188,32 +175,32 @@ def test_outcomes_are_the_same_over_many_chunks(db: psycopg.Connection[Any]) -> 
     """Where the upsert finds what is unchanged."""
     tenant = new_tenant(db)
     batch = [sample(minutes=-n * 28 * 1440) for n in range(60)]
-    assert write(db, tenant, batch) == (list(range(1, 61)), [])
+    assert write_samples(db, tenant, batch) == (list(range(1, 61)), [])
     batch[7] = batch[7]._replace(value=50)
-    assert write(db, tenant, batch) == ([], [8])
+    assert write_samples(db, tenant, batch) == ([], [8])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e9 + 1, -1e10])
 def test_no_number_is_refused(db: psycopg.Connection[Any], value: float) -> None:
     with pytest.raises(psycopg.errors.CheckViolation, match="sample_value_is_finite"):
-        write(db, new_tenant(db), [sample(value=value)])
+        write_samples(db, new_tenant(db), [sample(value=value)])
 
 
 @pytest.mark.parametrize("metric", ["heart_rate", "steps", "calories"])
 def test_the_metrics_of_readings_are_no_samples(db: psycopg.Connection[Any], metric: str) -> None:
     with pytest.raises(psycopg.errors.CheckViolation, match="samples_are_of_no_metric_of_readings"):
-        write(db, new_tenant(db), [sample(metric)])
+        write_samples(db, new_tenant(db), [sample(metric)])
 
 
 def test_listeners_are_notified_of_what_changed(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
     listen(db)
-    write(db, tenant, [sample(), sample(minutes=1)])
+    write_samples(db, tenant, [sample(), sample(minutes=1)])
     assert len(list(db.notifies(timeout=5, stop_after=1))) == 1
-    write(db, tenant, [sample(), sample(minutes=1)])
+    write_samples(db, tenant, [sample(), sample(minutes=1)])
     assert list(db.notifies(timeout=0.2)) == []
-    write(db, tenant, [sample(minutes=2)])
-    write(db, tenant, [sample(metric, minutes=3) for metric in ("spo2", "hrv_sdnn", "respiratory_rate")])
+    write_samples(db, tenant, [sample(minutes=2)])
+    write_samples(db, tenant, [sample(metric, minutes=3) for metric in ("spo2", "hrv_sdnn", "respiratory_rate")])
     one, many = (len(each.payload.partition(":")[2]) for each in db.notifies(timeout=5, stop_after=2))
     assert one == many, "a moment is announced once, however many metrics it has"
     db.execute("UNLISTEN *")
@@ -222,14 +209,14 @@ def test_listeners_are_notified_of_what_changed(db: psycopg.Connection[Any]) -> 
 def test_sums_are_exact_in_any_order(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
     for user, values in (("ada", [0.1, 1e6, 0.2, -0.0, 0.3]), ("bob", [0.3, 0.2, 1e6, 0.1, 0])):
-        write(db, tenant, [sample("hydration", n, value, user=user) for n, value in enumerate(values)])
+        write_samples(db, tenant, [sample("hydration", n, value, user=user) for n, value in enumerate(values)])
     totals = [summary(db, tenant, ask("hydration", user=user))[0][7] for user in ("ada", "bob")]
     assert totals == [1_000_000.6] * 2
 
 
 def test_a_sum_may_be_larger_than_64_bits_of_millionths(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
-    write(db, tenant, [sample("hydration", n / 300, 1e9) for n in range(10_000)])
+    write_samples(db, tenant, [sample("hydration", n / 300, 1e9) for n in range(10_000)])
     assert summary(db, tenant, ask("hydration"))[0][7] == 1e13
     assert series(db, tenant, ask("hydration"))[0][8] == 1e13
 
@@ -240,7 +227,7 @@ def test_a_sum_may_be_larger_than_64_bits_of_millionths(db: psycopg.Connection[A
 def test_the_metrics_of_readings_are_answered_as_everywhere(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
     insert_readings(db, [Item(tenant, "ada", "watch", at(n), 60 + n, 10 if n else None, None) for n in range(3)])
-    write(db, tenant, [sample()])
+    write_samples(db, tenant, [sample()])
     heart = ("heart_rate", "/min", "gauge", 3, 61, 60, 62, None, None)
     steps = ("steps", "{steps}", "sum", None, None, None, None, 20, None)
     spo2 = ("spo2", "%", "gauge", 1, 97, 97, 97, None, None)
@@ -268,7 +255,7 @@ def test_many_series_are_answered_again_and_again(db: psycopg.Connection[Any]) -
     tenant = new_tenant(db)
     names = [name for (name,) in db.execute("SELECT name FROM api.metrics WHERE name > 't' OR name < 'c' LIMIT 10")]
     devices = [f"device {number}" for number in range(50)]
-    write(db, tenant, [sample(name, device=device) for name in names for device in devices])
+    write_samples(db, tenant, [sample(name, device=device) for name in names for device in devices])
     db.execute("ANALYZE core.sample_series")
     for _ in range(8):
         assert [found[3] for found in summary(db, tenant, ask(*names))] == [1] * len(names)
@@ -277,7 +264,7 @@ def test_many_series_are_answered_again_and_again(db: psycopg.Connection[Any]) -
 def test_without_names_all_metrics_of_the_range_are_answered(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
     insert_readings(db, [Item(tenant, "ada", "watch", at(0), None, 5, None)])
-    write(db, tenant, [sample(), sample("strain"), sample("body_weight", 100)])
+    write_samples(db, tenant, [sample(), sample("strain"), sample("body_weight", 100)])
     question = [tenant, "ada", moment(at(-60)), moment(at(60)), None, None]
     assert [found[0] for found in db.execute(SUMMARY, question)] == ["steps", "spo2", "strain"]
     assert db.execute(SUMMARY, [*question[:5], "unknown"]).fetchall() == []
@@ -287,7 +274,7 @@ def test_without_names_all_metrics_of_the_range_are_answered(db: psycopg.Connect
 
 def test_a_user_or_device_that_is_unknown_has_nothing(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
-    write(db, tenant, [sample()])
+    write_samples(db, tenant, [sample()])
     nothing = ("spo2", "%", "gauge", 0, *[None] * 7)
     for asked in (ask("spo2", user="nobody"), ask("spo2", device="unknown")):
         assert summary(db, tenant, asked) == [nothing]
@@ -335,8 +322,8 @@ def test_who_has_only_samples_is_seen(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
     ahead = micros(datetime.now(UTC)) + HOUR
     insert_readings(db, [Item(tenant, user, "watch", at(5), 60, None, None) for user in ("bob", "carol")])
-    write(db, tenant, [sample(), sample()._replace(ts=ahead, value=90), sample(minutes=9, user="bob")])
-    write(db, tenant, [sample(user="dan")._replace(ts=ahead), sample(user="carol")])
+    write_samples(db, tenant, [sample(), sample()._replace(ts=ahead, value=90), sample(minutes=9, user="bob")])
+    write_samples(db, tenant, [sample(user="dan")._replace(ts=ahead), sample(user="carol")])
     for refreshed in (False, True):
         if refreshed:
             db.execute("CALL api.refresh()")
@@ -365,8 +352,8 @@ def uncompressed_rows(db: psycopg.Connection[Any]) -> int:
 def test_upkeep_compresses_old_chunks_again_after_late_samples(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
     now = micros(datetime.now(UTC))
-    write(db, tenant, [sample(minutes=n) for n in range(50)])
-    write(db, tenant, [sample()._replace(ts=now)])
+    write_samples(db, tenant, [sample(minutes=n) for n in range(50)])
+    write_samples(db, tenant, [sample()._replace(ts=now)])
     before = summary(db, tenant, ask("spo2"))
     db.execute("CALL api.upkeep()")
     assert compressed(db) == [False, False], "stale quarters are read from it"
@@ -375,7 +362,7 @@ def test_upkeep_compresses_old_chunks_again_after_late_samples(db: psycopg.Conne
     assert compressed(db) == [True, False]
     assert uncompressed_rows(db) == 1
     assert summary(db, tenant, ask("spo2")) == before
-    assert write(db, tenant, [sample(minutes=0.5), sample(minutes=3, value=90), sample()]) == ([1], [2])
+    assert write_samples(db, tenant, [sample(minutes=0.5), sample(minutes=3, value=90), sample()]) == ([1], [2])
     assert uncompressed_rows(db) > 1
     changed = summary(db, tenant, ask("spo2"))
     assert changed[0][3:7] == (51, (49 * 97 + 97 + 90) / 51, 90, 97)
@@ -388,10 +375,10 @@ def test_upkeep_compresses_old_chunks_again_after_late_samples(db: psycopg.Conne
 @pytest.mark.native
 def test_upkeep_goes_on_where_a_chunk_is_being_written(db: psycopg.Connection[Any], database_url: str) -> None:
     tenant = new_tenant(db)
-    write(db, tenant, [sample(minutes=n) for n in range(50)])
+    write_samples(db, tenant, [sample(minutes=n) for n in range(50)])
     db.execute("CALL api.refresh()")
     db.execute("CALL api.upkeep()")
-    write(db, tenant, [sample(minutes=0.5)])
+    write_samples(db, tenant, [sample(minutes=0.5)])
     db.execute("CALL api.refresh()")
     runs = "SELECT count(*) FROM core.verification"
     (before,) = db.execute(runs).fetchone() or (0,)
@@ -421,7 +408,7 @@ def test_samples_go_and_their_rollups_stay(db: psycopg.Connection[Any]) -> None:
     """Once no mark waits for them; those of others that are recent stay."""
     tenant, ago = new_tenant(db), micros(datetime.now(UTC)) - 2 * HOUR
     old = [sample(minutes=n, device=device) for n in range(50) for device in ("watch", "phone")]
-    write(db, tenant, [*old, sample("body_weight"), sample(user="bob")._replace(ts=ago)])
+    write_samples(db, tenant, [*old, sample("body_weight"), sample(user="bob")._replace(ts=ago)])
     asked, of_phone = ask(*KINDS), ask(*KINDS, device="phone")
     by_quarter = ask(*KINDS, bucket="15m")
     before = [summary(db, tenant, one) for one in (asked, of_phone)], series(db, tenant, by_quarter)
@@ -441,12 +428,12 @@ def test_samples_go_and_their_rollups_stay(db: psycopg.Connection[Any]) -> None:
             db.execute("SELECT FROM api.verify('2024-01-01Z', 'infinity') WHERE problem IS NOT NULL").fetchall() == []
         )
         db.execute("CALL api.refresh()")
-    assert write(db, tenant, [sample(user="bob")._replace(ts=ago, value=90)]) == ([], [1])
+    assert write_samples(db, tenant, [sample(user="bob")._replace(ts=ago, value=90)]) == ([], [1])
 
 
 def test_no_sample_comes_back_where_some_are_dropped(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
-    write(db, tenant, [sample(), sample(device="phone", minutes=1)])
+    write_samples(db, tenant, [sample(), sample(device="phone", minutes=1)])
     db.execute(KEEP, ["30 days"])
     db.execute("CALL api.refresh()")
     db.execute("CALL api.upkeep()")
@@ -454,7 +441,7 @@ def test_no_sample_comes_back_where_some_are_dropped(db: psycopg.Connection[Any]
     # The last ones are of a day that is closed only.
     for late in (sample(minutes=2), sample(), sample(minutes=24 * 60)):
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="samples of"):
-            write(db, tenant, [late])
+            write_samples(db, tenant, [late])
     db.execute("SELECT api.set_device(%s, 'phone', NULL, 1)", [tenant])
     db.execute("CALL api.refresh()")
     assert summary(db, tenant, ask("spo2"))[0][3] == 2
@@ -465,7 +452,7 @@ def test_no_sample_comes_back_where_some_are_dropped(db: psycopg.Connection[Any]
 
 def test_nothing_is_kept_of_who_is_erased_but_of_others(db: psycopg.Connection[Any]) -> None:
     tenant = new_tenant(db)
-    write(db, tenant, [sample(), sample(user="bob")])
+    write_samples(db, tenant, [sample(), sample(user="bob")])
     db.execute(KEEP, ["30 days"])
     db.execute("CALL api.refresh()")
     db.execute("CALL api.upkeep()")
@@ -491,7 +478,7 @@ def deletion(
 def test_a_range_is_deleted_with_its_samples(db: psycopg.Connection[Any], is_compressed: bool) -> None:
     tenant = new_tenant(db)
     kept = [sample(user="bob"), sample("body_weight", 30), sample(minutes=-1), sample(minutes=1, device="ring")]
-    write(db, tenant, [*kept, sample(), sample("body_weight", 29), sample(minutes=5)])
+    write_samples(db, tenant, [*kept, sample(), sample("body_weight", 29), sample(minutes=5)])
     insert_readings(db, [Item(tenant, "ada", "watch", at(2), 60, None, None)])
     if is_compressed:
         db.execute(COMPRESS)
@@ -510,10 +497,10 @@ def test_a_range_is_deleted_with_its_samples(db: psycopg.Connection[Any], is_com
 def test_samples_are_erased_with_the_user(db: psycopg.Connection[Any]) -> None:
     """Also from chunks that are compressed in part."""
     tenant = new_tenant(db)
-    write(db, tenant, [sample(metric, n, user=user) for metric in KINDS for n in range(20) for user in USERS])
-    write(db, tenant, [sample(minutes=-60 * 1440)])
+    write_samples(db, tenant, [sample(metric, n, user=user) for metric in KINDS for n in range(20) for user in USERS])
+    write_samples(db, tenant, [sample(minutes=-60 * 1440)])
     db.execute(COMPRESS)
-    write(db, tenant, [sample(minutes=0.5), sample(minutes=2, value=50)])
+    write_samples(db, tenant, [sample(minutes=0.5), sample(minutes=2, value=50)])
     erased = dict(db.execute("SELECT * FROM api.erase_user(%s, 'ada')", [tenant]).fetchall())
     assert (erased["samples"], erased["readings"], erased["names"]) == (82, 0, 1)
     assert keyless(db) == []

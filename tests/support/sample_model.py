@@ -1,4 +1,4 @@
-"""Samples of any metric by brute force in plain Python, the database asked for the same, and values drawn at random."""
+"""Samples of any metric by brute force in plain Python, and values drawn at random."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import psycopg
 from hypothesis import strategies as st
 
 from tests.support.answers import micro
-from tests.support.moments import HOUR, MINUTE, auto_bucket, bucket_start, micros, moment
+from tests.support.moments import HOUR, MINUTE, auto_bucket, bucket_start, micros
+from tests.support.samples import Question, Sample
 
 # In the order of the registry.
 KINDS = {"spo2": "gauge", "body_weight": "latest", "hydration": "sum", "strain": "gauge"}
@@ -29,30 +29,6 @@ ERAS = [
     ("2024-07-01", "Asia/Kathmandu"),
     ("2024-12-31", "UTC"),
 ]
-MERGE = """
-    SELECT m.inserted, m.updated
-      FROM api_internal.hold_horizon() AS h
-     CROSS JOIN LATERAL api_internal.merge_samples(
-       api_internal.enrol_users(%(tenants)s, %(users)s),
-       ARRAY(SELECT m.metric_key FROM unnest(%(metrics)s::text[]) WITH ORDINALITY AS n (name, item)
-               JOIN core.metric AS m USING (name) LEFT JOIN core.tenant AS t USING (tenant_key)
-              WHERE m.tenant_key IS NULL OR t.tenant_id = %(tenant)s ORDER BY n.item),
-       api_internal.enrol_devices(%(tenants)s, %(devices)s), %(moments)s::timestamptz[], %(values)s::float8[]) AS m
-     WHERE h IS NOT NULL
-"""
-SUMMARY = "SELECT * FROM api.metric_summary(%s, %s, %s, %s, %s, %s)"
-SERIES = "SELECT * FROM api.metric_series(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-LATEST = "SELECT * FROM api.latest_samples(%s, %s)"
-
-
-class Sample(NamedTuple):
-    """One value as it is sent; `ts` is in microseconds."""
-
-    user: str
-    device: str
-    metric: str
-    ts: int
-    value: float
 
 
 class Row(NamedTuple):
@@ -67,19 +43,6 @@ class Row(NamedTuple):
     highest: float | None
     total: float | None
     last: float | None
-
-
-class Question(NamedTuple):
-    """A range of a user, of some metrics and one device or all."""
-
-    user: str
-    start: int
-    end: int
-    metrics: tuple[str, ...]
-    device: str | None
-    bucket: str
-    tz: str
-    max_points: int
 
 
 @dataclass
@@ -183,47 +146,6 @@ def row(metric: str, samples: list[Sample]) -> Row:
         sum(map(micro, values)) / 10**6 if amount else None,
         max(samples, key=lambda sample: sample.ts).value if kind == "latest" and samples else None,
     )
-
-
-def write(db: psycopg.Connection[Any], tenant: str, samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
-    """Merge a batch; return the positions of what was inserted and updated."""
-    users, devices, metrics, moments, values = (list(column) for column in zip(*samples, strict=True))
-    with db.transaction():
-        found = db.execute(
-            MERGE,
-            {
-                "tenant": tenant,
-                "tenants": [tenant] * len(samples),
-                "users": users,
-                "metrics": metrics,
-                "devices": devices,
-                "moments": [moment(ts) for ts in moments],
-                "values": [float(value) for value in values],
-            },
-        ).fetchone()
-    assert found is not None
-    return sorted(found[0]), sorted(found[1])
-
-
-def maybe(when: datetime | None) -> int | None:
-    return None if when is None else micros(when)
-
-
-def summary(db: psycopg.Connection[Any], tenant: str, asked: Question) -> list[tuple[Any, ...]]:
-    question = [tenant, asked.user, moment(asked.start), moment(asked.end), list(asked.metrics), asked.device]
-    return [(*found[:9], maybe(found[9]), maybe(found[10])) for found in db.execute(SUMMARY, question).fetchall()]
-
-
-def series(db: psycopg.Connection[Any], tenant: str, asked: Question) -> list[tuple[Any, ...]]:
-    question = [
-        *(tenant, asked.user, moment(asked.start), moment(asked.end), list(asked.metrics)),
-        *(asked.bucket, asked.tz, asked.max_points, asked.device),
-    ]
-    return [(micros(found[0]), *found[1:]) for found in db.execute(SERIES, question).fetchall()]
-
-
-def latest(db: psycopg.Connection[Any], tenant: str, user: str) -> list[tuple[Any, ...]]:
-    return [(*found[:3], micros(found[3]), found[4]) for found in db.execute(LATEST, [tenant, user]).fetchall()]
 
 
 # Values drawn at random -------------------------------------------------------------------------------------
