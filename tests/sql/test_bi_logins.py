@@ -9,11 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from scripts.roles import main
-from tests.support.bi import MINE, OTHER, TENANT_VIEWS, Logins, bi_logins, fill
-from tests.support.database import empty
+from scripts.migrate import migrate
+from scripts.roles import SUPERUSER_SCRIPT, connect, create, main
+from tests.support.bi import MINE, OTHER, PASSWORD, TENANT_VIEWS, Logins, bi_logins, fill, login
+from tests.support.database import empty, new_database
 
 BOTH = {MINE, OTHER}
 DENIED = "denied"
@@ -295,3 +296,42 @@ def test_what_cannot_be_done_is_a_sentence(
     assert (code, said) == (1, "")
     assert sentence in complaint
     assert owner.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None
+
+
+@pytest.mark.native
+def test_an_owner_who_is_no_superuser_creates_and_ends_logins(server_url: str) -> None:
+    """As on a server whose superuser has created the database, and run the script."""
+    name, tool = f"bi_owner_{os.getpid()}", f"bi_tool_{os.getpid()}"
+    with (
+        psycopg.connect(server_url, autocommit=True) as superuser,
+        new_database(server_url, f"hyperpulse_owned_{os.getpid()}") as url,
+    ):
+        superuser.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'x'".encode())
+        superuser.execute(f"ALTER DATABASE {f'hyperpulse_owned_{os.getpid()}'} OWNER TO {name}".encode())
+        owned = make_conninfo(url, user=name, password="x")
+        try:
+            migrate(owned)
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(SUPERUSER_SCRIPT.read_text(encoding="utf-8").encode())
+            with psycopg.connect(owned, autocommit=True) as owner:
+                owner.execute(
+                    "INSERT INTO api.readings (tenant_id, user_id, ts, steps) VALUES ('one', 'ada', now(), 1)"
+                )
+                with connect(owned) as connection:
+                    rest = create(connection, login(tool, MINE), PASSWORD)
+                assert rest is not None
+                assert "temp_file_limit" in rest
+                owner.execute("UPDATE core.setting SET value = '0' WHERE name = 'bi_time_limit'")
+                with psycopg.connect(make_conninfo(url, user=tool, password=PASSWORD)) as session:
+                    assert session.execute("SELECT tenant_id FROM api.users").fetchall() == [(MINE,)]
+                    owner.execute("CALL api.refresh()")
+                    with pytest.raises(psycopg.OperationalError):
+                        session.execute("SELECT 1")
+                owner.execute(f"DROP OWNED BY {tool}; DROP ROLE {tool}".encode())
+        finally:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(f"DROP ROLE IF EXISTS {tool}".encode())
+                connection.execute(b"DROP SCHEMA IF EXISTS api, api_internal, core, rollup, migration CASCADE")
+                connection.execute(
+                    f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}".encode()
+                )
