@@ -11,10 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.exactness.test_intervals import NOON
 from tests.support import sql_client
 from tests.support.database import empty
-from tests.support.interleaving import install, script
+from tests.support.interleaving import NOON, install, script
 from tests.support.moments import DAY, HOUR, MINUTE
 from tests.support.reference_model import Model
 from tests.support.stored import Part

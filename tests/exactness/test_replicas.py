@@ -24,7 +24,7 @@ from service.database.replicas.reads import BoundReads, Replicas, running_replic
 from service.settings import Settings
 from tests.exactness.conftest import quiet
 from tests.exactness.histories import Ask, Clock, Storyteller, Upkeep, today
-from tests.exactness.test_exactness import play
+from tests.exactness.player import play
 from tests.support import sql_client
 from tests.support.answers import Point, Summary
 from tests.support.moments import DAY, auto_bucket, micros, moment

@@ -20,8 +20,9 @@ from typing import Any, TypeAlias
 import psycopg
 import pytest
 
+from tests.exactness.extent import FIRST
 from tests.exactness.histories import DEVICES, ERAS, USERS, Storyteller, Write, today
-from tests.exactness.test_exactness import FIRST, answers
+from tests.exactness.player import answers
 from tests.support import sql_client
 from tests.support.answers import micro
 from tests.support.interval_model import Instant, Stretch, Total, Window
