@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -180,31 +181,27 @@ def measure_sustained(arguments: Sequence[str]) -> int:
     return 0 if any(row.is_kept_up for row in results.rows) else 1
 
 
-def measure_failover(options: failover_options.Options) -> int:
-    """Fail over; the exit status is 1 if something does not hold."""
-    results = failover.run(options, say)
+def judge(results: Results, json: Path | None) -> int:
+    """Show results with verdicts; the exit status is 1 if something does not hold."""
     overload_report.show(results, console())
-    if options.json is not None:
-        overload_report.write_json(results, options.json)
+    if json is not None:
+        overload_report.write_json(results, json)
     return results.status
+
+
+def measure_failover(options: failover_options.Options) -> int:
+    """Fail over."""
+    return judge(failover.run(options, say), options.json)
 
 
 def measure_machines(options: machines_options.Options) -> int:
-    """Upgrade machines; the exit status is 1 if something does not hold."""
-    results = machines.run(options, say)
-    overload_report.show(results, console())
-    if options.json is not None:
-        overload_report.write_json(results, options.json)
-    return results.status
+    """Upgrade machines."""
+    return judge(machines.run(options, say), options.json)
 
 
 def measure_overload(run: Callable[[Options, Say], Results], options: Options) -> int:
-    """Overload or kill the service; the exit status is 1 if something does not hold."""
-    results = run(options, say)
-    overload_report.show(results, console())
-    if options.json is not None:
-        overload_report.write_json(results, options.json)
-    return results.status
+    """Overload or kill the service."""
+    return judge(run(options, say), options.json)
 
 
 def say(line: str) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from scripts.bench.failover.clients import Writer
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.machines.balancer import find_program
 from scripts.bench.machines.clients import View
+from scripts.bench.under_load.clients import Writer
 from tests.support.paths import ROOT
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

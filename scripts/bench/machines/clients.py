@@ -12,9 +12,9 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from scripts.bench.failover.clients import PATIENCE, READERS, Clients, Writer
 from scripts.bench.overload.client import Answer, Client, Request
 from scripts.bench.overload.load import BUSY
+from scripts.bench.under_load.clients import PATIENCE, READERS, Clients, Writer
 
 SOCKETS = 4
 STREAMS = 2

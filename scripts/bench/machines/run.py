@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,22 +14,17 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-import uvloop
-
 from scripts.bench.database import connect, database, settle, version
-from scripts.bench.failover.run import compared
 from scripts.bench.ingest.processes import CannotStart
 from scripts.bench.machines.balancer import Balancer, balancer, find_program
 from scripts.bench.machines.clients import MachineClients
 from scripts.bench.machines.machine import Machine
 from scripts.bench.machines.options import Options
-from scripts.bench.overload import check
 from scripts.bench.overload.cluster import free_port
 from scripts.bench.overload.report import Results, Verdict
+from scripts.bench.under_load.frame import Say, fault_notes, judge_stored, seconds, send_during, workplace
 from scripts.migrate import migrate
 from service.database.schema import ROOT
-
-Say = Callable[[str], None]
 
 CALM_SECONDS = 1.0
 WAIT_SECONDS = 60.0
@@ -63,39 +56,29 @@ def run(options: Options, say: Say) -> Results:
         raise CannotStart("several machines take a server: name one in BENCH_DATABASE_URL.")
     before = (options.before or ROOT).resolve()
     with (
-        tempfile.TemporaryDirectory(prefix="hyperpulse-bench-") as directory,
-        kept_logs(Path(directory), options.logs),
+        workplace(options.logs) as place,
         database(options.server_url, options.database, migrating=lambda url: migrate_with(before, url)) as url,
     ):
-        place = Path(directory)
         machines = [Machine(n, free_port(), environment(options, url), place) for n in range(1, options.machines + 1)]
-        others = {} if options.before is None else FOR_THE_RELEASE_BEFORE
-        port = free_port()
-        with contextlib.ExitStack() as stack:
-            for machine in machines:
-                stack.callback(machine.end)
-                machine.start(before)
-            for machine in machines:
-                machine.wait_until_answering()
-            running = stack.enter_context(balancer(place, port, [each.address for each in machines], others))
-            wait(lambda: all(running.uses(each.name) for each in machines), "HAProxy uses all machines")
-            clients = MachineClients(port, asks_ready=options.before is None)
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                migrated, upgrades = runner.run(upgrade_and_send(options, url, clients, machines, running, say))
-        say("comparing what was answered with what is stored")
+        clients = MachineClients(free_port(), asks_ready=options.before is None)
+        with balanced(machines, before, place, clients.port) as running:
+            migrated, upgrades = send_during(clients, upgrade_all(options, url, clients, machines, running, say))
         return results(url, clients, migrated, upgrades, say)
 
 
 @contextlib.contextmanager
-def kept_logs(place: Path, kept: Path | None) -> Iterator[None]:
-    """Copy the logs somewhere in the end."""
-    try:
-        yield
-    finally:
-        if kept is not None:
-            kept.mkdir(parents=True, exist_ok=True)
-            for log in place.glob("*.log"):
-                shutil.copy(log, kept)
+def balanced(machines: list[Machine], release: Path, place: Path, port: int) -> Iterator[Balancer]:
+    """Run machines of a release behind a balancer on a port until the block ends."""
+    with contextlib.ExitStack() as stack:
+        for machine in machines:
+            stack.callback(machine.end)
+            machine.start(release)
+        for machine in machines:
+            machine.wait_until_answering()
+        others = {} if release == ROOT else FOR_THE_RELEASE_BEFORE
+        running = stack.enter_context(balancer(place, port, [each.address for each in machines], others))
+        wait(lambda: all(running.uses(each.name) for each in machines), "HAProxy uses all machines")
+        yield running
 
 
 def environment(options: Options, url: str) -> dict[str, str]:
@@ -135,38 +118,43 @@ def migrate_again(options: Options, url: str) -> float:
     return time.monotonic() - began
 
 
-async def upgrade_and_send(
+async def upgrade_all(
     options: Options, url: str, clients: MachineClients, machines: list[Machine], running: Balancer, say: Say
 ) -> tuple[float, list[Upgrade]]:
-    """Migrate, and upgrade one machine after the other, under load."""
-    sending = asyncio.create_task(clients.run())
+    """Migrate, and upgrade one machine after the other; return the seconds that the former took, and the latter."""
+    await asyncio.sleep(CALM_SECONDS)
+    migrated = await asyncio.to_thread(migrate_again, options, url)
+    say(f"  migrated in {migrated:.1f} s; {dict(clients.statuses)}")
     upgrades: list[Upgrade] = []
-    try:
+    for machine in machines * options.rounds:
         await asyncio.sleep(CALM_SECONDS)
-        migrated = await asyncio.to_thread(migrate_again, options, url)
-        say(f"  migrated in {migrated:.1f} s; {dict(clients.statuses)}")
-        for _ in range(options.rounds):
-            for machine in machines:
-                await asyncio.sleep(CALM_SECONDS)
-                upgrades.append(await asyncio.to_thread(upgrade, options, machine, running))
-                say(f"  {upgrades[-1]}; {dict(clients.statuses)}")
-        await asyncio.sleep(CALM_SECONDS)
-    finally:
-        clients.over = True
-        await sending
+        upgrades.append(await asyncio.to_thread(upgrade, options, machine, running))
+        say(f"  {upgrades[-1]}; {dict(clients.statuses)}")
+    await asyncio.sleep(CALM_SECONDS)
     return migrated, upgrades
 
 
 def upgrade(options: Options, machine: Machine, running: Balancer) -> Upgrade:
     """Drain and stop a machine, and start it with this release."""
-    began = time.monotonic()
     drains = machine.release == ROOT
-    if drains:
-        machine.ask_to_stop()
-    else:
+    unused, stopped = stop(options, machine, running, drains)
+    began = time.monotonic()
+    machine.start(ROOT)
+    machine.wait_until_answering()
+    started = time.monotonic() - began
+    if not drains:
+        running.set_state(machine.name, "ready")
+    used = wait(lambda: running.uses(machine.name), f"HAProxy uses {machine.name}")
+    return Upgrade(machine.name, unused, stopped, started, used, drains)
+
+
+def stop(options: Options, machine: Machine, running: Balancer, drains: bool) -> tuple[float, float]:
+    """Drain and stop a machine; return the seconds until it was unused, and until its service had ended."""
+    began = time.monotonic()
+    if not drains:
         running.set_state(machine.name, "drain")
         time.sleep(options.drain)
-        machine.ask_to_stop()
+    machine.ask_to_stop()
     unused = stopped = 0.0
     while not stopped:
         if not unused and not running.uses(machine.name):
@@ -177,14 +165,7 @@ def upgrade(options: Options, machine: Machine, running: Balancer) -> Upgrade:
             raise CannotStart(f"{machine.name} does not stop.")
         time.sleep(0.02)
     unused = unused or wait(lambda: not running.uses(machine.name), "HAProxy gives up the machine") + stopped
-    again = time.monotonic()
-    machine.start(ROOT)
-    machine.wait_until_answering()
-    started = time.monotonic() - again
-    if not drains:
-        running.set_state(machine.name, "ready")
-    used = wait(lambda: running.uses(machine.name), f"HAProxy uses {machine.name}")
-    return Upgrade(machine.name, unused, stopped, started, used, drains)
+    return unused, stopped
 
 
 def wait(holds: Callable[[], bool], what: str) -> float:
@@ -199,45 +180,46 @@ def wait(holds: Callable[[], bool], what: str) -> float:
 
 def results(url: str, clients: MachineClients, migrated: float, upgrades: list[Upgrade], say: Say) -> Results:
     """Compare what was answered with what is stored, and report."""
-    missing, surplus, stored = compared(url, clients)
-    verified = check.verify(url, say)
-    faults = sum(clients.faults.values())
-    answered = sum(writer.answered for writer in clients.writers)
-    late = [each.machine for each in upgrades if each.drains and each.unused >= each.stopped]
-    missed: Counter[str] = sum((view.faults for view in clients.views), Counter())
-    incomplete = [view.name for view in clients.views if not view.is_complete]
-    closings: Counter[str] = sum((view.closings for view in clients.views), Counter())
-    connections = sum(view.connections for view in clients.views)
-    reasons = "; ".join(f"{count} closed with {reason}" for reason, count in closings.items()) or "none closed"
-    verdicts = [
-        Verdict(
-            "no request failed",
-            not faults and clients.refused == clients.healed,
-            f"{clients.statuses.total():,} sent, {clients.refused:,} got 503 with Retry-After, of which one retry "
-            f"healed {clients.healed:,}; {faults:,} others; the longest took {clients.longest:.1f} s",
-        ),
-        Verdict(
-            "all that was answered is there, once",
-            missing == 0 and surplus == 0,
-            f"{answered:,} readings and {clients.events_answered:,} events answered, {missing:,} missing, "
-            f"{surplus:,} that were never sent; {stored:,} readings stored",
-        ),
-        Verdict("rollups equal raw readings", verified.holds, verified.figure),
-        Verdict(
-            "live clients missed nothing",
-            not missed and not incomplete,
-            f"{connections} connections of {len(clients.views)} clients, {reasons}; "
-            f"without a message for {max(view.longest for view in clients.views):.1f} s at most",
-        ),
-        Verdict("no machine stopped while it was sent requests", not late, f"{len(late)} of {len(upgrades)} did"),
-    ]
+    stored = judge_stored(url, clients, say)
     with connect(url) as connection:
         title = f"{version(connection)}; {len(upgrades)} upgrades; the schema was rebuilt in {migrated:.1f} s"
-    rows = [
-        (each.machine, *(f"{seconds:.1f}" for seconds in (each.unused, each.stopped, each.started, each.used)))
-        for each in upgrades
-    ]
     heads = ("seconds of", "until HAProxy had left it", "until it had stopped", "its start", "until HAProxy used it")
-    notes = [f"Fault, {count} times: {text}" for text, count in (clients.faults + missed).most_common(8)]
-    notes += [f"{name} does not have the last readings" for name in incomplete]
+    rows = [(each.machine, *seconds(each.unused, each.stopped, each.started, each.used)) for each in upgrades]
+    late = [each.machine for each in upgrades if each.drains and each.unused >= each.stopped]
+    verdicts = [
+        all_healed(clients),
+        *stored.verdicts,
+        nothing_missed(clients),
+        Verdict("no machine stopped while it was sent requests", not late, f"{len(late)} of {len(upgrades)} did"),
+    ]
+    notes = fault_notes(clients.faults + missed(clients))
+    notes += [f"{view.name} does not have the last readings" for view in clients.views if not view.is_complete]
     return Results(title, heads, rows, verdicts, notes)
+
+
+def all_healed(clients: MachineClients) -> Verdict:
+    """Judge what was answered."""
+    faults = sum(clients.faults.values())
+    return Verdict(
+        "no request failed",
+        not faults and clients.refused == clients.healed,
+        f"{clients.statuses.total():,} sent, {clients.refused:,} got 503 with Retry-After, of which one retry "
+        f"healed {clients.healed:,}; {faults:,} others; the longest took {clients.longest:.1f} s",
+    )
+
+
+def nothing_missed(clients: MachineClients) -> Verdict:
+    """Judge what live clients heard."""
+    closings: Counter[str] = sum((view.closings for view in clients.views), Counter())
+    reasons = "; ".join(f"{count} closed with {reason}" for reason, count in closings.items()) or "none closed"
+    return Verdict(
+        "live clients missed nothing",
+        not missed(clients) and all(view.is_complete for view in clients.views),
+        f"{sum(view.connections for view in clients.views)} connections of {len(clients.views)} clients, {reasons}; "
+        f"without a message for {max(view.longest for view in clients.views):.1f} s at most",
+    )
+
+
+def missed(clients: MachineClients) -> Counter[str]:
+    """Return the faults of live clients."""
+    return sum((view.faults for view in clients.views), Counter())

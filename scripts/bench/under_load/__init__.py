@@ -1,0 +1,1 @@
+"""What happens while clients send, for `bench failover` and `bench machines`."""
