@@ -1,31 +1,18 @@
-/** Supervises the thread of one database: starts it, runs one unit of work at a time, and replaces it after a crash. */
+/** One database and its single session, which connections share in turns; its thread is replaced after a crash. */
 import fs from "node:fs";
 import path from "node:path";
-import { Worker } from "node:worker_threads";
 import { Commons, HIDE, IS_HIDDEN } from "./commons.mjs";
-import { CANCEL, CONTROL_BYTES, DISCARD, UNSENT, WAKE } from "./control.mjs";
-import { logIn, readPasswords, readRecorded } from "./login.mjs";
+import { KnownLogins } from "./known_logins.mjs";
 import { listenAll } from "./notifications.mjs";
-import { Preferences } from "./preferences.mjs";
 import { errorFields, messagesIn, query, readRow } from "./protocol.mjs";
-import { BASE_STATE, REPORTED, SUPERUSER, transition } from "./settings.mjs";
+import { BASE_STATE, REPORTED, transition } from "./settings.mjs";
 import { LEFT_BEHIND, lookUpAgain, NO_SCHEMAS, NOTHING_TEMPORARY } from "./temporary.mjs";
+import { BackendLost, Thread } from "./thread.mjs";
 import { OWNER } from "./variables.mjs";
 import { Turns } from "./turns.mjs";
 
-const STACK_MB = 8;
-const CANCEL_PATIENCE_MS = 5_000;
 const START_ATTEMPTS = 3;
 const UNKNOWN_SCHEMAS = [-1, -1];
-
-function pending() {
-  let resolve;
-  const promise = new Promise((settle) => (resolve = settle));
-  return { promise, resolve };
-}
-
-/** The thread died during a unit of work. */
-export class BackendLost extends Error {}
 
 /** PostgreSQL refused a statement; `code` is its SQLSTATE. */
 export class SqlError extends Error {
@@ -50,24 +37,17 @@ export class Backend {
   schemas = NO_SCHEMAS;
   /** The version of the list of databases in the instance's pg_database. */
   catalogVersion = -1;
-  /** The default settings of a superuser's connection, which can then begin without a turn; null if they may have changed. */
-  superuser = null;
   sessions = new Set();
 
   #options;
-  #worker = null;
-  #control = null;
-  #running = null;
+  #thread;
   #ready = false;
   #stopping = false;
-  #forceTimer = null;
-  #idle = null;
-  #superuser = null;
   #gateway = { login: OWNER, temporary: NOTHING_TEMPORARY, isGateway: true };
   #occupant = this.#gateway;
   #lastLogin = OWNER;
   #commons = new Commons();
-  #passwords = pending();
+  #logins;
 
   /** `options`: name, directory, wasm, zones, log, turnTimeout, onNotification(backend, sender, body), onGone(backend, why). */
   constructor(options) {
@@ -76,6 +56,8 @@ export class Backend {
     this.directory = options.directory;
     this.log = options.log;
     this.turns = new Turns(options.turnTimeout);
+    this.#logins = new KnownLogins(options.name);
+    this.#thread = new Thread(options, (lost, running) => this.#onLost(lost, running));
   }
 
   /** Opens the database, creating it in an empty directory. */
@@ -91,23 +73,10 @@ export class Backend {
   async #initialise() {
     fs.mkdirSync(this.directory, { recursive: true });
     await this.#boot("template1");
-    await this.#halt();
+    await this.#thread.halt();
   }
 
   async #boot(database) {
-    const shared = new SharedArrayBuffer(CONTROL_BYTES);
-    const worker = new Worker(new URL("./worker.mjs", import.meta.url), {
-      workerData: {
-        directory: this.directory,
-        database,
-        wasm: this.#options.wasm,
-        zones: this.#options.zones,
-        control: shared,
-      },
-      resourceLimits: { stackSizeMb: STACK_MB },
-    });
-    this.#control = new Int32Array(shared);
-    this.#worker = worker;
     this.epoch++;
     this.starts++;
     this.login = OWNER;
@@ -115,11 +84,7 @@ export class Backend {
     this.#occupant = this.#gateway;
     this.#commons = new Commons();
     this.unnamedOwner = null;
-    await new Promise((resolve, reject) => {
-      worker.on("message", (note) => (note.ready ? resolve() : this.#onMessage(worker, note, reject)));
-      worker.on("error", (error) => this.#onLoss(worker, error.message, reject));
-      worker.on("exit", () => this.#onLoss(worker, "its thread ended", reject));
-    });
+    await this.#thread.start(database);
   }
 
   /** LOAD must come first: without it the instance traps, or works under the wrong licence. */
@@ -139,40 +104,26 @@ export class Backend {
     await this.readLogins();
   }
 
-  /**
-   * Reads what logins depend on, after it may have changed: the passwords of roles, and the default settings of a superuser's
-   * connection. Begins and ends in the base state.
-   */
+  /** Reads what logins depend on, after it may have changed. Begins and ends in the base state. */
   async readLogins() {
-    const inside = { sql: (statement) => this.#ask(query(statement)), state: null };
-    const passwords = await readPasswords(inside);
-    this.#passwords.resolve(passwords);
-    this.#passwords = { promise: Promise.resolve(passwords), resolve() {} };
-    const recorded = await readRecorded(inside, SUPERUSER, this.name);
-    const key = JSON.stringify(recorded);
-    if (this.#superuser?.key !== key) this.#superuser = { key, ...(await this.#beginAsSuperuser(inside, recorded)) };
-    this.superuser = this.#superuser;
+    this.state = null;
+    await this.#logins.read({ sql: (statement) => this.#ask(query(statement)) });
+    this.state = BASE_STATE;
   }
 
   /** Forgets what logins depend on: it may have changed, and must be read before the turn ends. */
   forgetLogins() {
-    this.superuser = null;
-    this.#passwords = pending();
+    this.#logins.forget();
+  }
+
+  /** The default settings of a superuser's connection, which can then begin without a turn; null if they may have changed. */
+  get superuser() {
+    return this.#logins.superuser;
   }
 
   /** What the database keeps of the password of a role: null if there is none, undefined if there is no such role. */
-  async passwordOf(role) {
-    return (await this.#passwords.promise).get(role);
-  }
-
-  async #beginAsSuperuser(inside, recorded) {
-    this.state = null;
-    const preferences = new Preferences();
-    const warnings = await logIn(inside, { user: SUPERUSER, recorded, settings: new Map(), preferences });
-    const reported = new Map(await inside.sql(REPORTED));
-    for (const statement of transition(inside.state, BASE_STATE)) await inside.sql(statement);
-    this.state = BASE_STATE;
-    return { preferences, reported, warnings };
+  passwordOf(role) {
+    return this.#logins.passwordOf(role);
   }
 
   /** The present values of the settings that are reported to a connection at its start. */
@@ -180,38 +131,11 @@ export class Backend {
     return new Map(await this.sql(REPORTED));
   }
 
-  #onMessage(worker, note, reject) {
-    if (worker !== this.#worker) return;
-    if (note.crashed) return this.#onLoss(worker, note.crashed, reject);
-    const running = this.#running;
-    if (note.output?.length)
-      running?.sink(Buffer.from(note.output.buffer, note.output.byteOffset, note.output.byteLength));
-    if (note.taken) running?.onTaken?.(note.taken);
-    if (note.done) this.#finish(running, note.schemas);
-    if (note.stopped) running?.resolve();
-  }
-
-  #finish(running, schemas) {
-    this.#running = null;
-    this.schemas = schemas;
-    clearTimeout(this.#forceTimer);
-    running.resolve();
-    this.#idle?.();
-  }
-
-  #onLoss(worker, why, reject) {
-    if (!worker || worker !== this.#worker) return;
-    this.#worker = null;
-    worker.terminate();
-    clearTimeout(this.#forceTimer);
+  #onLost(lost, running) {
     const served = this.#ready;
     this.#ready = false;
-    const running = this.#running;
-    this.#running = null;
-    const lost = new BackendLost(why);
-    reject(lost);
     if (this.#stopping) return running?.resolve();
-    this.log(`database ${this.name}: the instance crashed (${why})`);
+    this.log(`database ${this.name}: the instance crashed (${lost.message})`);
     this.turns.pause();
     running?.reject(lost);
     if (served) this.#restart();
@@ -240,54 +164,29 @@ export class Backend {
     return this.#dispatch(bytes, { sink, sender, onTaken });
   }
 
-  #dispatch(bytes, { sink, sender = null, onTaken }) {
-    if (this.#running) throw new Error("two units of work at once");
-    return new Promise((resolve, reject) => {
-      this.#running = { sink, sender, onTaken, resolve, reject };
-      Atomics.store(this.#control, DISCARD, 0);
-      Atomics.store(this.#control, CANCEL, 0);
-      this.#post({ unit: bytes, login: this.login, schemas: this.schemas });
-    });
+  #dispatch(bytes, { sink, sender, onTaken }) {
+    const onSchemas = (schemas) => (this.schemas = schemas);
+    return this.#thread.run({ bytes, login: this.login, schemas: this.schemas }, { sink, sender, onTaken, onSchemas });
   }
 
   /** Sends more data to the running COPY. */
   feed(bytes) {
-    if (this.#worker) this.#post({ copy: bytes });
+    this.#thread.feed(bytes);
   }
 
   /** Records that the client has read `count` bytes of output. */
   taken(count) {
-    Atomics.sub(this.#control, UNSENT, count);
-    this.#wake();
+    this.#thread.taken(count);
   }
 
   /** Discards the rest of the running statement's output. */
   discardOutput() {
-    Atomics.store(this.#control, DISCARD, 1);
-    this.#wake();
+    this.#thread.discardOutput();
   }
 
   /** Cancels the running statement; replaces the instance if the statement never checks for interrupts. */
-  cancel(patience = CANCEL_PATIENCE_MS) {
-    const running = this.#running;
-    if (!running) return;
-    Atomics.store(this.#control, CANCEL, 1);
-    this.#wake();
-    clearTimeout(this.#forceTimer);
-    this.#forceTimer = setTimeout(() => {
-      if (this.#running === running) this.#onLoss(this.#worker, "a statement did not react to a cancel", () => {});
-    }, patience);
-    this.#forceTimer.unref();
-  }
-
-  #post(note) {
-    this.#worker.postMessage(note);
-    this.#wake();
-  }
-
-  #wake() {
-    Atomics.add(this.#control, WAKE, 1);
-    Atomics.notify(this.#control, WAKE);
+  cancel() {
+    this.#thread.cancel();
   }
 
   /** Runs the gateway's own SQL and returns its rows as arrays of texts. */
@@ -384,7 +283,7 @@ export class Backend {
 
   /** Forwards a notification to the listening sessions. */
   notify(body) {
-    this.#options.onNotification(this, this.#running?.sender ?? null, body);
+    this.#options.onNotification(this, this.#thread.running?.sender ?? null, body);
   }
 
   /** Runs `work(backend)` in a turn of its own, with the base settings; see Turns for `patient`. */
@@ -407,7 +306,7 @@ export class Backend {
   }
 
   get running() {
-    return this.#running !== null;
+    return this.#thread.running !== null;
   }
 
   /** Stops within `patience` ms: cleanly if the running statement ends by then, otherwise by ending the thread. */
@@ -416,38 +315,20 @@ export class Backend {
     this.#stopping = true;
     this.#ready = false;
     this.turns.pause();
-    this.cancel(2 * patience);
+    this.#thread.cancel(2 * patience);
     const atMost = new Promise((resolve) => setTimeout(resolve, patience));
     if (serving && patience) await Promise.race([this.#stopCleanly(), atMost]);
-    const worker = this.#worker;
-    this.#worker = null;
-    // The thread is gone before a timer could end it.
-    clearTimeout(this.#forceTimer);
-    await worker?.terminate();
-    const running = this.#running;
-    this.#running = null;
-    running?.resolve();
+    await this.#thread.terminate();
   }
 
   async #stopCleanly() {
     try {
-      if (this.#running) await new Promise((resolve) => (this.#idle = resolve));
+      await this.#thread.rest();
       await this.#ask(query("ROLLBACK"));
       await this.#ask(query("CHECKPOINT"));
-      await this.#halt();
+      await this.#thread.halt();
     } catch {
       // The write-ahead log has everything that is missing from the data files.
     }
-  }
-
-  async #halt() {
-    const worker = this.#worker;
-    await new Promise((resolve) => {
-      this.#running = { sink() {}, resolve, reject: resolve };
-      this.#post({ stop: true });
-    });
-    this.#running = null;
-    this.#worker = null;
-    await worker.terminate();
   }
 }

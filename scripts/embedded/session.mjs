@@ -2,7 +2,6 @@
 import crypto from "node:crypto";
 import { CopyIn } from "./copy.mjs";
 import { AnswerStream } from "./answers.mjs";
-import { BackendLost } from "./backend.mjs";
 import { greet, invalidStart } from "./handshake.mjs";
 import { mayRecord } from "./login.mjs";
 import { Channels } from "./notifications.mjs";
@@ -23,6 +22,7 @@ import {
 import { BASE_STATE, SUPERUSER } from "./settings.mjs";
 import { Statements } from "./statements.mjs";
 import { TemporaryObjects } from "./temporary.mjs";
+import { BackendLost } from "./thread.mjs";
 import { Units } from "./units.mjs";
 import { OWNER } from "./variables.mjs";
 
