@@ -2,14 +2,12 @@
 import crypto from "node:crypto";
 import { CopyIn } from "./copy.mjs";
 import { AnswerStream } from "./answers.mjs";
+import { Belongings } from "./belongings.mjs";
 import { greet, invalidStart } from "./handshake.mjs";
-import { mayRecord } from "./login.mjs";
-import { Channels } from "./notifications.mjs";
+import { Introduction } from "./introduction.mjs";
 import { Patience } from "./patience.mjs";
-import { Preferences } from "./preferences.mjs";
 import {
   CANCEL_REQUEST,
-  closeStatement,
   errorResponse,
   Framer,
   GSS_REQUEST,
@@ -19,12 +17,9 @@ import {
   SSL_REQUEST,
   sync,
 } from "./protocol.mjs";
-import { BASE_STATE, SUPERUSER } from "./settings.mjs";
-import { Statements } from "./statements.mjs";
-import { TemporaryObjects } from "./temporary.mjs";
+import { SUPERUSER } from "./settings.mjs";
 import { BackendLost } from "./thread.mjs";
 import { Units } from "./units.mjs";
-import { OWNER } from "./variables.mjs";
 
 const UNREAD_LIMIT = 64 * 1024 * 1024;
 const GOODBYE_MS = 2_000;
@@ -37,8 +32,6 @@ const KNOWN = new Set([..."QPBDECSHFXdcf"]);
 export class Session {
   key = crypto.randomInt(1, 2 ** 31 - 1);
   status = "I";
-  channels = new Channels();
-  preferences = new Preferences();
   backend = null;
   database = null;
   user = null;
@@ -48,9 +41,7 @@ export class Session {
   #door;
   #databases;
   #log;
-  #early = []; // messages that arrived before the end of the handshake
-  #awaited = null; // takes the message that the handshake waits for
-  #silence = null; // ends a client that does not go on with the handshake
+  #introduction;
   #units = new Units();
   #turn = null;
   #running = null;
@@ -58,11 +49,6 @@ export class Session {
   #cancelled = null; // why the unit of work is not to be run
   #skipToSync = false;
   #holds = false;
-  #recorded = false; // whether the open transaction may record what later logins depend on
-  #statements;
-  #temporary;
-  /** Who has the backend in this session's turn; the role that has logged in is known after the handshake. */
-  occupant;
   #copy;
   #answers;
   #unread = 0;
@@ -76,16 +62,27 @@ export class Session {
     this.#databases = databases;
     this.#log = log;
     this.#patience = new Patience(this, log);
-    this.#statements = new Statements(id);
-    this.#temporary = new TemporaryObjects(id);
-    this.occupant = { login: OWNER, temporary: this.#temporary };
+    this.belongings = new Belongings(id);
     this.#copy = new CopyIn();
     this.#copy.onPressure = () => this.#backPressure();
     this.#answers = new AnswerStream(this);
-    this.#limitSilence();
+    const silent = () => this.end("57014", "canceling authentication due to timeout");
+    this.#introduction = new Introduction(socket, door.loginTimeout, silent);
     socket.setNoDelay(true);
     socket.on("data", (chunk) => this.#onData(chunk));
     socket.on("close", () => this.#onClose());
+  }
+
+  get preferences() {
+    return this.belongings.preferences;
+  }
+
+  get channels() {
+    return this.belongings.channels;
+  }
+
+  get occupant() {
+    return this.belongings.occupant;
   }
 
   // ------------------------------------------------------------------ messages of the client
@@ -104,8 +101,7 @@ export class Session {
 
   #onMessage(type, whole) {
     if (type === "") return this.#onStartup(whole);
-    if (this.#awaited) return this.#awaited([type, whole]);
-    if (!this.backend) return void this.#early.push([type, whole]);
+    if (this.#introduction.waits || !this.backend) return this.#introduction.take([type, whole]);
     if (!KNOWN.has(type)) throw new ProtocolViolation(`there is no message of type ${JSON.stringify(type)}`);
     if (type === "X") return this.socket.end();
     if (this.#copy.open && !this.#copy.ended) {
@@ -139,8 +135,7 @@ export class Session {
     const refusal = invalidStart(code);
     if (refusal) return this.socket.end(errorResponse({ severity: "FATAL", ...refusal }));
     this.#framer.start();
-    clearTimeout(this.#silence);
-    this.socket.pause();
+    this.#introduction.pause();
     this.#enter(whole.subarray(4));
   }
 
@@ -148,7 +143,7 @@ export class Session {
     try {
       const door = this.#door;
       await greet(this, packet, { databases: this.#databases, identities: door.identities, door });
-      for (const [type, whole] of this.#early.splice(0)) this.#onMessage(type, whole);
+      for (const [type, whole] of this.#introduction.rest()) this.#onMessage(type, whole);
       this.#backPressure();
     } catch (error) {
       if (!this.ended && REFUSALS.has(error.code)) this.#log(`connection ${this.id}: ${error.message}`);
@@ -156,25 +151,9 @@ export class Session {
     }
   }
 
-  /** Waits for the client's next message, [type, whole], during the authentication; the client must send it soon. */
+  /** Waits for the client's next message, [type, whole], during the authentication. */
   reply() {
-    if (this.#early.length) return this.#early.shift();
-    this.#limitSilence();
-    this.socket.resume();
-    return new Promise((resolve) => {
-      this.#awaited = (reply) => {
-        this.#awaited = null;
-        clearTimeout(this.#silence);
-        this.socket.pause();
-        resolve(reply);
-      };
-    });
-  }
-
-  #limitSilence() {
-    const silent = () => this.end("57014", "canceling authentication due to timeout");
-    this.#silence = setTimeout(silent, this.#door.loginTimeout);
-    this.#silence.unref();
+    return this.#introduction.reply();
   }
 
   /** Adds the session to the backend after the backend's part of the handshake. */
@@ -276,7 +255,7 @@ export class Session {
     }
     const tags = [];
     const messages = await this.#databases.interceptAll(unit.messages, this, tags);
-    const translated = this.#statements.translate(messages, backend);
+    const translated = this.belongings.translate(messages, backend);
     this.#answers.expect(translated.expected, tags);
     const sent = Buffer.concat(translated.out);
     const timer = this.#startTimer();
@@ -313,14 +292,12 @@ export class Session {
   async #settleIn() {
     const { backend } = this;
     if (this.#databases.isStale(backend)) await this.asBase(() => this.#databases.refreshCatalog(backend));
-    await backend.become(this.preferences.state, this.occupant);
+    await this.belongings.settleIn(backend);
   }
 
   /** Runs the gateway's own work with the base settings, in the middle of this session's turn. */
-  async asBase(work) {
-    await this.backend.become(BASE_STATE);
-    await work(this.backend);
-    await this.backend.become(this.preferences.state, this.occupant);
+  asBase(work) {
+    return this.belongings.asBase(this.backend, work);
   }
 
   #startTimer() {
@@ -344,32 +321,13 @@ export class Session {
 
   /** Updates the session after a unit of work; returns whether the session keeps the backend. */
   async #afterwards(texts, sent) {
-    const { backend } = this;
+    const { backend, belongings } = this;
     const { tags, failed, ready } = this.#answers.summary();
-    if (tags.has("DISCARD ALL") || tags.has("DEALLOCATE ALL")) {
-      this.#statements.clear();
-      backend.loseStatements();
-    }
-    if (!failed) this.channels.note(texts);
-    if (tags.has("DISCARD ALL")) this.channels.noteDiscard();
-    const text = texts.join(";");
-    this.preferences.note(tags, text, sent);
-    this.#recorded ||= mayRecord(tags, text);
-    this.#temporary.note(text);
+    belongings.note(backend, { tags, failed, texts, sent });
     this.#holds = !ready || this.status !== "I";
-    if (!this.#holds) await this.#betweenTransactions(tags, text);
-    else if (this.status !== "E" && ready) await this.preferences.duringTransaction(backend, tags, text);
+    if (!this.#holds) await belongings.betweenTransactions(backend, tags, texts);
+    else if (this.status !== "E" && ready) await belongings.duringTransaction(backend, tags, texts);
     return this.#holds;
-  }
-
-  async #betweenTransactions(tags, text) {
-    const { backend } = this;
-    if (this.#recorded) backend.forgetLogins();
-    await this.preferences.betweenTransactions(backend, tags, text);
-    await this.#temporary.claim(backend, this.#others());
-    if (this.#recorded) await this.asBase(() => backend.readLogins());
-    this.#recorded = false;
-    await this.channels.change(backend, tags);
   }
 
   // ------------------------------------------------------------------ called by the answers
@@ -437,7 +395,7 @@ export class Session {
   #leave() {
     if (this.#cleaned) return;
     this.#cleaned = true;
-    clearTimeout(this.#silence);
+    this.#introduction.end();
     this.#door.forget(this);
     const { backend } = this;
     if (!backend) return;
@@ -458,7 +416,7 @@ export class Session {
    */
   #dropAnswers() {
     this.backend.discardOutput();
-    this.#recorded = true;
+    this.belongings.suspect();
   }
 
   async #cleanUp() {
@@ -466,20 +424,12 @@ export class Session {
     backend.sessions.delete(this);
     try {
       if (this.#holds) await backend.sqlRaw(Buffer.concat([sync(), query("ROLLBACK")]));
-      const names = this.#statements.leftOver(backend);
-      if (names.length) await backend.sqlRaw(Buffer.concat([...names.map(closeStatement), sync()]));
-      await this.#temporary.release(backend, this.#others());
-      if (this.#recorded) await backend.readLogins();
+      await this.belongings.release(backend);
     } catch (error) {
       if (!(error instanceof BackendLost)) this.#log(`connection ${this.id}: cleaning up: ${error.message}`);
     } finally {
       backend.state = null; // settings that no statement has named end with the session
     }
     return false;
-  }
-
-  /** What the other sessions of the backend keep in it. */
-  #others() {
-    return [...this.backend.sessions].filter((session) => session !== this).map((session) => session.#temporary);
   }
 }
