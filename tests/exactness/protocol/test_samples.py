@@ -33,6 +33,12 @@ class Play:
         write_samples(db or self.stage.db, TENANT, samples)
         self.model.write(samples)
 
+    def roll_up_what_is_before(self) -> None:
+        """Have rollups of two devices in the chunks of the day, since a piece that makes a chunk is done once more."""
+        for whole in (NOON - DAY, NOON - 8 * HOUR):  # a day, and hours of the day itself
+            self.write(puff("watch", whole, 5), puff("phone", whole + 1, 5))
+        sql_client.refresh(self.stage.db, NOON - HOUR)
+
     def wrong(self) -> list[str]:
         found = []
         for device in (None, *self.model.devices):
@@ -63,6 +69,7 @@ def late_on_a_day_that_goes_on(stage: Stage) -> list[str]:
 def written_during_stale_time(stage: Stage) -> list[str]:
     """A writer comes to a stale quarter that its refresh has read already."""
     play = Play(stage)
+    play.roll_up_what_is_before()
     sql_client.refresh(stage.db, NOON + 2 * DAY)
     play.write(puff("watch", NOON, 100), puff("phone", NOON + 1, 7))
     with stage.stopped_at("sample_1d"):
@@ -76,6 +83,7 @@ def written_during_stale_time(stage: Stage) -> list[str]:
 def written_during_new_time(stage: Stage) -> list[str]:
     """The same while the horizon passes what is there."""
     play = Play(stage)
+    play.roll_up_what_is_before()
     play.write(puff("watch", NOON, 100), puff("phone", NOON + 1, 7))
     with stage.stopped_at("sample_1d"):
         refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
@@ -100,6 +108,7 @@ def written_over_an_announcement(stage: Stage) -> list[str]:
 def ranked_during_a_piece(stage: Stage) -> list[str]:
     """A priority changes while a refresh has read the old one."""
     play = Play(stage)
+    play.roll_up_what_is_before()
     play.write(puff("watch", NOON, 100), puff("phone", NOON + 1, 7))
     with stage.stopped_at("sample_1d"):
         refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
