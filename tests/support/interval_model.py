@@ -6,12 +6,15 @@ of the metric's least unit: things that are counted, or millionths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tests.support.moments import HOUR, MINUTE
 
 COARSE = 5 * MINUTE
+KEPT_HOURS = 10_000
 
 
 class Instant(NamedTuple):
@@ -84,7 +87,7 @@ def hours_of(start: int, end: int) -> range:
     return range(start // HOUR * HOUR, end, HOUR)
 
 
-def shares(cell: int, instants: list[Instant], stretches: list[Stretch]) -> dict[tuple[Stretch, int], int]:
+def shares(cell: int, instants: Sequence[Instant], stretches: Sequence[Stretch]) -> dict[tuple[Stretch, int], int]:
     """Return what each interval gives to each minute of an hour, where nothing of its own device is before it."""
     left = {}
     for one in stretches:
@@ -108,10 +111,10 @@ def shares(cell: int, instants: list[Instant], stretches: list[Stretch]) -> dict
 
 def winners(
     cell: int,
-    instants: list[Instant],
-    stretches: list[Stretch],
-    windows: list[Window],
-    rank: Callable[[str], tuple[int, int]],
+    instants: Sequence[Instant],
+    stretches: Sequence[Stretch],
+    windows: Sequence[Window],
+    rank: Callable[[str], int],
 ) -> dict[int, str]:
     """Return the device that wins each minute of an hour, of the minutes that one covers."""
     measuring = {each.device for each in instants} | {each.device for each in stretches}
@@ -140,16 +143,29 @@ def resolve(
 
     Of one device alone, ask with what that device sent and without windows.
     """
-    instants = [each for each in instants if cell <= each.ts < cell + HOUR]
-    stretches = [each for each in stretches if overlap(each.ts, each.end, cell, cell + HOUR)]
-    windows = [each for each in windows if overlap(each.ts, each.end, cell, cell + HOUR)]
+    instants = tuple(each for each in instants if cell <= each.ts < cell + HOUR)
+    stretches = tuple(each for each in stretches if overlap(each.ts, each.end, cell, cell + HOUR))
+    windows = tuple(each for each in windows if overlap(each.ts, each.end, cell, cell + HOUR))
+    ranks = tuple(sorted({each.device for each in (*instants, *stretches, *windows)}, key=rank))
+    return resolved(cell, instants, stretches, windows, ranks)
+
+
+@lru_cache(KEPT_HOURS)
+def resolved(
+    cell: int,
+    instants: tuple[Instant, ...],
+    stretches: tuple[Stretch, ...],
+    windows: tuple[Window, ...],
+    ranks: tuple[str, ...],
+) -> list[Piece]:
+    """Do so for what overlaps the hour, of devices in the order of their ranks; many questions are about one hour."""
     left = shares(cell, instants, stretches)
-    best = winners(cell, instants, stretches, windows, rank)
-    given = {
-        minute: sum(each.amount for each in instants if each.device == device and minute <= each.ts < minute + MINUTE)
-        + sum(amount for (one, at), amount in left.items() if at == minute and one.device == device)
-        for minute, device in best.items()
-    }
+    best = winners(cell, instants, stretches, windows, ranks.index)
+    given: Counter[tuple[int, str]] = Counter()
+    for each in instants:
+        given[each.ts // MINUTE * MINUTE, each.device] += each.amount
+    for (one, at), amount in left.items():
+        given[at, one.device] += amount
     pieces = [
         Piece(
             each.device, each.ts, each.ts, each.amount if best[each.ts // MINUTE * MINUTE] == each.device else 0, True
@@ -202,8 +218,8 @@ def capped(
     counts: dict[int, int],
     left: dict[tuple[Stretch, int], int],
     best: dict[int, str],
-    given: dict[int, int],
-    windows: list[Window],
+    given: Mapping[tuple[int, str], int],
+    windows: Sequence[Window],
 ) -> dict[int, int]:
     """Return what a coarse interval counts by minute, beside better devices that may not have been worn throughout."""
     start, end = max(one.ts, cell), min(one.end, cell + HOUR)
@@ -212,7 +228,7 @@ def capped(
     if not lost:
         return counts
     share = sum(left.get((one, m), 0) for m in minutes)
-    better = sum(given[m] for m in lost if m >= one.ts)
+    better = sum(given[m, best[m]] for m in lost if m >= one.ts)
     in_all = sum(counts.values())
     most = min(in_all, max(0, share - better))
     if most == in_all:
