@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -16,9 +16,9 @@ from tests.support.reference_model import Model
 from tests.support.samples import Sample, write_samples
 from tests.support.stored import Item, Part
 
-USERS = [f"user_{n}" for n in range(12)]
-STEPPERS = ["stepper_0", "stepper_1", "stepper_2", "stepper_3"]
-LONERS = ["loner_0", "loner_1", "loner_2", "loner_3"]
+USERS = tuple(f"user_{n}" for n in range(12))
+STEPPERS = ("stepper_0", "stepper_1", "stepper_2", "stepper_3")
+LONERS = ("loner_0", "loner_1", "loner_2", "loner_3")
 SPAN = 3 * HOUR
 
 
@@ -162,7 +162,7 @@ class Person:
                     self.parts[device, "worn", "", ts] = Part("default", self.user, device, "worn", "", ts, until, 0.0)
 
 
-def play(db: psycopg.Connection[Any], seed: int, users: list[str]) -> Model:
+def play(db: psycopg.Connection[Any], seed: int, users: Sequence[str]) -> Model:
     """Store what users sent; return the model of their readings and intervals of steps and calories."""
     empty(db)
     sql_client.place_horizon(db, NOON - DAY)

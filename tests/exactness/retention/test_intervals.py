@@ -85,6 +85,7 @@ MUTANTS = {
 # A try that notices a mutant early; others are tried where that is no longer so.
 NOTICING = {
     "last intervals are not kept": (1,),
+    "latest intervals are looked for among what is left": (1,),
     "daily totals count where finer values are gone": (1,),
     "daily totals of a device count where its samples are gone": (4,),
 }
