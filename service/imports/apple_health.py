@@ -15,13 +15,15 @@ from xml.parsers.expat import ExpatError, ParserCreate
 from service.errors import Invalid
 from service.imports.adapter import Damaged, Found, ImportContext, Item, Rejected, Sample, Skipped
 from service.imports.archive import entries, is_zip, open_archive
-from service.imports.healthkit import LEVELS, SUMS, with_unit
+from service.imports.healthkit import LEVELS, SUMS, WholeCounts, moment_of, with_unit
 
 PIECE = 64 * 1024  # bytes that are parsed at once
 HEAD = 64 * 1024  # bytes that hold the document type definition, of some 10 KB
 MOST_TOKEN = 1024 * 1024  # bytes of a tag, or a text
 MOST_NAMES = 5_000  # of elements and attributes; documents have some two hundred
 MOST_DEPTH = 50
+NO_CHARACTERS: Final = bytes(sorted({*range(0x20)} - {*b"\t\n\r"}))
+"""What XML allows nowhere, and Health writes as it stands in the names and notes of apps."""
 
 QUANTITY = "HKQuantityTypeIdentifier"
 BLOOD_PRESSURE = "HKCorrelationTypeIdentifierBloodPressure"
@@ -33,6 +35,7 @@ OTHERS: Final = {
     "VisionPrescription": "is a prescription",
 }
 NO_METRIC = "has no metric"
+AVERAGE = "is the average of a period, which is no measurement"
 
 
 class AppleHealth:
@@ -111,6 +114,7 @@ class Document:
         self.pair: dict[str, Any] | None = None
         """A blood pressure whose parts are being read."""
         self.pair_at = ""
+        self.counts = WholeCounts()
         self.parser = ParserCreate()
         self.parser.buffer_text = False
         self.parser.StartElementHandler = self.start
@@ -120,7 +124,7 @@ class Document:
     def parse(self, piece: bytes) -> Damaged | None:
         """Parse some bytes, none at the end; return why the document cannot be read on."""
         try:
-            self.parser.Parse(piece, not piece)
+            self.parser.Parse(piece.translate(None, NO_CHARACTERS), not piece)
         except ExpatError as error:
             return Damaged(f"line {error.lineno}", f"is no XML: {str(error).split(':')[0]}")
         except Damaged as damaged:
@@ -189,24 +193,29 @@ class Document:
             if metric is None:
                 self.skipped[kind, NO_METRIC] += 1
                 return
-        value = quantity(metric, attributes)
+        if "value" not in attributes and "average" in attributes:
+            self.skipped[kind, AVERAGE] += 1
+            return
+        value = number(attributes)
         start = attributes.get("startDate")
         if value is None or start is None:
             wrong = "has no number in value" if value is None else "has no startDate"
             shown = attributes.get("value") if value is None else None
             self.items.append(Rejected(kind, self.place(), wrong, shown))
             return
-        reading: dict[str, Any] = {"timestamp": start, metric: value}
+        reading: dict[str, Any] = {"timestamp": moment_of(start)}
+        self.name_device(reading, attributes)
         if is_sum:
+            value = self.counts.whole(metric, reading.get("device_id"), value)
             end = attributes.get("endDate", start)
             if end != start:
-                reading["end"] = end
-        self.name_device(reading, attributes)
+                reading["end"] = moment_of(end)
+        reading[metric] = with_unit(metric, value, attributes.get("unit", ""))
         self.items.append(Found(kind, reading, self.place()))
 
     def name_device(self, reading: dict[str, Any], attributes: dict[str, str]) -> None:
-        """Name the device, which is the source of a record."""
-        device = attributes.get("sourceName") or self.context.device_id
+        """Name the device, which is the source of a record; iOS 8 called it so."""
+        device = attributes.get("sourceName") or attributes.get("source") or self.context.device_id
         if device is not None:
             reading["device_id"] = device
 
@@ -216,7 +225,7 @@ class Document:
         if kind != BLOOD_PRESSURE:
             self.skipped[kind, "is a correlation; its records are taken by themselves"] += 1
             return
-        self.pair = {"timestamp": attributes.get("startDate", "")}
+        self.pair = {"timestamp": moment_of(attributes.get("startDate", ""))}
         self.pair_at = self.place()
         self.name_device(self.pair, attributes)
 
@@ -224,16 +233,15 @@ class Document:
         """Add a part to a pair of blood pressures."""
         metric = LEVELS.get(attributes.get("type", "").removeprefix(QUANTITY))
         if self.pair is not None and metric in ("bp_systolic", "bp_diastolic"):
-            value = quantity(metric, attributes)
+            value = number(attributes)
             if value is not None:
-                self.pair[metric] = value
+                self.pair[metric] = with_unit(metric, value, attributes.get("unit", ""))
 
 
-def quantity(metric: str, attributes: dict[str, str]) -> Any:
-    """Return the value of a record with its unit, but for counts; None where it is none."""
+def number(attributes: dict[str, str]) -> float | None:
+    """Return the value of a record; None where it is no number."""
     text = attributes.get("value", "")
     try:
-        value = int(text) if text.isdecimal() else float(text)
+        return int(text) if text.isdecimal() else float(text)
     except ValueError:
         return None
-    return with_unit(metric, value, attributes.get("unit", ""))

@@ -9,7 +9,7 @@ import pytest
 
 from service.errors import Invalid, TooLarge
 from service.imports.adapter import Sample
-from service.imports.apple_health import NO_METRIC, AppleHealth
+from service.imports.apple_health import AVERAGE, NO_METRIC, AppleHealth
 from service.imports.formats import choose
 from service.imports.healthkit import LEVELS, SUMS
 from tests.support.files import content, packed, read
@@ -145,6 +145,80 @@ def test_one_bad_record_leaves_the_others(damage: tuple[bytes, bytes], problem: 
     assert (rejected.at, rejected.problem, rejected.value) == ("line 4", problem, value)
 
 
+def test_characters_that_xml_does_not_allow_end_nothing() -> None:
+    noted = RECORD.replace(b"Watch", b"Wa\x0btch\x00\x1f").replace(
+        b"/>", b'>\n<MetadataEntry key="a" value="b\x0b"/></Record>'
+    )
+    seen = read(AppleHealth(), HEAD + noted + RECORD + b"</HealthData>")
+    assert (len(seen.found), seen.damage) == (2, None)
+    assert seen.found[0].reading == seen.found[1].reading
+
+
+# As iOS 8 wrote them: another name of the source, moments without signs between their parts, hours summed up.
+OF_IOS_8 = (
+    b'<HealthData locale="de_DE">\n'
+    b'<Record type="HKQuantityTypeIdentifierBodyMass" source="Health" unit="kg" creationDate="20150603080217+0200" '
+    b'startDate="20150603080200+0200" endDate="20150603080200+0200" HKWasUserEntered="1" value="64.5"/>\n'
+    b'<Record type="HKQuantityTypeIdentifierStepCount" source="iPhone" unit="count" startDate="20150603100000+0200" '
+    b'endDate="20150603110000+0200" value="1200.7" recordCount="4"/>\n'
+    b'<Record type="HKQuantityTypeIdentifierHeartRate" source="Strap" unit="count/s" startDate="20150603100000+0200" '
+    b'endDate="20150603110000+0200" min="1.1" max="1.3" average="1.2" recordCount="9"/>\n'
+    b"</HealthData>"
+)
+
+
+def test_the_records_of_ios_8() -> None:
+    seen = read(AppleHealth(), OF_IOS_8)
+    assert [one.reading for one in seen.found] == [
+        {"timestamp": "2015-06-03 08:02:00 +0200", "device_id": "Health", "body_weight": {"value": 64.5, "unit": "kg"}},
+        {
+            "timestamp": "2015-06-03 10:00:00 +0200",
+            "device_id": "iPhone",
+            "end": "2015-06-03 11:00:00 +0200",
+            "steps": 1201,
+        },
+    ]
+    assert (seen.rejected, seen.skipped) == ([], {(f"{QUANTITY}HeartRate", AVERAGE): 1})
+
+
+def test_a_clock_of_twelve_hours_is_one_of_twenty_four() -> None:
+    record = RECORD.replace(b"08:00:00 +0100", "8:00:00\u202fPM +0100".encode())
+    [found] = read(AppleHealth(), HEAD + record + b"</HealthData>").found
+    assert found.reading["timestamp"] == "2025-01-15 20:00:00 +0100"
+
+
+def test_a_variability_is_of_the_kind_that_its_type_says() -> None:
+    record = RECORD.replace(b"HeartRate", b"HeartRateVariabilityRMSSD").replace(b"count/min", b"ms")
+    [found] = read(AppleHealth(), HEAD + record + b"</HealthData>").found
+    assert found.reading["hrv_rmssd"] == {"value": 61, "unit": "ms"}
+
+
+def test_counts_that_were_shared_out_are_whole_and_keep_their_sum() -> None:
+    steps = RECORD.replace(b"HeartRate", b"StepCount").replace(b"count/min", b"count").replace(b'"61"', b'"0.4"')
+    body = HEAD + steps * 10 + steps.replace(b"Watch", b"Phone") + steps.replace(b"0.4", b"7") + b"</HealthData>"
+    seen = read(AppleHealth(), body)
+    assert [reading["steps"] for reading in seen.of(f"{QUANTITY}StepCount")] == [0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 7]
+
+
+def test_a_percentage_that_is_no_fraction_is_one_already() -> None:
+    records = b"".join(
+        RECORD.replace(b"HeartRate", kind).replace(b"count/min", b"%").replace(b'"61"', b'"%s"' % value)
+        for kind, value in (
+            (b"OxygenSaturation", b"98"),
+            (b"OxygenSaturation", b"1"),
+            (b"BodyFatPercentage", b"18.5"),
+            (b"BodyFatPercentage", b"0.185"),
+        )
+    )
+    seen = read(AppleHealth(), HEAD + records + b"</HealthData>")
+    assert [one.reading.get("spo2", one.reading.get("body_fat")) for one in seen.found] == [
+        98,
+        {"value": 1, "unit": "fraction"},
+        18.5,
+        {"value": 0.185, "unit": "fraction"},
+    ]
+
+
 def test_a_malformed_definition_is_no_matter() -> None:
     broken = b'<!DOCTYPE HealthData [\n<!ATTLIST Record type CDATA #WHAT\n<<\n]>\n<HealthData locale="de_DE">\n'
     seen = read(AppleHealth(), broken + RECORD.replace(b"61", b"x") + RECORD + b"</HealthData>")
@@ -196,6 +270,12 @@ def test_an_archive_without_its_end_is_damaged() -> None:
     body = packed(**{"apple_health_export__export.xml": EXPORT})
     seen = read(AppleHealth(), body[:-30])
     assert (seen.found, seen.damage) == ([], "the archive: cannot be opened: it is not complete, or damaged")
+
+
+@pytest.mark.parametrize("value", [b"nan", b"inf", b"-inf"])
+def test_what_is_no_number_is_left_to_be_judged(value: bytes) -> None:
+    steps = RECORD.replace(b"HeartRate", b"StepCount").replace(b"count/min", b"count").replace(b'"61"', b'"%s"' % value)
+    assert len(read(AppleHealth(), HEAD + steps + b"</HealthData>").found) == 1
 
 
 def test_no_type_is_there_twice() -> None:
