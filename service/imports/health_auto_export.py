@@ -1,23 +1,25 @@
 """Health Auto Export: the JSON that this app for iOS writes to files, and sends to a REST API.
 
 The file does not say how its sums are summed up, which is one setting of the app: that shows in its moments, so they
-are read first. Where all sums stand at midnight, they are totals of days, where all stand at a full hour, of hours.
+are read first. Where all sums stand at midnight, they are totals of days, or of weeks, months or years where they stand
+at beginnings of these; where all stand at a full hour, they are of hours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from service.errors import Invalid
 from service.imports.adapter import Damaged, Found, ImportContext, Item, Rejected, Sample, Skipped
-from service.imports.healthkit import with_unit
+from service.imports.healthkit import WholeCounts, moment_of, with_unit
 from service.imports.json_stream import ANY, place, values_at
 
 MOMENT = "%Y-%m-%d %H:%M:%S %z"
 MOST_METRICS = 1_000
+FEW_DAYS = 5  # of each metric, by which days are told from longer periods
 SUMS: Final = {
     "step_count": "steps",
     "active_energy": "active_energy",
@@ -70,6 +72,7 @@ OTHERS: Final = {
     "heartRateNotifications": ANY,
 }
 NO_METRIC = "has no metric"
+LONGER = "sums up a week or more, to export by days or finer has more"
 
 
 class Head(NamedTuple):
@@ -84,6 +87,8 @@ class Span(NamedTuple):
 
     length: timedelta | None = None
     is_day: bool = False
+    is_longer: bool = False
+    """Whether it is of a week, a month or a year."""
 
 
 class HealthAutoExport:
@@ -100,6 +105,7 @@ class HealthAutoExport:
     def read(self, source: BinaryIO, context: ImportContext) -> Iterator[Item]:
         """Yield the points of all metrics."""
         heads, span = read_heads(source)
+        counts = WholeCounts()
         source.seek(0)
         patterns = [("data", "metrics", ANY, "data", ANY), *(("data", name, ANY) for name in others(by=ANY))]
         patterns += [("data", name, ANY, "start") for name in others(by="start")]
@@ -108,7 +114,7 @@ class HealthAutoExport:
                 yield Skipped(str(path[1]), NO_METRIC)
                 continue
             head = heads.get(int(path[2]))
-            yield from read_point(head, value, span, place(path), context)
+            yield from read_point(head, value, span, counts, place(path), context)
 
 
 def others(by: str | None) -> list[str]:
@@ -121,6 +127,7 @@ def read_heads(source: BinaryIO) -> tuple[dict[int, Head], Span]:
     names: dict[int, str] = {}
     units: dict[int, str] = {}
     spans: dict[int, int] = {}
+    days: dict[int, set[str]] = {}
     of_metric = ("data", "metrics", ANY)
     with suppress(Damaged):  # which the points will find, too
         for path, value in values_at(
@@ -133,10 +140,17 @@ def read_heads(source: BinaryIO) -> tuple[dict[int, Head], Span]:
                 names[index] = str(value)
             elif path[3] == "units":
                 units[index] = str(value)
-            else:
-                spans[index] = min(spans.get(index, DAY), coarseness(value))
+            elif isinstance(value, str):
+                moment = moment_of(value)
+                coarse = coarseness(moment)
+                spans[index] = min(spans.get(index, DAY), coarse)
+                if coarse == DAY and len(days.setdefault(index, set())) < FEW_DAYS:
+                    days[index].add(moment[:10])
     heads = {index: Head(name, units.get(index, "")) for index, name in names.items()}
-    coarsest = min((spans[index] for index, head in heads.items() if head.name in SUMS and index in spans), default=0)
+    of_sums = [index for index, head in heads.items() if head.name in SUMS and index in spans]
+    coarsest = min((spans[index] for index in of_sums), default=MINUTE)
+    if coarsest == DAY and begin_longer(set().union(*(days[index] for index in of_sums))):
+        return heads, Span(is_longer=True)
     return heads, SPANS[coarsest]
 
 
@@ -144,15 +158,26 @@ MINUTE, HOUR, DAY = range(3)
 SPANS = (Span(), Span(timedelta(hours=1)), Span(timedelta(days=1), is_day=True))
 
 
-def coarseness(written: Any) -> int:
+def begin_longer(days: set[str]) -> bool:
+    """Return whether days are the beginnings of weeks, months or years, rather than any days."""
+    try:
+        found = [date.fromisoformat(day) for day in days]
+    except ValueError:
+        return False
+    return len(found) > 1 and (len({day.weekday() for day in found}) == 1 or all(day.day == 1 for day in found))
+
+
+def coarseness(moment: str) -> int:
     """Return how coarse a moment is: a day where the clock showed midnight, an hour at a full hour."""
-    clock = written[11:19] if isinstance(written, str) else ""
+    clock = moment[11:19]
     if clock == "00:00:00":
         return DAY
     return HOUR if clock[2:] == ":00:00" else MINUTE
 
 
-def read_point(head: Head | None, point: Any, span: Span, at: str, context: ImportContext) -> Iterator[Item]:
+def read_point(
+    head: Head | None, point: Any, span: Span, counts: WholeCounts, at: str, context: ImportContext
+) -> Iterator[Item]:
     """Yield what a point of a metric is."""
     if head is None:
         yield Rejected("metric", at, "is of a metric without a name")
@@ -165,7 +190,13 @@ def read_point(head: Head | None, point: Any, span: Span, at: str, context: Impo
     if not isinstance(point, dict) or not isinstance(point.get("date"), str):
         yield Rejected(kind, at, "has no date", point)
         return
-    reading: dict[str, Any] = {"timestamp": point["date"]}
+    if kind in SUMS and span.is_longer:
+        yield Skipped(kind, LONGER)
+        return
+    reading: dict[str, Any] = {"timestamp": moment_of(point["date"])}
+    if isinstance(point.get("source"), str) and point["source"]:
+        reading["device_id"] = point["source"]
+    context.on_device(reading)
     if kind == "blood_pressure":
         fields = {"bp_systolic": point.get("systolic"), "bp_diastolic": point.get("diastolic")}
     else:
@@ -174,23 +205,14 @@ def read_point(head: Head | None, point: Any, span: Span, at: str, context: Impo
         if isinstance(value, bool) or not isinstance(value, int | float):
             yield Rejected(kind, at, f"has no number for {name}", value)
             return
-        reading[name] = in_units(name, value, head.units)
+        reading[name] = with_unit(name, counts.whole(name, reading.get("device_id"), value), head.units)
     if kind in SUMS and span.length is not None:
         try:
-            end = datetime.strptime(point["date"], MOMENT) + span.length
+            end = datetime.strptime(reading["timestamp"], MOMENT) + span.length
         except (ValueError, OverflowError):
             yield Rejected(kind, at, "has a date that is none", point["date"])
             return
         reading["end"] = end.isoformat()
         if span.is_day:
             reading["daily_total"] = True
-    if isinstance(point.get("source"), str) and point["source"]:
-        reading["device_id"] = point["source"]
-    yield Found(kind, context.on_device(reading), at)
-
-
-def in_units(metric: str, value: float, units: str) -> Any:
-    """Return a value with its unit. No valid percentage is as small as a fraction, so those are told apart."""
-    if units == "%" and value > (1 if metric == "spo2" else 0.999):
-        return value
-    return with_unit(metric, value, units)
+    yield Found(kind, reading, at)

@@ -10,7 +10,7 @@ import pytest
 
 from service.errors import Malformed
 from service.imports.formats import choose
-from service.imports.health_auto_export import NO_METRIC, HealthAutoExport
+from service.imports.health_auto_export import LONGER, NO_METRIC, HealthAutoExport
 from tests.support.files import content, read
 
 EXPORT = content("health-auto-export/export.json")
@@ -58,6 +58,59 @@ def test_what_is_in_the_file_is_found() -> None:
 def test_what_sums_are_of_shows_in_their_moments(clocks: list[str], length: str | None, is_day: bool) -> None:
     first = read(HealthAutoExport(), document(*map(point, clocks))).found[0].reading
     assert (first.get("end"), first.get("daily_total", False)) == (length, is_day)
+
+
+def on(day: str, qty: Any = 10) -> dict[str, Any]:
+    return {"date": f"{day} 00:00:00 +0100", "qty": qty, "source": "iPhone"}
+
+
+@pytest.mark.parametrize(
+    ("days", "are_longer"),
+    [
+        (["2025-01-05", "2025-01-12", "2025-01-26"], True),
+        (["2024-11-01", "2024-12-01", "2025-01-01"], True),
+        (["2024-01-01", "2025-01-01"], True),
+        (["2025-01-05", "2025-01-05"], False),
+        (["2025-01-05", "2025-01-06", "2025-01-12"], False),
+    ],
+)
+def test_totals_of_weeks_months_and_years_are_no_totals_of_days(days: list[str], are_longer: bool) -> None:
+    seen = read(HealthAutoExport(), document(*map(on, days)))
+    assert seen.skipped == ({("step_count", LONGER): len(days)} if are_longer else {})
+    assert len(seen.found) == (0 if are_longer else len(days))
+
+
+def test_levels_of_weeks_are_taken() -> None:
+    body = json.loads(document(on("2025-01-05"), on("2025-01-12")))
+    body["data"]["metrics"].append({"name": "weight_body_mass", "units": "kg", "data": [on("2025-01-05", 71.5)]})
+    seen = read(HealthAutoExport(), json.dumps(body).encode())
+    assert seen.kinds == {"weight_body_mass": 1}
+
+
+def test_counts_that_were_shared_out_are_whole_and_keep_their_sum() -> None:
+    seen = read(HealthAutoExport(), document(*(point(f"08:{minute:02}:00", 103.13) for minute in range(1, 21))))
+    assert {reading["steps"] for reading in seen.of("step_count")} == {103, 104}
+    assert seen.total("steps") == round(20 * 103.13)
+
+
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [
+        ("7:05:00\u202fam", "07:05:00"),
+        ("12:00:00 AM", "00:00:00"),
+        ("12:30:00 p.m.", "12:30:00"),
+        ("11:59:59\u202fPM", "23:59:59"),
+        ("13:00:00 PM", "13:00:00 PM"),
+    ],
+)
+def test_a_clock_of_twelve_hours_is_one_of_twenty_four(clock: str, expected: str) -> None:
+    seen = read(HealthAutoExport(), document(point(clock, 61), name="heart_rate", units="count/min"))
+    assert seen.found[0].reading["timestamp"] == f"2025-01-15 {expected} +0100"
+
+
+def test_a_day_of_a_clock_of_twelve_hours_begins_at_twelve() -> None:
+    [found] = read(HealthAutoExport(), document(point("12:00:00\u202fam"))).found
+    assert (found.reading["end"], found.reading["daily_total"]) == ("2025-01-16T00:00:00+01:00", True)
 
 
 def test_levels_say_nothing_about_sums() -> None:
