@@ -1,7 +1,8 @@
 """Fitbit: what Google Takeout gives, an archive or one of its files, JSON and CSV.
 
 What a file holds is said by its name, so a single file needs one. Of what the archive has twice, as JSON and as CSV,
-one is read: the CSV names the device and has moments with an offset. Moments without one are of the clock given.
+one is read: the CSV names the device and has moments with an offset. Moments without one are in UTC in some families of
+files, and of the person's clock in others, which is given.
 """
 
 from __future__ import annotations
@@ -106,7 +107,13 @@ REASONS: Final[dict[tuple[str, str], str]] = {
 }
 # Of two families of CSV with the same values, the one that is read.
 BETTER: Final = {"Minute SpO2": "oxygen_saturation", "Heart Rate Variability Details": "heart_rate_variability"}
-WITHOUT_OFFSET: Final = frozenset([("csv", "Heart Rate Variability Details"), *(("json", name) for name in JSON_FILES)])
+IN_UTC: Final = frozenset(("steps", "distance", "heart_rate"))
+"""Families of JSON whose moments are in UTC, though they do not say so; those of the others are of a clock."""
+WITHOUT_OFFSET: Final = frozenset(
+    [("csv", "Heart Rate Variability Details"), *(("json", name) for name in JSON_FILES if name not in IN_UTC)]
+)
+TWINS: Final = {"resting_heart_rate": "daily_resting_heart_rate", "demographic_vo2_max": "demographic_vo2max"}
+"""What a family of JSON is called as CSV, where it is called otherwise."""
 
 
 class File(NamedTuple):
@@ -219,8 +226,7 @@ def why_left_out(file: File | None, there: set[File]) -> str | None:
     if not file.is_known:
         return NO_METRIC
     if file.kind == "json":
-        twins = {"resting_heart_rate": "daily_resting_heart_rate"}
-        return TWIN if File("csv", twins.get(file.family, file.family)) in there and file.family != "calories" else None
+        return TWIN if File("csv", TWINS.get(file.family, file.family)) in there and file.family != "calories" else None
     better = BETTER.get(file.family)
     return f"stands in {better}, too" if better and File("csv", better) in there else None
 
@@ -235,7 +241,7 @@ def read_file(file: File, source: BinaryIO, prefix: str, context: ImportContext)
 
 
 def read_series(file: File, source: BinaryIO, prefix: str, context: ImportContext) -> Iterator[Item]:
-    """Yield the records of a file of JSON: moments of the clock, and values."""
+    """Yield the records of a file of JSON: moments, and values."""
     series = JSON_FILES[file.family]
     for path, record in values_at(source, (ANY,)):
         at = f"{prefix}{place(path)}"
@@ -250,7 +256,8 @@ def read_series(file: File, source: BinaryIO, prefix: str, context: ImportContex
             yield Rejected(file.name, at, "has no number in value", record.get("value"))
             continue
         try:
-            moment = context.of_clock(datetime.strptime(str(record.get("dateTime")), CLOCK))
+            clock = datetime.strptime(str(record.get("dateTime")), CLOCK)
+            moment = f"{clock.isoformat()}Z" if file.family in IN_UTC else context.of_clock(clock)
         except (ValueError, OverflowError):
             yield Rejected(file.name, at, "has no moment in dateTime", record.get("dateTime"))
             continue

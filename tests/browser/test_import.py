@@ -148,7 +148,7 @@ SHAPES = (
         database(content("gadgetbridge/database.sql").decode()),
         "21 readings: 21 new. Read as gadgetbridge.",
     ),
-    ("heart_rate-2025-01-15.json", content("fitbit/heart_rate-2025-01-15.json"), "2 readings: 2 new. Read as fitbit."),
+    ("calories-2025-01-15.json", content("fitbit/calories-2025-01-15.json"), "2 readings: 2 new. Read as fitbit."),
 )
 
 
@@ -159,9 +159,9 @@ def test_files_of_each_shape_are_recognized(
         card = open_import(page, client, f"?user={name}&tz=Europe/Berlin")
         choose(page, tmp_path / name, body)
         expect(said(card)).to_have_text(words)
-    # The times of the last one are of the clock that is chosen: 08:00:02 in Berlin.
+    # The times of the last one are of the clock that is chosen: 08:00:00 in Berlin.
     first = db.execute("SELECT min(ts)::text FROM api.readings WHERE user_id = %s", [name]).fetchone()
-    assert first == ("2025-01-15 07:00:02+00",)
+    assert first == ("2025-01-15 07:00:00+00",)
 
 
 def test_a_file_that_is_dropped_again_is_known_already(

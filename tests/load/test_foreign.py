@@ -61,12 +61,13 @@ def test_a_file_is_loaded_and_what_is_left_out_is_said(load: Load, db: psycopg.C
 
 
 def test_a_clock_is_asked_for_and_taken(load: Load, db: psycopg.Connection, tmp_path: Path) -> None:
-    path = tmp_path / "heart_rate-2025-01-15.json"
+    path = tmp_path / "resting_heart_rate-2025-01-15.json"
     path.write_bytes(content(f"fitbit/{path.name}"))
     status, _, complained = load("auto", path)
     assert (status, "tz is needed for this format" in complained) == (2, True)
     assert load("fitbit", path, "--tz", "Europe/Berlin", "--restart")[0] == 0
-    assert beats(db) == [61, 63]
+    at = db.execute("SELECT ts::text FROM api.samples WHERE user_id = 'ada'").fetchall()
+    assert at == [("2025-01-14 23:00:00+00",)]
 
 
 def test_bad_records_are_named_and_the_others_are_stored(load: Load, db: psycopg.Connection, tmp_path: Path) -> None:
