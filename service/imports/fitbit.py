@@ -24,7 +24,9 @@ from service.imports.json_stream import ANY, place, values_at
 
 LONGEST_ROW = 64 * 1024  # characters
 ROOTS = frozenset(("Fitbit", "Google Health"))
-FOLDERS = frozenset(("Global Export Data", "Physical Activity_GoogleData", "Heart Rate Variability"))
+FOLDERS = frozenset(
+    ("Global Export Data", "Physical Activity_GoogleData", "TIMESERIES_GoogleData", "Heart Rate Variability")
+)
 CLOCK = "%m/%d/%y %H:%M:%S"
 WITH_OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 DATED = re.compile(r"^(?P<family>.*?)(?:[-_ ]+\(?\d.*)?$")
@@ -42,13 +44,14 @@ class Series(NamedTuple):
 class Table(NamedTuple):
     """A family of files of CSV: the metric, its column, and the unit where that is not the metric's.
 
-    `nothing` is what stands where there was no value.
+    `nothing` is what stands where there was no value; values are divided by `divisor`.
     """
 
     metric: str
     column: str
     unit: str | None = None
     nothing: float | None = None
+    divisor: int = 1
 
 
 def number(value: Any) -> float | int | None:
@@ -78,13 +81,21 @@ def resting(value: Any) -> Any:
     return number(value.get("value")) or None if isinstance(value, dict) else None
 
 
+def smoothed(value: Any) -> Any:
+    """Read the maximal oxygen uptake of a day, of which the app shows the smoothed one."""
+    return number(value.get("filteredDemographicVO2Max")) or None if isinstance(value, dict) else None
+
+
 JSON_FILES: Final = {
     "steps": Series("steps", number),
     "distance": Series("distance", of_centimetres),
     "calories": Series("calories", number),
     "heart_rate": Series("heart_rate", beats),
     "resting_heart_rate": Series("resting_heart_rate", resting),
+    "demographic_vo2_max": Series("vo2max", smoothed),
 }
+OF_DAYS: Final = frozenset(("resting_heart_rate", "demographic_vo2_max"))
+"""Series that have days without a value."""
 CSV_FILES: Final = {
     "steps": Table("steps", "steps"),
     "distance": Table("distance", "distance"),
@@ -96,6 +107,12 @@ CSV_FILES: Final = {
     "heart_rate_variability": Table("hrv_rmssd", "root mean square of successive differences ms"),
     "Heart Rate Variability Details": Table("hrv_rmssd", "rmssd"),
     "weight": Table("body_weight", "weight grams", "g"),
+    "height": Table("body_height", "height millimeters", "mm"),
+    "altitude": Table("elevation_gain", "gain", divisor=1000),
+    "active_energy_burned": Table("active_energy", "kilocalories"),
+    "run_vo2max": Table("vo2max", "run vo2 max", nothing=0),
+    "demographic_vo2max": Table("vo2max", "demographic vo2max", nothing=0),
+    "swim_lengths_data": Table("swim_strokes", "stroke count"),
     "body_fat": Table("body_fat", "body fat percentage"),
     "daily_respiratory_rate": Table("respiratory_rate", "breaths per minute"),
 }
@@ -104,6 +121,10 @@ REASONS: Final[dict[tuple[str, str], str]] = {
     ("json", "weight"): "does not say its unit",
     ("csv", "calories"): "leaves out minutes at rest; the JSON has them",
     ("csv", "resting_heart_rate"): "stands in daily_resting_heart_rate, too",
+    ("csv", "respiratory_rate_sleep_summary"): "stands in daily_respiratory_rate, too",
+    ("csv", "live_pace"): "stands in steps and distance, too",
+    ("csv", "daily_heart_rate_variability"): "is the average of a night; heart_rate_variability has what was measured",
+    ("csv", "daily_oxygen_saturation"): "is the average of a night; oxygen_saturation has what was measured",
 }
 # Of two families of CSV with the same values, the one that is read.
 BETTER: Final = {"Minute SpO2": "oxygen_saturation", "Heart Rate Variability Details": "heart_rate_variability"}
@@ -249,7 +270,7 @@ def read_series(file: File, source: BinaryIO, prefix: str, context: ImportContex
             yield Rejected(file.name, at, "is no record", record)
             continue
         value = series.read(record.get("value"))
-        if value is None and file.family == "resting_heart_rate":
+        if value is None and file.family in OF_DAYS:
             yield Skipped(file.name, "is of a day without a value")
             continue
         if value is None:
@@ -308,6 +329,8 @@ def read_row(file: File, table: Table, row: dict[str, str], at: str, context: Im
             written = context.of_clock(datetime.fromisoformat(written))
         except (ValueError, OverflowError):
             return Rejected(file.name, at, "has no moment in timestamp", written)
+    if table.divisor != 1:
+        value /= table.divisor
     field: Any = value if table.unit is None else {"value": value, "unit": table.unit}
     reading: dict[str, Any] = {"timestamp": written, table.metric: field}
     if source := row.get("data source", "").strip():

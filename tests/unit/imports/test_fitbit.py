@@ -104,6 +104,54 @@ def test_each_file_holds_what_its_name_says(name: str, expected: list[dict[str, 
     assert (readings(seen), seen.rejected, seen.damage) == (expected, [], None)
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "expected"),
+    [
+        (
+            "demographic_vo2_max-2025-01-01.json",
+            b'[{"dateTime": "01/15/25 00:00:00", '
+            b'"value": {"demographicVO2Max": 44.9, "filteredDemographicVO2Max": 43.5}}, '
+            b'{"dateTime": "01/16/25 00:00:00", "value": {"filteredDemographicVO2Max": 0.0}}]',
+            {"timestamp": "2025-01-14T23:00:00Z", "vo2max": 43.5},
+        ),
+        (
+            "demographic_vo2max_2025-01-01.csv",
+            b"timestamp,demographic vo2max,data source\n2025-01-15T00:00:00Z,43.5,App\n2025-01-16T00:00:00Z,0,App\n",
+            {"timestamp": "2025-01-15T00:00:00Z", "device_id": "App", "vo2max": 43.5},
+        ),
+        (
+            "run_vo2max.csv",
+            b"timestamp,run VO2 max\n2025-01-15T10:00:00Z,40.5\n2025-01-16T10:00:00Z,\n",
+            {"timestamp": "2025-01-15T10:00:00Z", "vo2max": 40.5},
+        ),
+        (
+            "altitude_2025-01-01.csv",
+            b"timestamp,gain\n2025-01-15T08:46:00Z,4500\n2025-01-15T08:47:00Z,NaN\n",
+            {"timestamp": "2025-01-15T08:46:00Z", "elevation_gain": 4.5},
+        ),
+        (
+            "height.csv",
+            b"timestamp,height millimeters,data source\n2025-01-15T08:46:00Z,1750,App\n2025-01-15T08:47:00Z,,App\n",
+            {"timestamp": "2025-01-15T08:46:00Z", "device_id": "App", "body_height": {"value": 1750, "unit": "mm"}},
+        ),
+        (
+            "active_energy_burned_2025-01-01.csv",
+            b"timestamp,Kilocalories,data source\n2025-01-15T08:46:00Z,3.5,Tracker\n2025-01-15T08:47:00Z,,Tracker\n",
+            {"timestamp": "2025-01-15T08:46:00Z", "device_id": "Tracker", "active_energy": 3.5},
+        ),
+        (
+            "swim_lengths_data_2025-01-01.csv",
+            b"timestamp,lap time,stroke count,stroke type\n2025-01-15T08:46:00Z,31,18,FREESTYLE\n"
+            b"2025-01-15T08:47:00Z,31,,FREESTYLE\n",
+            {"timestamp": "2025-01-15T08:46:00Z", "swim_strokes": 18},
+        ),
+    ],
+)
+def test_further_families_hold_one_value_and_an_absent_one(name: str, body: bytes, expected: dict[str, Any]) -> None:
+    seen = read(Fitbit(), body, BERLIN, filename=name)
+    assert (readings(seen), seen.skipped.total(), seen.rejected, seen.damage) == ([expected], 1, [], None)
+
+
 def test_what_stands_for_nothing_is_skipped() -> None:
     assert alone("resting_heart_rate-2025-01-15.json").skipped.total() == 1
     assert alone("heart_rate_2025-01-15.csv").skipped.total() == 1
@@ -154,6 +202,30 @@ def test_the_archive_is_read_without_counting_twice() -> None:
     assert seen.skipped["weight (JSON)", "does not say its unit (files)"] == 1
     assert seen.skipped["calories (CSV)", "leaves out minutes at rest; the JSON has them (files)"] == 1
     assert seen.skipped["sleep (JSON)", "has no metric (files)"] == 1
+
+
+def test_an_archive_of_google_health_has_a_folder_for_each_family() -> None:
+    there = "Takeout/Google Health/Physical Activity_GoogleData/"
+    steps = content("fitbit/steps_2025-01-01.csv")
+    night = b"timestamp,average percentage,lower bound percentage,data source\n2025-01-15T00:00:00Z,95,93,Tracker\n"
+    body = packed(
+        **{
+            f"{there}Steps/steps_2025-01-01.csv": steps,
+            f"{there}Live Pace/live_pace_2025-01-01.csv": steps,
+            f"{there}Daily Oxygen Saturation/daily_oxygen_saturation.csv": night,
+            "TIMESERIES_GoogleData/floors_2025-01-01.csv": b"timestamp,floors\n2025-01-15T08:46:00Z,2\n",
+        }
+    )
+    assert choose("auto", io.BytesIO(body)).name == "fitbit"
+    seen = read(Fitbit(), body)
+    assert seen.kinds == {"steps (CSV)": 3, "floors (CSV)": 1}
+    assert seen.skipped == {
+        ("live_pace (CSV)", "stands in steps and distance, too (files)"): 1,
+        (
+            "daily_oxygen_saturation (CSV)",
+            "is the average of a night; oxygen_saturation has what was measured (files)",
+        ): 1,
+    }
 
 
 def test_files_without_a_device_are_of_the_one_given() -> None:
