@@ -217,17 +217,19 @@ def tables_of(database: sqlite3.Connection) -> Iterator[Table | Skipped | Reject
 
 
 def table_of(database: sqlite3.Connection, name: str) -> Iterator[Table | Skipped]:
-    """Yield what is read of a table, and what is not; nothing for one that has no moments."""
+    """Yield what is read of a table, and what is not; nothing for one that has no moments, or no rows.
+
+    A database has the tables of all devices that Gadgetbridge knows.
+    """
     columns = {row[1] for row in database.execute(f"PRAGMA table_info({name})")}
-    if "TIMESTAMP" not in columns:
+    if "TIMESTAMP" not in columns or database.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None:  # noqa: S608 - the name is one
         return
     is_of_activity = name.endswith("ACTIVITY_SAMPLE")
     known = {**OF_ACTIVITY, **FURTHER.get(name, {})} if is_of_activity else of_moments(name)
     measured = {column: metric for column, metric in known.items() if column in columns}
     if not measured or "DEVICE_ID" not in columns:
         (count,) = database.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608 - the name is one
-        if count:
-            yield Skipped(name, "there is no metric for this table", count)
+        yield Skipped(name, "there is no metric for this table", count)
         return
     end = next((column for column in ("OTHER_TIMESTAMP", "DURATION") if is_of_activity and column in columns), None)
     yield Table(name, measured, 1 if is_of_activity else 1000, end)

@@ -103,6 +103,14 @@ def test_days_are_those_of_the_clock():
     assert "2025-01-14T00:00:00Z" in starts
 
 
+def test_tables_without_rows_are_of_devices_that_are_not_there():
+    empty = SAMPLES.replace("X_", "GARMIN_") + "CREATE TABLE HUAMI_STRESS_SAMPLE (TIMESTAMP, DEVICE_ID, STRESS);"
+    items = read(database(SAMPLES + empty + "INSERT INTO X_ACTIVITY_SAMPLE VALUES (1736935200, 1, 1, 5, 70);"))
+    assert [item for item in items if not isinstance(item, Found)] == []
+    without_clock = ImportContext()
+    assert read(database(SAMPLES + empty + "INSERT INTO X_ACTIVITY_SAMPLE VALUES (1, 1, 1, 5, 70);"), without_clock)
+
+
 def test_a_counter_that_falls_begins_at_zero():
     rows = "(1736935200, 1, 1, 500, -1, 0, 0), (1736935260, 1, 1, 20, -1, 0, 0)"
     columns = "TIMESTAMP, DEVICE_ID, USER_ID, STEPS, HEART_RATE, DISTANCE_CM, ACTIVE_CALORIES"
@@ -250,17 +258,20 @@ def test_a_database_of_something_else_is_refused(data):
 
 
 def test_names_that_are_none_are_not_read():
-    script = """CREATE TABLE "X""; DROP TABLE DEVICE; --ACTIVITY_SAMPLE" (TIMESTAMP, DEVICE_ID, STEPS);"""
+    name = '"X""; DROP TABLE DEVICE; --ACTIVITY_SAMPLE"'
+    script = f"CREATE TABLE {name} (TIMESTAMP, DEVICE_ID, STEPS); INSERT INTO {name} VALUES (1736935200, 1, 5);"
     with pytest.raises(Invalid, match="no tables of Gadgetbridge"):
         read(database(script))
 
 
 def test_a_hostile_database_takes_no_long():
     script = SAMPLES + "".join(
-        f"CREATE TABLE T{number}_ACTIVITY_SAMPLE (TIMESTAMP, DEVICE_ID, STEPS);" for number in range(3000)
+        f"CREATE TABLE T{number}_ACTIVITY_SAMPLE (TIMESTAMP, DEVICE_ID, STEPS);"
+        f"INSERT INTO T{number}_ACTIVITY_SAMPLE VALUES (1736935200, 1, 5);"
+        for number in range(3000)
     )
     started = time.process_time()
-    read(database(script))
+    assert len(readings(read(database(script)))) == 3000
     assert time.process_time() - started < 5
 
 
