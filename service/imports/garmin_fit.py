@@ -29,8 +29,10 @@ NAMES: Final = {
     20: "record",
     21: "event",
     23: "device_info",
+    30: "weight_scale",
     34: "activity",
     49: "file_creator",
+    51: "blood_pressure",
     55: "monitoring",
     78: "hrv",
     103: "monitoring_info",
@@ -71,6 +73,13 @@ LEVELS: Final = {
         Level(99, "respiratory_rate", lowest=1),
         Level(108, "respiratory_rate", 100, lowest=1),
     ),
+    30: (
+        Level(0, "body_weight", 100, lowest=1),
+        Level(1, "body_fat", 100, lowest=1),
+        Level(4, "bone_mass", 100),
+        Level(13, "bmi", 10, lowest=1),
+    ),
+    51: (Level(0, "bp_systolic", lowest=1), Level(1, "bp_diastolic", lowest=1), Level(6, "heart_rate", lowest=1)),
     MONITORING: (Level(27, "heart_rate", lowest=1),),
     211: (Level(1, "resting_heart_rate", lowest=1),),
     227: (Level(0, "garmin:stress"),),
@@ -81,7 +90,7 @@ LEVELS: Final = {
 """What is measured at the moment of a message; of two fields of one metric the later one is the finer."""
 
 STRESS, STRESS_TIME = 227, 1
-START_TIME, SPORT, ELAPSED, SESSION_CALORIES = 2, 5, 7, 11
+START_TIME, SPORT, ELAPSED, SESSION_DISTANCE, SESSION_CALORIES = 2, 5, 7, 9, 11
 RECORD_DISTANCE, RECORD_CALORIES = 5, 33
 MONITORED_DISTANCE, CYCLES, ACTIVITY, ACTIVE_CALORIES, ACTIVITY_INTENSITY, TIMESTAMP_16 = 2, 3, 5, 19, 24, 26
 LOCAL_TIMESTAMP = 0
@@ -96,6 +105,8 @@ DISTANCE_OF_SPORT: Final = {
 }
 """Running, walking and hiking; cycling and riding an e-bike; swimming."""
 
+NO_DISTANCE = "there is no metric for the distance of this sport"
+
 RUNNING, CYCLING, SWIMMING, WALKING = 1, 2, 5, 6
 DISTANCE_OF_ACTIVITY: Final = {
     RUNNING: "distance",
@@ -106,7 +117,7 @@ DISTANCE_OF_ACTIVITY: Final = {
 
 WANTED: Final[Wanted] = {
     FILE_ID: frozenset((1, 2, 3)),
-    SESSION: frozenset((START_TIME, SPORT, ELAPSED, SESSION_CALORIES)),
+    SESSION: frozenset((START_TIME, SPORT, ELAPSED, SESSION_DISTANCE, SESSION_CALORIES)),
     MONITORING_INFO: frozenset((LOCAL_TIMESTAMP,)),
     **{number: frozenset(level.field for level in levels) for number, levels in LEVELS.items()},
     STRESS: frozenset((0, STRESS_TIME)),
@@ -115,7 +126,7 @@ WANTED: Final[Wanted] = {
         (MONITORED_DISTANCE, CYCLES, ACTIVITY, ACTIVE_CALORIES, ACTIVITY_INTENSITY, TIMESTAMP_16, 27),
     ),
 }
-FOR_OUTLINE: Final[Wanted] = {SESSION: WANTED[SESSION], RECORD: frozenset((RECORD_CALORIES,))}
+FOR_OUTLINE: Final[Wanted] = {SESSION: WANTED[SESSION], RECORD: frozenset((RECORD_DISTANCE, RECORD_CALORIES))}
 
 
 class Session(NamedTuple):
@@ -129,8 +140,8 @@ class Outline(NamedTuple):
     """What of an activity stands behind its records, and is needed to read them."""
 
     sessions: list[Session]
-    has_calories: bool
-    """Whether the records count calories, so that the sum of a session would count them again."""
+    counted: frozenset[int]
+    """The fields that records count, so that the sum of a session would count them again."""
 
     def session_at(self, moment: int) -> Session | None:
         """Return the session that a moment lies in."""
@@ -190,14 +201,14 @@ def read_file(opened: Callable[[], BinaryIO], context: ImportContext, place: str
 def outline_of(source: BinaryIO) -> Outline:
     """Read the sessions of a file, which may stand at its end."""
     sessions: list[Session] = []
-    has_calories = False
+    counted: set[int] = set()
     with suppress(Damaged):  # which is found again when the file is read
         for message in messages(source, FOR_OUTLINE):
             if message.number == SESSION and START_TIME in message.values and len(sessions) < MOST_SESSIONS:
                 sessions.append(Session(message.values[START_TIME], message.values.get(SPORT)))
-            elif message.number == RECORD and RECORD_CALORIES in message.values:
-                has_calories = True
-    return Outline(sorted(sessions, key=lambda session: session.start), has_calories)
+            elif message.number == RECORD and len(counted) < 2 and TIMESTAMP in message.values:
+                counted |= message.values.keys() & {RECORD_DISTANCE, RECORD_CALORIES}
+    return Outline(sorted(sessions, key=lambda session: session.start), frozenset(counted))
 
 
 class Reading:
@@ -273,18 +284,27 @@ class Reading:
                 self.recorded[field] = (moment, amount)
                 added = amount - before if amount >= before else amount  # the counter began again
                 if metric is None:
-                    self.skip("record distance", "there is no metric for the distance of this sport")
+                    self.skip("record distance", NO_DISTANCE)
                 else:
                     yield self.found(message, since, moment, {metric: scaled(added, divisor)})
 
     def session(self, message: Message) -> Iterator[Item]:
-        """Yield the calories of a session of which the records count none."""
+        """Yield the calories and the distance of a session of which the records count none."""
         values = message.values
-        calories, start, elapsed = (values.get(field) for field in (SESSION_CALORIES, START_TIME, ELAPSED))
-        if calories is None or start is None or not elapsed or self.outline.has_calories:
+        start, elapsed = values.get(START_TIME), values.get(ELAPSED)
+        measured: dict[str, int | float] = {}
+        if SESSION_CALORIES in values and RECORD_CALORIES not in self.outline.counted:
+            measured["calories"] = values[SESSION_CALORIES]
+        if values.get(SESSION_DISTANCE) and RECORD_DISTANCE not in self.outline.counted:
+            metric = DISTANCE_OF_SPORT.get(values.get(SPORT, 0))
+            if metric is None:
+                self.skip("session distance", NO_DISTANCE)
+            else:
+                measured[metric] = scaled(values[SESSION_DISTANCE], 100)
+        if not measured or start is None or not elapsed:
             self.skip("session", "is summed up from its records")
         else:
-            yield self.found(message, start, start + elapsed / 1000, {"calories": calories})
+            yield self.found(message, start, start + elapsed / 1000, measured)
 
     def found(
         self, message: Message, start: float | None, end: float | None, measured: dict[str, int | float]

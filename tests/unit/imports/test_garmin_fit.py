@@ -105,6 +105,16 @@ def test_the_day_of_monitoring_written_by_hand():
     ]
 
 
+def test_scales_and_cuffs_write_what_they_measure():
+    scale = message(30, {253: TEN, 0: 8150, 1: 2040, 4: 310, 13: 240})
+    items = read(fit(file_id(9), scale, message(51, {253: TEN, 0: 121, 1: 79, 6: 62})))
+    measured = ("body_weight", "body_fat", "bone_mass", "bmi", "bp_systolic", "bp_diastolic", "heart_rate")
+    assert readings(items, *measured) == [
+        {"timestamp": "2025-01-15T10:00:00Z", "body_weight": 81.5, "body_fat": 20.4, "bone_mass": 3.1, "bmi": 24.0},
+        {"timestamp": "2025-01-15T10:00:00Z", "bp_systolic": 121, "bp_diastolic": 79, "heart_rate": 62},
+    ]
+
+
 def test_what_was_counted_before_the_file_is_not_counted_again():
     items = counted({253: TEN, 3: 5000}, {253: TEN + 900, 3: 5300}, begun=TEN)
     assert readings(items, "steps") == [
@@ -192,6 +202,19 @@ def test_an_archive_has_files_each_of_which_may_be_damaged():
     assert [item.at.split(":")[0] for item in items if isinstance(item, Rejected)] == ["cut.FIT", "no.fit"]
     assert ADAPTER.sniffs(Sample(b"PK\x03\x04", None, ("a.fit", "b.FIT")))
     assert not ADAPTER.sniffs(Sample(b"PK\x03\x04", None, ("a.fit", "b.xml")))
+
+
+def test_the_distance_of_a_session_is_taken_where_its_records_count_none():
+    swim = message(18, {253: TEN + 900, 2: TEN, 7: 900_000, 9: 100_000, 5: 5, 11: 250})
+    whole = {"timestamp": "2025-01-15T10:00:00Z", "end": "2025-01-15T10:15:00Z"}
+    for records in ((), ({3: 99},), ({5: 2500},)):  # of which the last has no moment
+        items = read(fit(file_id(4), *(message(20, values) for values in records), swim))
+        assert readings(items, "calories", "distance_swimming") == [
+            whole | {"calories": 250, "distance_swimming": 1000}
+        ]
+    rowed = read(fit(file_id(4), message(18, {2: TEN, 7: 900_000, 9: 100_000, 5: 15, 11: 250})))
+    assert readings(rowed) == [whole]
+    assert Skipped("session distance", "there is no metric for the distance of this sport") in rowed
 
 
 def test_calories_of_records_are_not_counted_again_by_their_session():
