@@ -45,6 +45,19 @@ METRICS: Final = {
 }
 """The built-in metrics by their LOINC codes, as the registry has them."""
 
+SAME: Final = {
+    "8889-8": "heart_rate",
+    "2339-0": "blood_glucose",
+    "15074-8": "blood_glucose",
+    "8331-1": "body_temperature",
+    "8332-9": "body_temperature",
+    "8328-7": "body_temperature",
+    "3141-9": "body_weight",
+    "8308-9": "body_height",
+    "8306-3": "body_height",
+}
+"""Codes of the same by a certain method, at a certain site, or in another position."""
+
 SUMS: Final = frozenset(
     (
         "steps",
@@ -59,7 +72,45 @@ SUMS: Final = frozenset(
 """Those that are amounts, which an interval shares out."""
 
 COUNTS: Final = frozenset(("steps", "floors", "wheelchair_pushes"))
-"""Those whose values are counted: whatever the unit is called, it is one of them."""
+COUNTED_IN: Final = frozenset(
+    (
+        "1",
+        "count",
+        "step",
+        "steps",
+        "flights",
+        "floors",
+        "pushes",
+        "wheelchair pushes",
+        "{steps}",
+        "{floors}",
+        "{count}",
+    )
+)
+"""Those whose values are counted, and what their units are called: each is one of them."""
+
+UNITS: Final = {
+    "mmHg": "mm[Hg]",
+    "mm Hg": "mm[Hg]",
+    "bpm": "/min",
+    "beats/min": "/min",
+    "beats/minute": "/min",
+    "breaths/min": "/min",
+    "breaths/minute": "/min",
+    "br/min": "/min",
+    "per minute": "/min",
+    "C": "Cel",
+    "°C": "Cel",
+    "degC": "Cel",
+    "F": "[degF]",
+    "°F": "[degF]",
+    "lbs": "[lb_av]",
+    "kg/m^2": "kg/m2",
+    "kg/m²": "kg/m2",
+    "percent": "%",
+    "mg/dl": "mg/dL",
+}
+"""Units as they are often written, which UCUM calls otherwise."""
 
 
 class Fhir:
@@ -179,7 +230,7 @@ def value_item(part: dict[str, Any], observed: Observed) -> Item:
         unit = unit_of(quantity)
     except ValueError as error:
         return Rejected(observed.kind, observed.at, str(error), shown(quantity))
-    counted = metric in COUNTS and unit in ("1", "steps", "count")
+    counted = metric in COUNTS and unit in COUNTED_IN
     reading = {**observed.reading, metric: value if counted else {"value": value, "unit": unit}}
     if metric in SUMS and observed.end:
         reading["end"] = observed.end
@@ -193,8 +244,8 @@ def code_of(part: object) -> tuple[str | None, str]:
     codes = [code for coding in codings if isinstance(code := member(coding, "code"), str)]
     of_loinc = [code for coding in codings if is_loinc(coding) and isinstance(code := member(coding, "code"), str)]
     for code in of_loinc:
-        if code in METRICS:
-            return METRICS[code], code
+        if code in METRICS or code in SAME:
+            return METRICS.get(code) or SAME[code], code
     kinds = of_loinc or codes
     return None, kinds[0][:LONGEST_CODE] if kinds else "without a code"
 
@@ -208,9 +259,9 @@ def unit_of(quantity: object) -> str:
     """Return the UCUM code of a quantity, without its annotations, or else its unit; ValueError without either."""
     code, unit = member(quantity, "code"), member(quantity, "unit")
     if isinstance(code, str) and member(quantity, "system") in (UCUM, None):
-        return ANNOTATION.sub("", code)[:LONGEST_CODE] or "1"
+        return UNITS.get(code, ANNOTATION.sub("", code)[:LONGEST_CODE] or "1")
     if isinstance(unit, str) and unit:
-        return unit[:LONGEST_CODE]
+        return UNITS.get(unit, unit[:LONGEST_CODE])
     raise ValueError("must have a unit")
 
 

@@ -122,14 +122,46 @@ def test_the_loinc_code_counts_whatever_else_an_observation_is_coded_as():
     ("quantity", "value"),
     [
         ({"value": 3, "unit": "beats/minute", "code": "{beats}/min"}, {"value": 3, "unit": "/min"}),
-        ({"value": 3, "unit": "bpm"}, {"value": 3, "unit": "bpm"}),
-        ({"value": 3, "unit": "bpm", "system": "urn:other", "code": "264864"}, {"value": 3, "unit": "bpm"}),
+        ({"value": 3, "unit": "Hz"}, {"value": 3, "unit": "Hz"}),
+        ({"value": 3, "unit": "Hz", "system": "urn:other", "code": "264864"}, {"value": 3, "unit": "Hz"}),
+        ({"value": 3, "unit": "bpm", "system": "urn:other", "code": "264864"}, {"value": 3, "unit": "/min"}),
+        ({"value": 3, "unit": "beats/minute"}, {"value": 3, "unit": "/min"}),
     ],
 )
 def test_the_unit_is_the_ucum_code_or_what_is_written(quantity, value):
     found = one(observation(valueQuantity=quantity))
     assert isinstance(found, Found)
     assert found.reading["heart_rate"] == value
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit"),
+    [
+        ({"value": 120, "unit": "mmHg", "system": "http://unitsofmeasure.org", "code": "mmHg"}, "mm[Hg]"),
+        ({"value": 120, "unit": "mm[Hg]"}, "mm[Hg]"),
+        ({"value": 120, "unit": "kPa", "code": "kPa"}, "kPa"),  # which is refused as no unit of it
+    ],
+)
+def test_pressures_are_written_as_people_write_them(quantity, unit):
+    found = one(observation("8480-6", valueQuantity=quantity))
+    assert isinstance(found, Found)
+    assert found.reading["bp_systolic"] == {"value": 120, "unit": unit}
+
+
+@pytest.mark.parametrize(
+    ("code", "metric", "unit"),
+    [("100304-5", "floors", "flights"), ("96502-0", "wheelchair_pushes", "wheelchair pushes")],
+)
+def test_counts_are_called_what_is_counted(code, metric, unit):
+    found = one(observation(code, valueQuantity={"value": 5, "unit": unit}))
+    assert isinstance(found, Found)
+    assert found.reading[metric] == 5
+
+
+def test_a_temperature_at_a_site_is_one_of_the_body():
+    found = one(observation("8331-1", valueQuantity={"value": 37.5, "unit": "Cel", "code": "Cel"}))
+    assert isinstance(found, Found)
+    assert found.reading["body_temperature"] == {"value": 37.5, "unit": "Cel"}
 
 
 def test_whole_numbers_are_values_too():
