@@ -70,7 +70,11 @@ SCHEMAS: Final[Mapping[str, tuple[Measure, ...]]] = {
     "respiratory-rate": (Measure("respiratory_rate", "respiratory_rate"),),
     "rr-interval": (Measure("rr_interval", "rr_interval"),),
     "speed": (Measure("speed", "speed"),),
-    "physical-activity": (Measure("kcal_burned", "calories", True), Measure("distance", "distance", True)),
+    "physical-activity": (
+        Measure("kcal_burned", "calories", True),
+        Measure("distance", "distance", True),
+        Measure("base_movement_quantity", "steps", True),
+    ),
 }
 
 DISTANCES: Final = {
@@ -83,6 +87,12 @@ DISTANCES: Final = {
     "swimming": "distance_swimming",
 }
 """The metric of the distance of an activity, by its name."""
+
+
+NO_METRIC: Final = {
+    "distance": "there is no metric for the distance of this activity",
+    "base_movement_quantity": "there is no metric for movements but steps",
+}
 
 
 class Frame(NamedTuple):
@@ -162,7 +172,7 @@ def measured(kind: str, record: Record, device: str | None, context: ImportConte
             if measure.member not in body:
                 continue
             if metric is None:
-                yield Skipped(f"{kind} {measure.member}", "there is no metric for the distance of this activity")
+                yield Skipped(f"{kind} {measure.member}", NO_METRIC[measure.member])
                 continue
             reading[metric] = value_of(body[measure.member])
             if measure.is_sum and frame.end is not None:
@@ -177,7 +187,9 @@ def measured(kind: str, record: Record, device: str | None, context: ImportConte
 
 
 def metric_of(measure: Measure, body: dict[str, Any]) -> str | None:
-    """Return the metric of a value; of a distance, by the activity, None where there is none."""
+    """Return the metric of a value; of a distance, by the activity, of movements, by what they are; None for none."""
+    if measure.member == "base_movement_quantity":
+        return measure.metric if member(body, measure.member, "unit") == "steps" else None
     if measure.member != "distance":
         return measure.metric
     activity = body.get("activity_name")

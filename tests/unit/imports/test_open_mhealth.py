@@ -154,6 +154,22 @@ def test_the_device_that_was_given_is_that_of_points_without_a_source():
     assert found.reading["device_id"] == "ring"
 
 
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("steps", {"steps": {"value": 8000, "unit": "{steps}"}}),
+        ("strokes", Skipped("physical-activity base_movement_quantity", "there is no metric for movements but steps")),
+    ],
+)
+def test_the_base_movement_of_an_activity_may_be_steps(unit, expected):
+    quantity = {"value": 8000, "unit": unit}
+    (item, *_) = of(point("physical-activity", activity_name="walking", base_movement_quantity=quantity))
+    if isinstance(item, Found):
+        assert {name: item.reading[name] for name in item.reading if name == "steps"} == expected
+    else:
+        assert item == expected
+
+
 def test_the_distance_of_an_activity_is_of_its_metric():
     mile = {"value": 1, "unit": "mi"}
     (cycled,) = of(point("physical-activity", activity_name="cycling", distance=mile))
