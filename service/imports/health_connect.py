@@ -123,6 +123,9 @@ WEBHOOK: Final = {
     "body_fat": Sent({"body_fat": "percentage"}),
     "lean_body_mass": Sent({"lean_body_mass": "kilograms"}),
     "body_water_mass": Sent({"body_water_mass": "kilograms"}),
+    "bone_mass": Sent({"bone_mass": "kilograms"}),
+    "vo2_max": Sent({"vo2max": "ml_per_kg_per_min"}),
+    "skin_temperature": Sent({"skin_temp_deviation": "delta_celsius"}),
 }
 
 
@@ -201,7 +204,7 @@ def read_sent(name: str, record: dict[str, Any], at: str, context: ImportContext
         return
     fields: dict[str, Any] = {}
     for metric, member in sent.fields.items():
-        value = quantity(record.get(member, record.get("avg")))
+        value = quantity(record.get(member, record.get("avg", record.get(f"avg_{member}"))))
         fields[metric] = value if sent.unit is None or value is None else {"value": value, "unit": sent.unit}
     moment, end = (record.get("start_time"), record.get("end_time")) if sent.is_sum else (record.get("time"), None)
     yield item_of(name, fields, moment, end, device_of(record, "data_origin"), at, context)

@@ -70,6 +70,21 @@ def test_what_the_webhook_sends_is_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("group", "record", "metric", "value"),
+    [
+        ("vo2_max", {"ml_per_kg_per_min": 48.5}, "vo2max", 48.5),
+        ("bone_mass", {"kilograms": 3.1}, "bone_mass", 3.1),
+        ("skin_temperature", {"delta_celsius": -0.2, "baseline_celsius": 33.9}, "skin_temp_deviation", -0.2),
+        ("skin_temperature", {"avg_delta_celsius": 0.1, "min_delta_celsius": -0.3}, "skin_temp_deviation", 0.1),
+    ],
+)
+def test_further_types_of_the_webhook(group: str, record: dict[str, float], metric: str, value: float) -> None:
+    document = {"app_version": "2.0.0", group: [record | {"time": "2025-01-15T07:00:00Z"}]}
+    seen = read(HealthConnect(), json.dumps(document).encode())
+    assert (seen.of(group), seen.rejected) == ([{"timestamp": "2025-01-15T07:00:00Z", metric: value}], [])
+
+
+@pytest.mark.parametrize(
     "document",
     [
         [STEPS | {"recordType": "Steps"}],
