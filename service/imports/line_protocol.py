@@ -20,11 +20,13 @@ PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 DEVICE_TAGS = ("device_id", "device")
 PERSON_TAGS = ("user_id", "user")
 
-# Alternatives begin with different characters, so that no line takes more than linear time.
-NAME = r"(?:\\.|[^\\, =])+"
+# Alternatives begin with different characters, and what is taken is kept, so that no line takes more than linear time.
+# A backslash escapes what separates, and stands for itself before anything else, another backslash too.
+NAME = r"(?:[^\\, =]|\\[, =]?+)+"
 VALUE = r'(?:"(?:\\.|[^"\\])*"|[^", ]+)'
 POINT = re.compile(
-    rf"((?:\\.|[^\\, ])+)((?:,{NAME}={NAME})*) +({NAME}={VALUE}(?:,{NAME}={VALUE})*)(?: +(-?[0-9]{{1,19}}))?", re.ASCII
+    rf"((?:[^\\, ]|\\[, =]?+)+)((?:,{NAME}={NAME})*) +({NAME}={VALUE}(?:,{NAME}={VALUE})*)(?: +(-?[0-9]{{1,19}}))?",
+    re.ASCII,
 )
 TAG = re.compile(rf",({NAME})=({NAME})")
 FIELD = re.compile(rf",?({NAME})=({VALUE})")

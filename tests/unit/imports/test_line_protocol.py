@@ -132,6 +132,21 @@ def test_points_of_another_person_are_refused():
     assert rejected(text) == [("line 2", "is of another person than the first record of the file, which is of ada")]
 
 
+@pytest.mark.parametrize(
+    ("written", "device"),
+    [
+        (rb"two\ words", r"two words"),
+        (rb"two\\ words", "two\\ words"),
+        (rb"C:\watch\\,\ left", "C:\\watch\\, left"),
+    ],
+)
+def test_a_backslash_escapes_what_separates_and_nothing_else(written, device):
+    assert [
+        reading["device_id"]
+        for reading in readings(b"heart_rate,device=" + written + b" value=62 1736935200000000000\n")
+    ] == [device]
+
+
 def test_utf_16_is_refused_by_its_mark():
     with pytest.raises(Malformed, match="UTF-16"):
         read(LINE.decode().encode("utf-16"))
@@ -142,7 +157,14 @@ def test_a_byte_order_mark_is_no_part_of_a_name():
 
 
 @pytest.mark.parametrize(
-    "line", [b"a" + b",a=b" * 16_000, b"a " + b"a=1," * 16_000, b"\\" * 64_000, b'a b="' + b"\\" * 64_000]
+    "line",
+    [
+        b"a" + b",a=b" * 16_000,
+        b"a " + b"a=1," * 16_000,
+        b"\\" * 64_000,
+        b'a b="' + b"\\" * 64_000,
+        b"a,b=c" + rb"\,b=c" * 12_000,
+    ],
 )
 def test_no_line_takes_long(line):
     started = time.process_time()
