@@ -86,6 +86,11 @@ def smoothed(value: Any) -> Any:
     return number(value.get("filteredDemographicVO2Max")) or None if isinstance(value, dict) else None
 
 
+def of_run(value: Any) -> Any:
+    """Read the maximal oxygen uptake of a run, of which there is a smoothed one, too."""
+    return number(value.get("filteredRunVO2Max")) or None if isinstance(value, dict) else None
+
+
 JSON_FILES: Final = {
     "steps": Series("steps", number),
     "distance": Series("distance", of_centimetres),
@@ -93,6 +98,7 @@ JSON_FILES: Final = {
     "heart_rate": Series("heart_rate", beats),
     "resting_heart_rate": Series("resting_heart_rate", resting),
     "demographic_vo2_max": Series("vo2max", smoothed),
+    "run_vo2_max": Series("vo2max", of_run),
 }
 OF_DAYS: Final = frozenset(("resting_heart_rate", "demographic_vo2_max"))
 """Series that have days without a value."""
@@ -128,12 +134,16 @@ REASONS: Final[dict[tuple[str, str], str]] = {
 }
 # Of two families of CSV with the same values, the one that is read.
 BETTER: Final = {"Minute SpO2": "oxygen_saturation", "Heart Rate Variability Details": "heart_rate_variability"}
-IN_UTC: Final = frozenset(("steps", "distance", "heart_rate"))
+IN_UTC: Final = frozenset(("steps", "distance", "heart_rate", "run_vo2_max"))
 """Families of JSON whose moments are in UTC, though they do not say so; those of the others are of a clock."""
 WITHOUT_OFFSET: Final = frozenset(
     [("csv", "Heart Rate Variability Details"), *(("json", name) for name in JSON_FILES if name not in IN_UTC)]
 )
-TWINS: Final = {"resting_heart_rate": "daily_resting_heart_rate", "demographic_vo2_max": "demographic_vo2max"}
+TWINS: Final = {
+    "resting_heart_rate": "daily_resting_heart_rate",
+    "demographic_vo2_max": "demographic_vo2max",
+    "run_vo2_max": "run_vo2max",
+}
 """What a family of JSON is called as CSV, where it is called otherwise."""
 
 

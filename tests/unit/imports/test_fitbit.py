@@ -152,6 +152,15 @@ def test_further_families_hold_one_value_and_an_absent_one(name: str, body: byte
     assert (readings(seen), seen.skipped.total(), seen.rejected, seen.damage) == ([expected], 1, [], None)
 
 
+def test_the_oxygen_uptake_of_a_run_is_of_its_beginning_in_utc() -> None:
+    body = (
+        b'[{"dateTime": "03/04/25 06:30:00", '
+        b'"value": {"exerciseId": 3, "runVO2Max": 44.25, "filteredRunVO2Max": 44.5}}]'
+    )
+    seen = read(Fitbit(), body, None, filename="run_vo2_max-2025-03-04.json")
+    assert readings(seen) == [{"timestamp": "2025-03-04T06:30:00Z", "vo2max": 44.5}]
+
+
 def test_what_stands_for_nothing_is_skipped() -> None:
     assert alone("resting_heart_rate-2025-01-15.json").skipped.total() == 1
     assert alone("heart_rate_2025-01-15.csv").skipped.total() == 1
