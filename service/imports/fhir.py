@@ -47,6 +47,7 @@ METRICS: Final = {
 
 SAME: Final = {
     "8889-8": "heart_rate",
+    "2708-6": "spo2",
     "2339-0": "blood_glucose",
     "15074-8": "blood_glucose",
     "8331-1": "body_temperature",

@@ -164,6 +164,12 @@ def test_a_temperature_at_a_site_is_one_of_the_body():
     assert found.reading["body_temperature"] == {"value": 37.5, "unit": "Cel"}
 
 
+def test_the_saturation_of_fhir_s_vital_signs_is_one():
+    found = one(observation("2708-6", valueQuantity={"value": 97, "unit": "%", "code": "%"}))
+    assert isinstance(found, Found)
+    assert found.reading["spo2"] == {"value": 97, "unit": "%"}
+
+
 def test_whole_numbers_are_values_too():
     found = one(observation("55423-8", valueQuantity=None, valueInteger=12))
     assert isinstance(found, Found)
