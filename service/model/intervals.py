@@ -17,6 +17,7 @@ HOUR = 3600 * SECOND
 LONGEST = 24 * HOUR
 LONGEST_DAY = 25 * HOUR  # of local time, where clocks are turned back
 SHORTEST_DAY = 23 * HOUR
+BURST = 10  # seconds; phones count in bursts, 16 steps from second to second, so shorter intervals may hold as much
 ROUNDING = 1 + 1e-12  # a rate such as 1/60 is no floating-point number
 
 
@@ -75,7 +76,7 @@ class Extent(NamedTuple):
             yield "end", "must be at most 24 hours after the timestamp, or 25 for the total of a day; send shorter ones"
         if self.daily_total and not sums:
             yield "daily_total", "needs a metric that adds up, such as steps"
-        seconds = -(-length // SECOND)
+        seconds = max(-(-length // SECOND), BURST)
         for metric, value in sums:
             if metric.is_whole and not value.is_integer():
                 yield metric.name, "must be a whole number"

@@ -124,14 +124,17 @@ def test_what_is_wrong_is_named_with_its_value(end: str | None, fields: dict[str
 @pytest.mark.parametrize(
     ("end", "steps", "is_taken"),
     [
-        ("2025-01-15T10:00:00.000001Z", 5, True),
-        ("2025-01-15T10:00:01Z", 5, True),
-        ("2025-01-15T10:00:01Z", 6, False),
-        ("2025-01-15T10:00:01.000001Z", 6, True),
-        ("2025-01-15T10:00:01.000001Z", 11, False),
+        ("2025-01-15T10:00:00.000001Z", 50, True),
+        ("2025-01-15T10:00:02Z", 50, True),
+        ("2025-01-15T10:00:10Z", 50, True),
+        ("2025-01-15T10:00:02Z", 51, False),
+        ("2025-01-15T10:00:10Z", 51, False),
+        ("2025-01-15T10:00:10.000001Z", 55, True),
+        ("2025-01-15T10:00:11Z", 55, True),
+        ("2025-01-15T10:00:11Z", 56, False),
     ],
 )
-def test_a_rate_is_of_whole_seconds_rounded_up(end: str, steps: int, is_taken: bool) -> None:
+def test_a_rate_is_of_whole_seconds_rounded_up_and_of_ten_at_least(end: str, steps: int, is_taken: bool) -> None:
     if is_taken:
         assert row_of(end, steps=steps).intervals[0].value == steps
     else:
