@@ -105,6 +105,7 @@ OF_DAYS: Final = frozenset(("resting_heart_rate", "demographic_vo2_max"))
 CSV_FILES: Final = {
     "steps": Table("steps", "steps"),
     "distance": Table("distance", "distance"),
+    "calories": Table("calories", "calories"),
     "floors": Table("floors", "floors"),
     "heart_rate": Table("heart_rate", "beats per minute"),
     "daily_resting_heart_rate": Table("resting_heart_rate", "beats per minute", nothing=0),
@@ -125,7 +126,6 @@ CSV_FILES: Final = {
 # What is left out although there is a metric.
 REASONS: Final[dict[tuple[str, str], str]] = {
     ("json", "weight"): "does not say its unit",
-    ("csv", "calories"): "leaves out minutes at rest; the JSON has them",
     ("csv", "resting_heart_rate"): "stands in daily_resting_heart_rate, too",
     ("csv", "respiratory_rate_sleep_summary"): "stands in daily_respiratory_rate, too",
     ("csv", "live_pace"): "stands in steps and distance, too",
@@ -258,6 +258,8 @@ def why_left_out(file: File | None, there: set[File]) -> str | None:
         return NO_METRIC
     if file.kind == "json":
         return TWIN if File("csv", TWINS.get(file.family, file.family)) in there and file.family != "calories" else None
+    if file == ("csv", "calories") and File("json", "calories") in there:
+        return "may leave out minutes at rest; the JSON has them"
     better = BETTER.get(file.family)
     return f"stands in {better}, too" if better and File("csv", better) in there else None
 
