@@ -276,6 +276,7 @@ def read_file(file: File, source: BinaryIO, prefix: str, context: ImportContext)
 def read_series(file: File, source: BinaryIO, prefix: str, context: ImportContext) -> Iterator[Item]:
     """Yield the records of a file of JSON: moments, and values."""
     series = JSON_FILES[file.family]
+    latest = ""
     for path, record in values_at(source, (ANY,)):
         at = f"{prefix}{place(path)}"
         if not isinstance(record, dict):
@@ -294,6 +295,10 @@ def read_series(file: File, source: BinaryIO, prefix: str, context: ImportContex
         except (ValueError, OverflowError):
             yield Rejected(file.name, at, "has no moment in dateTime", record.get("dateTime"))
             continue
+        if file.family in IN_UTC and moment <= latest and number(record.get("value")) == 0:
+            yield Skipped(file.name, "is 0 for a minute that stands before")  # and was counted there
+            continue
+        latest = max(latest, moment)
         yield Found(file.name, context.on_device({"timestamp": moment, series.metric: value}), at)
 
 

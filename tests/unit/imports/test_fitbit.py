@@ -161,6 +161,15 @@ def test_the_oxygen_uptake_of_a_run_is_of_its_beginning_in_utc() -> None:
     assert readings(seen) == [{"timestamp": "2025-03-04T06:30:00Z", "vo2max": 44.5}]
 
 
+@pytest.mark.parametrize("family", ["steps", "distance"])
+def test_a_minute_that_comes_again_as_zero_keeps_its_count(family: str) -> None:
+    minutes = [("10:07", 40), ("10:08", 0), ("10:09", 5), ("10:07", 0)]
+    body = ",".join(f'{{"dateTime": "02/03/25 {clock}:00", "value": "{value}"}}' for clock, value in minutes)
+    seen = read(Fitbit(), f"[{body}]".encode(), filename=f"{family}-2025-02-01.json")
+    assert [reading["timestamp"][11:16] for reading in readings(seen)] == ["10:07", "10:08", "10:09"]
+    assert seen.skipped.total() == 1
+
+
 def test_what_stands_for_nothing_is_skipped() -> None:
     assert alone("resting_heart_rate-2025-01-15.json").skipped.total() == 1
     assert alone("heart_rate_2025-01-15.csv").skipped.total() == 1
