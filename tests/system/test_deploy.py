@@ -135,6 +135,17 @@ def test_every_pod_is_confined(name: str) -> None:
     assert "memory" in container["resources"]["limits"]
 
 
+def test_files_to_import_have_room() -> None:
+    """They are kept in TMPDIR, and /tmp is memory of a few MB."""
+    (service,) = PODS["hyperpulse"]["containers"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in service["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in PODS["hyperpulse"]["volumes"]}
+    room = volumes[mounts[environment("hyperpulse")["TMPDIR"]]]["emptyDir"]
+    settings = read_settings(environment("hyperpulse"))
+    assert "medium" not in room
+    assert int(room["sizeLimit"].removesuffix("Gi")) * 2**30 >= settings.max_imports * settings.max_import_bytes
+
+
 def test_the_database_restarts_nothing() -> None:
     for name in ("hyperpulse", "hyperpulse-refresher"):
         (container,) = PODS[name]["containers"]
