@@ -27,6 +27,7 @@ IMAGES = {
     "PROMETHEUS_IMAGE": "prom/prometheus:v3.5.0",
     "GRAFANA_IMAGE": "grafana/grafana:12.1.1",
 }
+GRAFANA_SOURCES = ROOT / "deploy/grafana/provisioning/datasources/hyperpulse.yml"
 OBSERVING = ["prometheus", "grafana"]  # with --profile observe
 WATCHED = ["db", "refresher", "service", *OBSERVING]  # all but what ends by itself
 WRITABLE = {
@@ -165,6 +166,17 @@ def test_what_clients_reach_does_not_own_the_database() -> None:
     assert (settings["service"].refresh_seconds, settings["service"].host) == (None, "0.0.0.0")
     assert settings["refresher"].refresh_seconds is not None
     assert settings["refresher"].host == "127.0.0.1"
+
+
+def test_the_database_has_connections_for_all() -> None:
+    """The image sets fewer by itself, 25 with its 2 GB."""
+    server = dict(word.split("=") for word in SERVICES["db"]["command"][2::2])
+    pools = [read_settings(environment(name)).pool_size for name in ("refresher", "service")]
+    sources = yaml.safe_load(GRAFANA_SOURCES.read_text(encoding="utf-8"))["datasources"]
+    (dashboards,) = [each["jsonData"]["maxOpenConns"] for each in sources if each["uid"] == "hyperpulse-database"]
+    # Each process listens on one more, the elected one has two for its tasks, and three are the superuser's.
+    assert sum(pools) + len(pools) + 2 + dashboards + 3 <= int(server["max_connections"]) / 2
+    assert int(server["max_locks_per_transaction"]) >= 256  # docs/running.md
 
 
 def test_a_container_has_the_passwords_that_it_needs_as_files() -> None:
