@@ -127,6 +127,7 @@ def test_every_container_is_confined(name: str) -> None:
     assert "/tmp" in container["tmpfs"]
     limits = container["deploy"]["resources"]["limits"]
     assert set(limits) == {"cpus", "memory", "pids"}
+    assert set(container["logging"]["options"]) == {"max-size", "max-file"}
     # What is mounted is the data, room for files that are imported, and read-only files of this repository.
     mounts = container.get("volumes", [])
     assert [mount for mount in mounts if not mount.endswith(":ro")] == WRITABLE.get(name, [])
