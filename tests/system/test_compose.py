@@ -201,6 +201,11 @@ def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     script.parent.mkdir()
     script.write_bytes((ROOT / "docker" / "secrets.sh").read_bytes())
     folder = tmp_path / ".secrets"
+    mounted = tmp_path / "deploy" / "prometheus" / "rules.yml"
+    mounted.parent.mkdir(parents=True)
+    mounted.touch()
+    for path in (script, mounted, mounted.parent, script.parent):  # a checkout under the umask 077
+        path.chmod(0o700 if path.is_dir() else 0o600)
 
     def made() -> dict[str, str]:
         subprocess.run(["sh", str(script)], check=True)
@@ -212,6 +217,8 @@ def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     assert len({*first.values()}) == len(first) == 4
     assert all(re.fullmatch("[0-9a-f]{64}", password) for password in first.values())
     assert made() == first
+    # Containers read what is mounted as users of their own.
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (script, mounted, mounted.parent)] == [0o644, 0o644, 0o755]
 
 
 def test_libpq_gets_the_password_in_a_file_that_others_cannot_read(tmp_path: Path) -> None:
@@ -239,6 +246,16 @@ def test_the_image_holds_what_the_service_needs() -> None:
     kept = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
     assert kept == {path.split("/")[0] for path in copied}
     assert 'ENTRYPOINT ["sh", "docker/with-password.sh"]' in DOCKERFILE
+
+
+def test_the_image_can_be_read_by_its_user() -> None:
+    """A checkout may be for its owner only, and COPY keeps that."""
+    build, image = re.split(r"^FROM .+$", DOCKERFILE, flags=re.MULTILINE)[1:]
+    copied = re.findall(r"^COPY (\S+) ", build, re.MULTILINE)
+    readable = re.search(r"chmod -R a\+rX (.+) &&", build)
+    assert readable is not None
+    assert set(readable[1].split()) == {path.split("/")[0] for path in copied} - {"requirements.lock"}
+    assert re.findall(r"^COPY (?!--from=build)", image, re.MULTILINE) == []
 
 
 def test_the_roles_are_made_in_a_shell_that_goes_on(tmp_path: Path) -> None:
