@@ -123,6 +123,15 @@ def test_the_database_can_be_published_on_loopback_only() -> None:
     assert PUBLISHED["services"]["db"]["ports"] == ["127.0.0.1:${DB_PORT:-15432}:5432"]
 
 
+def test_every_command_knows_that_the_database_is_published() -> None:
+    """One with the first file alone would start the database again without its port."""
+    setting = "COMPOSE_FILE=docker-compose.yml:docker-compose.database.yml"
+    for document in ("docker-compose.database.yml", "docs/docker.md"):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        assert f"echo {setting} >> .env" in text
+        assert "docker-compose.database.yml up" not in text
+
+
 def test_the_network_of_the_database_has_no_way_out() -> None:
     assert COMPOSE["networks"]["database"] == {"internal": True}
     assert {name: each["networks"] for name, each in SERVICES.items()} == {
