@@ -123,6 +123,12 @@ def test_the_database_can_be_published_on_loopback_only() -> None:
     assert PUBLISHED["services"]["db"]["ports"] == ["127.0.0.1:${DB_PORT:-15432}:5432"]
 
 
+def test_the_roles_are_made_once_the_database_answers() -> None:
+    lines = (ROOT / "docs" / "docker.md").read_text(encoding="utf-8").splitlines()
+    (made,) = [n for n, line in enumerate(lines) if line.startswith("docker compose exec db sh /docker-entrypoint")]
+    assert lines[made - 1] == "docker compose up --detach --wait db"
+
+
 def test_every_command_knows_that_the_database_is_published() -> None:
     """One with the first file alone would start the database again without its port."""
     setting = "COMPOSE_FILE=docker-compose.yml:docker-compose.database.yml"
