@@ -31,6 +31,16 @@ from tests.support.service_process import running_service
 
 register_profiles()
 
+PUT_BACK = """
+    WITH settings AS (
+      UPDATE core.setting AS s
+         SET value = kept.value
+        FROM unnest(%s::text[], %s::text[]) AS kept (name, value)
+       WHERE s.name = kept.name AND s.value IS DISTINCT FROM kept.value
+    )
+    DELETE FROM core.access_key
+"""
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -180,20 +190,23 @@ def at_hand(database_url: str) -> Iterator[Callable[[], psycopg.Connection]]:
 
 
 @pytest.fixture
-def db(database_url: str, at_hand: Callable[[], psycopg.Connection]) -> Iterator[psycopg.Connection]:
-    """A connection to the database, which is empty at first; each statement commits.
+def emptied(at_hand: Callable[[], psycopg.Connection]) -> Iterator[None]:
+    """The database is empty at first.
 
     Settings are put back and keys deleted: a service that has seen a key asks for one ever after.
     """
     keeper = at_hand()
     empty(keeper)
-    kept = keeper.execute("SELECT value, name FROM core.setting").fetchall()
+    kept = keeper.execute("SELECT array_agg(name), array_agg(value) FROM core.setting").fetchone()
+    yield
+    at_hand().execute(PUT_BACK, kept)
+
+
+@pytest.fixture
+def db(database_url: str, emptied: None) -> Iterator[psycopg.Connection]:
+    """A connection to the database, which is empty at first; each statement commits."""
     with psycopg.connect(database_url, autocommit=True, options="-c timezone=UTC") as connection:
         yield connection
-    keeper = at_hand()
-    changed = "UPDATE core.setting SET value = %s WHERE name = %s AND value IS DISTINCT FROM %s"
-    keeper.cursor().executemany(changed, [(value, name, value) for value, name in kept])
-    keeper.execute("DELETE FROM core.access_key")
 
 
 @pytest.fixture(scope="session")
@@ -212,6 +225,6 @@ def visitor(base_url: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def client(visitor: httpx.Client, db: psycopg.Connection) -> httpx.Client:
+def client(visitor: httpx.Client, emptied: None) -> httpx.Client:
     """The same client on an empty database; making one for each test would take longer than the test."""
     return visitor
