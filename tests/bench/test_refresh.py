@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from scripts.bench.refresh.readings import DAY, by_time, by_user, late, named, n
 from scripts.bench.refresh.run import Results, run
 from scripts.bench.refresh.steps import MINUTE, Cut, bounded, refresh, yesterday
 from scripts.bench.refresh.subject import Subject
-from tests.support.database import prepared_database
+
+pytestmark = pytest.mark.usefixtures("prepared_databases")
 
 PATIENCE = 60.0
 
@@ -33,20 +33,6 @@ def options(server_url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -
     name = f"hyperpulse_refresh_{os.getpid()}"
     sizes = ["--users", "2", "--sizes", "2", "--second-every", "0", "--repeats", "2", "--database", name]
     return parse([*sizes, *arguments])
-
-
-@pytest.fixture(autouse=True)
-def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let databases of Hyperpulse be prepared already where that takes less time."""
-
-    @contextmanager
-    def native_database(server_url: str, name: str, keep: bool, reuse: bool) -> Iterator[str]:
-        assert not keep
-        assert not reuse
-        with prepared_database(server_url, name) as url:
-            yield url
-
-    monkeypatch.setattr("scripts.bench.database.native_database", native_database)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from scripts.bench.__main__ import measure
 from scripts.bench.sustained.backlog import StaleMarks, Waiting
 from scripts.bench.sustained.extrapolation import sustainable_rate
 from scripts.bench.sustained.monitor import Observed, Sample
@@ -22,29 +21,18 @@ from scripts.bench.sustained.processor_time import NO_TIME
 from scripts.bench.sustained.progress import Progress
 from scripts.bench.sustained.refresher import Cycle
 from scripts.bench.sustained.search import growth, judge
-from tests.support.paths import ROOT
 from tests.support.ports import free_port
 
 SMALL = ["--minutes", "0.04", "--short", "1", "--users", "3", "--most", "300", "--connections", "4"]
 
 
-def bench(server_url: str, name: str, out: Path, *arguments: str) -> dict[str, dict[str, Any]]:
+def bench(name: str, out: Path, *arguments: str) -> dict[str, dict[str, Any]]:
     """Run with few people; return the rows by name."""
     own = ["--port", str(free_port()), "--database", name, "--json", str(out)]
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.bench", "sustained", *SMALL, *own, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "BENCH_DATABASE_URL": server_url},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
     # 1 where nothing is kept up, as on a busy machine; tests of verdicts are below. A failure writes no results.
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    assert out.exists(), done.stdout + done.stderr
+    assert measure(["sustained", *SMALL, *own, *arguments]) in (0, 1)
     found = json.loads(out.read_text())
-    assert found["left_out"] == [], done.stderr
+    assert found["left_out"] == []
     return {row["name"]: row for row in found["rows"]}
 
 
@@ -54,10 +42,14 @@ def databases(server_url: str, name: str) -> tuple[int] | None:
         return connection.execute("SELECT count(*) FROM pg_database WHERE starts_with(datname, %s)", (name,)).fetchone()
 
 
-def test_a_small_run_leaves_nothing(server_url: str, is_embedded: bool, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("prepared_databases")
+def test_a_small_run_leaves_nothing(
+    server_url: str, is_embedded: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     # The run itself checks that each stored reading was acknowledged and that rollups equal raw readings.
     name = f"hyperpulse_bench_{os.getpid()}"
-    rows = bench(server_url, name, tmp_path / "out.json", "--only", "hyperpulse")
+    monkeypatch.setenv("BENCH_DATABASE_URL", server_url)
+    rows = bench(name, tmp_path / "out.json", "--only", "hyperpulse")
     kept_up, alone = rows["Hyperpulse"], rows["Hyperpulse, ingest alone"]
     assert kept_up["age"] < 120
     assert alone["note"] == ""
@@ -69,9 +61,10 @@ def test_a_small_run_leaves_nothing(server_url: str, is_embedded: bool, tmp_path
 
 
 @pytest.mark.native
-def test_plain_continuous_aggregates_beside(server_url: str, tmp_path: Path) -> None:
+def test_plain_continuous_aggregates_beside(server_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     name = f"hyperpulse_bench_{os.getpid()}"
-    (row,) = bench(server_url, name, tmp_path / "out.json", "--only", "plain").values()
+    monkeypatch.setenv("BENCH_DATABASE_URL", server_url)
+    (row,) = bench(name, tmp_path / "out.json", "--only", "plain").values()
     assert row["readings"] > 0
     assert databases(server_url, name) == (0,)
 
