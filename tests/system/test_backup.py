@@ -24,7 +24,7 @@ from scripts.backup.errors import CannotBackUp
 from scripts.backup.manifest import DATABASE, MANIFEST, read
 from scripts.backup.restore import creation
 from scripts.migrate import migrate
-from tests.support.database import new_database, prepare
+from tests.support.database import PREPARED, new_database, prepare
 from tests.support.paths import ROOT
 from tests.support.service_process import running_service
 
@@ -292,11 +292,10 @@ def test_what_cannot_be_restored_is_said(tmp_path: Path) -> None:
         assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (1, True, False), done.stderr
 
 
-def test_the_embedded_database_is_backed_up_while_it_rests(created: Path, tmp_path: Path) -> None:
+def test_the_embedded_database_is_backed_up_while_it_rests(migrated: Path, tmp_path: Path) -> None:
     data, folder, elsewhere = tmp_path / "data", tmp_path / "backup", tmp_path / "elsewhere"
-    shutil.copytree(created, data)
+    shutil.copytree(migrated, data, ignore=shutil.ignore_patterns(PREPARED))
     with embedded.start(data, jobs_interval=0) as running:
-        migrate(running.url)
         with psycopg.connect(running.url, autocommit=True) as connection:
             connection.execute(FILL)
         refused = backup("dump", "--to", folder, DATABASE_URL=running.url)
