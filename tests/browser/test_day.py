@@ -110,8 +110,8 @@ def test_it_goes_to_the_days_around_and_to_other_pages(client: httpx.Client, pag
     expect(page.locator("nav [aria-current]")).to_have_text("Days")
 
 
-def test_today_goes_on_and_has_no_day_after(client: httpx.Client, page: Page) -> None:
-    page.clock.install()
+def test_today_goes_on_and_has_no_day_after(client: httpx.Client, page_with_clock: Page) -> None:
+    page = page_with_clock
     send(client, ago=1, heart_rate=61, steps=7)
     open_page(page, client, "/day?user=ada")
     expect(page.locator("#day-figures [data-metric=steps] data")).to_have_text("7")

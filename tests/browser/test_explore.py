@@ -122,8 +122,8 @@ def test_its_state_lives_in_the_address(client: httpx.Client, page: Page) -> Non
     expect(page.locator("#range-problem")).to_have_text("The end must come after the start.")
 
 
-def test_a_range_until_now_goes_on(client: httpx.Client, page: Page) -> None:
-    page.clock.install()
+def test_a_range_until_now_goes_on(client: httpx.Client, page_with_clock: Page) -> None:
+    page = page_with_clock
     send(client, ago=60, heart_rate=61, steps=7)
     open_page(page, client, "/explore?user=ada&range=1h")
     expect(page.locator("#steps")).to_have_text("7")
