@@ -28,6 +28,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+STORED = "local_storage,indexeddb,cache_storage,service_workers"
 OPTIONS = {"locale": "en-US", "timezone_id": "Asia/Kathmandu", "viewport": {"width": 1280, "height": 900}}
 
 
@@ -90,7 +91,7 @@ class Desk:
                         page.close()
                 self.context.clear_cookies()
                 for origin in self.origins - {"about://"}:
-                    self.storage.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+                    self.storage.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": STORED})
         except Exception:
             if self.context.browser.is_connected():
                 raise
