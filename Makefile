@@ -19,10 +19,11 @@ run: .venv/run.stamp ## Start everything: embedded TimescaleDB (unless DATABASE_
 demo: .venv/run.stamp ## The same, fed by simulated users
 	@exec $(BIN)/python -m scripts.run --demo $(ARGS)
 
+# Three processes on two processors: of a test's time a third is spent waiting.
 test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that TEST_DATABASE_URL names
 	@$(BIN)/python -m scripts.embedded.install
 	@$(BIN)/python -m scripts.libraries
-	@exec $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses 3 $(ARGS)
 
 # In one process: to start a second one takes as long as it would save.
 unit: .venv/dev.stamp ## Run the unit tests: some seconds, without a database, a browser or a network
