@@ -8,7 +8,7 @@ from importlib.resources import files
 import psycopg
 import pytest
 
-from scripts.embedded import server
+from scripts.embedded import EmbeddedServer, server
 from tests.embedded.conftest import Start
 
 NOON = "timestamptz '2026-11-28 12:00Z'"
@@ -19,10 +19,10 @@ def names() -> list[str]:
     return files("tzdata").joinpath("zones").read_text().split()
 
 
-def test_vancouver_has_the_rules_of_today(start: Start) -> None:
+def test_vancouver_has_the_rules_of_today(shared_server: EmbeddedServer) -> None:
     """British Columbia stays on summer time from 2026 on."""
     pytest.importorskip("tzdata")
-    with psycopg.connect(start().url) as one:
+    with psycopg.connect(shared_server.url) as one:
         assert one.execute(f"SELECT {NOON} AT TIME ZONE 'America/Vancouver'".encode()).fetchone() == (
             datetime(2026, 11, 28, 5),
         )
