@@ -20,7 +20,7 @@ from tests.support.embedded_data import copy_data
 from tests.support.ports import free_port
 from tests.support.processes import Started, started
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "1"))
 WRITERS = 4
 BATCH = 10
 START = datetime(2025, 1, 15, tzinfo=UTC)
