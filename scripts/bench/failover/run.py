@@ -163,7 +163,9 @@ def answers(clients: Clients) -> list[Verdict]:
         Verdict("failovers met requests under way", refused > 0, f"{refused:,} of them got 503 with Retry-After"),
         Verdict("no answer but success and 503 with Retry-After", faults == 0, f"{faults:,} others"),
         Verdict("every request was answered", clients.statuses[0] == 0, f"after {clients.longest:.1f} s at most"),
-        Verdict("/ready said when it was not", unready > 0, f"{unready} of {len(clients.ready)} times"),
+        Verdict(
+            "/ready did not say soon that it was, meanwhile", unready > 0, f"{unready} of {len(clients.ready)} times"
+        ),
     ]
 
 
