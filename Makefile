@@ -19,7 +19,7 @@ run: .venv/run.stamp ## Start everything: embedded TimescaleDB (unless DATABASE_
 demo: .venv/run.stamp ## The same, fed by simulated users
 	@exec $(BIN)/python -m scripts.run --demo $(ARGS)
 
-# Three processes on two processors: of a test's time a third is spent waiting.
+# Three processes on two processors: tests also wait, for services, browsers and pauses.
 test: .venv/dev.stamp ## Run all tests, on the embedded database or the one that TEST_DATABASE_URL names
 	@$(BIN)/python -m scripts.embedded.install
 	@$(BIN)/python -m scripts.libraries
