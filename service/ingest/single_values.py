@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 import msgspec
 
 from service.model.fields import NAME_LENGTH
-from service.model.intervals import ROUNDING, SECOND, SHORTEST_DAY, Interval, IntervalKind
+from service.model.intervals import ROUNDING, SHORTEST_DAY, Interval, IntervalKind, counting_seconds
 from service.model.limits import RANGES
 from service.model.reading import DEFAULT_DEVICE
 from service.model.registry import Metric
@@ -168,6 +168,6 @@ def are_usual(intervals: Sequence[OneInterval]) -> bool:
         return False
     if most is None:
         return True
-    # As in Extent.faults, of seconds begun; a list is quicker than what makes none.
+    # A list is quicker than what makes none.
     rates = zip(intervals, lengths, strict=True)
-    return all([each.value <= most * -(-length // SECOND) * ROUNDING for each, length in rates])  # noqa: C419
+    return all([each.value <= most * counting_seconds(length) * ROUNDING for each, length in rates])  # noqa: C419

@@ -38,6 +38,11 @@ class Interval(NamedTuple):
     value: float
 
 
+def counting_seconds(length: int) -> int:
+    """Return for how many seconds an interval of so many microseconds may count: those begun, but for bursts."""
+    return max(-(-length // SECOND), BURST)
+
+
 class Extent(NamedTuple):
     """How far a reading reaches, from its timestamp to its end, and what it says of that time."""
 
@@ -76,7 +81,7 @@ class Extent(NamedTuple):
             yield "end", "must be at most 24 hours after the timestamp, or 25 for the total of a day; send shorter ones"
         if self.daily_total and not sums:
             yield "daily_total", "needs a metric that adds up, such as steps"
-        seconds = max(-(-length // SECOND), BURST)
+        seconds = counting_seconds(length)
         for metric, value in sums:
             if metric.is_whole and not value.is_integer():
                 yield metric.name, "must be a whole number"

@@ -319,7 +319,7 @@ def test_intervals_are_read_fast(fields: str, is_taken: bool) -> None:
 SINGLE = [
     '"spo2":97', '"warmth":-0', '"warmth":-0.0', '"warmth":-9.5', '"end":"2025-01-15T10:01:00Z","steps":300',
     '"end":"2025-01-15T10:01:00Z","steps":7.0', '"end":"2025-01-15T10:01:00+00:00","distance":-0',
-    '"end":"2025-01-16T08:59:59Z","steps":7',
+    '"end":"2025-01-16T08:59:59Z","steps":7', '"end":"2025-01-15T10:00:02Z","steps":50',
 ]  # fmt: skip
 
 
@@ -341,7 +341,7 @@ def test_a_single_value_is_its_own_row(fields: str, user: str) -> None:
         '"end":"2025-01-15T10:01:00Z","spo2":97', '"end":"2025-01-15T10:01:00Z","steps":301',
         '"end":"2025-01-15T10:01:00Z","steps":1.5', '"end":"2025-01-16T09:00:00Z","steps":7',
         '"end":"2025-01-15T10:00:00Z","steps":7', '"end":null,"distance":1', '"end":"2099-01-01T00:00:00Z","steps":7',
-        '"end":"2025-01-15T10:01:00Z","steps":7,"worn":true', '"spo2":101',
+        '"end":"2025-01-15T10:01:00Z","steps":7,"worn":true', '"spo2":101', '"end":"2025-01-15T10:00:02Z","steps":51',
     ],
 )  # fmt: skip
 def test_what_is_no_single_value_is_none(fields: str) -> None:
