@@ -76,11 +76,11 @@ UNITS: Final = {
     "hr": "h",
 }
 # What is counted without a unit of its own: "count" of anything else is passed on, and refused.
-COUNTED: Final = frozenset(("steps", "floors", "wheelchair_pushes", "swim_strokes", "bmi"))
+WHOLE: Final = frozenset(("steps", "floors", "wheelchair_pushes", "swim_strokes"))
+COUNTED: Final = WHOLE | {"bmi"}
 PLAIN: Final = frozenset(
     [("heart_rate", "count/min"), ("heart_rate", "bpm"), *((metric, "count") for metric in COUNTED)]
 )
-WHOLE: Final = frozenset(("steps", "floors", "wheelchair_pushes", "swim_strokes"))
 LARGEST_FRACTIONS: Final = {"spo2": 1}
 MOST_SERIES = 1_000
 
