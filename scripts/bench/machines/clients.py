@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from scripts.bench.overload.client import Answer, Client, Request
 from scripts.bench.overload.load import BUSY
-from scripts.bench.under_load.clients import PATIENCE, READERS, Clients, Writer
+from scripts.bench.under_load.clients import PATIENCE, Clients, Writer
 
 SOCKETS = 4
 STREAMS = 2
@@ -99,11 +99,7 @@ class MachineClients(Clients):
             for view in self.views
         ]
         async with asyncio.TaskGroup() as tasks:
-            for writer in self.writers:
-                tasks.create_task(self.write(writer))
-            tasks.create_task(self.write_events())
-            for number in range(READERS):
-                tasks.create_task(self.ask(number))
+            self.begin(tasks)
             if self.asks_ready:
                 tasks.create_task(self.look())
         deadline = time.monotonic() + CATCH_UP_SECONDS

@@ -79,14 +79,18 @@ class Clients:
     async def run(self) -> None:
         """Write and ask until it is over."""
         async with asyncio.TaskGroup() as tasks:
-            for writer in self.writers:
-                tasks.create_task(self.write(writer))
-            tasks.create_task(self.write_events())
-            for number in range(READERS):
-                tasks.create_task(self.ask(number))
+            self.begin(tasks)
             tasks.create_task(self.listen())
             tasks.create_task(self.look())
         self.client.close()
+
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """Begin to write and to ask."""
+        for writer in self.writers:
+            tasks.create_task(self.write(writer))
+        tasks.create_task(self.write_events())
+        for number in range(READERS):
+            tasks.create_task(self.ask(number))
 
     async def send(self, what: str, head: str, body: bytes = b"") -> Answer:
         """Send a request, and note its answer, which must be a success, or 503 with Retry-After."""
