@@ -12,9 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import unhurried
 from tests.support.wire import DAY, post, reading, strict_json
 
 DEVICES = [
@@ -29,13 +30,6 @@ SECOND = 1_000_000
 BASE = 10 * 3600 * SECOND  # the history happens in the minutes after ten o'clock
 users = count(1)
 
-unhurried = settings(
-    derandomize=True,
-    deadline=None,
-    database=None,
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 Key = tuple[str, int]  # device, microseconds of the day
 Values = dict[str, Decimal]

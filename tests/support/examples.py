@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, Phase, settings
 
 USUAL = 100
 QUICK = 20
+# Of what writes to a database: nothing is kept between runs, and nothing is too slow.
+unhurried = settings(
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 MANY = int(os.environ.get("EXAMPLES", str(USUAL)))
 
 

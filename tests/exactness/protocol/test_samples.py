@@ -66,11 +66,8 @@ def late_on_a_day_that_goes_on(stage: Stage) -> list[str]:
     return found + play.wrong() + play.refreshed()
 
 
-def written_during_stale_time(stage: Stage) -> list[str]:
-    """A writer comes to a stale quarter that its refresh has read already."""
-    play = Play(stage)
-    play.roll_up_what_is_before()
-    sql_client.refresh(stage.db, NOON + 2 * DAY)
+def written_during_a_refresh(stage: Stage, play: Play) -> list[str]:
+    """A writer comes to a quarter that its refresh has read already."""
     play.write(puff("watch", NOON, 100), puff("phone", NOON + 1, 7))
     with stage.stopped_at("sample_1d"):
         refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
@@ -78,19 +75,21 @@ def written_during_stale_time(stage: Stage) -> list[str]:
         found = play.wrong()
     refresh.end()
     return found + play.wrong() + play.refreshed()
+
+
+def written_during_stale_time(stage: Stage) -> list[str]:
+    """A writer comes to a stale quarter that its refresh has read already."""
+    play = Play(stage)
+    play.roll_up_what_is_before()
+    sql_client.refresh(stage.db, NOON + 2 * DAY)
+    return written_during_a_refresh(stage, play)
 
 
 def written_during_new_time(stage: Stage) -> list[str]:
     """The same while the horizon passes what is there."""
     play = Play(stage)
     play.roll_up_what_is_before()
-    play.write(puff("watch", NOON, 100), puff("phone", NOON + 1, 7))
-    with stage.stopped_at("sample_1d"):
-        refresh = stage.act(lambda db: sql_client.refresh(db, NOON + 2 * DAY))
-        play.write(puff("watch", NOON + MINUTE, 3))
-        found = play.wrong()
-    refresh.end()
-    return found + play.wrong() + play.refreshed()
+    return written_during_a_refresh(stage, play)
 
 
 def written_over_an_announcement(stage: Stage) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sql.event_counts.given import (
@@ -27,16 +27,9 @@ from tests.sql.event_counts.given import (
     set_setting,
     write,
 )
-from tests.support.examples import examples
+from tests.support.examples import examples, unhurried
 
 numbers = count(1)
-unhurried = settings(
-    derandomize=True,
-    deadline=None,
-    database=None,
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 moments = st.builds(
     lambda minutes, offset: (NOW - timedelta(minutes=minutes)).replace(second=0, microsecond=0) + offset,
     st.integers(-120, 6 * 1440).map(lambda minutes: minutes // 15 * 15 if minutes % 3 else minutes),

@@ -9,23 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from service.database.schema import SQL
 from tests.sql.samples.drawn import eras
 from tests.sql.samples.given import COMPRESS, new_tenant
-from tests.support.examples import examples
+from tests.support.examples import examples, unhurried
 from tests.support.sample_model import DEVICES, Model
 from tests.support.samples import Question, Sample, latest, series, summary, write_samples
-
-unhurried = settings(
-    derandomize=True,
-    deadline=None,
-    database=None,
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 
 @dataclass(frozen=True)
