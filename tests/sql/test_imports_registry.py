@@ -34,3 +34,8 @@ def test_every_metric_of_an_adapter_is_in_the_registry(db: psycopg.Connection) -
     ):
         assert {kinds[name] for name in sums.values()} == {"sum"}
         assert "sum" not in {kinds[name] for name in levels.values()}
+
+
+def test_what_is_counted_in_whole_numbers_is_what_the_registry_says(db: psycopg.Connection) -> None:
+    whole = {name for (name,) in db.execute("SELECT name FROM core.metric WHERE tenant_key IS NULL AND is_whole")}
+    assert whole & {*healthkit.SUMS.values(), *health_auto_export.SUMS.values()} == healthkit.WHOLE
